@@ -1,0 +1,94 @@
+"""What the use cases need from outside, each named for the need. Adapters implement these; tests have fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from provd.base.errors import StorageError
+from provd.base.types import Mac
+from provd.dhcp.lease import Lease
+from provd.domain.records import Record
+from provd.plugin import FileRule, Manifest
+
+R = TypeVar("R", bound="Record | Lease")
+
+Done = Callable[[StorageError | None], None]
+"""Called on the event loop's thread, once, with None when everything is durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Insert the record or replace the one with the same key."""
+
+    record: Record | Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the record with this record's key, if it is there."""
+
+    record: Record | Lease
+
+
+Change = Put | Delete
+
+
+class Journal(Protocol):
+    """The durable store: everything submitted between two commits becomes durable together, or not at all."""
+
+    def submit(self, changes: Sequence[Change], done: Done | None = None) -> None:
+        """Queue changes; ``done`` hears when they are durable or refused. Order is kept."""
+        ...
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """The same, awaited. Raises StorageError."""
+        ...
+
+    def load(self, kind: type[R]) -> Iterable[R]:
+        """Every record of that kind, read when the daemon starts. A row that does not load is left out and counted."""
+        ...
+
+
+class LeaseView(Protocol):
+    """Who holds an address right now, as the DHCP engine knows it."""
+
+    def holder(self, ip: str) -> Mac | None:
+        """The MAC with an active lease of that address, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """One file to be rendered: plain values only (the renderer is another process)."""
+
+    plugin: str
+    rule: FileRule
+    context: Mapping[str, object]
+
+
+class Renderer(Protocol):
+    """Renders templates under time, memory and output limits, away from the event loop."""
+
+    def render(self, job: RenderJob) -> Awaitable[bytes]:
+        """The file. Raises PluginError when the template fails, exceeds a limit or a value is refused."""
+        ...
+
+
+class Catalogue(Protocol):
+    """The plugins in force."""
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """Manifests in the order of their ids."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """Rises when a plugin or a template changes."""
+        ...
+
+    def static(self, plugin: str, name: str) -> bytes | None:
+        """A file below the plugin's ``static`` folder or the operator's firmware folder, or None."""
+        ...

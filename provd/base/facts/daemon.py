@@ -1,0 +1,114 @@
+"""Facts about the daemon itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from provd.base.facts.base import Fact, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready(Fact):
+    """Every listener is open; the service manager has been told.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "READY"
+
+    version: str
+    seconds: float
+    devices: int
+    leases: int
+    listeners: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping(Fact):
+    """The daemon was asked to stop and lets the work in hand finish.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "STOPPING"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped(Fact):
+    """The daemon has closed its listeners and its store.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "STOPPED"
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reloaded(Fact):
+    """A new configuration is in force.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "RELOADED"
+
+    changed: str = ""
+    restart_needed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadFailed(Fact):
+    """The new configuration has an error; the running one stays in force.
+
+    Do: correct what the reason names and reload again.
+    """
+
+    ID: ClassVar[str] = "RELOAD-FAILED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degraded(Fact):
+    """A part of the daemon cannot work; the rest goes on.
+
+    Do: mend what the reason names; the part comes back by itself where it can (``RECOVERED``).
+    """
+
+    ID: ClassVar[str] = "DEGRADED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+
+    part: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered(Fact):
+    """A part that was degraded works again.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "RECOVERED"
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalError(Fact):
+    """A handler met something it was not made for; that one request was dropped and the daemon goes on.
+
+    Do: report the reason and where it happened: this is a defect of provd.
+    """
+
+    ID: ClassVar[str] = "INTERNAL-ERROR"
+    LEVEL: ClassVar[Level] = Level.ERROR
+
+    where: str
+    reason: str

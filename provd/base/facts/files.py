@@ -1,0 +1,92 @@
+"""Facts about files that devices ask for, whatever the transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from provd.base.facts.base import Fact, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileServed(Fact):
+    """A device got a file.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "FILE-SERVED"
+
+    name: str
+    via: str
+    peer: str
+    size: int
+    kind: str = ""
+    plugin: str = ""
+    etag: str = ""
+    unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileUnknown(Fact):
+    """A device asked for a file that no plugin offers.
+
+    Do: nothing for names like ``*.boot``, which phones try first; otherwise ask ``provd identify --path NAME``.
+    """
+
+    ID: ClassVar[str] = "FILE-UNKNOWN"
+
+    name: str
+    via: str
+    peer: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRefused(Fact):
+    """A file with secrets was not given, because the requester did not prove to be that device. It was told
+    exactly what it would have been told about an unknown file.
+
+    Do: when it is your phone, let it boot through our DHCP or give it its token URL (``provd device show``); when one
+    source asks for many devices, somebody is trying MAC addresses.
+    """
+
+    ID: ClassVar[str] = "FILE-REFUSED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    name: str
+    via: str
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileThrottled(Fact):
+    """A source asked for so many files that it may not have that it is answered "unknown" for a while.
+
+    Do: find the host; a phone with a lease of ours is slowed down but never locked out.
+    """
+
+    ID: ClassVar[str] = "FILE-THROTTLED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    via: str
+    peer: str
+    misses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderFailed(Fact):
+    """A template could not be rendered for a device; the device was given its last good file if there is one.
+
+    Do: read the reason; ``provd plugin check`` and ``provd render`` reproduce it. A value with a line break or a
+    control character in it is refused rather than written into a file.
+    """
+
+    ID: ClassVar[str] = "RENDER-FAILED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+
+    name: str
+    plugin: str
+    reason: str
+    last_good: bool = False

@@ -1,0 +1,41 @@
+"""What a message tells about the device that sent it, and what we conclude from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from provd.base.types import Mac
+
+Via = Literal["dhcp", "http", "tftp", "pnp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The identifying parts of one message.
+
+    ``mac`` is a MAC known for certain (``chaddr``); MACs inside a name or User-Agent are found by
+    identification. ``option60`` is latin-1 text without trailing NULs; ``name`` is the last path segment as
+    asked for.
+    """
+
+    via: Via
+    mac: Mac | None = None
+    option60: str = ""
+    user_agent: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the evidence says. Empty text means unknown; ``confidence`` is 0 (nothing) to 100 (model and
+    version)."""
+
+    vendor: str = ""
+    model: str = ""
+    version: str = ""
+    mac: Mac | None = None
+    serial: str = ""
+    plugin: str = ""
+    confidence: int = 0
+    reasons: tuple[str, ...] = ()

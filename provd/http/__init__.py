@@ -1,0 +1,1 @@
+"""HTTP: files for phones, the control socket and the page."""

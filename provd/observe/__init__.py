@@ -1,0 +1,1 @@
+"""Readers of facts: log, timeline, metrics, live tail, service manager."""

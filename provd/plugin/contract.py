@@ -1,0 +1,134 @@
+"""What a vendor plugin says about itself: the manifest as plain frozen data.
+
+``plugin.toml`` is read into these classes by :mod:`provd.plugins.loader`; nothing here does input or output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+CONTRACT = 1
+"""Version of this contract. A manifest names the version it was written for."""
+
+MatchSource = Literal["option60", "user_agent", "file"]
+FileKind = Literal["common", "device", "static", "absent"]
+FileFormat = Literal["xml", "keyvalue", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One device model. ``common`` lists its model-generic file names in the device's own spelling."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    """Other spellings met on the wire (User-Agent word, option 60), compared without regard to case."""
+    lines: int = 1
+    """How many accounts the model holds."""
+    keys: int = 0
+    """How many programmable keys it has of its own."""
+    common: tuple[str, ...] = ()
+    traits: Mapping[str, str | int | bool] = field(default_factory=dict)
+    """Anything the plugin's own templates and advice need to know (firmware family, image name …)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Evidence to identity: a regular expression that must match a whole header, option or file name.
+
+    Named groups ``model``, ``version``, ``mac`` and ``serial`` are taken over; ``model`` is looked up among the
+    names and aliases of the plugin's models and does not match when it is none of them. ``starts`` are the
+    literal prefixes (lower case) under which the expression is indexed, so that it is tried only where it can
+    match.
+    """
+
+    source: MatchSource
+    starts: tuple[str, ...]
+    regex: str
+    confidence: int
+    model: str = ""
+    """Fixed model, for expressions without a ``model`` group."""
+
+
+@dataclass(frozen=True, slots=True)
+class OuiRule:
+    """MAC prefixes (6 lower-case hex digits) that point at the vendor: the weakest evidence."""
+
+    prefixes: tuple[str, ...]
+    confidence: int = 20
+    only_without_option60: bool = False
+    """For prefixes shared with other products: believe them only of a DHCP client that names no class."""
+    models: tuple[str, ...] = ()
+    """DHCP advice for these prefixes is the one written for these models (empty: the default advice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """One file name that devices of this plugin ask for.
+
+    ``name`` is matched whole and without regard to case; ``{mac}`` stands for the device's MAC in any form and
+    ``{common}`` for each common file of each model. Kind ``absent`` is a name that is known and deliberately
+    not offered.
+    """
+
+    name: str
+    kind: FileKind
+    template: str = ""
+    """Template below ``templates/``; for kind ``static`` the file below ``static/``."""
+    format: FileFormat = "text"
+    """Decides how values are escaped and which are refused."""
+    content_type: str = "text/plain; charset=utf-8"
+    secrets: bool = True
+    """Only a file that says so itself is given to anybody who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionValue:
+    """The value of a DHCP option as a text with placeholders, and how it becomes octets.
+
+    Placeholders: ``{base}`` the HTTP base URL without trailing slash (with the device's token where the policy
+    wants one), ``{host}`` our name or address, ``{address}`` our IPv4 address, ``{tftp}`` the TFTP host,
+    ``{mac}`` twelve lower-case digits.
+    """
+
+    encoding: Literal["text", "ip", "hex", "suboptions"]
+    text: str = ""
+    suboptions: Mapping[int, str] = field(default_factory=dict)
+    """For ``suboptions`` (option 43, RFC 2132 section 8.4): code to text."""
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpAdvice:
+    """The DHCP options that devices of this plugin understand. The first block that names the model applies,
+    then the block that names none."""
+
+    options: Mapping[int, OptionValue]
+    models: tuple[str, ...] = ()
+    force: tuple[int, ...] = ()
+    """Codes that are sent even when the client's parameter request list (option 55) does not ask for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A whole plugin. ``id`` is the folder name; ``version`` is SemVer."""
+
+    id: str
+    version: str
+    contract: int
+    vendor: str
+    license: str
+    description: str
+    models: tuple[Model, ...]
+    matches: tuple[Match, ...] = ()
+    ouis: tuple[OuiRule, ...] = ()
+    files: tuple[FileRule, ...] = ()
+    dhcp: tuple[DhcpAdvice, ...] = ()
+
+    def model(self, name: str) -> Model | None:
+        """The model with that name or alias, without regard to case."""
+        wanted = name.lower()
+        for model in self.models:
+            if model.name.lower() == wanted or any(alias.lower() == wanted for alias in model.aliases):
+                return model
+        return None

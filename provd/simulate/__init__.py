@@ -1,0 +1,1 @@
+"""Virtual phones and the demonstration LAN."""

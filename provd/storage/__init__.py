@@ -1,0 +1,1 @@
+"""The durable store behind SQLAlchemy Core: SQLite or PostgreSQL."""
