@@ -1,0 +1,81 @@
+"""The annotated sample configuration, written from the settings models so that it cannot be out of date."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from provd.config.settings import DhcpSubnet, Settings
+from provd.config.values import DURATION_MARK, Endpoint, duration_text
+
+_EXAMPLE_SUBNET = {
+    "network": "10.20.0.0/16",
+    "pools": ["10.20.16.0-10.20.255.254"],
+    "routers": ["10.20.0.1"],
+    "dns": ["10.20.0.1"],
+}
+_HEADER = """\
+# provd: the whole configuration with its defaults. Lines that start with "# " and a key show the default; remove
+# the mark to change it. Files in conf.d/*.toml beside this one are read afterwards, in order of their names, and
+# PROVD_DHCP__MODE=full in the environment outranks both. `provd check-config` names every error with its line.
+"""
+
+
+def sample() -> str:
+    """The text of ``etc/provd.toml``."""
+    parts = [_HEADER]
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            continue
+        parts.append("\n".join(_section(name, section)) + "\n")
+    return "\n".join(parts)
+
+
+def _section(name: str, model: type[BaseModel]) -> Iterator[str]:
+    yield f"# {(model.__doc__ or '').strip().splitlines()[0]}"
+    yield f"[{name}]"
+    for key, field in model.model_fields.items():
+        if key == "subnet":
+            yield from _subnet()
+        else:
+            yield _line(key, _default(field), field)
+
+
+def _subnet() -> Iterator[str]:
+    yield ""
+    yield f"# {(DhcpSubnet.__doc__ or '').strip()} Repeat the block for each."
+    yield "# [[dhcp.subnet]]"
+    for key, field in DhcpSubnet.model_fields.items():
+        yield _line(key, _toml(_EXAMPLE_SUBNET[key]) if key in _EXAMPLE_SUBNET else _default(field), field)
+
+
+def _line(key: str, value: str, field: FieldInfo) -> str:
+    comment = f"# {field.description}" if field.description else ""
+    return f"# {f'{key} = {value}':<44} {comment}".rstrip()
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default()
+    return _toml(duration_text(value) if any(mark is DURATION_MARK for mark in field.metadata) else value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, tuple | list) and not isinstance(value, Endpoint):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{}"
+    return json.dumps(str(value))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(sample())

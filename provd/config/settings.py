@@ -1,0 +1,221 @@
+"""The settings of the daemon: one model per section of the configuration file.
+
+The field descriptions are the comments of the annotated sample (``etc/provd.toml``), which a test keeps fresh.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from netaddr import IPNetwork
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from provd.config.values import Duration, Endpoint, IPv4, ListenOn, Network, Pool, range_bounds
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class ServerSection(Section):
+    """The daemon itself."""
+
+    state_dir: Path = Field(default=Path("/var/lib/provd"), description="database, plugins, overrides, firmware, keys")
+    advertise: str = Field(
+        default="", description="host or address put into URLs; default: the local address the phone talked to"
+    )
+    control: str = Field(default="", description="socket for the command line; default: control.sock in state_dir")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug | info | warning | error"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="text | json")
+
+    @property
+    def control_path(self) -> Path:
+        """Where the control socket is."""
+        return Path(self.control) if self.control else self.state_dir / "control.sock"
+
+
+class DatabaseSection(Section):
+    """Where everything durable is kept."""
+
+    url: str = Field(default="sqlite", description="sqlite (= state_dir/provd.db) or postgresql://provd@db/provd")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.url != "sqlite" and not self.url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError('url must be "sqlite", "sqlite:///FILE" or "postgresql://…"')
+        return self
+
+
+class DhcpSubnet(Section):
+    """One network that addresses are given out on."""
+
+    network: Network = Field(description="relayed requests match by giaddr / option 82 link selection")
+    pools: tuple[Pool, ...] = Field(default=(), description="ranges of addresses to give out; none: reservations only")
+    routers: tuple[IPv4, ...] = Field(default=(), description="option 3")
+    dns: tuple[IPv4, ...] = Field(default=(), description="option 6")
+    ntp: tuple[IPv4, ...] = Field(default=(), description="option 42")
+    domain: str = Field(default="", description="option 15")
+    lease: Duration = Field(default=3600, description='option 51; "infinite" is possible')
+    probe: bool = Field(default=True, description="ARP before offering, for a client without an address")
+    options: dict[str, str] = Field(
+        default={},
+        description='further options by code, for whoever asks: { "119" = "hex:…", "44" = "ip:…" }',
+    )
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        network = IPNetwork(self.network)
+        for pool in self.pools:
+            first, last = range_bounds(pool)
+            if first < network.first or last > network.last:
+                raise ValueError(f"pool {pool} is not inside {self.network}")
+        for code, value in self.options.items():
+            if not code.isdigit() or not 1 <= int(code) <= 254:
+                raise ValueError(f"option {code!r} is not a code from 1 to 254")
+            option_octets(value)
+        return self
+
+
+def option_octets(text: str) -> bytes:
+    """Octets of an option value written as ``text:…``, ``hex:…`` or ``ip:a,b``. Raises ValueError."""
+    kind, colon, value = text.partition(":")
+    try:
+        if colon and kind == "text":
+            return value.encode()
+        if colon and kind == "hex":
+            return bytes.fromhex(value)
+        if colon and kind == "ip":
+            return b"".join(range_bounds(part.strip())[0].to_bytes(4, "big") for part in value.split(","))
+    except ValueError as error:
+        raise ValueError(f"option value {text!r}: {error}") from None
+    raise ValueError(f'write an option value as "text:…", "hex:…" or "ip:…", not {text!r}')
+
+
+class DhcpSection(Section):
+    """Addresses for phones, and where they find their files."""
+
+    mode: Literal["off", "observe", "phones-only", "full"] = Field(
+        default="off",
+        description="off | observe | phones-only | full   (a fresh install never answers on a LAN by itself)",
+    )
+    interfaces: tuple[str, ...] = Field(default=(), description="where to answer; every other interface is left alone")
+    server_port: int = Field(default=67, ge=1, le=65535)
+    client_port: int = Field(default=68, ge=1, le=65535)
+    authoritative: bool = Field(
+        default=False,
+        description="say NAK to unknown clients that ask for a wrong address; only where no other server is",
+    )
+    trusted_relays: tuple[IPv4, ...] = Field(
+        default=(), description="relays whose option 82 may select the link; others are matched by giaddr alone"
+    )
+    subnet: tuple[DhcpSubnet, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        networks = [IPNetwork(subnet.network) for subnet in self.subnet]
+        for i, network in enumerate(networks):
+            for other in networks[:i]:
+                if network in other or other in network:
+                    raise ValueError(f"subnets {other} and {network} overlap")
+        if self.mode in {"phones-only", "full"} and not self.subnet:
+            raise ValueError(f'mode = "{self.mode}" needs at least one [[dhcp.subnet]]')
+        if self.mode != "off" and not self.interfaces:
+            raise ValueError(f'mode = "{self.mode}" needs interfaces')
+        return self
+
+
+class TftpSection(Section):
+    """Files over TFTP."""
+
+    listen: tuple[ListenOn, ...] = Field(default=(Endpoint("0.0.0.0", 69),), description="[] turns TFTP off")
+    allow: tuple[Network, ...] = Field(default=(), description="networks that are answered; none named: all")
+
+
+class PhonesSection(Section):
+    """HTTP(S) that phones and devices talk to."""
+
+    listen: tuple[ListenOn, ...] = Field(
+        default=(Endpoint("0.0.0.0", 8667),), description="[] turns HTTP for phones off"
+    )
+    tls_listen: tuple[ListenOn, ...] = Field(default=(), description="HTTPS; needs tls_certificate and tls_key")
+    tls_certificate: str = Field(default="", description="PEM file with the certificate and its chain")
+    tls_key: str = Field(default="", description="PEM file with the private key")
+    trusted_proxies: tuple[Network, ...] = Field(default=(), description="whose X-Forwarded-For counts")
+
+    @model_validator(mode="after")
+    def _certificate(self) -> Self:
+        if self.tls_listen and not (self.tls_certificate and self.tls_key):
+            raise ValueError("tls_listen needs tls_certificate and tls_key")
+        return self
+
+
+class SipSection(Section):
+    """Where temporary accounts register and provisioning codes are dialed."""
+
+    listen: tuple[ListenOn, ...] = Field(
+        default=(Endpoint("0.0.0.0", 5060),),
+        description="the port of the first one stands in the temporary account of unclaimed phones",
+    )
+    pnp: bool = Field(
+        default=True, description="multicast ua-profile answers on the dhcp interfaces (from the next version on)"
+    )
+
+
+class ApiSection(Section):
+    """The web page, health and metrics. Keep it off the phones' network."""
+
+    listen: tuple[ListenOn, ...] = Field(default=(Endpoint("127.0.0.1", 8666),), description="[] turns the page off")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="host names under which the page is reached, beside addresses"
+    )
+
+
+class PolicySection(Section):
+    """Who gets what."""
+
+    secrets: Literal["open", "bound", "token", "certificate"] = Field(
+        default="bound", description="who gets a file with secrets: open | bound | token"
+    )
+    auto_add: bool = Field(default=True, description="add phones that a plugin recognises by themselves")
+    max_new_devices: int = Field(default=5000, ge=1, description="phones that one network may add by itself in an hour")
+    stale_after: Duration = Field(default=30 * 86400, description="a device not seen for so long is marked stale")
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        if self.secrets == "certificate":
+            raise ValueError('secrets = "certificate" is not available in this version; use "token" or "bound"')
+        return self
+
+
+class PluginsSection(Section):
+    """Vendor plugins."""
+
+    paths: tuple[Path, ...] = Field(default=(), description="further folders with plugins, beside the bundled ones")
+
+
+class ActivationSection(Section):
+    """Devices that are not phones."""
+
+    window: Duration = Field(
+        default=86400, description="how long after enabling a serial may be activated (from the next version on)"
+    )
+
+
+class Settings(Section):
+    """The whole configuration file."""
+
+    server: ServerSection = ServerSection()
+    database: DatabaseSection = DatabaseSection()
+    dhcp: DhcpSection = DhcpSection()
+    tftp: TftpSection = TftpSection()
+    phones: PhonesSection = PhonesSection()
+    sip: SipSection = SipSection()
+    api: ApiSection = ApiSection()
+    policy: PolicySection = PolicySection()
+    plugins: PluginsSection = PluginsSection()
+    activation: ActivationSection = ActivationSection()

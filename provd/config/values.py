@@ -1,0 +1,119 @@
+"""The forms in which people write values: durations, endpoints, networks, address ranges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple
+
+from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+
+_DURATION = re.compile(r"(\d+)\s*(s|m|h|d|w)?")
+_SECONDS: Mapping[str | None, int] = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+INFINITE_SECONDS = 0xFFFFFFFF
+"""What ``"infinite"`` means where a lease time is asked for (RFC 2131 section 3.3)."""
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        if value == "infinite":
+            return INFINITE_SECONDS
+        if matched := _DURATION.fullmatch(value.strip()):
+            return int(matched[1]) * _SECONDS[matched[2]]
+        raise ValueError(f'write a duration as "90s", "15m", "24h", "7d" or "infinite", not {value!r}')
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError(f"write a duration as text with its unit, not {value!r}")
+
+
+def duration_text(seconds: int) -> str:
+    """The shortest form that means the same (``"1h"``)."""
+    if seconds == INFINITE_SECONDS:
+        return "infinite"
+    for unit in ("w", "d", "h", "m"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds // _SECONDS[unit]}{unit}"
+    return f"{seconds}s"
+
+
+DURATION_MARK = BeforeValidator(_duration)
+"""Tells a duration from other integers when a model is looked through."""
+
+Duration = Annotated[int, DURATION_MARK, PlainSerializer(duration_text)]
+"""Seconds, written with a unit."""
+
+
+class Endpoint(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def _endpoint(value: object) -> object:
+    if isinstance(value, Endpoint):
+        return value
+    host, colon, port = str(value).rpartition(":")
+    if not isinstance(value, str) or not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f'write a listener as "address:port", not {value!r}')
+    try:
+        address = str(IPAddress(host or "0.0.0.0"))
+    except (AddrFormatError, ValueError):
+        raise ValueError(f"{host!r} is not an IP address") from None
+    return Endpoint(address, int(port))
+
+
+ListenOn = Annotated[Endpoint, BeforeValidator(_endpoint), PlainSerializer(str)]
+
+
+def _ipv4(value: str) -> str:
+    try:
+        address = IPAddress(value)
+    except (AddrFormatError, ValueError):
+        raise ValueError(f"{value!r} is not an IPv4 address") from None
+    if address.version != 4 or str(address) != value:
+        raise ValueError(f"{value!r} is not an IPv4 address in dotted form")
+    return value
+
+
+IPv4 = Annotated[str, AfterValidator(_ipv4)]
+
+
+def _network(value: str) -> str:
+    try:
+        network = IPNetwork(value)
+    except (AddrFormatError, ValueError):
+        raise ValueError(f"{value!r} is not a network such as 10.20.0.0/16") from None
+    if str(network.cidr) != value and "/" in value:
+        raise ValueError(f"{value!r} has host bits set; did you mean {network.cidr}?")
+    return str(network.cidr)
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
+def range_bounds(text: str) -> tuple[int, int]:
+    """First and last address of ``a-b``, ``a`` or ``network/len``. Raises ValueError."""
+    try:
+        if "/" in text:
+            network = IPNetwork(text)
+            return int(network.first), int(network.last)
+        first, _, last = text.partition("-")
+        span = IPRange(first.strip(), (last or first).strip())
+    except (AddrFormatError, ValueError):
+        raise ValueError(f"{text!r} is not a range such as 10.20.16.0-10.20.255.254") from None
+    if IPAddress(span.first).version != 4:
+        raise ValueError(f"{text!r} is not an IPv4 range")
+    return int(span.first), int(span.last)
+
+
+def _pool(value: str) -> str:
+    range_bounds(value)
+    return value
+
+
+Pool = Annotated[str, AfterValidator(_pool)]

@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import pytest
+
+from provd.base.errors import ConfigError
+from provd.config.load import config_path, load
+from provd.config.sample import sample
+from provd.config.values import Endpoint
+
+GOOD = """
+[server]
+state_dir = "/tmp/x"
+
+[dhcp]
+mode = "full"
+interfaces = ["eth1"]
+
+[[dhcp.subnet]]
+network = "10.20.0.0/16"
+pools = ["10.20.16.0-10.20.255.254"]
+lease = "2h"
+
+[[dhcp.subnet]]
+network = "10.21.0.0/16"
+
+[policy]
+secrets = "token"
+"""
+
+
+def write(tmp_path: Path, text: str, name: str = "provd.toml") -> Path:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def errors_of(tmp_path: Path, text: str, **environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), environ)
+    return str(caught.value).splitlines()
+
+
+def test_a_good_file_is_read_with_its_units(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, GOOD), {})
+    assert settings.dhcp.mode == "full"
+    assert [subnet.lease for subnet in settings.dhcp.subnet] == [7200, 3600]
+    assert settings.tftp.listen == (Endpoint("0.0.0.0", 69),)
+    assert settings.policy.secrets == "token"
+
+
+def test_an_empty_file_is_a_fresh_install_that_never_answers_dhcp(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, ""), {})
+    assert settings.dhcp.mode == "off"
+    assert settings.policy.secrets == "bound"
+
+
+def test_unknown_keys_name_file_line_and_the_likely_key(tmp_path: Path) -> None:
+    found = errors_of(tmp_path, '[dhcp]\nmode = "off"\ninterface = ["eth1"]\n[tftpd]\n')
+    assert found == [
+        f"{tmp_path}/provd.toml:3: unknown key dhcp.interface; did you mean interfaces?",
+        f"{tmp_path}/provd.toml:4: unknown key tftpd; did you mean tftp?",
+    ]
+
+
+def test_an_unknown_key_in_the_second_subnet_names_its_line(tmp_path: Path) -> None:
+    found = errors_of(tmp_path, GOOD.replace('network = "10.21.0.0/16"', 'network = "10.21.0.0/16"\nrouter = []'))
+    assert found == [f"{tmp_path}/provd.toml:16: unknown key dhcp.subnet.1.router; did you mean routers?"]
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path) -> None:
+    found = errors_of(
+        tmp_path, '[tftp]\nlisten = ["x"]\n[policy]\nsecrets = "maybe"\n[api]\nlisten = ["1.2.3.4:99999"]\n'
+    )
+    assert [line.split(": ")[0].rpartition(":")[2] for line in found] == ["2", "4", "6"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ('pools = ["10.21.0.1-10.21.0.9"]', "is not inside 10.20.0.0/16"),
+        ('pools = ["10.20.0.9-10.20.0.1"]', "is not a range"),
+        ('network = "10.20.0.5/16"', "has host bits set; did you mean 10.20.0.0/16?"),
+        ('lease = "1 fortnight"', "write a duration"),
+        ('routers = ["10.20.1"]', "IPv4 address"),
+        ('options = { "300" = "text:x" }', "not a code"),
+        ('options = { "43" = "x" }', "write an option value"),
+    ],
+)
+def test_wrong_subnets_are_refused_with_a_reason(tmp_path: Path, change: str, reason: str) -> None:
+    key = change.split(" ", maxsplit=1)[0]
+    subnet = {"network": 'network = "10.20.0.0/16"', key: change}
+    text = '[dhcp]\nmode = "full"\ninterfaces = ["e"]\n[[dhcp.subnet]]\n' + "\n".join(subnet.values())
+    assert reason in "\n".join(errors_of(tmp_path, text))
+
+
+def test_overlapping_subnets_and_a_mode_without_interfaces_are_refused(tmp_path: Path) -> None:
+    twice = '[[dhcp.subnet]]\nnetwork = "10.0.0.0/8"\n[[dhcp.subnet]]\nnetwork = "10.1.0.0/16"\n'
+    assert "overlap" in errors_of(tmp_path, twice)[0]
+    assert "needs interfaces" in errors_of(tmp_path, '[dhcp]\nmode = "observe"')[0]
+
+
+def test_conf_d_and_the_environment_outrank_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, GOOD)
+    write(tmp_path / "conf.d", '[dhcp]\nmode = "observe"\n[[dhcp.subnet]]\nnetwork = "10.22.0.0/16"\n', "10-more.toml")
+    settings = load(file, {"PROVD_POLICY__AUTO_ADD": "false", "PROVD_SERVER__LOG_LEVEL": "debug", "PROVD_CONFIG": "x"})
+    assert settings.dhcp.mode == "observe"
+    assert [subnet.network for subnet in settings.dhcp.subnet][-1] == "10.22.0.0/16"
+    assert settings.policy.auto_add is False
+    assert settings.server.log_level == "debug"
+
+
+def test_errors_from_conf_d_and_the_environment_say_so(tmp_path: Path) -> None:
+    write(tmp_path / "conf.d", '\n[[dhcp.subnet]]\nnetwork = "10.22.0.0/16"\nleese = 1\n', "10-more.toml")
+    found = errors_of(tmp_path, GOOD, PROVD_API__LISTN="[]")
+    assert found == [
+        f"{tmp_path}/conf.d/10-more.toml:4: unknown key dhcp.subnet.2.leese; did you mean lease?",
+        "environment PROVD_API__LISTN: unknown key api.listn; did you mean listen?",
+    ]
+
+
+def test_what_is_not_toml_or_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    assert "not TOML" in errors_of(tmp_path, "[dhcp\n")[0]
+    with pytest.raises(ConfigError, match="no such file"):
+        load(tmp_path / "none.toml", {})
+
+
+def test_an_unavailable_policy_is_refused_by_name(tmp_path: Path) -> None:
+    assert "not available in this version" in errors_of(tmp_path, '[policy]\nsecrets = "certificate"')[0]
+
+
+def test_the_path_is_as_given_then_the_environment_then_etc() -> None:
+    assert config_path("a.toml", {"PROVD_CONFIG": "b"}) == Path("a.toml")
+    assert config_path(None, {"PROVD_CONFIG": "b"}) == Path("b")
+    assert config_path(None, {}) == Path("/etc/provd/provd.toml")
+
+
+def test_the_sample_is_valid_as_it_stands_and_with_every_line_active(tmp_path: Path) -> None:
+    assert load(write(tmp_path, sample()), {}) == load(write(tmp_path, ""), {})
+    active = "\n".join(
+        line.removeprefix("# ") if " = " in line or line == "# [[dhcp.subnet]]" else line
+        for line in sample().splitlines()
+        if not line.startswith("# provd") and not line.startswith("# PROVD") and "the mark" not in line
+    )
+    settings = load(write(tmp_path, active), {})
+    assert settings.dhcp.subnet[0].network == "10.20.0.0/16"

@@ -1,0 +1,39 @@
+"""What all tests share: which foreign programs and rights there are."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MUST = os.environ.get("CI") == "true"
+
+
+def shared_folder() -> Path | None:
+    """The folder of additional replay material beside the repository, when it is there."""
+    folder = Path(os.environ.get("PROVD_SHARED") or ROOT.parent / "shared")
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = shared_folder()
+    if folder is None:
+        pytest.skip("no additional material beside the repository")
+    return folder
+
+
+def program(name: str) -> str:
+    """Path of a foreign program; skips the test without it, and fails it where CI=true."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin")
+    if found is None:
+        (pytest.fail if MUST else pytest.skip)(f"{name} is not installed")
+    assert found is not None
+    return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
