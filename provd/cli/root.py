@@ -1,0 +1,62 @@
+"""The ``provd`` command and its lazily imported sub-commands."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from provd import __version__
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "serve": ("provd.cli.service:serve", "run the daemon"),
+    "check-config": ("provd.cli.service:check_config", "check the configuration file"),
+    "demo": ("provd.cli.lab:demo", "a private LAN with the real daemon and simulated phones"),
+    "simulate": ("provd.cli.lab:simulate", "virtual phones against any server"),
+    "device": ("provd.cli.objects:device", "phones: list, add, assign, reset …"),
+    "tenant": ("provd.cli.objects:tenant", "owners of devices and lines"),
+    "line": ("provd.cli.objects:line", "SIP accounts"),
+    "profile": ("provd.cli.objects:profile", "settings for many devices"),
+    "lease": ("provd.cli.network:lease", "DHCP leases"),
+    "reservation": ("provd.cli.network:reservation", "addresses kept for a client"),
+    "plugin": ("provd.cli.plugin:plugin", "vendor plugins: list, check, new"),
+    "identify": ("provd.cli.evidence:identify", "what provd makes of some evidence, and why"),
+    "tail": ("provd.cli.evidence:tail", "what happens, as it happens"),
+    "explain": ("provd.cli.evidence:explain", "what a fact means and what to do"),
+    "explain-pcap": ("provd.cli.evidence:explain_pcap", "what the phones in a capture said"),
+    "status": ("provd.cli.service:status", "how the running daemon is"),
+    "version": ("provd.cli.service:version", "the version"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help page, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="provd")
+@click.option("--config", "config", metavar="FILE", help="Configuration file ($PROVD_CONFIG, /etc/provd/provd.toml).")
+@click.pass_context
+def cli(ctx: click.Context, config: str | None) -> None:
+    """Phone and device provisioning: DHCP, TFTP, HTTP and vendor plugins in one process."""
+    ctx.obj = config
