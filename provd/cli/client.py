@@ -41,7 +41,9 @@ def call(config: str | None, operation: str, **params: object) -> Any:
 
         return perform(settings, operation, given)
     except PermissionError:
-        raise ProvdError(f"no permission for {settings.server.control_path}: be root or the user of the daemon") from None
+        raise ProvdError(
+            f"no permission for {settings.server.control_path}: be root or the user of the daemon"
+        ) from None
 
 
 def _ask(path: Path, operation: str, params: Mapping[str, object]) -> Any:

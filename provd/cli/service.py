@@ -1,0 +1,83 @@
+"""``provd serve|check-config|status|version``: the daemon itself."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from provd import __version__
+from provd.cli.output import Exit, errors_to_exit, show_json, show_one
+
+
+@click.command()
+@click.option("--config", "config", metavar="FILE", help="Configuration file.")
+@click.pass_context
+def serve(ctx: click.Context, config: str | None) -> None:
+    """Run the daemon in the foreground until SIGTERM; SIGHUP reloads the configuration."""
+    with errors_to_exit():
+        from provd.config.load import config_path
+        from provd.daemon import serve as run
+
+        run(config_path(config or ctx.find_root().obj))
+
+
+@click.command("check-config")
+@click.option("--config", "config", metavar="FILE", help="Configuration file.")
+@click.option("--deep", is_flag=True, help="Also open what it names: interfaces, certificates, database, plugins.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@click.pass_context
+def check_config(ctx: click.Context, config: str | None, *, deep: bool, as_json: bool) -> None:
+    """Print OK, or every error with its file and line."""
+    from provd.base.errors import ConfigError
+    from provd.config.load import config_path, load
+
+    errors: list[str] = []
+    try:
+        settings = load(config_path(config or ctx.find_root().obj))
+    except ConfigError as error:
+        errors = str(error).splitlines()
+    else:
+        if deep:
+            from provd.cli.deep import problems
+
+            errors = list(problems(settings))
+    if as_json:
+        show_json({"ok": not errors, "errors": errors})
+    else:
+        for line in errors:
+            click.echo(line, err=True)
+        if not errors:
+            click.echo("OK")
+    if errors:
+        sys.exit(Exit.CONFIG)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@click.pass_context
+def status(ctx: click.Context, *, as_json: bool) -> None:
+    """Say how the running daemon is."""
+    from provd.cli.objects import run
+
+    show_one(run(ctx, "status"), as_json=as_json)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+def version(*, as_json: bool) -> None:
+    """Print the versions of provd and of what it runs on."""
+    if not as_json:
+        click.echo(f"provd {__version__}")
+        return
+    import platform
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    found: dict[str, object] = {"provd": __version__, "python": platform.python_version()}
+    for package in ("aiohttp", "jinja2", "sqlalchemy", "uvloop", "psycopg"):
+        try:
+            found[package] = installed(package)
+        except PackageNotFoundError:
+            found[package] = None
+    show_json(found)
