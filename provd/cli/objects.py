@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -168,7 +168,7 @@ def device_settings(ctx: click.Context, device: str, *, origin: bool, as_json: b
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 @as_json
 @click.pass_context
-def device_import(ctx: click.Context, file: click.utils.LazyFile, *, dry_run: bool, as_json: bool) -> None:
+def device_import(ctx: click.Context, file: TextIO, *, dry_run: bool, as_json: bool) -> None:
     """Add or change devices from CSV (columns mac, model, tenant, line, description)."""
     result = run(ctx, "device.import", text=file.read(), dry_run=dry_run)
     if as_json:
@@ -305,6 +305,7 @@ profile.add_command(by_id("delete", "profile.delete", "profile", "Remove a profi
 @click.pass_context
 def profile_add(
     ctx: click.Context,
+    /,
     identifier: str,
     settings: tuple[str, ...],
     parents: tuple[str, ...],
@@ -326,6 +327,7 @@ def profile_add(
 @click.pass_context
 def profile_set(
     ctx: click.Context,
+    /,
     identifier: str,
     settings: tuple[str, ...],
     parents: tuple[str, ...],
