@@ -54,7 +54,7 @@ def _ask(path: Path, operation: str, params: Mapping[str, object]) -> Any:
         response = connection.getresponse()
         answer = json.loads(response.read() or b"null")
     except (http.client.HTTPException, json.JSONDecodeError, TimeoutError) as error:
-        raise ProvdError(f"the daemon did not answer: {error or type(error).__name__}") from None
+        raise ProvdError(f"the daemon did not answer: {str(error) or type(error).__name__}") from None
     finally:
         connection.close()
     if response.status >= 400:

@@ -35,6 +35,7 @@ def _fields(**values: object) -> dict[str, object]:
 
 
 def run(ctx: click.Context, /, operation: str, **params: object) -> Any:
+    """Carry out an operation; an error ends the process with its exit code."""
     with errors_to_exit():
         return call(ctx.find_root().obj, operation, **params)
     raise AssertionError  # errors_to_exit ends the process on every error

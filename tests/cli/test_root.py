@@ -1,0 +1,58 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from provd import __version__
+from provd.cli.root import COMMANDS, cli
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli, list(arguments))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_every_command_of_the_table_can_be_imported_and_has_help() -> None:
+    for name in COMMANDS:
+        code, out, _ = run(name, "--help")
+        assert code == 0, name
+        assert "Usage:" in out
+
+
+def test_the_version_is_light() -> None:
+    heavy = ["aiohttp", "sqlalchemy", "pydantic", "jinja2", "alembic", "asyncio", "netaddr", "cryptography"]
+    code = f"import sys; from click.testing import CliRunner; from provd.cli.root import cli; CliRunner().invoke(cli, ['--version']); print([m for m in {heavy} if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # click.testing brings some modules of its own along; none of the product's heavy ones
+    assert json.loads(shown.stdout.replace("'", '"')) in ([], ["asyncio"])
+
+
+def test_version_answers_with_text_and_json() -> None:
+    assert run("version")[1] == f"provd {__version__}\n"
+    assert json.loads(run("version", "--json")[1])["provd"] == __version__
+
+
+def test_check_config_says_ok_or_every_error_and_exits_with_3(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text("")
+    bad.write_text('[dhcp]\nmod = "full"\n[policy]\nsecrets = "x"\n')
+    assert run("check-config", "--config", str(good)) == (0, "OK\n", "")
+    code, out, err = run("check-config", "--config", str(bad))
+    assert (code, out) == (3, "")
+    assert [line.rpartition("bad.toml:")[2].split(":")[0] for line in err.splitlines()] == ["2", "4"]
+    code, out, _ = run("check-config", "--config", str(bad), "--json")
+    assert code == 3
+    assert len(json.loads(out)["errors"]) == 2
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert run("provision")[0] == 2
+
+
+def test_explain_tells_what_a_fact_means() -> None:
+    code, out, _ = run("explain", "file-refused")
+    assert code == 0
+    assert "Do:" in out
+    assert run("explain", "NO-SUCH")[0] == 4
