@@ -1,0 +1,147 @@
+"""The real daemon as a process of its own, in a test network or on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.kit.netns import Bed
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def lan_config(bed: Bed, state: Path, **changes: str) -> str:
+    """A configuration for the server side of the bed: every listener on, DHCP in full mode."""
+    values = {
+        "mode": "full",
+        "pools": '["10.77.16.0-10.77.255.254"]',
+        "lease": "1h",
+        "probe": "false",
+        "secrets": "bound",
+        "sections": "",
+        "log_level": "info",
+    } | changes
+    return f"""
+[server]
+state_dir = "{state}"
+log_level = "{values["log_level"]}"
+[dhcp]
+mode = "{values["mode"]}"
+interfaces = ["{bed.server_interface}"]
+authoritative = true
+[[dhcp.subnet]]
+network = "10.77.0.0/16"
+pools = {values["pools"]}
+routers = ["{bed.server_ip}"]
+dns = ["{bed.server_ip}"]
+ntp = ["{bed.server_ip}"]
+lease = "{values["lease"]}"
+probe = {values["probe"]}
+[policy]
+secrets = "{values["secrets"]}"
+{values["sections"]}
+"""
+
+
+class Daemon:
+    """``with Daemon(config_text, folder, bed=bed) as daemon:`` returns when the log says READY.
+
+    Lines of the log are in ``daemon.log``; :meth:`wait_for` waits for one that holds a text.
+    """
+
+    def __init__(self, config: str, folder: Path, *, bed: Bed | None = None, prefix: tuple[str, ...] = ()) -> None:
+        self.config = folder / "provd.toml"
+        self.config.write_text(config)
+        self.log: list[str] = []
+        self._bed = bed
+        self._prefix = prefix
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the daemon."""
+        assert self.process is not None
+        return self.process.pid
+
+    def start(self, timeout: float = 30) -> None:
+        """Start it and wait until it is ready."""
+        inside = ("ip", "netns", "exec", self._bed.server) if self._bed else ()
+        self.process = subprocess.Popen(
+            [*inside, *self._prefix, sys.executable, "-m", "provd", "serve", "--config", str(self.config)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, args=(self.process, self._lines), daemon=True).start()
+        self.wait_for("READY", timeout)
+
+    def wait_for(self, text: str, timeout: float = 10) -> str:
+        """The next line of the log that holds ``text``. Fails with the log when it ends or takes too long."""
+        while True:
+            try:
+                line = self._lines.get(timeout=timeout)
+            except queue.Empty:
+                raise AssertionError(f"no {text!r} in the log:\n" + "\n".join(self.log[-60:])) from None
+            if line is None:
+                raise AssertionError(f"the daemon ended without {text!r}:\n" + "\n".join(self.log[-60:]))
+            if text in line:
+                return line
+
+    def provd(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run the command line against this daemon."""
+        return subprocess.run(
+            [sys.executable, "-m", "provd", "--config", str(self.config), *arguments],
+            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=check, input=stdin, timeout=60,
+        )  # fmt: skip
+
+    def json(self, *arguments: str) -> Any:
+        """The same, parsed from ``--json``."""
+        return json.loads(self.provd(*arguments, "--json").stdout)
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def stop(self, timeout: float = 10) -> int:
+        """SIGTERM, and its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        code = self.process.wait(timeout)
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.process.wait()
+
+    def _read(self, process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                self.log.append(line.rstrip("\n"))
+                lines.put(self.log[-1])
+        lines.put(None)
