@@ -15,6 +15,27 @@ SCRIPT = """#!/bin/sh
 env > {out}.tmp && mv {out}.tmp {out}.$1
 """
 
+DHCLIENT_SCRIPT = """#!/bin/sh
+env > {folder}/got.$reason
+[ -n "$new_ip_address" ] && ip addr replace $new_ip_address/16 dev $interface
+exit 0
+"""
+BEHIND_THE_RELAY = """
+[[dhcp.subnet]]
+network = "10.88.0.0/24"
+pools = ["10.88.0.10-10.88.0.20"]
+routers = ["10.88.0.1"]
+"""
+DHCPCD_CONF = """
+duid
+vendorclassid yealink
+option tftp_server_name
+option domain_name_servers
+nohook resolv.conf
+noipv6
+noarp
+"""
+
 
 @pytest.fixture
 def bed():
@@ -67,8 +88,21 @@ def test_what_is_no_phone_gets_a_plain_lease_in_full_mode_and_nothing_in_phones_
         assert "tftp" not in environment(out.with_suffix(".bound"))
     with Daemon(lan_config(bed, tmp_path / "other", mode="phones-only"), tmp_path, bed=bed):
         refused = bed.run(
-            bed.client, program("udhcpc"), "-i", bed.client_interface, "-n", "-q", "-f", "-t", "2", "-T", "1", "-s", str(script), check=False
-        )  # fmt: skip
+            bed.client,
+            program("udhcpc"),
+            "-i",
+            bed.client_interface,
+            "-n",
+            "-q",
+            "-f",
+            "-t",
+            "2",
+            "-T",
+            "1",
+            "-s",
+            str(script),
+            check=False,
+        )
         assert refused.returncode != 0
 
 
@@ -76,9 +110,23 @@ def test_observe_says_what_it_would_have_answered_and_stays_silent(bed: Bed, tmp
     script, _ = hook(tmp_path)
     with Daemon(lan_config(bed, tmp_path / "state", mode="observe"), tmp_path, bed=bed) as daemon:
         silent = bed.run(
-            bed.client, program("udhcpc"), "-i", bed.client_interface, "-n", "-q", "-f", "-t", "1", "-T", "1", "-V", "yealink",
-            "-s", str(script), check=False,
-        )  # fmt: skip
+            bed.client,
+            program("udhcpc"),
+            "-i",
+            bed.client_interface,
+            "-n",
+            "-q",
+            "-f",
+            "-t",
+            "1",
+            "-T",
+            "1",
+            "-V",
+            "yealink",
+            "-s",
+            str(script),
+            check=False,
+        )
         assert silent.returncode != 0
         assert PHONE in daemon.wait_for("DHCP-WOULD-ANSWER")
 
@@ -135,9 +183,23 @@ def test_perfdhcp_loses_nothing_through_its_relay(bed: Bed, tmp_path: Path) -> N
     bed.run(bed.client, "ip", "addr", "add", "10.77.0.2/16", "dev", bed.client_interface)
     with Daemon(lan_config(bed, tmp_path / "state", log_level="warning"), tmp_path, bed=bed):
         done = bed.run(
-            bed.client, program("perfdhcp"), "-4", "-l", bed.client_interface, "-r", "500", "-R", "2000", "-p", "4", "-x", "i",
-            "10.77.0.1", check=False, timeout=60,
-        )  # fmt: skip
+            bed.client,
+            program("perfdhcp"),
+            "-4",
+            "-l",
+            bed.client_interface,
+            "-r",
+            "500",
+            "-R",
+            "2000",
+            "-p",
+            "4",
+            "-x",
+            "i",
+            "10.77.0.1",
+            check=False,
+            timeout=60,
+        )
         drops = [line for line in done.stdout.splitlines() if line.startswith("drops:")]
         assert drops
         assert all(line.split(":")[1].strip().split()[0] == "0" for line in drops), done.stdout
@@ -163,13 +225,28 @@ def test_a_real_relay_agent_brings_phones_of_another_network(tmp_path: Path) -> 
             bed.run(phone, "ip", "link", "set", outer, "up")
             bed.run(bed.server, "ip", "route", "add", "10.88.0.0/24", "via", "10.77.0.2")
             bed.run(bed.client, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-            more = '[[dhcp.subnet]]\nnetwork = "10.88.0.0/24"\npools = ["10.88.0.10-10.88.0.20"]\nrouters = ["10.88.0.1"]\n'
-            config = lan_config(bed, tmp_path / "state").replace("[policy]", more + "[policy]")
+            config = lan_config(bed, tmp_path / "state").replace("[policy]", BEHIND_THE_RELAY + "[policy]")
             with Daemon(config, tmp_path, bed=bed):
                 bed.popen(bed.client, relay, "-4", "-d", "-a", "-i", inner, "-i", bed.client_interface, "10.77.0.1")
                 bed.run(
-                    phone, program("udhcpc"), "-i", outer, "-n", "-q", "-f", "-t", "8", "-T", "1", "-s", str(script), "-V", "yealink", "-O", "tftp"
-                )  # fmt: skip
+                    phone,
+                    program("udhcpc"),
+                    "-i",
+                    outer,
+                    "-n",
+                    "-q",
+                    "-f",
+                    "-t",
+                    "8",
+                    "-T",
+                    "1",
+                    "-s",
+                    str(script),
+                    "-V",
+                    "yealink",
+                    "-O",
+                    "tftp",
+                )
                 got = environment(out.with_suffix(".bound"))
                 assert got["ip"] == "10.88.0.10"
                 assert got["tftp"] == "http://10.77.0.1:8667/"

@@ -113,8 +113,14 @@ class Daemon:
         """Run the command line against this daemon."""
         return subprocess.run(
             [sys.executable, "-m", "provd", "--config", str(self.config), *arguments],
-            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=check, input=stdin, timeout=60,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=check,
+            input=stdin,
+            timeout=60,
+        )
 
     def json(self, *arguments: str) -> Any:
         """The same, parsed from ``--json``."""
@@ -128,8 +134,7 @@ class Daemon:
         """SIGTERM, and its exit code."""
         assert self.process is not None
         self.process.terminate()
-        code = self.process.wait(timeout)
-        return code
+        return self.process.wait(timeout)
 
     def kill(self) -> None:
         """SIGKILL, if it still runs."""

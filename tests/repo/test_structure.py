@@ -14,9 +14,19 @@ from provd.base.facts import CATALOGUE
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "provd").rglob("*.py"))
 TOP_LEVEL = {
-    "pyproject.toml", "provd", "plugins", "etc", "systemd", "tests", "README.md",
-    ".ci", ".gitignore", "LICENSE", "CHANGELOG.md", "Makefile",
-}  # fmt: skip
+    "pyproject.toml",
+    "provd",
+    "plugins",
+    "etc",
+    "systemd",
+    "tests",
+    "README.md",
+    ".ci",
+    ".gitignore",
+    "LICENSE",
+    "CHANGELOG.md",
+    "Makefile",
+}
 
 
 def tracked() -> list[str]:
