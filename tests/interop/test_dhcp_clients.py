@@ -133,9 +133,7 @@ def test_observe_says_what_it_would_have_answered_and_stays_silent(bed: Bed, tmp
 
 def test_dhclient_gets_renews_and_releases(bed: Bed, tmp_path: Path) -> None:
     script = tmp_path / "hook"
-    script.write_text(
-        f'#!/bin/sh\nenv > {tmp_path}/got.$reason\n[ -n "$new_ip_address" ] && ip addr replace $new_ip_address/16 dev $interface\nexit 0\n'
-    )
+    script.write_text(DHCLIENT_SCRIPT.format(folder=tmp_path))
     script.chmod(0o755)
     common = ["-sf", str(script), "-lf", str(tmp_path / "leases"), "-pf", str(tmp_path / "pid"), bed.client_interface]
     with Daemon(lan_config(bed, tmp_path / "state"), tmp_path, bed=bed) as daemon:
@@ -153,9 +151,7 @@ def test_dhclient_gets_renews_and_releases(bed: Bed, tmp_path: Path) -> None:
 
 def test_dhcpcd_gets_and_releases(bed: Bed, tmp_path: Path) -> None:
     config = tmp_path / "dhcpcd.conf"
-    config.write_text(
-        "duid\nvendorclassid yealink\noption tftp_server_name\noption domain_name_servers\nnohook resolv.conf\nnoipv6\nnoarp\n"
-    )
+    config.write_text(DHCPCD_CONF)
     arguments = ["-f", str(config), bed.client_interface]
     try:
         with Daemon(lan_config(bed, tmp_path / "state"), tmp_path, bed=bed) as daemon:

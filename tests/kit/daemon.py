@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -108,6 +109,11 @@ class Daemon:
                 raise AssertionError(f"the daemon ended without {text!r}:\n" + "\n".join(self.log[-60:]))
             if text in line:
                 return line
+
+    def drain(self) -> None:
+        """Take one line of the log if there is one, without waiting long."""
+        with contextlib.suppress(queue.Empty):
+            self._lines.get(timeout=0.01)
 
     def provd(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run the command line against this daemon."""
