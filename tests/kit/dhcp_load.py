@@ -6,7 +6,6 @@ ten seconds without any answer.
 """
 
 import os
-import selectors
 import socket
 import struct
 import sys
@@ -32,55 +31,63 @@ def options_of(packet: bytes) -> dict[int, bytes]:
     return found
 
 
-def main() -> int:
-    server, giaddr, first, count, window = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
-    relay = socket.inet_aton(giaddr)
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((giaddr, 67))
-    sock.setblocking(False)
-    ready = selectors.DefaultSelector()
-    ready.register(sock, selectors.EVENT_READ)
-    waiting: dict[bytes, tuple[float, bytes]] = {}
-    numbers = iter(range(first, first + count))
-    heard = time.monotonic()
+class Crowd:
+    """So many clients, a window of them in flight."""
 
-    def send(mac: bytes, packet: bytes) -> None:
-        waiting[mac] = (time.monotonic(), packet)
-        sock.sendto(packet, (server, 67))
+    def __init__(self, server: str, giaddr: str, numbers: range, window: int) -> None:
+        self._server, self._window = server, window
+        self._relay = socket.inet_aton(giaddr)
+        self._numbers = iter(numbers)
+        self._left = len(numbers)
+        self._waiting: dict[bytes, tuple[float, bytes]] = {}
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._sock.bind((giaddr, 67))
+        self._sock.settimeout(0.2)
 
-    exhausted = False
-    while not exhausted or waiting:
-        while len(waiting) < window and not exhausted:
-            number = next(numbers, None)
-            if number is None:
-                exhausted = True
-                break
-            mac = b"\x02\x77" + number.to_bytes(4, "big")
-            send(mac, message(DISCOVER, mac, number, relay))
-        if not ready.select(0.2):
-            now = time.monotonic()
-            if now - heard > 10:
-                return 1
-            for mac, (at, packet) in list(waiting.items()):
-                if now - at > 0.5:
-                    send(mac, packet)
-            continue
-        packet = sock.recv(2048)
+    def run(self) -> int:
+        """0 when every client has its lease, 1 after ten seconds without an answer."""
         heard = time.monotonic()
+        while self._left or self._waiting:
+            while self._left and len(self._waiting) < self._window:
+                self._left -= 1
+                self._discover(b"\x02\x77" + next(self._numbers).to_bytes(4, "big"))
+            try:
+                self._answer(self._sock.recv(2048))
+                heard = time.monotonic()
+            except TimeoutError:
+                if time.monotonic() - heard > 10:
+                    return 1
+                self._again()
+        return 0
+
+    def _discover(self, mac: bytes) -> None:
+        self._send(mac, message(DISCOVER, mac, int.from_bytes(mac[2:], "big"), self._relay))
+
+    def _send(self, mac: bytes, packet: bytes) -> None:
+        self._waiting[mac] = (time.monotonic(), packet)
+        self._sock.sendto(packet, (self._server, 67))
+
+    def _again(self) -> None:
+        now = time.monotonic()
+        for mac, (at, packet) in list(self._waiting.items()):
+            if now - at > 0.5:
+                self._send(mac, packet)
+
+    def _answer(self, packet: bytes) -> None:
         mac, options = packet[28:34], options_of(packet)
-        if mac not in waiting:
-            continue
+        if mac not in self._waiting:
+            return
         if options[53][0] == OFFER:
             chosen = b"\x36\x04" + options[54] + b"\x32\x04" + packet[16:20]
-            send(mac, message(REQUEST, mac, int.from_bytes(mac[2:], "big"), relay, chosen))
+            self._send(mac, message(REQUEST, mac, int.from_bytes(mac[2:], "big"), self._relay, chosen))
         elif options[53][0] == ACK:
-            del waiting[mac]
+            del self._waiting[mac]
             os.write(1, f"{mac.hex()} {socket.inet_ntoa(packet[16:20])}\n".encode())
         else:
-            send(mac, message(DISCOVER, mac, int.from_bytes(mac[2:], "big"), relay))
-    return 0
+            self._discover(mac)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    first, count, window = map(int, sys.argv[3:6])
+    sys.exit(Crowd(sys.argv[1], sys.argv[2], range(first, first + count), window).run())
