@@ -78,7 +78,10 @@ class Lan:
         return out.read_bytes() if out.exists() else b""
 
 
-TFTPY_OPTIONS = "import sys, tftpy; tftpy.TftpClient(sys.argv[1], 69, options={'blksize': 1024, 'tsize': 0}).download(*sys.argv[2:])"
+TFTPY_OPTIONS = """
+import sys, tftpy
+tftpy.TftpClient(sys.argv[1], 69, options={"blksize": 1024, "tsize": 0}).download(*sys.argv[2:])
+"""
 CLIENTS = [
     *["curl", "curl-no-options", "curl-1400", "tftp-hpa", "atftp", "atftp-options", "tftpy", "tftpy-options"],
 ]
