@@ -19,6 +19,13 @@ from provd.storage.batch import Planner, Statement
 from provd.storage.session import RefusedError, UnavailableError
 
 
+_STAND_ASIDE = 0.0005
+"""Seconds, at most, that the loop waits so that the writer's thread gets the interpreter lock …"""
+
+_STAND_ASIDE_AGAIN = 0.0002
+"""… and the shortest time until it does so again."""
+
+
 class Connection(Protocol):
     """What the writer needs of its database connection; see ``session.Session``."""
 
@@ -73,7 +80,8 @@ class Writer:
         self._wake = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._untold: deque[Fact] = deque()
-        self._watched = False
+        self._settled = threading.Event()
+        self._attended = False
         self._busy_since = 0.0
         self._closing = False
         self._draining = True
@@ -105,18 +113,28 @@ class Writer:
         # Set once per batch: while the thread is committing, the flag stays up for what gathers meanwhile.
         if not self._wake.is_set():
             self._wake.set()
-        if not self._watched:
-            self._watched = True
-            loop.call_later(self._limits.patience, self._watch, loop)
+        if not self._attended:
+            self._attended = True
+            loop.call_soon(self._attend, loop)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        # On the loop's thread, one timer while there is work: the writer's thread cannot time its own blocking call.
+    def _attend(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stand aside for the writer's thread, on the loop's thread, as long as it has work.
+
+        A busy loop starves that thread: every system call gives the interpreter lock away too briefly for another
+        thread to wake up and take it, yet often enough that its claim never gets old enough (5 ms) to be enforced.
+        """
         since = self._busy_since
-        if since and time.monotonic() - since >= self._limits.patience:
+        if not (since or self._lane or self._low_lane):
+            self._attended = False
+            return
+        self._settled.clear()
+        self._settled.wait(_STAND_ASIDE)
+        age = time.monotonic() - since if since else 0.0
+        if age >= self._limits.patience:
             self._session.interrupt()
-        self._watched = bool(since or self._lane or self._low_lane)
-        if self._watched:
-            loop.call_later(self._limits.patience / 2, self._watch, loop)
+        # A commit that has taken long may take longer: a slow disk must not cost the loop its time.
+        again = min(max(_STAND_ASIDE_AGAIN, age / 2), self._limits.patience / 4)
+        loop.call_later(again, self._attend, loop)
 
     def tell(self, fact: Fact) -> None:
         """Emit a fact on the event loop's thread, from any thread; it waits until there is a loop."""
@@ -171,6 +189,7 @@ class Writer:
         else:
             errors = self._written(batch)
         self._busy_since = 0.0
+        self._settled.set()
         outcomes = [(item.done, error) for item, error in zip(batch, errors, strict=True) if item.done is not None]
         if outcomes:
             self._on_loop(self._deliver, outcomes)
