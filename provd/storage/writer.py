@@ -18,7 +18,6 @@ from provd.base.facts.daemon import Degraded, Recovered
 from provd.storage.batch import Planner, Statement
 from provd.storage.session import RefusedError, UnavailableError
 
-
 _STAND_ASIDE = 0.0005
 """Seconds, at most, that the loop waits so that the writer's thread gets the interpreter lock …"""
 

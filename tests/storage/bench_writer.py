@@ -1,7 +1,6 @@
-"""Rows per second and latency of the writer: ``python -m tests.storage.bench_writer``.
+"""Rows per second and latency of the writer: ``python -m tests.storage.bench_writer [--help]``.
 
-A closed loop: so many leases in flight, each answered by the next one, while the loop's thread also burns some Python per
-lease as a DHCP engine would.
+A closed loop: so many leases in flight, each acknowledged one is followed by the next.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import asyncio
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from provd.app.ports import Put
@@ -18,8 +18,11 @@ from provd.base.clock import SystemClock
 from provd.base.errors import StorageError
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease, LeaseState
-from provd.storage.session import Session
-from provd.storage.store import Store
+from provd.storage import migrations
+from provd.storage.batch import Planner, Statement
+from provd.storage.session import Session, make_engine, parse_url
+from provd.storage.vault import Vault
+from provd.storage.writer import Limits, Writer
 
 
 def a_lease(number: int) -> Lease:
@@ -37,31 +40,50 @@ def a_lease(number: int) -> Lease:
     )
 
 
+class SlowSession(Session):
+    """A disk whose every fsync takes ``delay`` seconds more."""
+
+    delay = 0.0
+
+    def write(self, statements: Sequence[Statement]) -> None:
+        if self.delay:
+            threading.Event().wait(self.delay)
+        super().write(statements)
+
+
 class Storm:
-    def __init__(self, store: Store, in_flight: int, seconds: float, burn: int) -> None:
-        self.store, self.in_flight, self.seconds, self.burn = store, in_flight, seconds, burn
+    def __init__(self, writer: Writer, in_flight: int, seconds: float) -> None:
+        self.writer, self.in_flight, self.seconds = writer, in_flight, seconds
         self.sent = 0
         self.flying = 0
+        self.end = 0.0
         self.latencies: list[float] = []
         self.over = asyncio.Event()
 
     def send(self) -> None:
         self.sent += 1
         self.flying += 1
-        for _ in range(self.burn):
-            pass
         at = time.perf_counter()
 
         def done(error: StorageError | None) -> None:
             assert error is None, error
             self.flying -= 1
-            self.latencies.append(time.perf_counter() - at)
-            if time.perf_counter() < self.end:
+            now = time.perf_counter()
+            self.latencies.append(now - at)
+            if now < self.end:
                 self.send()
             elif not self.flying:
                 self.over.set()
 
-        self.store.submit([Put(a_lease(self.sent))], done)
+        self.writer.submit([Put(a_lease(self.sent))], done)
+
+    def keep_busy(self, seconds: float) -> None:
+        """Other work of the loop: it never comes to rest."""
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+        if not self.over.is_set():
+            asyncio.get_running_loop().call_soon(self.keep_busy, seconds)
 
     async def run(self) -> str:
         began = time.perf_counter()
@@ -71,35 +93,33 @@ class Storm:
         await self.over.wait()
         took = time.perf_counter() - began
         ordered = sorted(self.latencies)
-        p50, p99 = (ordered[int(len(ordered) * part)] * 1e3 for part in (0.5, 0.99))
-        return f"{len(ordered) / took:9,.0f} rows/s   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   max {ordered[-1] * 1e3:6.1f} ms"
-
-
-def slow_commits(seconds: float) -> None:
-    write = Session.write
-    never = threading.Event()
-
-    def slow(self: Session, statements: object) -> None:
-        never.wait(seconds)
-        write(self, statements)  # type: ignore[arg-type]
-
-    Session.write = slow  # type: ignore[method-assign,assignment]
+        p50, p99, top = (ordered[int((len(ordered) - 1) * part)] * 1e3 for part in (0.5, 0.99, 1))
+        return f"{len(ordered) / took:9,.0f} rows/s   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   max {top:6.1f} ms"
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--burn", type=int, default=0, help="empty loop turns per lease on the loop's thread")
+    parser.add_argument(
+        "--busy-us", type=float, default=0.0, help="keep the loop busy in steps of so many microseconds"
+    )
     parser.add_argument("--slow-ms", type=float, default=0.0, help="delay of every commit")
     parser.add_argument("--url", default="sqlite")
     chosen = parser.parse_args()
-    if chosen.slow_ms:
-        slow_commits(chosen.slow_ms / 1000)
     with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(chosen.url, Path(folder), SystemClock(), lambda _fact: None)
-        print(await Storm(store, chosen.in_flight, chosen.seconds, chosen.burn).run())
-        store.close()
+        engine = make_engine(parse_url(chosen.url, Path(folder)))
+        migrations.upgrade(engine)
+        session = SlowSession(engine)
+        session.delay = chosen.slow_ms / 1000
+        planner = Planner(Vault({"bench": bytes(32)}), engine.dialect)
+        writer = Writer(session, planner, SystemClock(), lambda _fact: None, Limits())
+        storm = Storm(writer, chosen.in_flight, chosen.seconds)
+        if chosen.busy_us:
+            storm.keep_busy(chosen.busy_us / 1e6)
+        print(await storm.run())
+        writer.close(drain=True)
+        engine.dispose()
 
 
 if __name__ == "__main__":
