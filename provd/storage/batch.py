@@ -1,0 +1,147 @@
+"""Many changes become few statements: the last change of a key wins, one statement carries many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import and_, bindparam, delete, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from provd.app.ports import Change, Delete, Put
+from provd.base.errors import StorageError
+from provd.dhcp.lease import Lease
+from provd.domain.records import MASTER_TENANT, Record
+from provd.storage.mapping import TABLES, Codec, Row
+from provd.storage.tables import TENANT
+from provd.storage.vault import Vault
+
+Statement = tuple[str, Row]
+"""SQL and its positional parameters."""
+
+ROWS_PER_STATEMENT = 128
+"""Bounds the size of one statement: SQLite allows expressions 1000 deep and 32766 parameters."""
+
+
+def driver_form(statement: ClauseElement, dialect: Dialect) -> Statement:
+    """The statement as the driver takes it."""
+    compiled = statement.compile(dialect=dialect)
+    if not isinstance(compiled, SQLCompiler):
+        raise TypeError("only statements with parameters have a driver form")
+    values = compiled.params
+    return str(compiled), tuple(values[name] for name in compiled.positiontup or ())
+
+
+class Table:
+    """The two statements that a kind of record needs, for any number of rows.
+
+    One statement with many rows, not executemany: the driver of SQLite gives up the interpreter lock at every row, and
+    waits for it again while the event loop is busy.
+    """
+
+    def __init__(self, codec: Codec[Any], dialect: Dialect) -> None:
+        self.codec = codec
+        self._columns = slice(1 if codec.appends else 0, None)
+        self._put_head, self._put_row, self._put_tail = _upsert_parts(codec, dialect)
+        self._delete_head, self._delete_row = _delete_parts(codec, dialect)
+        self._put_sql: dict[int, str] = {}
+        self._delete_sql: dict[int, str] = {}
+
+    def row(self, record: Record | Lease) -> Row:
+        """The parameters of one row to be put."""
+        return self.codec.row(record)[self._columns]
+
+    def put(self, rows: Sequence[Row]) -> Statement:
+        """Inserts these rows or replaces those with the same keys; no key may occur twice."""
+        count = len(rows)
+        sql = self._put_sql.get(count)
+        if sql is None:
+            sql = self._put_sql[count] = self._put_head + ", ".join([self._put_row] * count) + self._put_tail
+        return sql, tuple(chain.from_iterable(rows))
+
+    def delete(self, keys: Sequence[Row]) -> Statement:
+        """Removes the rows with these keys."""
+        count = len(keys)
+        sql = self._delete_sql.get(count)
+        if sql is None:
+            sql = self._delete_sql[count] = self._delete_head + " OR ".join([self._delete_row] * count)
+        return sql, tuple(chain.from_iterable(keys))
+
+
+def _upsert_parts(codec: Codec[Any], dialect: Dialect) -> tuple[str, str, str]:
+    columns = list(codec.table.columns)[1 if codec.appends else 0 :]
+    key = codec.table.primary_key.columns
+    values = {column.name: bindparam(column.name, type_=column.type) for column in columns}
+    if codec.appends:
+        # inline: without it SQLAlchemy adds RETURNING for the number that the database gives.
+        return _split(str(insert(codec.table).values(values).inline().compile(dialect=dialect)))
+    flavour = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+    statement = flavour(codec.table).values(values)
+    kept = {name: statement.excluded[name] for name in values if name not in key}
+    return _split(str(statement.on_conflict_do_update(index_elements=list(key), set_=kept).compile(dialect=dialect)))
+
+
+def _split(sql: str) -> tuple[str, str, str]:
+    head, _, rest = sql.partition(" VALUES ")
+    row, conflict, tail = rest.partition(" ON CONFLICT ")
+    return f"{head} VALUES ", row, conflict + tail
+
+
+def _delete_parts(codec: Codec[Any], dialect: Dialect) -> tuple[str, str]:
+    key = codec.table.primary_key.columns
+    condition = and_(*(column == bindparam(column.name, type_=column.type) for column in key))
+    head, _, row = str(delete(codec.table).where(condition).compile(dialect=dialect)).partition(" WHERE ")
+    return f"{head} WHERE ", f"({row})"
+
+
+class Planner:
+    """Turns changes into statements of one dialect."""
+
+    def __init__(self, vault: Vault, dialect: Dialect) -> None:
+        # Changes no value, and still has to write a page and commit it.
+        same = update(TENANT).where(TENANT.c.id == MASTER_TENANT).values(revision=TENANT.c.revision)
+        self.probe = driver_form(same, dialect)
+        """A statement that tells whether the database can be written."""
+        self._tables: dict[type, Table] = {kind: Table(Codec(kind, vault), dialect) for kind in TABLES}
+
+    def codec(self, kind: type[Any]) -> Codec[Any]:
+        """The codec of that kind of record."""
+        return self._tables[kind].codec
+
+    def plan(self, changes: Iterable[Change]) -> list[Statement]:
+        """The statements that bring these changes about, one after the other in one transaction.
+
+        Every key is named by one statement at most, so their order does not matter but for unique columns: what gives
+        up a value comes before what takes it. Raises StorageError when a record has no form in the database.
+        """
+        last: dict[type, dict[object, Change]] = {}
+        for number, change in enumerate(changes):
+            record = change.record
+            table = self._tables.get(type(record))
+            if table is None:
+                raise StorageError(f"{type(record).__name__} is not a durable record")
+            appended = table.codec.appends and type(change) is Put
+            key: object = number if appended else table.codec.key(record)
+            last.setdefault(type(record), {})[key] = change
+        statements: list[Statement] = []
+        for kind, by_key in last.items():
+            statements += _statements(self._tables[kind], by_key.values())
+        return statements
+
+
+def _statements(table: Table, changes: Iterable[Change]) -> Iterable[Statement]:
+    keys: list[Row] = []
+    rows: list[Row] = []
+    for change in changes:
+        if type(change) is Delete:
+            keys.append(table.codec.key(change.record))
+        else:
+            rows.append(table.row(change.record))
+    for start in range(0, len(keys), ROWS_PER_STATEMENT):
+        yield table.delete(keys[start : start + ROWS_PER_STATEMENT])
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        yield table.put(rows[start : start + ROWS_PER_STATEMENT])

@@ -1,0 +1,244 @@
+"""Records to rows of driver-native values and back, derived once from the records' own type hints."""
+
+from __future__ import annotations
+
+import enum
+import json
+import types
+from collections.abc import Callable, Mapping
+from functools import partial
+from operator import attrgetter
+from typing import Any, Generic, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from sqlalchemy import Table
+
+from provd.app.ports import R
+from provd.base.errors import StorageError
+from provd.base.secrets import Secret
+from provd.dhcp.lease import Lease
+from provd.domain.records import Code, Device, Line, Profile, Reservation, StoredFact, Tenant
+from provd.storage import tables
+from provd.storage.vault import Vault
+
+TABLES: Mapping[type, Table] = types.MappingProxyType(
+    {
+        Device: tables.DEVICE,
+        Tenant: tables.TENANT,
+        Line: tables.LINE,
+        Code: tables.CODE,
+        Profile: tables.PROFILE,
+        Reservation: tables.RESERVATION,
+        StoredFact: tables.FACT,
+        Lease: tables.LEASE,
+    }
+)
+
+_SEALED = "$secret"
+"""The one member of the JSON object that stands for a secret value among settings."""
+
+E = TypeVar("E", bound=enum.Enum)
+Row = tuple[Any, ...]
+Convert = Callable[[Any], Any]
+Place = Callable[[Any, str], Any]
+"""Converts a value that depends on where it stands: the second argument is the row's key."""
+
+
+class RowError(StorageError):
+    """A row is not what its record needs. Says the column and the finding, never a secret."""
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL refuses NUL, both refuse lone surrogates, and names that clients send may hold either: a lease must
+    # not be lost for that.
+    if text.isprintable():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+
+
+def _exactly(expected: type, value: object) -> object:
+    if type(value) is not expected:
+        raise ValueError(f"{type(value).__name__} instead of {expected.__name__}")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    raise ValueError(f"{type(value).__name__} instead of a number")
+
+
+def _flag(value: object) -> bool:
+    if value in {0, 1}:
+        return bool(value)
+    raise ValueError("neither true nor false")
+
+
+def _member(kind: type[E], value: object) -> E:
+    return kind(value)
+
+
+def _value_of(member: enum.Enum) -> object:
+    return member.value
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _fact_json(data: Mapping[str, object]) -> str:
+    # A fact is a note for people: what is not plain is kept as its text, and a secret's text is ``***``.
+    return json.dumps(dict(data), separators=(",", ":"), default=str)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    if text == "[]":
+        return ()
+    value = json.loads(text)
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError("not a list of names")
+    return tuple(value)
+
+
+def _object(text: str) -> dict[str, object]:
+    if text == "{}":
+        return {}
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return value
+
+
+def _optional(convert: Convert, value: object) -> object:
+    return None if value is None else convert(value)
+
+
+_PLAIN: Mapping[object, tuple[Convert | None, Convert]] = types.MappingProxyType(
+    {
+        str: (_storable, partial(_exactly, str)),
+        int: (None, partial(_exactly, int)),
+        bytes: (None, partial(_exactly, bytes)),
+        float: (float, _number),
+        bool: (bool, _flag),
+    }
+)
+
+
+def _converters(hint: Any, column: str) -> tuple[Convert | None, Convert]:
+    """How a field of that type goes into its column (None: as it is) and comes back."""
+    if isinstance(hint, NewType):
+        hint = hint.__supertype__
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return _value_of, partial(_member, hint)
+    if get_origin(hint) is tuple:
+        return _json, _names
+    if get_origin(hint) is Mapping:
+        return _fact_json, _object
+    if get_origin(hint) in {Union, types.UnionType}:
+        inner_in, inner_out = _converters(get_args(hint)[0], column)
+        return (partial(_optional, inner_in) if inner_in else None), partial(_optional, inner_out)
+    raise TypeError(f"no column form for {column}: {hint}")
+
+
+class Codec(Generic[R]):
+    """The conversion of one kind of record."""
+
+    def __init__(self, kind: type[R], vault: Vault) -> None:
+        self.kind = kind
+        self.table = TABLES[kind]
+        self.columns = tuple(column.name for column in self.table.columns)
+        self.appends = kind is StoredFact
+        """The store itself numbers these rows: a Put always adds one."""
+        self._vault = vault
+        keys = tuple(column.name for column in self.table.primary_key.columns)
+        self._key = attrgetter(*keys)
+        self._composite = len(keys) > 1
+        self._values = attrgetter(*self.columns)
+        self._into: list[tuple[int, Convert]] = []
+        self._out: list[Convert] = []
+        self._seal: list[tuple[int, Place]] = []
+        self._open: list[tuple[int, Place]] = []
+        hints = get_type_hints(kind)
+        for index, column in enumerate(self.columns):
+            self._column(index, column, hints[column])
+
+    def _column(self, index: int, column: str, hint: Any) -> None:
+        if hint is Secret:
+            self._seal.append((index, partial(self._seal_text, column)))
+            self._open.append((index, partial(self._open_text, column)))
+            self._out.append(partial(_exactly, str))
+        elif column == "settings":
+            self._seal.append((index, self._seal_settings))
+            self._open.append((index, self._open_settings))
+            self._out.append(_object)
+        else:
+            into, out = _converters(hint, column)
+            if into:
+                self._into.append((index, into))
+            self._out.append(out)
+
+    def key(self, record: R) -> Row:
+        """The record's key values, in the order of the key columns."""
+        key = self._key(record)
+        return key if self._composite else (key,)
+
+    def row(self, record: R) -> Row:
+        """The record as a row. Raises StorageError for a value that has no form in the database."""
+        values = list(self._values(record))
+        try:
+            for index, into in self._into:
+                values[index] = into(values[index])
+            if self._seal:
+                key = self.key_text(self.key(record))
+                for index, seal in self._seal:
+                    values[index] = seal(values[index], key)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise RowError(f"{self.table.name} {self.columns[index]}: {error}") from error
+        return tuple(values)
+
+    def record(self, row: Row) -> R:
+        """The record of a row in the order of ``columns``. Raises RowError."""
+        values = list(row)
+        index = 0
+        try:
+            for index, out in enumerate(self._out):
+                values[index] = out(values[index])
+            if self._open:
+                key = self.key_text(self.key_of_row(values))
+                for index, opened in self._open:
+                    values[index] = opened(values[index], key)
+            return self.kind(**dict(zip(self.columns, values, strict=True)))
+        except (TypeError, ValueError, StorageError) as error:
+            raise RowError(f"{self.columns[index]}: {error}") from error
+
+    def key_of_row(self, row: Row | list[Any]) -> Row:
+        """The key values of a row; the key columns come first in every table."""
+        return tuple(row[: len(self.table.primary_key.columns)])
+
+    @staticmethod
+    def key_text(key: Row) -> str:
+        """The key as one text, for messages and as the place of a sealed value."""
+        return "|".join(str(part) for part in key)
+
+    def _seal_text(self, column: str, secret: Secret, key: str) -> str:
+        return self._vault.seal(secret, self.table.name, column, key)
+
+    def _open_text(self, column: str, text: str, key: str) -> Secret:
+        return self._vault.open_sealed(text, self.table.name, column, key)
+
+    def _seal_settings(self, settings: Mapping[str, object], key: str) -> str:
+        if not settings:
+            return "{}"
+        plain: dict[str, object] = {}
+        for name, value in settings.items():
+            if isinstance(value, dict) and _SEALED in value:
+                raise ValueError(f"the value of {name} has a member {_SEALED}, which is kept for secrets")
+            plain[name] = {_SEALED: self._seal_text(f"settings.{name}", value, key)} if type(value) is Secret else value
+        return _json(plain)
+
+    def _open_settings(self, settings: dict[str, object], key: str) -> dict[str, object]:
+        for name, value in settings.items():
+            if isinstance(value, dict) and _SEALED in value:
+                settings[name] = self._open_text(f"settings.{name}", str(value[_SEALED]), key)
+        return settings

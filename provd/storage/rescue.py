@@ -1,0 +1,85 @@
+"""A damaged SQLite file: find out, move it aside, carry over what can still be read."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnClause, Engine, Table, column, select
+from sqlalchemy import table as table_named
+from sqlalchemy.dialects import sqlite
+
+from provd.storage.session import lenient, reason_of
+from provd.storage.tables import METADATA
+
+CHECK_AT_OPEN = 64 * 1024 * 1024
+"""Octets up to which a file is checked before it is used; a larger one is checked while the daemon works."""
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def damage_of(path: Path) -> str:
+    """What is wrong with a database file, empty when it is sound, new or not there.
+
+    Raises sqlite3.Error for what is not damage (no permission, disk full).
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in _DAMAGE:
+            return reason_of(error)
+        raise
+    return "" if finding == "ok" else " ".join(str(finding).split())
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether this error of the SQLite driver says that the file is damaged."""
+    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def move_aside(path: Path) -> Path:
+    """Rename the database and its journal files to the first free ``.broken-<n>``; gives the new name."""
+    number = 1
+    while (target := path.with_name(f"{path.name}.broken-{number}")).exists():
+        number += 1
+    # The write-ahead log first: a database without its log is older, a log without its database would be replayed
+    # into the new one.
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+    return target
+
+
+def carry_over(broken: Path, engine: Engine) -> int:
+    """Copy every row that can still be read into the new database; gives their number."""
+    rescued = 0
+    with engine.connect() as target:
+        for table in METADATA.sorted_tables:
+            sql = str(sqlite.insert(table).inline().on_conflict_do_nothing().compile(dialect=engine.dialect))
+            target.exec_driver_sql("BEGIN")
+            for row in readable(broken, table):
+                # What the new tables do not take (a NULL, a row read twice) is left behind.
+                rescued += target.exec_driver_sql(sql, row).rowcount
+            target.exec_driver_sql("COMMIT")
+    return rescued
+
+
+def readable(path: Path, table: Table) -> Iterator[tuple[object, ...]]:
+    """The rows of a damaged file's table that can be read, some of them twice.
+
+    Forwards until the first bad page, then backwards from the end: one bad page costs its own rows only.
+    """
+    columns: list[ColumnClause[Any]] = [column(each.name) for each in table.columns]
+    forwards = select(*columns).select_from(table_named(table.name))
+    for query in (forwards, forwards.order_by(column("rowid").desc())):
+        try:
+            with contextlib.closing(sqlite3.connect(path)) as connection:
+                connection.text_factory = lenient
+                yield from connection.execute(str(query.compile(dialect=sqlite.dialect())))
+                return
+        except sqlite3.Error:
+            continue

@@ -1,0 +1,180 @@
+"""Engines for the two databases and the writer's own connection: one transaction at a time, errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.pool import NullPool
+
+from provd.base.errors import StorageError
+from provd.storage.batch import Statement
+
+_CONNECT_SECONDS = 5
+_BUSY_MILLISECONDS = 5000
+# A statement text per number of rows; the driver keeps this many of them prepared.
+_PREPARED = 512
+
+
+class RefusedError(StorageError):
+    """The database refuses these values; others will do."""
+
+
+class UnavailableError(StorageError):
+    """The database cannot be written now: disk full, input/output error, connection lost."""
+
+    def __init__(self, message: str, *, disconnected: bool = False) -> None:
+        super().__init__(message)
+        self.disconnected = disconnected
+
+
+def parse_url(text: str, state_dir: Path) -> URL:
+    """The database URL of the configuration: ``sqlite`` is ``provd.db`` in the state directory."""
+    if text == "sqlite":
+        return URL.create("sqlite", database=str(state_dir / "provd.db"))
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise StorageError("the database URL is neither sqlite nor postgresql://…") from error
+    if url.get_backend_name() not in {"sqlite", "postgresql"} or not url.database:
+        raise StorageError(f"database {url.render_as_string()}: neither sqlite:///FILE nor postgresql://HOST/NAME")
+    return url
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine in autocommit mode: a single statement is its own transaction, several are bracketed by hand."""
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            connect_args={"cached_statements": _PREPARED, "timeout": _BUSY_MILLISECONDS / 1000},
+        )
+        event.listen(engine, "connect", _durable)
+        return engine
+    try:
+        return create_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            paramstyle="format",
+            # Readers are rare and take a new connection each: one kept over a restart of the server would be dead.
+            poolclass=NullPool,
+            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "provd"},
+        )
+    except ImportError as error:
+        raise StorageError(f"PostgreSQL needs the psycopg driver: install provd[postgres] ({error})") from error
+
+
+def _durable(connection: sqlite3.Connection, _record: object) -> None:
+    # WAL with FULL: a commit that has returned survives a power cut. NORMAL loses acknowledged leases.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.text_factory = lenient
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+
+
+def lenient(octets: bytes) -> object:
+    """Text of a row that may be damaged: octets that are no text stay octets, and only that row is refused."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets
+
+
+def reason_of(error: SQLAlchemyError | sqlite3.Error) -> str:
+    """The driver's own words, first line only: what follows may quote values."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    lines = str(origin).strip().splitlines()
+    return lines[0] if lines else type(origin).__name__
+
+
+def translated(error: SQLAlchemyError) -> StorageError:
+    """Our error for one of the database's."""
+    if isinstance(error, IntegrityError | DataError | ProgrammingError) or (
+        isinstance(error, InterfaceError) and not error.connection_invalidated
+    ):
+        return RefusedError(reason_of(error))
+    disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
+    return UnavailableError(reason_of(error), disconnected=disconnected)
+
+
+class Session:
+    """The one connection that writes. Used by one thread; only ``interrupt`` may be called by another."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def write(self, statements: Sequence[Statement]) -> None:
+        """Execute the statements as one transaction; when this returns they are on the disk.
+
+        Raises RefusedError for values that the database does not take, UnavailableError (after which the connection
+        is a new one at the next call) for everything that says nothing about the values.
+        """
+        try:
+            connection = self._connection
+            if connection is None:
+                connection = self._connection = self._engine.connect()
+            if len(statements) == 1:
+                connection.exec_driver_sql(*statements[0])
+            else:
+                self._bracketed(connection, statements)
+        except SQLAlchemyError as error:
+            mine = translated(error)
+            if isinstance(mine, UnavailableError):
+                self.close()
+            raise mine from error
+        except (ValueError, OverflowError) as error:
+            # The drivers let these pass untranslated: a number of more than 64 bits, a NUL.
+            raise RefusedError(str(error)) from error
+
+    @staticmethod
+    def _bracketed(connection: Connection, statements: Sequence[Statement]) -> None:
+        connection.exec_driver_sql("BEGIN")
+        try:
+            for sql, parameters in statements:
+                connection.exec_driver_sql(sql, parameters)
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            # A full disk may already have ended the transaction, a lost connection certainly has.
+            with contextlib.suppress(SQLAlchemyError):
+                connection.exec_driver_sql("ROLLBACK")
+            raise
+
+    def interrupt(self) -> None:
+        """Make a write that waits for a silent database server fail now. A slow disk is waited for."""
+        connection = self._connection
+        if connection is None or self._engine.dialect.name != "postgresql":
+            return
+        with contextlib.suppress(OSError, SQLAlchemyError, AttributeError):
+            driver: Any = connection.connection.driver_connection
+            # The server may be stopped and hear no cancel request; without its socket the driver gives up at once.
+            with socket.socket(fileno=os.dup(driver.pgconn.socket)) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Drop the connection; nothing of an unfinished transaction remains."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with contextlib.suppress(SQLAlchemyError):
+            # After an error nobody knows what this connection still believes: it does not go back to the pool.
+            connection.invalidate()
+            connection.close()

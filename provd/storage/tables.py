@@ -1,0 +1,159 @@
+"""One table per durable record; columns bear the names of the record's fields, the first ones are its key.
+
+There are no foreign keys: the domain decides what may refer to what, and a device that names a line that was
+deleted a moment ago must still be storable.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite makes a column its row number only when the type is spelled INTEGER; that saves one index per table.
+_ROWID = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
+
+
+DEVICE = Table(
+    "device",
+    METADATA,
+    Column("mac", Text, primary_key=True),
+    _text("vendor"),
+    _text("model"),
+    _text("version"),
+    _text("serial"),
+    _text("plugin"),
+    Column("confidence", Integer, nullable=False),
+    _text("state"),
+    _text("tenant"),
+    _text("lines"),
+    _text("profile"),
+    _text("settings"),
+    _text("description"),
+    _text("ip"),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("last_boot", Double, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("token_epoch", BigInteger, nullable=False),
+)
+
+TENANT = Table(
+    "tenant",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    Column("enabled", Boolean, nullable=False),
+    _text("settings"),
+    Column("revision", BigInteger, nullable=False),
+)
+
+LINE = Table(
+    "line",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("tenant"),
+    _text("username"),
+    _text("password"),  # sealed by the vault
+    _text("auth_username"),
+    _text("display_name"),
+    _text("number"),
+    _text("server"),
+    Column("port", Integer, nullable=False),
+    _text("transport"),
+    _text("backup_server"),
+    Column("backup_port", Integer, nullable=False),
+    _text("outbound_proxy"),
+    Column("outbound_port", Integer, nullable=False),
+    _text("voicemail"),
+    _text("settings"),
+    Column("revision", BigInteger, nullable=False),
+)
+
+# A code opens exactly one line. The whole triple is the key, so that writing a code that another line already has is
+# an error and not a replacement.
+CODE = Table(
+    "code",
+    METADATA,
+    Column("code", Text, primary_key=True),
+    Column("line", Text, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("uses", Integer, nullable=False),
+    Column("expires", Double, nullable=False),
+    Column("created", Double, nullable=False),
+    UniqueConstraint("code"),
+)
+
+PROFILE = Table(
+    "profile",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    _text("level"),
+    _text("applies_to"),
+    _text("parents"),
+    _text("settings"),
+    Column("revision", BigInteger, nullable=False),
+)
+
+RESERVATION = Table(
+    "reservation",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("ip"),
+    Column("mac", Text, nullable=True),
+    _text("client_id"),
+    _text("hostname"),
+    _text("description"),
+)
+
+FACT = Table(
+    "fact",
+    METADATA,
+    Column("seq", _ROWID, primary_key=True, autoincrement=True),
+    _text("fact"),
+    Column("at", Double, nullable=False),
+    _text("mac"),
+    _text("boot"),
+    _text("data"),
+    Index("ix_fact_mac_seq", "mac", "seq"),
+    sqlite_autoincrement=True,  # a number is not given twice, even when all facts were pruned
+)
+
+LEASE = Table(
+    "lease",
+    METADATA,
+    Column("ip", _ROWID, primary_key=True, autoincrement=False),
+    Column("client", LargeBinary, nullable=False, index=True),
+    Column("mac", Text, nullable=False, index=True),
+    Column("state", SmallInteger, nullable=False),
+    Column("starts", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    _text("subnet"),
+    _text("hostname"),
+    _text("vendor_class"),
+    Column("agent", LargeBinary, nullable=False),
+)

@@ -1,0 +1,245 @@
+"""The one writer: a thread that commits whatever has gathered since its last commit, in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from provd.app.ports import Change, Done
+from provd.base.clock import Clock
+from provd.base.errors import StorageError
+from provd.base.facts import Fact, FactSink
+from provd.base.facts.daemon import Degraded, Recovered
+from provd.storage.batch import Planner, Statement
+from provd.storage.session import RefusedError, UnavailableError
+
+_STAND_ASIDE = 0.0005
+"""Seconds, at most, that the loop waits so that the writer's thread gets the interpreter lock …"""
+
+_STAND_ASIDE_AGAIN = 0.0002
+"""… and the shortest time until it does so again."""
+
+
+class Connection(Protocol):
+    """What the writer needs of its database connection; see ``session.Session``."""
+
+    def write(self, statements: Sequence[Statement]) -> None:
+        """Execute the statements as one transaction."""
+        ...
+
+    def interrupt(self) -> None:
+        """Make a write that hangs fail, from another thread."""
+        ...
+
+    def close(self) -> None:
+        """Drop the connection."""
+        ...
+
+
+class Limits(NamedTuple):
+    """Bounds of the writer; counts are submissions."""
+
+    waiting: int = 10_000
+    """Beyond these a submission is refused at once."""
+    waiting_facts: int = 20_000
+    batch: int = 512
+    """Most submissions in one transaction."""
+    batch_facts: int = 128
+    """Most submissions of the low lane in one transaction, so that leases do not wait behind them."""
+    patience: float = 5.0
+    """Seconds after which a write to a silent database server is broken off."""
+    probe: float = 1.0
+    """Seconds between two attempts to write while the store is degraded and nobody submits anything."""
+
+
+class _Submission(NamedTuple):
+    changes: Sequence[Change]
+    done: Done | None
+
+
+_Outcome = tuple[Done, StorageError | None]
+
+
+class Writer:
+    """Group commit. ``submit`` belongs to the event loop's thread, and every ``done`` is called there."""
+
+    def __init__(self, session: Connection, planner: Planner, clock: Clock, emit: FactSink, limits: Limits) -> None:
+        self._session = session
+        self._planner = planner
+        self._clock = clock
+        self._emit = emit
+        self._limits = limits
+        self._lane: deque[_Submission] = deque()
+        self._low_lane: deque[_Submission] = deque()
+        self._wake = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._untold: deque[Fact] = deque()
+        self._settled = threading.Event()
+        self._attended = False
+        self._busy_since = 0.0
+        self._closing = False
+        self._draining = True
+        self._degraded = False
+        self.refused = 0
+        """Submissions that found the queue full."""
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the last write failed for a reason that lies in the store."""
+        return self._degraded
+
+    def submit(self, changes: Sequence[Change], done: Done | None, *, low: bool = False) -> None:
+        """Queue changes; ``low`` ones wait for room beside the others."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+            self._tell_untold()
+        lane, most = (self._low_lane, self._limits.waiting_facts) if low else (self._lane, self._limits.waiting)
+        if self._closing or len(lane) >= most:
+            self.refused += 1
+            if done is not None:
+                why = "the store is closed" if self._closing else f"the store is {most} writes behind"
+                loop.call_soon(done, StorageError(why))
+            return
+        lane.append(_Submission(changes, done))
+        # Set once per batch: while the thread is committing, the flag stays up for what gathers meanwhile.
+        if not self._wake.is_set():
+            self._wake.set()
+        if not self._attended:
+            self._attended = True
+            loop.call_soon(self._attend, loop)
+
+    def _attend(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stand aside for the writer's thread, on the loop's thread, as long as it has work.
+
+        A busy loop starves that thread: every system call gives the interpreter lock away too briefly for another
+        thread to wake up and take it, yet often enough that its claim never gets old enough (5 ms) to be enforced.
+        """
+        since = self._busy_since
+        if not (since or self._lane or self._low_lane):
+            self._attended = False
+            return
+        self._settled.clear()
+        self._settled.wait(_STAND_ASIDE)
+        age = time.monotonic() - since if since else 0.0
+        if age >= self._limits.patience:
+            self._session.interrupt()
+        # A commit that has taken long may take longer: a slow disk must not cost the loop its time.
+        again = min(max(_STAND_ASIDE_AGAIN, age / 2), self._limits.patience / 4)
+        loop.call_later(again, self._attend, loop)
+
+    def tell(self, fact: Fact) -> None:
+        """Emit a fact on the event loop's thread, from any thread; it waits until there is a loop."""
+        self._untold.append(fact)
+        self._on_loop(self._tell_untold)
+
+    def _tell_untold(self) -> None:
+        while self._untold:
+            self._emit(self._untold.popleft())
+
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
+        loop = self._loop
+        if loop is not None:
+            # A loop that has ended took its waiters with it.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(call, *arguments)
+
+    def close(self, *, drain: bool) -> None:
+        """End the thread after it has written what is queued (or refused it). Blocks; hung writes are broken off."""
+        self._draining = drain
+        self._closing = True
+        self._wake.set()
+        while self._thread.is_alive():
+            self._thread.join(self._limits.patience)
+            if self._thread.is_alive():
+                self._session.interrupt()
+        self._session.close()
+
+    # -- the thread ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            woken = self._wake.wait(self._limits.probe if self._degraded else None)
+            self._wake.clear()
+            if not woken:
+                self._settle([])
+            while batch := self._gathered():
+                self._settle(batch)
+            if self._closing:
+                return
+
+    def _gathered(self) -> list[_Submission]:
+        lane, low = self._lane, self._low_lane
+        batch = [lane.popleft() for _ in range(min(len(lane), self._limits.batch))]
+        batch += [low.popleft() for _ in range(min(len(low), self._limits.batch_facts))]
+        return batch
+
+    def _settle(self, batch: list[_Submission]) -> None:
+        self._busy_since = time.monotonic()
+        if self._closing and not self._draining:
+            errors: list[StorageError | None] = [StorageError("the store was closed")] * len(batch)
+        else:
+            errors = self._written(batch)
+        self._busy_since = 0.0
+        self._settled.set()
+        outcomes = [(item.done, error) for item, error in zip(batch, errors, strict=True) if item.done is not None]
+        if outcomes:
+            self._on_loop(self._deliver, outcomes)
+
+    def _written(self, batch: list[_Submission]) -> list[StorageError | None]:
+        error = self._attempt(batch)
+        if error is None or isinstance(error, UnavailableError) or len(batch) <= 1:
+            return [error] * len(batch)
+        # One of them is bad: each has its own transaction now, so that it sinks alone.
+        errors: list[StorageError | None] = []
+        for item in batch:
+            failed = errors[-1] if errors else None
+            # What made the store unavailable for one makes it so for the rest.
+            errors.append(failed if isinstance(failed, UnavailableError) else self._attempt([item]))
+        return errors
+
+    def _attempt(self, batch: Sequence[_Submission]) -> StorageError | None:
+        try:
+            statements = self._planner.plan([change for item in batch for change in item.changes])
+            self._write(statements or [self._planner.probe])
+        except UnavailableError as error:
+            self._mark(error)
+            return error
+        except StorageError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - whatever a record or a driver raises: the thread lives, the caller hears
+            return RefusedError(f"{type(error).__name__} while writing")
+        self._mark(None)
+        return None
+
+    def _write(self, statements: Sequence[Statement]) -> None:
+        try:
+            self._session.write(statements)
+        except UnavailableError as error:
+            if not error.disconnected:
+                raise
+            # The server was restarted since the last write. Should it have got through all the same, writing
+            # it again does no harm: puts and deletes name keys, at worst a fact is noted twice.
+            self._session.write(statements)
+
+    def _mark(self, error: UnavailableError | None) -> None:
+        if error is not None and not self._degraded:
+            self._degraded = True
+            self.tell(Degraded(at=self._clock.now(), part="storage", reason=str(error)))
+        elif error is None and self._degraded:
+            self._degraded = False
+            self.tell(Recovered(at=self._clock.now(), part="storage"))
+
+    def _deliver(self, outcomes: list[_Outcome]) -> None:
+        # One handle each: a callback that raises is the loop's exception handler's business, not its neighbours'.
+        loop = self._loop
+        if loop is not None:
+            for done, error in outcomes:
+                loop.call_soon(done, error)
