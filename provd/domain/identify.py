@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence, Identity
-from provd.domain.names import LONGEST_NAME, SEPARATORS, NameTable, last_segment, loose_mac
+from provd.domain.names import LONGEST_NAME, SEPARATORS, NameTable, last_segment, loose_mac, with_folders
 from provd.domain.records import Device
 from provd.domain.route import Route, Routes, expand
 from provd.plugin import Manifest, Match
@@ -27,7 +27,6 @@ SHARED_NAME = 55
 DOUBTED = 40
 """Confidence is cut to this when a User-Agent names another MAC than the file it asks for."""
 
-_FOLDERS = 3
 _SHOWN = 80
 
 
@@ -170,7 +169,7 @@ class Index:
             # A common file's name says more than any expression could.
             claims += commons
             return mac
-        for text in _with_folders(path):
+        for text in with_folders(path):
             claim = self._match("file", text, "file name")
             if claim is not None:
                 claims.append(claim)
@@ -277,16 +276,6 @@ def _doubted(claim: _Claim, name_mac: Mac | None) -> _Claim:
         return claim
     reason = f"{claim.reason}, but it names MAC {mac_text(claim.mac)} while asking for {mac_text(name_mac)}"
     return claim._replace(confidence=min(claim.confidence, DOUBTED), reason=reason, serial="")
-
-
-def _with_folders(path: str) -> Iterator[str]:
-    """The last segment, then with one more folder in front each time, up to three folders."""
-    start = len(path)
-    for _ in range(_FOLDERS + 1):
-        start = path.rfind("/", 0, start)
-        yield path[start + 1 :]
-        if start <= 0:
-            return
 
 
 def _names_no_class(evidence: Evidence, nameless: tuple[str, ...]) -> bool:

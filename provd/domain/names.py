@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from provd.base.types import Mac
@@ -12,6 +12,9 @@ T = TypeVar("T")
 
 LONGEST_NAME = 255
 """Longer names are nobody's: they are not looked at."""
+
+FOLDERS = 3
+"""How many folders in front of a name may tell something about its asker."""
 
 MAC_MARK = "{mac}"
 SEPARATORS = str.maketrans("", "", ":-")
@@ -25,6 +28,16 @@ _NOBODY = "0" * 12
 def last_segment(path: str) -> str:
     """What follows the last slash."""
     return path[path.rfind("/") + 1 :]
+
+
+def with_folders(path: str) -> Iterator[str]:
+    """The last segment, then with one more folder in front each time."""
+    start = len(path)
+    for _ in range(FOLDERS + 1):
+        start = path.rfind("/", 0, start)
+        yield path[start + 1 :]
+        if start <= 0:
+            return
 
 
 def loose_mac(lower: str) -> Mac | None:

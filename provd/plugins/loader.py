@@ -94,7 +94,7 @@ def _place(location: tuple[int | str, ...], content: Mapping[str, Any]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``, did you mean 'lines'?`` when something known is near, else nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
     return f", did you mean {near[0]!r}?" if near else ""
 
 

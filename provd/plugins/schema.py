@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]*$")]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9{][A-Za-z0-9{}._-]*$")]
-Below = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Below = Annotated[str, StringConstraints(max_length=200, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)?$")]
 Confidence = Annotated[int, Field(ge=1, le=100)]
 Prefix = Annotated[str, StringConstraints(pattern=r"^(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){2})$")]
 Start = Annotated[str, StringConstraints(min_length=3, max_length=60)]
@@ -59,7 +59,7 @@ class FileRow(Strict):
 
     name: FileName
     kind: Literal["common", "device", "static", "absent"]
-    template: Below | Literal[""] = ""
+    template: Below = ""
     format: Literal["xml", "keyvalue", "text"] = "text"
     content_type: str = Field(
         default="text/plain; charset=utf-8", pattern=r"^[a-z]+/[a-z0-9.+-]+(; charset=[a-z0-9-]+)?$"

@@ -8,11 +8,13 @@ import pytest
 
 from provd.domain.identify import Index
 from provd.plugins.cases import failures, load_cases
+from provd.plugins.check import check
 from provd.plugins.loader import load
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 FOLDERS = sorted(path.parent for path in PLUGINS.glob("[a-z]*/plugin.toml"))
 MANIFESTS = {folder.name: load(folder) for folder in FOLDERS}
+LEVELS = {True: {"bronze", "silver"}, False: {"recognises"}}
 INDEX = Index.build(MANIFESTS.values())
 
 
@@ -25,6 +27,18 @@ def test_identification_cases(folder: Path) -> None:
     cases = load_cases(folder)
     assert cases
     assert list(failures(cases, INDEX, MANIFESTS[folder.name])) == []
+
+
+def test_check(folder: Path) -> None:
+    rendering = pytest.importorskip("provd.plugins.render_once", reason="this tree has no renderer")
+    report = check(
+        folder,
+        others=MANIFESTS.values(),
+        render=lambda job: rendering.render_once(folder / "templates", job),
+    )
+    assert report.problems == ()
+    assert report.level in LEVELS[any(rule.template for rule in MANIFESTS[folder.name].files)]
+    assert [note for note in report.notes if "no case leads to it" in note] == []
 
 
 def test_there_is_something_to_read(folder: Path) -> None:
