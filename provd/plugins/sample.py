@@ -28,14 +28,22 @@ _SETTINGS: Context = {
     "resync": {"minutes": 1440, "unclaimed_minutes": 1, "at": "03:00"},
 }
 
+
+def _last_sunday(month: int, minutes: int) -> Context:
+    return {
+        "month": month,
+        "week": 5,
+        "weekday": 0,
+        "minutes": minutes,
+        "exact": True,
+        "after": {"month": month, "day": 25, "weekday": 0, "minutes": minutes},
+    }
+
+
 _ZONE: Context = {
     "name": "Europe/Madrid",
     "offset_minutes": 60,
-    "dst": {
-        "save_minutes": 60,
-        "start": {"month": 3, "week": 5, "weekday": 0, "minutes": 120},
-        "end": {"month": 10, "week": 5, "weekday": 0, "minutes": 180},
-    },
+    "dst": {"save_minutes": 60, "start": _last_sunday(3, 120), "end": _last_sunday(10, 180)},
 }
 
 _ACCOUNT: Context = {

@@ -31,10 +31,11 @@ def test_identification_cases(folder: Path) -> None:
 
 def test_check(folder: Path) -> None:
     rendering = pytest.importorskip("provd.plugins.render_once", reason="this tree has no renderer")
+    engine = rendering.Engine()
     report = check(
         folder,
         others=MANIFESTS.values(),
-        render=lambda job: rendering.render_once(folder / "templates", job),
+        render=lambda job: rendering.render_once(folder / "templates", job, engine=engine),
     )
     assert report.problems == ()
     assert report.level in LEVELS[any(rule.template for rule in MANIFESTS[folder.name].files)]
