@@ -89,6 +89,6 @@ class Catalogue(Protocol):
         """Rises when a plugin or a template changes."""
         ...
 
-    def static(self, plugin: str, name: str) -> bytes | None:
+    def static(self, plugin: str, name: str) -> bytes | memoryview | None:
         """A file below the plugin's ``static`` folder or the operator's firmware folder, or None."""
         ...

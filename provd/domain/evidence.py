@@ -15,8 +15,8 @@ class Evidence:
     """The identifying parts of one message.
 
     ``mac`` is a MAC known for certain (``chaddr``); MACs inside a name or User-Agent are found by
-    identification. ``option60`` is latin-1 text without trailing NULs; ``name`` is the last path segment as
-    asked for.
+    identification. ``option60`` is latin-1 text without trailing NULs; ``name`` is the file name as asked for, best
+    with the folders in front of it (some phones put their model there).
     """
 
     via: Via

@@ -59,6 +59,8 @@ class OuiRule:
     confidence: int = 20
     only_without_option60: bool = False
     """For prefixes shared with other products: believe them only of a DHCP client that names no class."""
+    nameless: tuple[str, ...] = ()
+    """Option 60 texts, lower case, that count as naming no class (``dslforum.org`` says TR-069 and no more)."""
     models: tuple[str, ...] = ()
     """DHCP advice for these prefixes is the one written for these models (empty: the default advice)."""
 

@@ -1,0 +1,53 @@
+"""Facts about vendor plugins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from provd.base.facts.base import Fact, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginLoaded(Fact):
+    """A vendor plugin is in force, in a version that was not in force before.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "PLUGIN-LOADED"
+
+    plugin: str
+    version: str
+    models: int
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginBroken(Fact):
+    """A vendor plugin cannot be used as it lies on disk. The others are not touched; ``kept`` names the version of it
+    that stays in force, if there is one.
+
+    Do: correct what the reason names (``provd plugin check DIR`` lists everything at once) and reload.
+    """
+
+    ID: ClassVar[str] = "PLUGIN-BROKEN"
+    LEVEL: ClassVar[Level] = Level.ERROR
+
+    plugin: str
+    folder: str
+    reason: str
+    kept: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginRemoved(Fact):
+    """A vendor plugin that was in force is not there any more; its devices get no files from now on.
+
+    Do: nothing if that was the intention; put the folder back and reload if it was not.
+    """
+
+    ID: ClassVar[str] = "PLUGIN-REMOVED"
+
+    plugin: str
+    version: str

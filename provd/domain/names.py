@@ -1,0 +1,84 @@
+"""File names as phones ask for them: no regard to case, and a MAC in any usual form somewhere inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+from provd.base.types import Mac
+
+T = TypeVar("T")
+
+LONGEST_NAME = 255
+"""Longer names are nobody's: they are not looked at."""
+
+FOLDERS = 3
+"""How many folders in front of a name may tell something about its asker."""
+
+MAC_MARK = "{mac}"
+SEPARATORS = str.maketrans("", "", ":-")
+
+_MAC = re.compile(r"[0-9a-f]{12}|[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}")
+_LOOSE = re.compile(rf"(?<![0-9a-z])(?:{_MAC.pattern})(?![0-9a-f])")
+
+_NOBODY = "0" * 12
+
+
+def last_segment(path: str) -> str:
+    """What follows the last slash."""
+    return path[path.rfind("/") + 1 :]
+
+
+def with_folders(path: str) -> Iterator[str]:
+    """The last segment, then with one more folder in front each time."""
+    start = len(path)
+    for _ in range(FOLDERS + 1):
+        start = path.rfind("/", 0, start)
+        yield path[start + 1 :]
+        if start <= 0:
+            return
+
+
+def loose_mac(lower: str) -> Mac | None:
+    """A MAC that stands on its own in a lower-case name that no rule knows."""
+    found = _LOOSE.search(lower)
+    if found is None:
+        return None
+    digits = found[0].translate(SEPARATORS)
+    return Mac(digits) if digits != _NOBODY else None
+
+
+class NameTable(Generic[T]):
+    """Values by file name; ``{mac}`` in a name stands for any MAC.
+
+    A look-up costs one dictionary access, and one more for each distinct place where a MAC may begin - not one for
+    each name in the table. A plain name wins over a name with a MAC, as ``y000000000000`` is not a MAC after "y".
+    """
+
+    __slots__ = ("_heads", "_values")
+
+    def __init__(self, names: Iterable[tuple[str, T]]) -> None:
+        self._values: dict[str, tuple[T, ...]] = {}
+        heads: set[int] = set()
+        for name, value in names:
+            key = name.lower()
+            self._values[key] = (*self._values.get(key, ()), value)
+            place = key.find(MAC_MARK)
+            if place >= 0:
+                heads.add(place)
+        self._heads = tuple(sorted(heads))
+
+    def find(self, lower: str) -> tuple[tuple[T, ...], Mac | None]:
+        """The values of a lower-case name and the MAC in it; ``((), None)`` when the table does not have it."""
+        plain = self._values.get(lower)
+        if plain is not None:
+            return plain, None
+        for head in self._heads:
+            found = _MAC.match(lower, head)
+            if found is None:
+                continue
+            values = self._values.get(f"{lower[:head]}{MAC_MARK}{lower[found.end() :]}")
+            if values is not None:
+                return values, Mac(found[0].translate(SEPARATORS))
+        return (), None

@@ -1,0 +1,150 @@
+"""The plugins in force: read from folders, a broken one left out, told and harmless."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import provd
+from provd.base.clock import Clock
+from provd.base.errors import PluginError
+from provd.base.facts import FactSink
+from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
+from provd.plugin import Manifest
+from provd.plugins.blobs import Blobs
+from provd.plugins.loader import MANIFEST, load
+
+_REASON = 2000
+
+
+def bundled_plugins() -> Path:
+    """The folder of the plugins that came with provd: in an installed package beside its code, else in the checkout."""
+    code = Path(provd.__file__).parent
+    installed = code / "vendor"
+    return installed if installed.is_dir() else code.parent / "plugins"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plugin:
+    manifest: Manifest
+    folder: Path
+    digest: str
+
+
+class PluginCatalogue:
+    """Implements :class:`provd.app.ports.Catalogue`.
+
+    ``folders`` hold one folder per plugin; a plugin of a later one takes the place of the same id in an earlier one.
+    Firmware and other files of the operator lie in ``state_dir/firmware/<plugin>/``.
+    """
+
+    def __init__(self, folders: Iterable[Path], state_dir: Path, clock: Clock, facts: FactSink) -> None:
+        self._folders = tuple(folders)
+        self._firmware = state_dir / "firmware"
+        self._clock = clock
+        self._facts = facts
+        self._blobs = Blobs(state_dir)
+        self._plugins: dict[str, _Plugin] = {}
+        self._manifests: tuple[Manifest, ...] = ()
+        self._revision = 0
+        self.reload()
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """Manifests in the order of their ids."""
+        return self._manifests
+
+    @property
+    def revision(self) -> int:
+        """Rises when a plugin or a template changes."""
+        return self._revision
+
+    def folder(self, plugin: str) -> Path:
+        """Where the plugin in force lies. Raises PluginError when there is none of that id."""
+        found = self._plugins.get(plugin)
+        if found is None:
+            raise PluginError(f"there is no plugin {plugin!r}")
+        return found.folder
+
+    def template_root(self, plugin: str) -> Path:
+        """The plugin's own templates. Raises PluginError when there is none of that id."""
+        return self.folder(plugin) / "templates"
+
+    def static(self, plugin: str, name: str) -> bytes | memoryview | None:
+        """A file of the operator's firmware folder or of the plugin's ``static`` folder, or None.
+
+        ``name`` is one path segment, matched without regard to case; it is looked up in a listing, so that it cannot
+        lead anywhere else. Reads the disk at the first request of a file.
+        """
+        found = self._plugins.get(plugin)
+        if found is None:
+            return None
+        return self._blobs.find((self._firmware / plugin, found.folder / "static"), name)
+
+    def reload(self) -> bool:
+        """Read all folders again; tells whether anything changed.
+
+        A plugin that has become unusable stays in force as it was.
+        """
+        before = self._plugins
+        after: dict[str, _Plugin] = {}
+        for folder in self._candidates():
+            self._take(folder, before, after)
+        self._tell_changes(before, after)
+        self._blobs.forget()
+        changed = {key: plugin.digest for key, plugin in before.items()} != {
+            key: plugin.digest for key, plugin in after.items()
+        }
+        if changed or not self._revision:
+            self._plugins = after
+            self._manifests = tuple(after[key].manifest for key in sorted(after))
+            self._revision += 1
+        return changed
+
+    def _candidates(self) -> Iterator[Path]:
+        for root in self._folders:
+            if root.is_dir():
+                yield from sorted(path.parent for path in root.glob(f"[a-z]*/{MANIFEST}"))
+
+    def _take(self, folder: Path, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
+        name = folder.name
+        try:
+            plugin = _Plugin(load(folder), folder, _digest(folder))
+        except PluginError as error:
+            # The one that was in force until now, else the one of an earlier folder, else none.
+            known = before.get(name)
+            if known is not None and known.folder == folder:
+                after[name] = known
+            kept = after[name].manifest.version if name in after else ""
+            reason = str(error)[:_REASON]
+            self._facts(PluginBroken(at=self._clock.now(), plugin=name, folder=str(folder), reason=reason, kept=kept))
+            return
+        after[name] = plugin
+
+    def _tell_changes(self, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
+        now = self._clock.now()
+        for gone in sorted(before.keys() - after.keys()):
+            self._facts(PluginRemoved(at=now, plugin=gone, version=before[gone].manifest.version))
+        for key, plugin in sorted(after.items()):
+            if key in before and before[key].digest == plugin.digest:
+                continue
+            manifest = plugin.manifest
+            folder = str(plugin.folder)
+            models = len(manifest.models)
+            self._facts(PluginLoaded(at=now, plugin=key, version=manifest.version, models=models, folder=folder))
+
+
+def _digest(folder: Path) -> str:
+    """Over everything that decides what devices get: the manifest and the templates. Raises PluginError."""
+    digest = hashlib.sha256(str(folder).encode())
+    templates = folder / "templates"
+    try:
+        for path in (folder / MANIFEST, *sorted(path for path in templates.rglob("*") if path.is_file())):
+            content = path.read_bytes()
+            digest.update(f"\0{path.relative_to(folder)}\0{len(content)}\0".encode())
+            digest.update(content)
+    except OSError as error:
+        raise PluginError(f"{folder}: {error.strerror}") from None
+    return digest.hexdigest()

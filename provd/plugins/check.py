@@ -1,0 +1,175 @@
+"""Everything that can be said about a plugin folder without a phone: for ``provd plugin check`` and the tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from provd.app.ports import RenderJob
+from provd.base.errors import PluginError
+from provd.domain.identify import Index
+from provd.domain.names import with_folders
+from provd.plugin import FileRule, Manifest
+from provd.plugin.contract import MatchSource
+from provd.plugins import sample
+from provd.plugins.cases import Case, failures, load_cases
+from provd.plugins.loader import ManifestError, load
+
+Render = Callable[[RenderJob], bytes]
+"""Renders a job from the templates of the folder under check. Raises PluginError."""
+
+Level = Literal["unusable", "recognises", "bronze", "silver"]
+"""What the evidence in the folder supports. ``recognises``: identification and DHCP advice; ``bronze``: every file
+renders for every model; ``silver``: and whole expected files are kept. Gold needs a real phone, which no check has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome. ``problems`` must be mended; ``notes`` are worth knowing. ``rendered`` counts files."""
+
+    plugin: str
+    version: str
+    level: Level
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    models: int = 0
+    cases: int = 0
+    rendered: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the plugin may be installed."""
+        return not self.problems
+
+
+def check(folder: Path, *, others: Iterable[Manifest] = (), render: Render | None = None) -> Report:
+    """Check the plugin in that folder, beside the other plugins that will be in force with it.
+
+    Without ``render`` templates are only looked for, and the level is "recognises" at best. Never raises.
+    """
+    try:
+        manifest = load(folder)
+    except PluginError as error:
+        faults = error.problems if isinstance(error, ManifestError) else (str(error),)
+        return Report(folder.name, "", "unusable", faults, ())
+    neighbours = [other for other in others if other.id != manifest.id]
+    index = Index.build([manifest, *neighbours])
+    problems, cases = _cases(folder, index, manifest)
+    found = [*problems, *_missing(folder, manifest), *_claimed_twice(manifest, neighbours)]
+    rendered = 0
+    if render is not None and not found:
+        for fault in _render_all(manifest, render):
+            if fault:
+                found.append(fault)
+            else:
+                rendered += 1
+    return Report(
+        plugin=manifest.id,
+        version=manifest.version,
+        level=_level(folder, manifest, ok=not found, rendered=rendered),
+        problems=tuple(found),
+        notes=tuple(_notes(folder, manifest, cases)),
+        models=len(manifest.models),
+        cases=len(cases),
+        rendered=rendered,
+    )
+
+
+def _level(folder: Path, manifest: Manifest, *, ok: bool, rendered: int) -> Level:
+    if not ok:
+        return "unusable"
+    if not rendered or all(rule.kind == "absent" for rule in manifest.files):
+        return "recognises"
+    golden = folder / "golden"
+    return "silver" if golden.is_dir() and any(path.is_file() for path in golden.rglob("*")) else "bronze"
+
+
+def _cases(folder: Path, index: Index, manifest: Manifest) -> tuple[list[str], tuple[Case, ...]]:
+    try:
+        cases = load_cases(folder)
+    except PluginError as error:
+        return [str(error)], ()
+    return list(failures(cases, index, manifest)), cases
+
+
+def _missing(folder: Path, manifest: Manifest) -> Iterator[str]:
+    for rule in manifest.files:
+        if rule.kind in {"common", "device"} and not (folder / "templates" / rule.template).is_file():
+            yield f"file {rule.name}: there is no templates/{rule.template}"
+        if rule.kind == "static" and not (folder / "static" / rule.template).is_file():
+            yield f"file {rule.name}: there is no static/{rule.template}"
+    if not (folder / "README.md").is_file():
+        yield "there is no README.md"
+
+
+def _claimed_twice(manifest: Manifest, others: Iterable[Manifest]) -> Iterator[str]:
+    """Evidence that another plugin claims with the same confidence: which of them wins would be chance."""
+    common = {name.lower() for model in manifest.models for name in model.common}
+    matches = {(match.source, start, match.confidence) for match in manifest.matches for start in match.starts}
+    ouis = {(prefix, oui.confidence) for oui in manifest.ouis for prefix in oui.prefixes}
+    for other in others:
+        for model in other.models:
+            for name in sorted(common.intersection(name.lower() for name in model.common)):
+                yield f"common file {name}: also of {model.name} in plugin {other.id}"
+        for match in other.matches:
+            for start in match.starts:
+                if (match.source, start, match.confidence) in matches:
+                    yield f"{match.source} {start!r}: plugin {other.id} has it with the same confidence"
+        for oui in other.ouis:
+            for prefix in oui.prefixes:
+                if (prefix, oui.confidence) in ouis:
+                    yield f"MAC prefix {prefix}: plugin {other.id} has it with the same confidence"
+
+
+def _render_all(manifest: Manifest, render: Render) -> Iterator[str]:
+    """A fault for each file that does not render as it must, an empty text for each that does."""
+    for rule in manifest.files:
+        if rule.kind not in {"common", "device"}:
+            continue
+        for what, context in sample.contexts(manifest, rule):
+            yield _render_one(manifest, rule, what, render, context)
+        if not rule.secrets:
+            yield from _leaks(manifest, rule, render)
+
+
+def _render_one(manifest: Manifest, rule: FileRule, what: str, render: Render, context: sample.Context) -> str:
+    job = RenderJob(manifest.id, rule, context)
+    try:
+        first, again = render(job), render(job)
+    except PluginError as error:
+        return f"file {rule.name} for {what}: {error}"
+    if not first.strip():
+        return f"file {rule.name} for {what}: is empty"
+    if first != again:
+        return f"file {rule.name} for {what}: differs when rendered again (phones hash what they get)"
+    return ""
+
+
+def _leaks(manifest: Manifest, rule: FileRule, render: Render) -> Iterator[str]:
+    for model in manifest.models:
+        try:
+            body = render(RenderJob(manifest.id, rule, sample.leaky(model, rule)))
+        except PluginError as error:
+            yield f"file {rule.name} for {model.name}: {error}"
+            continue
+        if sample.MARK.encode() in body:
+            yield f"file {rule.name} for {model.name}: shows a password, but is given to anybody who asks"
+
+
+def _notes(folder: Path, manifest: Manifest, cases: Iterable[Case]) -> Iterator[str]:
+    texts: dict[MatchSource, set[str]] = {"option60": set(), "user_agent": set(), "file": set()}
+    for evidence in (evidence for case in cases for evidence in case.evidence()):
+        texts["option60"].add(evidence.option60)
+        texts["user_agent"].add(evidence.user_agent)
+        texts["file"].update(with_folders(evidence.name))
+    for number, match in enumerate(manifest.matches, 1):
+        regex = re.compile(match.regex, re.IGNORECASE)
+        if not any(regex.fullmatch(text) for text in texts[match.source]):
+            yield f"match[{number}] ({match.source}): no case leads to it"
+    if not manifest.dhcp:
+        yield "no DHCP advice: phones must learn of this server in another way"
+    if not (folder / "golden").is_dir() and any(rule.template for rule in manifest.files):
+        yield "no golden files: changes of templates go unseen"

@@ -1,0 +1,271 @@
+"""From ``plugin.toml`` to a :class:`~provd.plugin.Manifest`, or every error in it at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from provd.base.errors import PluginError
+from provd.base.types import ip_int
+from provd.domain.names import MAC_MARK
+from provd.domain.route import COMMON_MARK, ambiguities
+from provd.plugin import CONTRACT, DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue, OuiRule
+from provd.plugins.expression import faults
+from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, keys_at
+
+MANIFEST = "plugin.toml"
+PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
+
+_LARGEST = 1 << 20
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_TRAIT = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+class ManifestError(PluginError):
+    """A manifest that cannot be used. ``problems`` has one sentence for each error, each with its key."""
+
+    def __init__(self, origin: Path, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{origin}: {problem}" for problem in self.problems))
+
+
+def load(folder: Path) -> Manifest:
+    """Read and check the plugin in that folder. Raises ManifestError (a PluginError) with every error found."""
+    origin = folder / MANIFEST
+    content = _content(origin)
+    try:
+        file = ManifestFile.model_validate(content)
+    except ValidationError as error:
+        raise ManifestError(origin, _explained(error, content)) from None
+    problems = list(_problems(file, folder.name))
+    if not problems:
+        manifest = _manifest(file)
+        problems = [f"file: two rules would answer {name!r}" for name in ambiguities(manifest)]
+        if not problems:
+            return manifest
+    raise ManifestError(origin, problems)
+
+
+def _content(origin: Path) -> dict[str, Any]:
+    try:
+        if origin.stat().st_size > _LARGEST:
+            raise ManifestError(origin, ["larger than 1 MiB"])
+        return tomllib.loads(origin.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ManifestError(origin, [f"cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ManifestError(origin, ["is not UTF-8"]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ManifestError(origin, [f"is not TOML: {error}"]) from None
+
+
+def _explained(error: ValidationError, content: Mapping[str, Any]) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_context=False):
+        location = fault["loc"]
+        if fault["type"] == "extra_forbidden":
+            key = str(location[-1])
+            message = "unknown key" + did_you_mean(key, keys_at(location[:-1]))
+        else:
+            message = fault["msg"]
+        yield f"{_place(location, content)}: {message}"
+
+
+def _place(location: tuple[int | str, ...], content: Mapping[str, Any]) -> str:
+    """``model[3] (T21P).lines``: the row's number from 1, and its name where it has one."""
+    text = ""
+    value: Any = content
+    for part in location:
+        if isinstance(part, int):
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+            text += f"[{part + 1}]"
+            name = value.get("name") if isinstance(value, dict) else None
+            text += f" ({name})" if isinstance(name, str) else ""
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+            text += f".{part}" if text else part
+    return text or MANIFEST
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``, did you mean 'lines'?`` when something known is near, else nothing."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _problems(file: ManifestFile, folder: str) -> Iterator[str]:
+    if file.id != folder:
+        yield f"id: {file.id!r} is not the name of its folder, {folder!r}"
+    if file.contract != CONTRACT:
+        yield f"contract: written for version {file.contract}, this provd speaks {CONTRACT}"
+    yield from _model_problems(file)
+    names = {row.name for row in file.model}
+    for number, match in enumerate(file.match, 1):
+        place = f"match[{number}]"
+        yield from (f"{place}.regex: {fault}" for fault in faults(match.regex))
+        yield from _unknown_models(f"{place}.model", [match.model] if match.model else [], names)
+        if match.model and "(?P<model>" in match.regex:
+            yield f"{place}.model: the expression has a model group already"
+        yield from _start_problems(f"{place}.starts", match.starts)
+    for number, oui in enumerate(file.oui, 1):
+        yield from _unknown_models(f"oui[{number}].models", oui.models, names)
+    yield from _file_problems(file)
+    yield from _dhcp_problems(file, names)
+
+
+def _model_problems(file: ManifestFile) -> Iterator[str]:
+    own = set(ModelRow.model_fields)
+    for trait in file.traits:
+        if trait in own or not _TRAIT.fullmatch(trait):
+            yield f"traits.{trait}: not a name for a trait"
+    owners: dict[str, str] = {}
+    for number, row in enumerate(file.model, 1):
+        place = f"model[{number}] ({row.name})"
+        for word in (row.name, *row.aliases):
+            owner = owners.setdefault(word.lower(), row.name)
+            if owner != row.name or (word is row.name and word in row.aliases):
+                yield f"{place}: {word!r} is a name or alias of {owner} already"
+        for key, value in (row.model_extra or {}).items():
+            if key not in file.traits:
+                yield f"{place}.{key}: unknown key" + did_you_mean(key, own | set(file.traits))
+            elif type(value) is not type(file.traits[key]):
+                yield f"{place}.{key}: must be {type(file.traits[key]).__name__} like its default in [traits]"
+
+
+def _unknown_models(place: str, models: Iterable[str], names: set[str]) -> Iterator[str]:
+    for model in models:
+        if model not in names:
+            yield f"{place}: no model {model!r}" + did_you_mean(model, names)
+
+
+def _start_problems(place: str, starts: list[str]) -> Iterator[str]:
+    for start in starts:
+        if start != start.lower():
+            yield f"{place}: {start!r} must be lower case"
+        if any(other != start and start.startswith(other) for other in starts) or starts.count(start) > 1:
+            yield f"{place}: {start!r} is covered by another one"
+
+
+def _file_problems(file: ManifestFile) -> Iterator[str]:
+    for number, row in enumerate(file.file, 1):
+        place = f"file[{number}] ({row.name})"
+        rest = row.name.replace(MAC_MARK, "", 1) if MAC_MARK in row.name else row.name.replace(COMMON_MARK, "", 1)
+        if "{" in rest or "}" in rest:
+            yield f"{place}.name: one {MAC_MARK} or one {COMMON_MARK}, no other braces"
+        if row.kind == "absent":
+            if row.template:
+                yield f"{place}.template: an absent file has none"
+            continue
+        if not row.template:
+            yield f"{place}.template: needed for kind {row.kind!r}"
+        if (row.kind == "device") != (MAC_MARK in row.name):
+            yield f"{place}.kind: {MAC_MARK} in the name and kind 'device' belong together"
+        if row.kind != "device" and row.secrets:
+            yield f"{place}.secrets: must be false, nobody can prove to be the owner of such a file"
+
+
+def _dhcp_problems(file: ManifestFile, names: set[str]) -> Iterator[str]:
+    advised: set[str] = set()
+    for number, block in enumerate(file.dhcp, 1):
+        place = f"dhcp[{number}]"
+        yield from _unknown_models(f"{place}.models", block.models, names)
+        for model in block.models or [""]:
+            if model in advised:
+                yield f"{place}.models: {model or 'the default'} has a block already"
+            advised.add(model)
+        for code in block.force:
+            if str(code) not in block.options:
+                yield f"{place}.force: there is no options.{code}"
+        for text, option in block.options.items():
+            at = f"{place}.options.{text}"
+            if not text.isdecimal() or not 1 <= int(text) <= 254:
+                yield f"{at}: an option code is a number from 1 to 254"
+            yield from (f"{at}: {fault}" for fault in _option_faults(option))
+
+
+def _option_faults(option: OptionRow) -> Iterator[str]:
+    given = option.model_dump(exclude_none=True)
+    if len(given) != 1:
+        yield "exactly one of text, ip, hex, suboptions"
+    for text in (option.text, *(option.suboptions or {}).values()):
+        for name in _PLACEHOLDER.findall(text or ""):
+            if name not in PLACEHOLDERS:
+                yield f"unknown placeholder {{{name}}}" + did_you_mean(name, PLACEHOLDERS)
+    if option.text == "" or option.suboptions == {}:
+        yield "is empty"
+    for code in option.suboptions or {}:
+        if not code.isdecimal() or not 1 <= int(code) <= 254:
+            yield f"suboptions.{code}: a code is a number from 1 to 254"
+    if option.ip is not None and option.ip != "{address}" and not _is_ip(option.ip):
+        yield "ip is {address} or a dotted address"
+    if option.hex is not None and not re.fullmatch(r"(?:[0-9a-fA-F]{2})+", option.hex):
+        yield "hex is pairs of hexadecimal digits"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _manifest(file: ManifestFile) -> Manifest:
+    return Manifest(
+        id=file.id,
+        version=file.version,
+        contract=file.contract,
+        vendor=file.vendor,
+        license=file.license,
+        description=file.description,
+        models=tuple(_model(row, file.traits) for row in file.model),
+        matches=tuple(Match(row.source, tuple(row.starts), row.regex, row.confidence, row.model) for row in file.match),
+        ouis=tuple(
+            OuiRule(
+                prefixes=tuple(re.sub("[:-]", "", prefix).lower() for prefix in row.prefixes),
+                confidence=row.confidence,
+                only_without_option60=row.only_without_option60,
+                nameless=tuple(text.lower() for text in row.nameless),
+                models=tuple(row.models),
+            )
+            for row in file.oui
+        ),
+        files=tuple(
+            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets) for row in file.file
+        ),
+        dhcp=tuple(_advice(row) for row in file.dhcp),
+    )
+
+
+def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:
+    return Model(
+        name=row.name,
+        aliases=tuple(row.aliases),
+        lines=row.lines,
+        keys=row.keys,
+        common=(row.common,) if isinstance(row.common, str) else tuple(row.common),
+        traits={**defaults, **(row.model_extra or {})},
+    )
+
+
+def _advice(row: DhcpRow) -> DhcpAdvice:
+    return DhcpAdvice(
+        options={int(code): _option(option) for code, option in row.options.items()},
+        models=tuple(row.models),
+        force=tuple(row.force),
+    )
+
+
+def _option(option: OptionRow) -> OptionValue:
+    if option.suboptions is not None:
+        return OptionValue("suboptions", suboptions={int(code): text for code, text in option.suboptions.items()})
+    if option.ip is not None:
+        return OptionValue("ip", option.ip)
+    if option.hex is not None:
+        return OptionValue("hex", option.hex)
+    return OptionValue("text", option.text or "")

@@ -1,0 +1,139 @@
+"""Made-up template contexts for checking a plugin: every key of the contract is there, every secret is marked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from provd.plugin import FileRule, Manifest, Model
+
+MARK = "Zx9secret"
+"""Part of every password in a sample context: where it shows up, a secret has leaked."""
+
+MAC = "02005e112233"
+_HOST = "192.0.2.10"
+_BASE = f"http://{_HOST}:8667"
+
+Context = dict[str, object]
+
+_SETTINGS: Context = {
+    "admin": {"password": f"{MARK}-admin"},
+    "user": {"password": f"{MARK}-user"},
+    "locale": {"language": "en", "country": "ES"},
+    "time": {"zone": "Europe/Madrid"},
+    "ntp": {"server": "192.0.2.1", "backup_server": None},
+    "syslog": {"server": None, "port": None},
+    "vlan": {"id": None, "priority": None, "pc_id": None},
+    "dialing": {"text": "Dial your code"},
+    "resync": {"minutes": 1440, "unclaimed_minutes": 1, "at": "03:00"},
+}
+
+
+def _last_sunday(month: int, minutes: int) -> Context:
+    return {
+        "month": month,
+        "week": 5,
+        "weekday": 0,
+        "minutes": minutes,
+        "exact": True,
+        "after": {"month": month, "day": 25, "weekday": 0, "minutes": minutes},
+    }
+
+
+_ZONE: Context = {
+    "name": "Europe/Madrid",
+    "offset_minutes": 60,
+    "dst": {"save_minutes": 60, "start": _last_sunday(3, 120), "end": _last_sunday(10, 180)},
+}
+
+_ACCOUNT: Context = {
+    "username": f"ap{MAC}",
+    "auth_username": f"ap{MAC}",
+    "password": f"{MARK}-account",
+    "display_name": "Dial your code",
+    "server": _HOST,
+    "port": 5060,
+    "transport": "udp",
+}
+
+_NO_SETTINGS: Context = {
+    group: dict.fromkeys(values) for group, values in _SETTINGS.items() if isinstance(values, dict)
+}
+
+
+def contexts(manifest: Manifest, rule: FileRule) -> Iterator[tuple[str, Context]]:
+    """What to render this rule with, each with a few words that say what it is.
+
+    Every model as an unclaimed and as a claimed phone with all its lines, and a phone whose model is not known and of
+    which nothing is set.
+    """
+    newest: Context = {"version": "99.99.0.1", "parts": [99, 99, 0, 1]}
+    bare = dataclasses.replace(manifest.models[0], name="", lines=1, keys=0, common=())
+    yield "a model not known, nothing set", _context(bare, rule, settings=_NO_SETTINGS, zone=None)
+    for model in manifest.models:
+        yield f"{model.name} unclaimed", _context(model, rule)
+        if rule.kind == "device":
+            yield f"{model.name} claimed", _context(model, rule, lines=max(model.lines, 1))
+            yield f"{model.name} claimed, new firmware", _context(model, rule, lines=1, firmware=newest)
+
+
+def leaky(model: Model, rule: FileRule) -> Context:
+    """More than a common file is ever given: passwords, an account, lines. It must show none of them."""
+    secret = dataclasses.replace(rule, kind="device", secrets=True)
+    return {**_context(model, secret, lines=max(model.lines, 1)), "account": _ACCOUNT}
+
+
+def _context(
+    model: Model,
+    rule: FileRule,
+    *,
+    lines: int = 0,
+    settings: Context | None = None,
+    zone: Context | None = _ZONE,
+    firmware: Context | None = None,
+) -> Context:
+    device = rule.kind == "device"
+    mac = MAC if device else ""
+    token = "/sample" if rule.secrets else ""
+    return {
+        "model": {
+            **model.traits,
+            "name": model.name,
+            "lines": model.lines,
+            "keys": model.keys,
+            "common": list(model.common),
+        },
+        "firmware": firmware or {"version": "", "parts": []},
+        "device": {
+            "mac": mac,
+            "mac_upper": mac.upper(),
+            "mac_colon": ":".join(mac[at : at + 2] for at in range(0, len(mac), 2)),
+            "state": ("assigned" if lines else "unclaimed") if device else "",
+            "label": "Ana" if lines else "",
+        },
+        "urls": {"base": _BASE, "files": _BASE + token, "host": _HOST, "tftp": _HOST},
+        "claimed": bool(lines),
+        "account": _ACCOUNT if device and not lines else None,
+        "lines": [_line(position) for position in range(1, lines + 1)],
+        "settings": settings or _SETTINGS,
+        "zone": zone,
+    }
+
+
+def _line(position: int) -> Context:
+    return {
+        "position": position,
+        "username": f"line{position}",
+        "auth_username": f"auth{position}",
+        "password": f"{MARK}-line{position}",
+        "display_name": 'Ana & "Bob" <1>',
+        "number": f"10{position}",
+        "server": "pbx.example.com",
+        "port": 5060 if position == 1 else 0,
+        "transport": ("udp", "tcp", "tls")[position % 3],
+        "backup_server": "pbx2.example.com" if position == 1 else "",
+        "backup_port": 0,
+        "outbound_proxy": "",
+        "outbound_port": 0,
+        "voicemail": "*97" if position == 1 else "",
+    }

@@ -1,0 +1,120 @@
+"""The shape of ``plugin.toml``. Values are checked here one by one; what they mean together, in the loader."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]*$")]
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9{][A-Za-z0-9{}._-]*$")]
+Below = Annotated[str, StringConstraints(max_length=200, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)?$")]
+Confidence = Annotated[int, Field(ge=1, le=100)]
+Prefix = Annotated[str, StringConstraints(pattern=r"^(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){2})$")]
+Start = Annotated[str, StringConstraints(min_length=3, max_length=60)]
+Code = Annotated[int, Field(ge=1, le=254)]
+Trait = str | int | bool
+
+
+class Strict(BaseModel):
+    """A table without room for misspelt keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelRow(BaseModel):
+    """``[[model]]``: the further keys are the model's traits, declared in ``[traits]``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    name: Name
+    aliases: list[Name] = []
+    lines: int = Field(default=1, ge=0, le=1000)
+    keys: int = Field(default=0, ge=0, le=1000)
+    common: FileName | list[FileName] = []
+
+
+class MatchRow(Strict):
+    """``[[match]]``."""
+
+    source: Literal["option60", "user_agent", "file"]
+    starts: list[Start] = Field(min_length=1)
+    regex: str = Field(max_length=600)
+    confidence: Confidence
+    model: str = ""
+
+
+class OuiRow(Strict):
+    """``[[oui]]``."""
+
+    prefixes: list[Prefix] = Field(min_length=1)
+    confidence: Confidence = 20
+    only_without_option60: bool = False
+    nameless: list[str] = []
+    models: list[str] = []
+
+
+class FileRow(Strict):
+    """``[[file]]``."""
+
+    name: FileName
+    kind: Literal["common", "device", "static", "absent"]
+    template: Below = ""
+    format: Literal["xml", "keyvalue", "text"] = "text"
+    content_type: str = Field(
+        default="text/plain; charset=utf-8", pattern=r"^[a-z]+/[a-z0-9.+-]+(; charset=[a-z0-9-]+)?$"
+    )
+    secrets: bool = True
+
+
+class OptionRow(Strict):
+    """The value of one DHCP option: exactly one of the encodings."""
+
+    text: str | None = None
+    ip: str | None = None
+    hex: str | None = None
+    suboptions: dict[str, str] | None = None
+
+
+class DhcpRow(Strict):
+    """``[[dhcp]]``."""
+
+    models: list[str] = []
+    options: dict[str, OptionRow] = Field(min_length=1)
+    force: list[Code] = []
+
+
+class ManifestFile(Strict):
+    """The whole of ``plugin.toml``."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")
+    version: str = Field(pattern=r"^(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[0-9A-Za-z.-]+)?$")
+    contract: int
+    vendor: Name
+    license: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    description: str = Field(min_length=1, max_length=400)
+    traits: dict[str, Trait] = {}
+    model: list[ModelRow] = Field(min_length=1)
+    match: list[MatchRow] = []
+    oui: list[OuiRow] = []
+    file: list[FileRow] = []
+    dhcp: list[DhcpRow] = []
+
+
+def keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the table at that place of the file may have."""
+    table: type[BaseModel] | None = ManifestFile
+    for part in location:
+        if isinstance(part, str) and table is not None and part in table.model_fields:
+            table = _table_in(table.model_fields[part].annotation)
+    return sorted(table.model_fields) if table is not None else []
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        found = _table_in(inner)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,67 @@
+"""The collected identification facts, replayed as they are, when they lie beside the repository."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provd.base.types import parse_mac
+from provd.domain.evidence import Evidence
+from provd.domain.identify import Index
+from provd.domain.route import advice_for
+from provd.plugins.loader import load
+
+ROOT = Path(__file__).resolve().parents[2]
+FACTS = Path(os.environ.get("PROVD_SHARED", ROOT / "../shared")) / "data" / "ident_cisco_yealink.json"
+CASES: list[dict[str, Any]] = json.loads(FACTS.read_text(encoding="utf-8"))["cases"] if FACTS.exists() else []
+
+pytestmark = [pytest.mark.shared, pytest.mark.skipif(not CASES, reason="no collected facts beside the repository")]
+
+
+@pytest.fixture(scope="module")
+def manifests() -> dict[str, Any]:
+    return {path.parent.name: load(path.parent) for path in sorted((ROOT / "plugins").glob("[a-z]*/plugin.toml"))}
+
+
+@pytest.fixture(scope="module")
+def index(manifests: dict[str, Any]) -> Index:
+    return Index.build(manifests.values())
+
+
+def evidence_of(case: dict[str, Any]) -> Evidence:
+    option60 = case.get("option60") or case.get("option60_example") or ""
+    assert option60.endswith(case.get("option60_suffix", ""))
+    return Evidence(
+        via=case["kind"],
+        mac=parse_mac(case["mac"]) if "mac" in case else None,
+        option60=option60.rstrip("\0"),
+        user_agent=case.get("user_agent", ""),
+        name=(case.get("path") or case.get("filename") or "").lstrip("/"),
+    )
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_case(number: int, index: Index, manifests: dict[str, Any]) -> None:
+    case = CASES[number]
+    expected = case["expected"]
+    identity = index.identify(evidence_of(case))
+    models = expected.get("model_any_of") or [expected.get("model", "")]
+    assert identity.vendor == expected.get("vendor", "")
+    assert identity.model in models
+    assert identity.version == expected.get("version", "")
+    assert identity.mac == (parse_mac(expected["mac"]) if "mac" in expected else None)
+    assert identity.serial == expected.get("sn", "")
+    if "expected_answer" in case:
+        advice = advice_for(manifests[identity.plugin], identity.model, identity.mac)
+        assert advice is not None
+        # A directory URL may end in a slash: the phone appends one if there is none.
+        assert answer(advice.options[66].text) == case["expected_answer"]["66"]
+
+
+def answer(text: str) -> str:
+    text = text.replace("{base}", "{http_base_url}").replace("{tftp}", "{tftp_host}")
+    return text.removesuffix("/")

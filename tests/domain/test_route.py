@@ -1,0 +1,205 @@
+"""Which file a name asks for, and whose options a device gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from provd.domain.evidence import Identity
+from provd.domain.names import NameTable, last_segment, loose_mac
+from provd.domain.route import Routes, advice_for, ambiguities, choose
+from provd.plugin import DhcpAdvice, FileRule, Manifest, Model, OptionValue, OuiRule
+
+COMMON = FileRule("{common}", "common", "common.j2", secrets=False)
+DEVICE = FileRule("{mac}.cfg", "device", "device.j2")
+BOOT = FileRule("{mac}.boot", "absent")
+
+
+def plugin(name: str, *files: FileRule, models: tuple[Model, ...] = (), prefixes: tuple[str, ...] = ()) -> Manifest:
+    return Manifest(
+        id=name,
+        version="1.0.0",
+        contract=1,
+        vendor=name.title(),
+        license="Apache-2.0",
+        description="made up",
+        models=models or (Model(f"{name.upper()}1", common=(f"{name}1.cfg",)),),
+        ouis=(OuiRule(prefixes),) if prefixes else (),
+        files=files,
+    )
+
+
+ACME = plugin(
+    "acme",
+    COMMON,
+    DEVICE,
+    BOOT,
+    models=(
+        Model("A1", common=("acmeA1.cfg",)),
+        Model("A2P", common=("acme2.cfg",)),
+        Model("A2G", common=("acme2.cfg",)),
+    ),
+    prefixes=("aabb01",),
+)
+BELL = plugin("bell", COMMON, DEVICE, FileRule("cfg{mac}.xml", "device", "d.j2"), prefixes=("aabb02",))
+ROUTES = Routes.build((ACME, BELL))
+
+
+def test_a_common_file_names_its_model_whatever_the_case() -> None:
+    for name in ("acmeA1.cfg", "acmea1.cfg", "ACMEA1.CFG"):
+        (route,) = ROUTES.find(name)
+        assert (route.plugin, route.rule, route.model, route.mac) == ("acme", COMMON, "A1", None)
+
+
+def test_a_shared_common_file_assumes_the_first_model_and_names_them_all() -> None:
+    (route,) = ROUTES.find("acme2.cfg")
+    assert (route.model, route.models) == ("A2P", ("A2P", "A2G"))
+    chosen = choose((route,), Identity(plugin="acme", model="A2G", confidence=95))
+    assert chosen is not None
+    assert chosen.model == "A2G"
+
+
+@pytest.mark.parametrize("name", ["AABB01223344.cfg", "aa:bb:01:22:33:44.cfg", "AA-bb-01-22-33-44.CFG"])
+def test_a_mac_is_found_in_any_usual_form(name: str) -> None:
+    assert [(route.plugin, route.mac) for route in ROUTES.find(name)] == [
+        ("acme", "aabb01223344"),
+        ("bell", "aabb01223344"),
+    ]
+
+
+def test_a_mac_may_stand_behind_a_literal() -> None:
+    (route,) = ROUTES.find("cfgAABB02223344.xml")
+    assert (route.plugin, route.mac) == ("bell", "aabb02223344")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "aabb01223344",
+        "aabb01223344.cfg.bak",
+        "xaabb01223344.cfg",
+        "aabb01223344-local.cfg",
+        "aabb0122334.cfg",
+        "aabb012233445.cfg",
+        "aa:bb-01:22:33:44.cfg",
+        "a" * 5000,
+        "aabb01223344.cfg/",
+    ],
+)
+def test_names_are_matched_whole(name: str) -> None:
+    assert ROUTES.find(name) == ()
+
+
+def test_a_boot_file_is_known_and_absent() -> None:
+    (route,) = ROUTES.find("aabb01223344.boot")
+    assert route.rule.kind == "absent"
+
+
+def test_the_plugin_of_the_device_decides() -> None:
+    routes = ROUTES.find("aabb01223344.cfg")
+    chosen = choose(routes, Identity(plugin="bell", confidence=20))
+    assert chosen is not None
+    assert chosen.plugin == "bell"
+
+
+def test_without_a_plugin_the_mac_prefix_decides() -> None:
+    for name, owner in (("aabb01223344.cfg", "acme"), ("aabb02223344.cfg", "bell")):
+        chosen = choose(ROUTES.find(name), Identity())
+        assert chosen is not None
+        assert chosen.plugin == owner
+
+
+def test_nothing_is_chosen_by_accident() -> None:
+    assert choose(ROUTES.find("ccccccccccc1.cfg"), Identity()) is None
+    assert choose((), Identity(plugin="acme")) is None
+
+
+def test_a_device_that_surely_is_another_plugins_gets_no_device_file() -> None:
+    routes = ROUTES.find("cfgaabb02223344.xml")
+    assert choose(routes, Identity(plugin="acme", confidence=95)) is None
+    assert choose(routes, Identity(plugin="acme", confidence=20)) == routes[0]
+
+
+def test_a_common_file_has_no_owner_to_protect() -> None:
+    routes = ROUTES.find("bell1.cfg")
+    assert choose(routes, Identity(plugin="acme", confidence=95)) == routes[0]
+
+
+def test_an_absent_file_is_absent_whoever_asks() -> None:
+    both = Routes.build((ACME, plugin("cord", BOOT))).find("ccccccccccc1.boot")
+    assert len(both) == 2
+    chosen = choose(both, Identity())
+    assert chosen is not None
+    assert chosen.rule.kind == "absent"
+
+
+def test_two_rules_for_one_name_are_seen() -> None:
+    twice = plugin("twice", DEVICE, FileRule("{MAC}.cfg".replace("MAC", "mac"), "absent"))
+    assert ambiguities(twice) == ("{mac}.cfg",)
+    assert ambiguities(ACME) == ()
+    clash = plugin("clash", COMMON, FileRule("CLASH1.cfg", "absent"))
+    assert ambiguities(clash) == ("clash1.cfg",)
+
+
+def test_work_does_not_grow_with_the_number_of_plugins() -> None:
+    many = Routes.build((ACME, *(plugin(f"p{n}", COMMON, DEVICE) for n in range(40))))
+    assert many._table._heads == Routes.build((ACME,))._table._heads == (0,)
+
+
+def test_the_first_block_that_names_the_model_is_the_advice_then_the_default() -> None:
+    old, default = OptionValue("text", "{tftp}"), OptionValue("text", "{base}/")
+    manifest = Manifest(
+        id="acme",
+        version="1.0.0",
+        contract=1,
+        vendor="Acme",
+        license="Apache-2.0",
+        description="made up",
+        models=(Model("A1"), Model("A2")),
+        ouis=(OuiRule(("aabb01",), models=("A1",)), OuiRule(("aabb02",))),
+        dhcp=(DhcpAdvice({66: default}), DhcpAdvice({66: old}, models=("A1",))),
+    )
+    said = {
+        key: advice.options[66].text
+        for key, advice in {
+            "named": advice_for(manifest, "A1"),
+            "unnamed": advice_for(manifest, "A2"),
+            "unknown": advice_for(manifest, ""),
+            "prefix": advice_for(manifest, "", parse("aabb01000000")),
+            "other prefix": advice_for(manifest, "", parse("aabb02000000")),
+            "model beats prefix": advice_for(manifest, "A2", parse("aabb01000000")),
+        }.items()
+        if advice is not None
+    }
+    assert said == {
+        "named": "{tftp}",
+        "unnamed": "{base}/",
+        "unknown": "{base}/",
+        "prefix": "{tftp}",
+        "other prefix": "{base}/",
+        "model beats prefix": "{base}/",
+    }
+    assert advice_for(ACME, "A1") is None
+
+
+def parse(text: str):
+    from provd.base.types import parse_mac
+
+    return parse_mac(text)
+
+
+def test_a_plain_name_is_not_taken_for_a_mac() -> None:
+    table = NameTable([("y000000000000.cfg", "plain"), ("y{mac}.cfg", "mac")])
+    assert table.find("y000000000000.cfg") == (("plain",), None)
+    assert table.find("y000000000001.cfg") == (("mac",), "000000000001")
+
+
+def test_segments_and_loose_macs() -> None:
+    assert last_segment("a/b/c.cfg") == "c.cfg"
+    assert last_segment("c.cfg") == "c.cfg"
+    assert last_segment("a/") == ""
+    assert loose_mac("aabb01223344-x.bin") == "aabb01223344"
+    assert loose_mac("fw-aa:bb:01:22:33:44.bin") == "aabb01223344"
+    assert loose_mac("y000000000035.cfg") is None
+    assert loose_mac("000000000000.cfg") is None
+    assert loose_mac("aabb012233445566.cfg") is None
