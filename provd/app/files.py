@@ -43,6 +43,11 @@ class FileReply:
     """Firmware and the like: ranges make sense."""
     mac: Mac | None = None
     boot: str = ""
+    kind: str = ""
+    """Kind of the file rule (``common``, ``device``, ``static``)."""
+    plugin: str = ""
+    revision: int = 0
+    """Revision of the device that its account was taken from; 0 for a file without an account."""
 
 
 UNKNOWN = FileReply(found=False)

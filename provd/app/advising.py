@@ -1,0 +1,164 @@
+"""What DHCP clients are told: the options that this vendor's phones understand. Twice per exchange, so mostly kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from provd.app.options import encode, placeholders
+from provd.app.roster import network_of
+from provd.app.sightings import Sighting
+from provd.app.station import Station
+from provd.base.errors import PluginError
+from provd.base.facts.boot import AdviceFailed
+from provd.base.facts.devices import DeviceSighted
+from provd.base.types import Mac, ip_text
+from provd.dhcp.advice import PLAIN, Advice, ClientInfo
+from provd.dhcp.lease import Lease
+from provd.domain.identify import merge
+from provd.domain.records import Device
+from provd.domain.route import advice_for
+from provd.plugin import DhcpAdvice, Manifest, OptionValue
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Advice for all devices alike, encoded; ``own`` are the options that differ from device to device."""
+
+    key: int | str
+    options: Mapping[int, bytes]
+    force: frozenset[int]
+    own: tuple[tuple[int, OptionValue], ...] = ()
+    plugin: str = ""
+
+
+_NOTHING = _Prepared("phone", {}, frozenset())
+
+
+class Advising:
+    """The :class:`~provd.dhcp.advice.Advisor` of the DHCP engine."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._prepared: dict[tuple[str, int, str], _Prepared] = {}
+        self._stamp = station.stamp
+        self._keys = 0
+
+    def advise(self, client: ClientInfo, now: float) -> Advice:
+        """The advice for this client, the kept one where nothing has changed since."""
+        station = self._station
+        station.refresh()
+        sighting = station.sightings.find(client.mac)
+        if (
+            sighting is not None
+            and sighting.advice is not None
+            and not client.first
+            and sighting.vendor_class == client.vendor_class
+            and sighting.server == client.server
+            and sighting.stamp == station.stamp
+        ):
+            sighting.seen = now
+            return sighting.advice
+        return self._weigh(client, now)
+
+    def _weigh(self, client: ClientInfo, now: float) -> Advice:
+        station = self._station
+        device = station.fleet.tables.device(client.mac)
+        heard = station.knowledge.of_client(client.mac, client.vendor_class)
+        if device is None and not heard.plugin:
+            return PLAIN
+        sighting, begins = station.sightings.touch(client.mac, now, first=client.first)
+        if sighting.vendor_class != client.vendor_class or sighting.stamp != station.stamp:
+            sighting.identity = merge(device or sighting.identity, heard)
+        sighting.vendor_class = client.vendor_class
+        sighting.server = client.server
+        sighting.stamp = station.stamp
+        sighting.advice = self._advice(sighting, device, now)
+        if begins:
+            identity = sighting.identity
+            station.emit(
+                DeviceSighted(
+                    at=now, mac=client.mac, boot=sighting.boot, via="dhcp", vendor=identity.vendor, model=identity.model
+                )
+            )
+        return sighting.advice
+
+    def _advice(self, sighting: Sighting, device: Device | None, now: float) -> Advice:
+        prepared = self._find(sighting, now)
+        own: dict[int, bytes] = {}
+        if prepared.own:
+            token = self._station.token(sighting.mac, device) if self._station.site.secrets == "token" else ""
+            names = self._names(sighting.server, sighting.mac, token)
+            own = self._encoded(prepared.plugin, prepared.own, names, now)
+        return Advice(prepared.key, prepared.options, prepared.force, own, phone=True, boot=sighting.boot)
+
+    def _find(self, sighting: Sighting, now: float) -> _Prepared:
+        if self._stamp != self._station.stamp:
+            self._stamp = self._station.stamp
+            self._prepared.clear()
+        identity = sighting.identity
+        manifest = self._station.knowledge.manifest(identity.plugin)
+        block = None if manifest is None else advice_for(manifest, identity.model, sighting.mac)
+        if manifest is None or block is None:
+            return _NOTHING
+        place = next(place for place, each in enumerate(manifest.dhcp) if each is block)
+        key = (manifest.id, place, sighting.server)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            prepared = self._prepared[key] = self._prepare(manifest, block, sighting.server, now)
+        return prepared
+
+    def _prepare(self, manifest: Manifest, block: DhcpAdvice, server: str, now: float) -> _Prepared:
+        personal = {"mac", "base"} if self._station.site.secrets == "token" else {"mac"}
+        own = tuple(option for option in block.options.items() if placeholders(option[1]) & personal)
+        common = tuple(option for option in block.options.items() if option not in own)
+        encoded = self._encoded(manifest.id, common, self._names(server, Mac(""), ""), now)
+        self._keys += 1
+        return _Prepared(self._keys, encoded, frozenset(block.force), own, manifest.id)
+
+    def _names(self, server: str, mac: Mac, token: str) -> dict[str, str]:
+        site = self._station.site
+        base, host = site.base(server), site.host(server)
+        return {
+            "base": f"{base}/{token}" if token else base,
+            "host": host,
+            "address": site.address(server),
+            "tftp": host,
+            "mac": mac,
+        }
+
+    def _encoded(
+        self, plugin: str, options: Iterable[tuple[int, OptionValue]], names: Mapping[str, str], now: float
+    ) -> dict[int, bytes]:
+        encoded: dict[int, bytes] = {}
+        for code, value in options:
+            try:
+                encoded[code] = encode(value, names)
+            except PluginError as error:
+                self._station.emit(AdviceFailed(at=now, plugin=plugin, option=code, reason=str(error)))
+        return encoded
+
+    def bound(self, lease: Lease, boot: str, now: float) -> None:
+        """A phone has its address: it may be added, and what its DHCP messages said of it is believed now."""
+        station = self._station
+        station.refresh()
+        device = station.fleet.tables.device(lease.mac)
+        heard = station.knowledge.of_client(lease.mac, lease.vendor_class)
+        if device is None and not heard.plugin:
+            return
+        sighting, begins = station.sightings.touch(lease.mac, now)
+        booted = begins or not sighting.acked
+        sighting.acked = True
+        sighting.ip = ip_text(lease.ip)
+        boot = boot or sighting.boot
+        if device is None:
+            network = lease.subnet or network_of(sighting.ip)
+            device = station.roster.admit(heard, lease.mac, network=network, now=now, boot=boot)
+        if device is not None:
+            station.roster.learn(device, heard, now, boot=boot, ip=sighting.ip, booted=booted)
+
+    def unbound(self, lease: Lease, now: float) -> None:
+        """The address does not prove anything any more."""
+        device = self._station.fleet.tables.device(lease.mac)
+        if device is not None and device.ip == ip_text(lease.ip):
+            self._station.roster.left(device, now)

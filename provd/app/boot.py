@@ -1,0 +1,121 @@
+"""The boot of a phone: what DHCP tells it, which files it gets, and what we learn of it on the way.
+
+:class:`Boot` is the :class:`~provd.dhcp.advice.Advisor` of the DHCP engine and the
+:class:`~provd.app.files.FileService` of HTTP and TFTP.
+
+Who proves what, by policy:
+
+* ``bound``: the peer's address is leased by us to the device, or its token is in the path. A site with a foreign DHCP
+  server has no leases here: use ``token`` (hand out the URL of ``device show``) or ``open`` on a network that is
+  trusted.
+* ``token``: option 66 carries the device's token, and so does the common file that is given to a lease holder; from
+  then on the token is the only proof.
+* A common file never carries an account. It carries the token URL of the requester when the requester has proven
+  who it is by the token itself, or by its lease where the policy wants tokens; it is private then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable
+
+from provd.app.advising import Advising
+from provd.app.cache import Cache
+from provd.app.context import ContextMaker, Zone
+from provd.app.files import FileReply, FileRequest
+from provd.app.fleet import Fleet
+from provd.app.ports import Catalogue, LeaseView, Renderer
+from provd.app.roster import Bucket
+from provd.app.serving import Pause, Serving
+from provd.app.site import Site
+from provd.app.station import Station
+from provd.app.tokens import Tokens
+from provd.base.clock import Clock
+from provd.base.facts import FactSink
+from provd.dhcp.advice import Advice, ClientInfo
+from provd.dhcp.lease import Lease
+
+CACHE_OCTETS = 32 * 1024 * 1024
+
+
+class Boot:
+    """Ties the steps of a boot together.
+
+    ``misses`` (ten at once, then twenty an hour) and ``newcomers`` (``site.max_new_devices`` an hour) are buckets;
+    ``prefix`` is different for every run of the daemon; ``etag_key`` defaults to a random key.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        catalogue: Catalogue,
+        leases: LeaseView,
+        renderer: Renderer,
+        tokens: Tokens,
+        zone: Zone,
+        clock: Clock,
+        emit: FactSink,
+        site: Site,
+        misses: Bucket,
+        newcomers: Bucket,
+        prefix: str,
+        cache_octets: int = CACHE_OCTETS,
+        etag_key: bytes = b"",
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        self.station = Station(
+            fleet=fleet,
+            catalogue=catalogue,
+            leases=leases,
+            tokens=tokens,
+            site=site,
+            emit=emit,
+            misses=misses,
+            newcomers=newcomers,
+            prefix=prefix,
+        )
+        self._advising = Advising(self.station)
+        self._serving = Serving(
+            self.station,
+            renderer=renderer,
+            maker=ContextMaker(fleet.tables, tokens, zone),
+            clock=clock,
+            cache=Cache(cache_octets),
+            etag_key=etag_key or secrets.token_bytes(32),
+            pause=pause,
+        )
+
+    def advise(self, client: ClientInfo, now: float) -> Advice:
+        """What the client understands."""
+        return self._advising.advise(client, now)
+
+    def bound(self, lease: Lease, boot: str, now: float) -> None:
+        """The lease is on disk and its ACK has left."""
+        self._advising.bound(lease, boot, now)
+
+    def unbound(self, lease: Lease, now: float) -> None:
+        """The lease was released, declined or has expired."""
+        self._advising.unbound(lease, now)
+
+    def ready(self, request: FileRequest) -> FileReply | None:
+        """The answer if it is in memory, else None."""
+        return self._serving.ready(request)
+
+    def file(self, request: FileRequest) -> Awaitable[FileReply]:
+        """The answer, rendered if need be."""
+        return self._serving.file(request)
+
+    def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
+        """The transport delivered the whole answer."""
+        self._serving.served(request, reply, unchanged=unchanged)
+
+    def age(self, now: float) -> int:
+        """Mark devices that were not seen for too long; called about every hour. Gives how many."""
+        return self.station.roster.age(now)
+
+    def reconfigure(self, site: Site, newcomers: Bucket) -> None:
+        """Take over a changed configuration."""
+        self.station.reconfigure(site, newcomers)
+        self._serving.reset()

@@ -1,0 +1,168 @@
+"""The template context: plain values only. The one place where secrets are revealed for rendering."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from provd.app import effective
+from provd.app.site import Site
+from provd.app.tables import Tables
+from provd.app.tokens import Tokens
+from provd.base.secrets import Secret
+from provd.base.types import mac_text
+from provd.domain.records import Device, DeviceState, Line
+from provd.domain.settings import KNOWN, nest
+from provd.plugin import Model
+
+Zone = Callable[[str], "dict[str, object] | None"]
+"""The rules of a time zone by its IANA name."""
+
+_PART = re.compile(r"([0-9]+)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a file is rendered for. Without a device it is a common file; ``token`` is put into its URLs.
+
+    ``secrets`` tells whether the rule may carry passwords. ``local`` is the address of ours that was talked to.
+    """
+
+    vendor: str
+    model: Model
+    local: str
+    secure: bool = False
+    device: Device | None = None
+    token: str = ""
+    secrets: bool = False
+
+
+def firmware(version: str) -> dict[str, object]:
+    """``7.4.8a`` as its text and its numbers ``[7, 4, 8]``: what follows a part that is not a number is dropped."""
+    parts: list[int] = []
+    for text in version.split("."):
+        found = _PART.fullmatch(text)
+        if found is None:
+            break
+        parts.append(int(found[1]))
+        if found[2]:
+            break
+    return {"version": version, "parts": parts}
+
+
+class ContextMaker:
+    """Builds the context of one file. Byte-stable: nothing in it depends on when it is asked for."""
+
+    def __init__(self, tables: Tables, tokens: Tokens, zone: Zone) -> None:
+        self._tables = tables
+        self._tokens = tokens
+        self._zone = zone
+
+    def make(self, subject: Subject, site: Site) -> dict[str, object]:
+        """The context of a file for this subject."""
+        device = subject.device
+        values = self._settings(subject)
+        zone_name = values.get("time.zone")
+        host = site.host(subject.local)
+        claimed = device is not None and bool(device.lines)
+        shows_account = device is not None and not claimed and subject.secrets
+        return {
+            "model": _model(subject.model),
+            "firmware": firmware(device.version if device else ""),
+            "device": self._device(device),
+            "urls": self._urls(subject, site),
+            "claimed": claimed,
+            "account": self._account(device, site, host, values) if device and shows_account else None,
+            "lines": self._lines(device, values) if device and claimed and subject.secrets else [],
+            "settings": nest(values),
+            "zone": self._zone(zone_name) if isinstance(zone_name, str) else None,
+        }
+
+    def _settings(self, subject: Subject) -> dict[str, object]:
+        if subject.device is None:
+            found = effective.for_model(self._tables, subject.vendor, subject.model.name).values
+        else:
+            found = effective.for_device(self._tables, subject.device).values
+        return {
+            name: (value.reveal() if subject.secrets else None) if isinstance(value, Secret) else value
+            for name, value in found.items()
+            if name in KNOWN
+        }
+
+    def _device(self, device: Device | None) -> dict[str, object]:
+        if device is None:
+            return {"mac": "", "mac_upper": "", "mac_colon": "", "state": "", "label": ""}
+        # Only claimed or not: the finer states change by serving the file, which must not change its bytes.
+        state = DeviceState.ASSIGNED if device.lines else DeviceState.UNCLAIMED
+        return {
+            "mac": str(device.mac),
+            "mac_upper": device.mac.upper(),
+            "mac_colon": mac_text(device.mac),
+            "state": state.value,
+            "label": device.description or self._first_name(device),
+        }
+
+    def _first_name(self, device: Device) -> str:
+        line = self._tables.line(device.lines[0]) if device.lines else None
+        return "" if line is None else line.display_name or line.number or line.username
+
+    def _urls(self, subject: Subject, site: Site) -> dict[str, object]:
+        base = site.base(subject.local, secure=subject.secure)
+        host = site.host(subject.local)
+        files = f"{base}/{subject.token}" if subject.token else base
+        return {"base": base, "files": files, "host": host, "tftp": host}
+
+    def _account(self, device: Device, site: Site, host: str, values: Mapping[str, object]) -> dict[str, object]:
+        account = self._tokens.account(device.mac, device.token_epoch)
+        return {
+            "username": account.username,
+            "auth_username": account.username,
+            "password": account.password.reveal(),
+            "display_name": _text(values.get("dialing.text")),
+            "server": host,
+            "port": site.sip_port,
+            "transport": "udp",
+        }
+
+    def _lines(self, device: Device, values: Mapping[str, object]) -> list[dict[str, object]]:
+        tenant = self._tables.tenant(device.tenant)
+        if tenant is None or not tenant.enabled:
+            # The phone stays claimed, and every account on it is reset.
+            return []
+        present = (self._tables.line(key) for key in device.lines)
+        return [_line(place, line, values) for place, line in enumerate(present, 1) if line is not None]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _port(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _model(model: Model) -> dict[str, object]:
+    own = {"name": model.name, "lines": model.lines, "keys": model.keys, "common": list(model.common)}
+    return {**model.traits, **own}
+
+
+def _line(position: int, line: Line, values: Mapping[str, object]) -> dict[str, object]:
+    found = {**values, **line.settings}
+    return {
+        "position": position,
+        "username": line.username,
+        "auth_username": line.auth_username or line.username,
+        "password": line.password.reveal(),
+        "display_name": line.display_name,
+        "number": line.number,
+        # A port belongs to its server: a line with a server of its own does not take over the other one's port.
+        "server": line.server or _text(found.get("sip.server")),
+        "port": line.port or (0 if line.server else _port(found.get("sip.port"))),
+        "transport": line.transport or _text(found.get("sip.transport")) or "udp",
+        "backup_server": line.backup_server or _text(found.get("sip.backup_server")),
+        "backup_port": line.backup_port or (0 if line.backup_server else _port(found.get("sip.backup_port"))),
+        "outbound_proxy": line.outbound_proxy or _text(found.get("sip.outbound_proxy")),
+        "outbound_port": line.outbound_port or (0 if line.outbound_proxy else _port(found.get("sip.outbound_port"))),
+        "voicemail": line.voicemail,
+    }

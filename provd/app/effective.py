@@ -1,0 +1,72 @@
+"""Which profiles and settings apply to a device or to a model, and the revisions that its files depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+from provd.app.tables import Tables
+from provd.domain.inheritance import Effective, Layer, lineage, merge
+from provd.domain.records import Device, Level, Profile
+from provd.domain.settings import DEFAULTS
+
+
+def _profiles(
+    tables: Tables, vendor: str, model: str, tenant: str | None = None, group: str = ""
+) -> Iterator[tuple[Level, Profile]]:
+    wanted = [(Level.VENDOR, vendor), (Level.MODEL, f"{vendor}/{model}"), (Level.SITE, "")]
+    if tenant is not None:
+        wanted.append((Level.TENANT, tenant))
+    for level, applies_to in wanted:
+        for profile in tables.at_level(level, applies_to):
+            yield from ((level, each) for each in lineage(profile, tables.profiles))
+    own = tables.profile(group) if group else None
+    if own is not None:
+        yield from ((Level.GROUP, each) for each in lineage(own, tables.profiles))
+
+
+def _common_layers(tables: Tables, vendor: str, model: str) -> Iterator[Layer]:
+    yield Layer("default", DEFAULTS)
+    for level, profile in _profiles(tables, vendor, model):
+        yield Layer(f"{level} profile {profile.id}", profile.settings)
+
+
+def _device_layers(tables: Tables, device: Device) -> Iterator[Layer]:
+    yield Layer("default", DEFAULTS)
+    tenant = tables.tenant(device.tenant)
+    own = None if tenant is None else Layer(f"tenant {tenant.id}", tenant.settings)
+    for level, profile in _profiles(tables, device.vendor, device.model, device.tenant, device.profile):
+        if level is Level.GROUP and own is not None:
+            yield own
+            own = None
+        yield Layer(f"{level} profile {profile.id}", profile.settings)
+    if own is not None:
+        yield own
+    yield Layer("device", device.settings)
+
+
+def for_device(tables: Tables, device: Device) -> Effective:
+    """The settings of a device, each with its origin."""
+    return merge(_device_layers(tables, device))
+
+
+def for_model(tables: Tables, vendor: str, model: str) -> Effective:
+    """The settings of a common file: what does not depend on who has the device."""
+    return merge(_common_layers(tables, vendor, model))
+
+
+def device_revisions(tables: Tables, device: Device) -> Hashable:
+    """Equal tuples mean equal files: every record that the device's files are made from, with its revision."""
+    tenant = tables.tenant(device.tenant)
+    profiles = _profiles(tables, device.vendor, device.model, device.tenant, device.profile)
+    lines = (tables.line(key) for key in device.lines)
+    return (
+        device.revision,
+        tenant.revision if tenant else 0,
+        tuple((line.id, line.revision) for line in lines if line is not None),
+        tuple((profile.id, profile.revision) for _, profile in profiles),
+    )
+
+
+def model_revisions(tables: Tables, vendor: str, model: str) -> Hashable:
+    """The same for a common file."""
+    return tuple((profile.id, profile.revision) for _, profile in _profiles(tables, vendor, model))

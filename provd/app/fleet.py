@@ -1,0 +1,254 @@
+"""The fleet: every device, tenant, line and profile in memory, and the one way to change them.
+
+The journal is the durable truth; memory runs ahead of it. An administrative change is awaited and taken back when the
+journal refuses it. A sighting is written behind, and again later when that failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
+
+from provd.app.ports import Change, Delete, Journal, Put
+from provd.app.tables import Kept, Tables
+from provd.base.errors import StorageError, UsageError
+from provd.base.types import Mac
+from provd.domain.records import MASTER_TENANT, Device, Line, Profile, Reservation, Tenant
+from provd.domain.settings import protect
+
+WRITE_EVERY = 5.0
+"""Seconds between two writes of one device that was merely seen."""
+
+Plan = Callable[[], Sequence[Change]]
+"""Reads the fleet and says what is to change. Raises UsageError to change nothing."""
+
+Watcher = Callable[[Device | None, Device | None], None]
+"""Hears every change of a device: before and after."""
+
+R = TypeVar("R", Device, Tenant, Line, Profile)
+
+
+class _Step(NamedTuple):
+    before: Kept | None
+    after: Kept | None
+
+    @property
+    def change(self) -> Change | None:
+        if self.after is not None:
+            return Put(self.after)
+        return None if self.before is None else Delete(self.before)
+
+
+_IN_FILES = attrgetter(
+    "vendor", "model", "version", "plugin", "tenant", "lines", "profile", "settings", "description", "token_epoch"
+)
+"""What a device's files depend on; ``revision`` rises when one of these changes."""
+
+
+class Fleet:
+    """All records, kept in memory and in the journal.
+
+    ``generation`` rises with every change that may concern the files of more than one device, so that "nothing has
+    changed since" is one comparison.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.tables = Tables()
+        self.generation = 1
+        self._floor = 0
+        self._lock = asyncio.Lock()
+        self._watchers: list[Watcher] = []
+        self._written: dict[Mac, float] = {}
+        self._dirty: dict[Mac, None] = {}
+
+    def load(self) -> None:
+        """Read every record from the journal; called once, before anything is served."""
+        load, put = self._journal.load, self.tables.put
+        for tenant in load(Tenant):
+            put(_with_secrets(tenant))
+        for line in load(Line):
+            put(_with_secrets(line))
+        for profile in load(Profile):
+            put(_with_secrets(profile))
+        for device in load(Device):
+            put(_with_secrets(device))
+        for reservation in load(Reservation):
+            put(reservation)
+        if MASTER_TENANT not in self.tables.tenants:
+            master = Tenant(id=MASTER_TENANT, name="Nobody yet")
+            self.tables.put(master)
+            self._journal.submit([Put(master)])
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell this watcher of every change of a device from now on, and of every device there is."""
+        self._watchers.append(watcher)
+        for device in self.tables.devices.values():
+            watcher(None, device)
+
+    async def change(self, plan: Plan) -> None:
+        """Carry out an administrative change as a whole; it is durable when this returns.
+
+        Raises UsageError (nothing was changed) or StorageError (it was taken back).
+        """
+        # One at a time: a refused change is taken back without anything built upon it.
+        async with self._lock:
+            steps = self._apply(plan())
+            if not steps:
+                return
+            changes = [change for step in steps if (change := step.change) is not None]
+            try:
+                await self._journal.commit(changes)
+            except StorageError:
+                self._take_back(steps)
+                raise
+
+    def _apply(self, changes: Iterable[Change]) -> list[_Step]:
+        steps: list[_Step] = []
+        rivals: set[Mac] = set()
+        for change in changes:
+            if not isinstance(change.record, Kept):
+                raise UsageError(f"{type(change.record).__name__} is not kept in the fleet")
+            before = self.tables.get(change.record)
+            after = self._revised(before, change.record) if isinstance(change, Put) else None
+            if isinstance(after, Device):
+                rivals.update(holder for line in after.lines if (holder := self.tables.holder(line)))
+            self._set(before, after)
+            steps.append(_Step(before, after))
+        try:
+            for before, after in steps:
+                if after is None or self.tables.get(after) is after:
+                    self.tables.check(before, after)
+            self._check_rivals(rivals)
+        except UsageError:
+            self._undo(steps, rivals)
+            raise
+        self._announce(steps)
+        return steps
+
+    def _check_rivals(self, rivals: Iterable[Mac]) -> None:
+        for mac in rivals:
+            device = self.tables.device(mac)
+            if device is not None:
+                self.tables.check(None, device)
+
+    def _undo(self, steps: Sequence[_Step], rivals: Iterable[Mac]) -> None:
+        for before, after in reversed(steps):
+            self._set(after, before)
+        for mac in rivals:
+            device = self.tables.device(mac)
+            if device is not None:
+                self.tables.put(device)
+
+    def _set(self, before: Kept | None, after: Kept | None) -> None:
+        if after is not None:
+            self.tables.put(after)
+        elif before is not None:
+            self.tables.remove(before)
+
+    def _revised(self, before: Kept | None, record: Kept) -> Kept:
+        """The record with the revision it is due.
+
+        A record that takes the key of a deleted one starts above it: a cached file never fits by accident.
+        """
+        if not isinstance(record, Device | Tenant | Line | Profile):
+            return record
+        if before is None:
+            return replace(record, revision=self._floor + 1)
+        if not isinstance(before, Device | Tenant | Line | Profile):
+            return record
+        if isinstance(record, Device) and _IN_FILES(before) == _IN_FILES(record):
+            return record if record.revision == before.revision else replace(record, revision=before.revision)
+        return replace(record, revision=before.revision + 1)
+
+    def _announce(self, steps: Iterable[_Step]) -> None:
+        for before, after in steps:
+            if after is None and isinstance(before, Device | Tenant | Line | Profile):
+                self._floor = max(self._floor, before.revision)
+            record = after or before
+            if isinstance(record, Tenant | Line | Profile):
+                self.generation += 1
+            if isinstance(record, Device):
+                if after is None:
+                    self._written.pop(record.mac, None)
+                    self._dirty.pop(record.mac, None)
+                for watcher in self._watchers:
+                    watcher(
+                        before if isinstance(before, Device) else None, after if isinstance(after, Device) else None
+                    )
+
+    def _take_back(self, steps: Sequence[_Step]) -> None:
+        """Restore what the journal has refused, but keep what sightings have added meanwhile."""
+        undone: list[_Step] = []
+        for before, after in reversed(steps):
+            record = after or before
+            present = None if record is None else self.tables.get(record)
+            restored = _restored(before, after, present)
+            self._set(present, restored)
+            undone.append(_Step(present, restored))
+            if isinstance(restored, Device):
+                self._dirty[restored.mac] = None
+        self._announce(undone)
+        self.generation += 1
+
+    def note(self, device: Device, now: float, *, urgent: bool = False) -> Device:
+        """Take over what was seen of a device and write it behind; gives the device as it is kept.
+
+        A device that is merely seen again is written at most every few seconds.
+        """
+        before = self.tables.device(device.mac)
+        kept = self._revised(before, device)
+        if not isinstance(kept, Device):
+            raise UsageError("only devices are noted")
+        if before is not None and before.lines is kept.lines:
+            self.tables.refresh(kept)
+        else:
+            self.tables.put(kept)
+        if before is None or before.revision != kept.revision:
+            for watcher in self._watchers:
+                watcher(before, kept)
+        if urgent or before is None or now - self._written.get(kept.mac, 0.0) >= WRITE_EVERY:
+            self._write([kept.mac], now)
+        else:
+            self._dirty[kept.mac] = None
+        return kept
+
+    def flush(self, now: float) -> None:
+        """Write every device that still waits; called every few seconds and before the daemon stops."""
+        self._write(list(self._dirty), now)
+
+    def _write(self, macs: Sequence[Mac], now: float) -> None:
+        present = [device for mac in macs if (device := self.tables.device(mac)) is not None]
+        for mac in macs:
+            self._dirty.pop(mac, None)
+            self._written[mac] = now
+        if not present:
+            return
+
+        def done(error: StorageError | None) -> None:
+            if error is not None:
+                self._dirty.update(dict.fromkeys(device.mac for device in present))
+
+        self._journal.submit([Put(device) for device in present], done)
+
+
+def _with_secrets(record: R) -> R:
+    return replace(record, settings=protect(record.settings))
+
+
+def _restored(before: Kept | None, after: Kept | None, present: Kept | None) -> Kept | None:
+    """What stands in place of a refused change; its revision goes on rising, for a file may have been rendered."""
+    if not isinstance(before, Device | Tenant | Line | Profile):
+        return before
+    revision = max(getattr(record, "revision", 0) for record in (before, after, present)) + 1
+    if isinstance(before, Device) and isinstance(after, Device) and isinstance(present, Device):
+        changed = {
+            field.name: getattr(before, field.name)
+            for field in fields(Device)
+            if getattr(before, field.name) != getattr(after, field.name)
+        }
+        return replace(present, **{**changed, "revision": revision})
+    return replace(before, revision=revision)

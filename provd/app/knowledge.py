@@ -1,0 +1,86 @@
+"""What all plugins in force know together: identification, file routes and manifests, rebuilt when plugins change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provd.app.ports import Catalogue
+from provd.base.types import Mac
+from provd.domain.evidence import Evidence, Identity
+from provd.domain.identify import Index
+from provd.domain.route import Route
+from provd.plugin import Manifest, Model
+
+_REMEMBERED = 4096
+"""Different pieces of evidence whose identity is kept; a flood of invented ones only empties the memory."""
+
+
+class Knowledge:
+    """A view of the catalogue that is compiled for the hot path. ``revision`` is the catalogue's."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._identities: dict[tuple[str, ...], Identity] = {}
+        self._build()
+
+    def _build(self) -> None:
+        self.revision = self.catalogue.revision
+        self._index = Index.build(self.catalogue.manifests)
+        self._manifests = {manifest.id: manifest for manifest in self.catalogue.manifests}
+        self._identities.clear()
+
+    def refresh(self) -> bool:
+        """Take over the catalogue when it has changed, and tell whether it had. Quick when it had not."""
+        if self.catalogue.revision == self.revision:
+            return False
+        self._build()
+        return True
+
+    def manifest(self, plugin: str) -> Manifest | None:
+        """The manifest of that plugin."""
+        return self._manifests.get(plugin)
+
+    def find(self, name: str) -> tuple[Route, ...]:
+        """Every file rule that this name may mean."""
+        return self._index.routes.find(name)
+
+    def identify(self, evidence: Evidence) -> Identity:
+        """What the evidence says, not remembered."""
+        return self._index.identify(evidence)
+
+    def of_client(self, mac: Mac, option60: str) -> Identity:
+        """What a DHCP client's class and MAC prefix say; the MAC itself is left out, for the answer is shared."""
+        key = (mac[:6], option60)
+        identity = self._identities.get(key)
+        if identity is None:
+            heard = self._index.identify(Evidence(via="dhcp", mac=mac, option60=option60))
+            identity = self._remember(key, replace(heard, mac=None))
+        return identity
+
+    def of_request(self, user_agent: str, name: str) -> Identity:
+        """What a User-Agent and a file name say."""
+        key = ("", user_agent, name)
+        identity = self._identities.get(key)
+        if identity is None:
+            heard = self._index.identify(Evidence(via="http", user_agent=user_agent, name=name))
+            identity = self._remember(key, heard)
+        return identity
+
+    def _remember(self, key: tuple[str, ...], identity: Identity) -> Identity:
+        if len(self._identities) >= _REMEMBERED:
+            self._identities.clear()
+        self._identities[key] = identity
+        return identity
+
+    def model(self, plugin: str, name: str) -> Model:
+        """The model of that name; a plain one of the same plugin while the model is not known yet.
+
+        The plain one has a single line and no keys, and the traits of the plugin's first model, for templates rely
+        on their presence. Raises LookupError when the plugin is not there.
+        """
+        manifest = self._manifests[plugin]
+        found = manifest.model(name) if name else None
+        if found is not None:
+            return found
+        traits = manifest.models[0].traits if manifest.models else {}
+        return Model(name="", lines=1, keys=0, traits=traits)

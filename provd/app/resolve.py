@@ -1,0 +1,229 @@
+"""From a request to the one file that is meant, and whether this requester may have it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from provd.app.files import FileRequest
+from provd.app.roster import network_of
+from provd.app.station import Station
+from provd.app.tokens import TOKEN
+from provd.base.facts.devices import DeviceSighted
+from provd.base.facts.files import FileRefused, FileUnknown
+from provd.base.types import Mac
+from provd.domain.delivery import Claims, decide
+from provd.domain.evidence import Identity
+from provd.domain.identify import Known, merge
+from provd.domain.records import Device, DeviceState
+from provd.domain.route import Route, choose
+from provd.plugin import FileRule
+
+_SHOWN = 128
+_NO_NEWS = Identity()
+_UNSETTLED = frozenset({DeviceState.SEEN, DeviceState.STALE})
+
+
+@dataclass(slots=True)
+class Job:
+    """A file that may be given. ``device`` is set for a device's own file, ``mac`` whenever the request concerns a
+    device; ``token`` stands in the URLs of the file."""
+
+    name: str
+    plugin: str
+    rule: FileRule
+    model: str
+    device: Device | None
+    mac: Mac | None
+    boot: str
+    token: str
+    local: str
+    secure: bool
+
+    @property
+    def key(self) -> Hashable:
+        """Equal keys name the same file at different times."""
+        whose = self.model if self.device is None else self.device.mac
+        return (self.rule.kind, whose, self.plugin, self.rule.name, self.local, self.secure, self.token)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    request: FileRequest
+    name: str
+    claims: Claims
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class _No:
+    """Why there is no file. ``refused`` is for the operator: the requester cannot tell it from an unknown name."""
+
+    reason: str = ""
+    mac: Mac | None = None
+    refused: bool = False
+
+
+def split(path: str) -> tuple[str, str]:
+    """The token and the file name in a path; either may be empty. Doubled slashes do not matter."""
+    folders, _, name = path.rpartition("/")
+    token = ""
+    if folders:
+        for folder in folders.split("/"):
+            # A token is 26 characters; nothing else is looked at twice.
+            if len(folder) == 26 and TOKEN.fullmatch(folder.lower()):
+                token = folder.lower()
+    return token, name
+
+
+class Resolver:
+    """Applies routes, identification and the delivery policy to requests."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+
+    def resolve(self, request: FileRequest, now: float) -> Job | None:
+        """The file to give, or None for what is unknown and what must look like it."""
+        token, name = split(request.path)
+        routes = self._station.knowledge.find(name)
+        mac = routes[0].mac if routes else None
+        asked = _Asked(request, name, self._claims(request, token, mac), now)
+        found = _No() if not routes else self._shared(asked, routes) if mac is None else self._own(asked, routes, mac)
+        if isinstance(found, Job):
+            return found
+        self._tell(asked, found)
+        return None
+
+    def _claims(self, request: FileRequest, token: str, mac: Mac | None) -> Claims:
+        station = self._station
+        lease = station.leases.holder(request.peer) if request.direct else None
+        if not token:
+            return Claims(lease)
+        owner = station.book.owner(token)
+        if owner is None and mac is not None and mac not in station.fleet.tables.devices:
+            # Handed out by DHCP to a phone that has not been added yet.
+            owner = mac if station.tokens.valid(token, mac) else None
+        return Claims(lease, owner)
+
+    def _own(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac) -> Job | _No:
+        """The file of one device."""
+        station, request, now = self._station, asked.request, asked.now
+        device = station.fleet.tables.device(mac)
+        proven = asked.claims.prove(mac)
+        known = device or station.known(mac)
+        believed = proven or device is None or not device.lines
+        news = self._news(asked, mac, known) if believed else _NO_NEWS
+        route = _route(routes, known, news)
+        if route is None or route.rule.kind == "absent":
+            return _No("not offered" if route else "which plugin is not clear")
+        if not proven and station.throttle.closed(request.peer, now):
+            return _No(refused=True)
+        verdict = decide(station.site.secrets, mac, asked.claims)
+        if route.rule.secrets and not verdict.allowed:
+            return _No(verdict.reason, mac, refused=True)
+        if device is None and route.plugin != (news.plugin or known.plugin):
+            return _No("nothing says that this is a phone of ours", mac, refused=True)
+        boot, begins = self._boot(asked, mac, known, news)
+        if device is None:
+            device = self._admit(asked, mac, merge(known, news), boot)
+        if device is None:
+            return _No("it was not added", mac, refused=True)
+        if believed:
+            device = self._learn(asked, device, news, boot, begins=begins)
+        shown = station.site.secrets == "token" or asked.claims.token == mac
+        token = station.token(mac, device) if shown else ""
+        return _job(asked, route, model=device.model, device=device, mac=mac, boot=boot, token=token)
+
+    def _shared(self, asked: _Asked, routes: tuple[Route, ...]) -> Job | _No:
+        """A file whose name tells no MAC: a model's common file, or a static one."""
+        station, request = self._station, asked.request
+        heard = station.knowledge.of_request(request.user_agent, asked.name)
+        proven = asked.claims.token or asked.claims.lease
+        mac = proven or self._unclaimed(heard.mac)
+        known = Identity() if mac is None else station.known(mac)
+        identity = merge(known, heard)
+        route = choose(routes, identity)
+        if route is None or route.rule.kind == "absent":
+            return _No("not offered" if route else "which plugin is not clear")
+        if route.rule.secrets and proven is None and station.site.secrets != "open":
+            return _No("nothing proves which device asks", mac, refused=True)
+        boot, token = "", ""
+        if mac is not None and identity.plugin:
+            boot, begins = self._boot(asked, mac, known, heard)
+            device = station.fleet.tables.device(mac) or self._admit(asked, mac, identity, boot)
+            if device is not None:
+                device = self._learn(asked, device, heard, boot, begins=begins)
+            if asked.claims.token or (station.site.secrets == "token" and proven):
+                token = station.token(mac, device)
+        return _job(asked, route, model=route.model, device=None, mac=mac, boot=boot, token=token)
+
+    def _unclaimed(self, mac: Mac | None) -> Mac | None:
+        """A MAC that the request only names counts as long as nobody has claimed that device."""
+        device = None if mac is None else self._station.fleet.tables.device(mac)
+        return None if device is not None and device.lines else mac
+
+    def _news(self, asked: _Asked, mac: Mac, known: Known) -> Identity:
+        """What this request tells beyond what is known; nothing when it says the same as the last one."""
+        sighting = self._station.sightings.find(mac)
+        if sighting is not None and sighting.user_agent == asked.request.user_agent and known.plugin:
+            return _NO_NEWS
+        return self._station.knowledge.of_request(asked.request.user_agent, asked.name)
+
+    def _boot(self, asked: _Asked, mac: Mac, known: Known, news: Identity) -> tuple[str, bool]:
+        sighting, begins = self._station.sightings.touch(mac, asked.now)
+        if begins:
+            sighting.identity = merge(known, news)
+            self._station.emit(
+                DeviceSighted(
+                    at=asked.now,
+                    mac=mac,
+                    boot=sighting.boot,
+                    via=asked.request.via,
+                    vendor=sighting.identity.vendor,
+                    model=sighting.identity.model,
+                    ip=asked.request.peer,
+                )
+            )
+        return sighting.boot, begins
+
+    def _admit(self, asked: _Asked, mac: Mac, identity: Identity, boot: str) -> Device | None:
+        network = network_of(asked.request.peer)
+        return self._station.roster.admit(identity, mac, network=network, now=asked.now, boot=boot)
+
+    def _learn(self, asked: _Asked, device: Device, news: Identity, boot: str, *, begins: bool) -> Device:
+        peer = asked.request.peer
+        if news.plugin or begins or device.ip != peer or device.state in _UNSETTLED:
+            device = self._station.roster.learn(device, news, asked.now, boot=boot, ip=peer, booted=begins)
+            sighting = self._station.sightings.find(device.mac)
+            if sighting is not None:
+                sighting.user_agent = asked.request.user_agent
+        return device
+
+    def _tell(self, asked: _Asked, no: _No) -> None:
+        station, request, name = self._station, asked.request, asked.name[:_SHOWN]
+        # A source that keeps asking is not worth a fact each time.
+        quiet = station.throttle.closed(request.peer, asked.now)
+        if not no.refused:
+            if not quiet:
+                station.emit(FileUnknown(at=asked.now, name=name, via=request.via, peer=request.peer, reason=no.reason))
+            return
+        if not quiet:
+            station.emit(
+                FileRefused(at=asked.now, mac=no.mac, name=name, via=request.via, peer=request.peer, reason=no.reason)
+            )
+        station.throttle.miss(request.peer, request.via, asked.now)
+
+
+def _job(
+    asked: _Asked, route: Route, *, model: str, device: Device | None, mac: Mac | None, boot: str, token: str
+) -> Job:
+    request = asked.request
+    return Job(asked.name, route.plugin, route.rule, model, device, mac, boot, token, request.local, request.secure)
+
+
+def _route(routes: tuple[Route, ...], known: Known, news: Identity) -> Route | None:
+    if not news.plugin:
+        for route in routes:
+            if route.plugin == known.plugin:
+                return route
+    return choose(routes, merge(known, news))

@@ -1,0 +1,259 @@
+"""Files on request: rendered when asked for, kept by revision, rendered once however many ask at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import replace
+
+from provd.app import effective
+from provd.app.cache import Cache, Entry
+from provd.app.context import ContextMaker, Subject
+from provd.app.files import UNKNOWN, FileReply, FileRequest
+from provd.app.ports import Renderer, RenderJob
+from provd.app.resolve import Job, Resolver, split
+from provd.app.station import Station
+from provd.base.clock import Clock
+from provd.base.errors import PluginError
+from provd.base.facts.files import FileServed, RenderFailed
+
+PENALTY = 2.0
+"""Seconds that a phone of ours waits for each answer when its address has missed too often."""
+
+RETRY = 30.0
+"""Seconds until a template that failed is tried again with the same records."""
+
+_FAILURES = 1000
+_STATICS = 8
+
+Pause = Callable[[float], Awaitable[None]]
+
+
+class Serving:
+    """The :class:`~provd.app.files.FileService`."""
+
+    def __init__(
+        self,
+        station: Station,
+        *,
+        renderer: Renderer,
+        maker: ContextMaker,
+        clock: Clock,
+        cache: Cache,
+        etag_key: bytes,
+        pause: Pause,
+    ) -> None:
+        self._station = station
+        self._renderer = renderer
+        self._maker = maker
+        self._clock = clock
+        self._cache = cache
+        self._etag_key = etag_key
+        self._pause = pause
+        self._resolver = Resolver(station)
+        self._rendering: dict[Hashable, asyncio.Task[FileReply]] = {}
+        self._failures: dict[Hashable, tuple[Hashable, float]] = {}
+        self._statics: dict[tuple[str, str], tuple[bytes, str]] = {}
+
+    def reset(self) -> None:
+        """Forget every rendered file: the site has changed."""
+        self._cache.clear()
+        self._failures.clear()
+
+    def ready(self, request: FileRequest) -> FileReply | None:
+        """The answer if it is in memory, else None."""
+        now = self._clock.now()
+        if self._slowed(request, now):
+            return None
+        self._station.refresh()
+        job = self._resolver.resolve(request, now)
+        return UNKNOWN if job is None else self._kept(job)
+
+    async def file(self, request: FileRequest) -> FileReply:
+        """The answer."""
+        if self._slowed(request, self._clock.now()):
+            await self._pause(PENALTY)
+        now = self._clock.now()
+        self._station.refresh()
+        job = self._resolver.resolve(request, now)
+        if job is None:
+            return UNKNOWN
+        if job.rule.kind == "static":
+            return await self._static(job)
+        return self._kept(job) or await self._rendered(job, now)
+
+    def _slowed(self, request: FileRequest, now: float) -> bool:
+        station = self._station
+        if not station.throttle.closed(request.peer, now):
+            return False
+        return request.direct and station.leases.holder(request.peer) is not None
+
+    def _quick(self, job: Job) -> tuple[int, int, int]:
+        station = self._station
+        revision = 0 if job.device is None else job.device.revision
+        return station.fleet.generation, revision, station.knowledge.revision
+
+    def _revisions(self, job: Job) -> Hashable:
+        tables = self._station.fleet.tables
+        if job.device is not None:
+            made_from = effective.device_revisions(tables, job.device)
+        else:
+            made_from = effective.model_revisions(tables, self._vendor(job), job.model)
+        return self._station.knowledge.revision, made_from
+
+    def _vendor(self, job: Job) -> str:
+        manifest = self._station.knowledge.manifest(job.plugin)
+        return "" if manifest is None else manifest.vendor
+
+    def _kept(self, job: Job) -> FileReply | None:
+        entry = self._cache.get(job.key)
+        if entry is None:
+            return None
+        quick = self._quick(job)
+        if entry.quick != quick:
+            if entry.revisions != self._revisions(job):
+                return None
+            entry.quick = quick
+        if entry.reply.boot != job.boot or entry.reply.mac != job.mac:
+            entry.reply = _reply(job, entry.reply.body, entry.reply.etag)
+        return entry.reply
+
+    async def _rendered(self, job: Job, now: float) -> FileReply:
+        revisions = self._revisions(job)
+        failed = self._failures.get(job.key)
+        if failed is not None and failed[0] == revisions and now < failed[1]:
+            return self._last_good(job)
+        running = (job.key, revisions)
+        task = self._rendering.get(running)
+        if task is None:
+            # Everything is read now: the body belongs to exactly these revisions.
+            context = self._maker.make(self._subject(job), self._station.site)
+            rendering = self._render(job, context, self._quick(job), revisions)
+            task = self._rendering[running] = asyncio.ensure_future(rendering)
+            task.add_done_callback(lambda _: self._rendering.pop(running, None))
+        # Whoever asked first may hang up; the others still want their file.
+        reply = await asyncio.shield(task)
+        return reply if reply.boot == job.boot or not reply.found else replace(reply, mac=job.mac, boot=job.boot)
+
+    def _subject(self, job: Job) -> Subject:
+        return Subject(
+            vendor=self._vendor(job),
+            model=self._station.knowledge.model(job.plugin, job.model),
+            local=job.local,
+            secure=job.secure,
+            device=job.device,
+            token=job.token,
+            secrets=job.rule.secrets,
+        )
+
+    async def _render(
+        self, job: Job, context: dict[str, object], quick: tuple[int, int, int], revisions: Hashable
+    ) -> FileReply:
+        try:
+            body = await self._renderer.render(RenderJob(job.plugin, job.rule, context))
+        except PluginError as error:
+            return self._failed(job, revisions, error)
+        self._failures.pop(job.key, None)
+        reply = _reply(job, body, self._etag(body))
+        self._cache.put(job.key, Entry(reply, quick, revisions, _owner(job)))
+        return reply
+
+    def _failed(self, job: Job, revisions: Hashable, error: PluginError) -> FileReply:
+        now = self._clock.now()
+        if len(self._failures) >= _FAILURES:
+            self._failures.clear()
+        self._failures[job.key] = (revisions, now + RETRY)
+        last = self._last_good(job)
+        self._station.emit(
+            RenderFailed(
+                at=now,
+                mac=job.mac,
+                boot=job.boot,
+                name=job.name,
+                plugin=job.plugin,
+                reason=str(error),
+                last_good=last.found,
+            )
+        )
+        return last
+
+    def _last_good(self, job: Job) -> FileReply:
+        entry = self._cache.get(job.key)
+        if entry is None or entry.owner != _owner(job):
+            return UNKNOWN
+        # Revision 0: an old file does not make the device provisioned.
+        return replace(entry.reply, mac=job.mac, boot=job.boot, revision=0)
+
+    async def _static(self, job: Job) -> FileReply:
+        # Read in a thread: firmware is large and lies on a disk.
+        body = await asyncio.to_thread(self._station.knowledge.catalogue.static, job.plugin, job.rule.template)
+        if body is None:
+            return self._missing(job)
+        key = (job.plugin, job.rule.template)
+        kept = self._statics.get(key)
+        if kept is None or kept[0] != body:
+            if len(self._statics) >= _STATICS:
+                del self._statics[next(iter(self._statics))]
+            kept = self._statics[key] = (body, await asyncio.to_thread(self._etag, body))
+        return _reply(job, kept[0], kept[1])
+
+    def _missing(self, job: Job) -> FileReply:
+        reason = f"the static file {job.rule.template!r} is not there"
+        self._station.emit(
+            RenderFailed(
+                at=self._clock.now(), mac=job.mac, boot=job.boot, name=job.name, plugin=job.plugin, reason=reason
+            )
+        )
+        return UNKNOWN
+
+    def _etag(self, body: bytes) -> str:
+        # Keyed: whoever sees an ETag on the way cannot try passwords against it.
+        return hashlib.blake2b(body, digest_size=16, key=self._etag_key).hexdigest()
+
+    def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
+        """Tell the fact and move the device on."""
+        if not reply.found:
+            return
+        now = self._clock.now()
+        name = split(request.path)[1]
+        self._station.emit(
+            FileServed(
+                at=now,
+                mac=reply.mac,
+                boot=reply.boot,
+                name=name,
+                via=request.via,
+                peer=request.peer,
+                size=len(reply.body),
+                kind=reply.kind,
+                plugin=reply.plugin,
+                etag=reply.etag,
+                unchanged=unchanged,
+            )
+        )
+        device = None if reply.mac is None else self._station.fleet.tables.device(reply.mac)
+        if device is not None:
+            self._station.roster.served(device, now, boot=reply.boot, name=name, revision=reply.revision)
+
+
+def _owner(job: Job) -> Hashable:
+    device = job.device
+    return None if device is None else (device.tenant, device.lines, device.token_epoch)
+
+
+def _reply(job: Job, body: bytes | memoryview, etag: str) -> FileReply:
+    device, rule = job.device, job.rule
+    return FileReply(
+        found=True,
+        body=body,
+        content_type=rule.content_type,
+        etag=etag,
+        private=rule.secrets or device is not None or bool(job.token),
+        large=rule.kind == "static",
+        mac=job.mac,
+        boot=job.boot,
+        kind=rule.kind,
+        plugin=job.plugin,
+        revision=device.revision if device is not None and rule.secrets else 0,
+    )

@@ -1,0 +1,84 @@
+"""What the parts of a boot share: the site, what is known, what was seen, and who hears of it."""
+
+from __future__ import annotations
+
+from provd.app.fleet import Fleet
+from provd.app.knowledge import Knowledge
+from provd.app.ports import Catalogue, LeaseView
+from provd.app.roster import Bucket, Roster
+from provd.app.sightings import Sightings
+from provd.app.site import Site
+from provd.app.throttle import Throttle
+from provd.app.tokens import TokenBook, Tokens
+from provd.base.facts import FactSink
+from provd.base.types import Mac
+from provd.domain.evidence import Identity
+from provd.domain.identify import Known
+from provd.domain.records import Device
+
+
+class Station:
+    """Shared by advising and serving. ``stamp`` rises when the plugins or the site change."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        catalogue: Catalogue,
+        leases: LeaseView,
+        tokens: Tokens,
+        site: Site,
+        emit: FactSink,
+        misses: Bucket,
+        newcomers: Bucket,
+        prefix: str,
+    ) -> None:
+        self.fleet = fleet
+        self.knowledge = Knowledge(catalogue)
+        self.leases = leases
+        self.tokens = tokens
+        self.book = TokenBook(tokens)
+        self.site = site
+        self.emit = emit
+        self.sightings = Sightings(prefix)
+        self.roster = Roster(fleet, emit, newcomers, site)
+        self.throttle = Throttle(misses, emit)
+        self.stamp = 0
+        fleet.watch(self._on_device)
+
+    def _on_device(self, before: Device | None, after: Device | None) -> None:
+        if after is None:
+            if before is not None:
+                self.book.drop(before.mac)
+                self.sightings.forget_advice(before.mac)
+            return
+        self.book.keep(after.mac, after.token_epoch)
+        self.sightings.forget_advice(after.mac)
+
+    def refresh(self) -> None:
+        """Take over changed plugins."""
+        if self.knowledge.refresh():
+            self._weigh_again()
+
+    def reconfigure(self, site: Site, newcomers: Bucket) -> None:
+        """Take over a changed configuration."""
+        self.site = site
+        self.roster.site = site
+        self.roster.newcomers = newcomers
+        self._weigh_again()
+
+    def _weigh_again(self) -> None:
+        self.stamp += 1
+        self.sightings.forget_all_advice()
+
+    def token(self, mac: Mac, device: Device | None) -> str:
+        """The URL token of a MAC, whether it is a device already or not."""
+        return self.tokens.token(mac) if device is None else self.book.keep(mac, device.token_epoch)
+
+    def known(self, mac: Mac) -> Known:
+        """What is known of that MAC by now."""
+        device = self.fleet.tables.device(mac)
+        if device is not None:
+            return device
+        sighting = self.sightings.find(mac)
+        return Identity(mac=mac) if sighting is None else sighting.identity

@@ -1,0 +1,88 @@
+"""Device tokens and temporary accounts: derived from a key, so that nothing is stored before first use."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import b32encode
+from dataclasses import dataclass
+
+from provd.base.errors import ConfigError
+from provd.base.secrets import Secret
+from provd.base.types import Mac
+
+TOKEN = re.compile(r"[a-z2-7]{26}")
+"""A device token in a path: 128 bits in base32, lower case, without padding."""
+
+ACCOUNT_PREFIX = "ap"
+_MINIMUM_KEY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryAccount:
+    """The SIP account of a phone that nobody has claimed."""
+
+    username: str
+    password: Secret
+
+
+class Tokens:
+    """Derives and checks tokens and temporary passwords.
+
+    ``epoch`` is the device's ``token_epoch``: raising it makes every token and password of the device another one.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < _MINIMUM_KEY:
+            raise ConfigError(f"the token key must have at least {_MINIMUM_KEY} octets")
+        self._key = key
+
+    def _derive(self, purpose: str, mac: Mac, epoch: int) -> str:
+        digest = hmac.digest(self._key, f"{purpose}|{mac}|{epoch}".encode(), "sha256")
+        return b32encode(digest[:16])[:26].decode("ascii").lower()
+
+    def token(self, mac: Mac, epoch: int = 0) -> str:
+        """The device's token: 26 characters."""
+        return self._derive("token", mac, epoch)
+
+    def valid(self, token: str, mac: Mac, epoch: int = 0) -> bool:
+        """Whether this is the device's token, in constant time."""
+        return hmac.compare_digest(token.encode(), self.token(mac, epoch).encode())
+
+    def account(self, mac: Mac, epoch: int = 0) -> TemporaryAccount:
+        """The device's temporary account; the SIP side derives the same one."""
+        return TemporaryAccount(ACCOUNT_PREFIX + mac, Secret(self._derive("account", mac, epoch)))
+
+
+class TokenBook:
+    """Whose token is this? Needed where a request names no MAC: a common file below a token directory."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._owners: dict[str, Mac] = {}
+        self._issued: dict[Mac, tuple[int, str]] = {}
+
+    def keep(self, mac: Mac, epoch: int) -> str:
+        """The device's token, remembered from now on; an older one of the device is forgotten."""
+        known = self._issued.get(mac)
+        if known is not None:
+            if known[0] == epoch:
+                return known[1]
+            self.drop(mac)
+        token = self._tokens.token(mac, epoch)
+        self._owners[token] = mac
+        self._issued[mac] = (epoch, token)
+        return token
+
+    def drop(self, mac: Mac) -> None:
+        """Forget the device."""
+        known = self._issued.pop(mac, None)
+        if known is not None:
+            self._owners.pop(known[1], None)
+
+    def owner(self, token: str) -> Mac | None:
+        """The remembered device with this token, or None.
+
+        The look-up goes by hash, so it tells nothing of near misses by its time.
+        """
+        return self._owners.get(token)

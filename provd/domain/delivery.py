@@ -1,0 +1,74 @@
+"""Who is given a file with secrets: the ladder of evidence as a pure function.
+
+A rung is a policy of the site. ``open``: everybody. ``bound``: whoever asks from the address that our own DHCP has
+leased to that very MAC, or shows the device's token. ``token``: whoever shows the device's token. A rung for
+manufacturer certificates stands in :class:`Claims` and is refused in the configuration until it can be proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from provd.base.errors import ConfigError
+from provd.base.types import Mac
+
+Policy = Literal["open", "bound", "token"]
+
+_POLICIES: Mapping[str, Policy] = {"open": "open", "bound": "bound", "token": "token"}
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a request proves about its sender. Each field is a MAC it proved to be, or None.
+
+    ``lease``: holder of our lease of the sender's address (None behind a NAT or a proxy). ``token``: owner of the
+    valid token in the path. ``certificate``: MAC in a verified client certificate.
+    """
+
+    lease: Mac | None = None
+    token: Mac | None = None
+    certificate: Mac | None = None
+
+    def prove(self, mac: Mac) -> bool:
+        """Whether anything here proves that the sender is this device."""
+        return mac in (self.lease, self.token, self.certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision; ``reason`` is for the operator, never for the requester."""
+
+    allowed: bool
+    reason: str
+
+
+def policy_of(text: str) -> Policy:
+    """The policy of that name. Raises ConfigError for an unknown one and for one that cannot be kept yet."""
+    if text == "certificate":
+        raise ConfigError("policy.secrets: certificate needs client certificates, which are not verified yet")
+    if text not in _POLICIES:
+        raise ConfigError(f"policy.secrets: must be one of {', '.join(_POLICIES)}, not {text[:40]!r}")
+    return _POLICIES[text]
+
+
+def decide(policy: Policy, mac: Mac, claims: Claims) -> Verdict:
+    """Whether a sender with these claims is given the files with secrets of that device."""
+    if policy == "open":
+        return Verdict(allowed=True, reason="policy open")
+    if claims.token == mac:
+        return Verdict(allowed=True, reason="token")
+    if policy == "bound" and claims.lease == mac:
+        return Verdict(allowed=True, reason="lease")
+    return Verdict(allowed=False, reason=_why_not(policy, claims))
+
+
+def _why_not(policy: Policy, claims: Claims) -> str:
+    if claims.token is not None:
+        return "the token belongs to another device"
+    if policy == "token":
+        return "no valid token"
+    if claims.lease is not None:
+        return "the address is leased to another device"
+    return "the address has no lease of ours and there is no valid token"
