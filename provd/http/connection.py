@@ -30,7 +30,7 @@ from provd.http.proxies import TrustedProxies, plain_address
 _TOLD_AGAIN = 60.0
 _TOLD_KEPT = 1024
 _ROOT = URL("/")
-_SILENT = logging.Logger("provd.http", logging.CRITICAL)  # aiohttp asks for one; facts take the place of logs
+_SILENT = logging.getLogger("provd.http")  # aiohttp asks for one; nobody turns it on, facts take the place of logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ class PhoneConnection(web.RequestHandler):
         """An answer without a body, and a fact when the fault is ours."""
         self.when_written = None
         if status >= 500 and not isinstance(exc, ConnectionError):
-            self._tell(exc)
+            self._tell(exc, message or "")
         if request.writer.output_size > 0:
             raise ConnectionError("the answer had begun; it can only be broken off")
         response = web.Response(status=status, headers={"Server": "provd", "Content-Length": "0"})
