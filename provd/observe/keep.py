@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from provd.app.ports import Delete, Journal, Put
+from provd.app.ports import Journal, Put
 from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink, Level
 from provd.base.facts.observe import FactsNotKept
@@ -18,9 +18,8 @@ _TOLD_AGAIN = 60.0
 class FactKeeper:
     """A reader of facts that stores them.
 
-    At most ``per_second`` facts a second are stored, at most ``queue`` wait for that, and the newest ``keep`` remain
-    in the store: what is stored under number n pushes out n - ``keep``. ``next_seq`` is one more than the highest
-    number in the store. ``call_later(seconds, callback)`` is the event loop's.
+    At most ``per_second`` facts a second are stored and at most ``queue`` wait for that. The store numbers them.
+    ``call_later(seconds, callback)`` is the event loop's.
     """
 
     def __init__(
@@ -29,19 +28,15 @@ class FactKeeper:
         call_later: Callable[[float, Callable[[], None]], object],
         emit: FactSink,
         *,
-        next_seq: int = 1,
         per_second: int = 200,
         queue: int = 5000,
-        keep: int = 200_000,
         level: Level = Level.INFO,
     ) -> None:
         self._journal = journal
         self._call_later = call_later
         self._emit = emit
-        self._next_seq = next_seq
         self._per_second = per_second
         self._queue = queue
-        self._keep = keep
         self._level = level
         self._waiting: deque[Fact] = deque()
         self._resting = False
@@ -80,14 +75,10 @@ class FactKeeper:
         facts = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
         if not facts:
             return
-        changes: list[Put | Delete] = []
-        for fact in facts:
-            changes.append(Put(_stored(self._next_seq, fact)))
-            if self._next_seq > self._keep:
-                changes.append(Delete(StoredFact(seq=self._next_seq - self._keep, fact="", at=0.0)))
-            self._next_seq += 1
         self._writing += 1
-        self._journal.submit(changes, lambda error: self._done(error, len(facts), facts[-1].at))
+        self._journal.submit(
+            [Put(_stored(fact)) for fact in facts], lambda error: self._done(error, len(facts), facts[-1].at)
+        )
 
     def _done(self, error: StorageError | None, count: int, at: float) -> None:
         self._writing -= 1
@@ -103,5 +94,5 @@ class FactKeeper:
             self._told, self._untold = at, 0
 
 
-def _stored(seq: int, fact: Fact) -> StoredFact:
-    return StoredFact(seq=seq, fact=fact.ID, at=fact.at, mac=fact.mac or "", boot=fact.boot, data=data_of(fact))
+def _stored(fact: Fact) -> StoredFact:
+    return StoredFact(fact=fact.ID, at=fact.at, mac=fact.mac or "", boot=fact.boot, data=data_of(fact))

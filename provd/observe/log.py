@@ -119,7 +119,7 @@ class LogWriter:
     def _note(self, text: str, name: str, count: int) -> bytes:
         now = self._clock.now()
         if self._json:
-            text = f'{{"at":"{utc_text(now)}","level":"info","fact":"{name}","more":{count}}}'
+            text = f'{{"time":"{utc_text(now)}","level":"info","fact":"{name}","more":{count}}}'
         return self._framed(text, Level.INFO, now)
 
     def _framed(self, text: str, level: Level, at: float) -> bytes:

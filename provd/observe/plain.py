@@ -1,4 +1,4 @@
-"""Facts as plain values: the one form used in JSON log lines, the live tail and the store."""
+"""Facts as plain values: the form used in JSON log lines, the live tail and the store."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def utc_text(at: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def json_of(fact: Fact) -> str:
-    """One line: ``{"at": …, "level": …, "fact": …, "mac": …, "boot": …}`` and the fact's own fields."""
-    head = {"at": utc_text(fact.at), "level": fact.LEVEL.name.lower(), "fact": fact.ID}
+def json_of(fact: Fact, **more: str) -> str:
+    """One line: ``time``, ``level``, ``fact``, ``mac`` and ``boot`` if any, what is added, and the fact's own fields."""
+    head = {"time": utc_text(fact.at), "level": fact.LEVEL.name.lower(), "fact": fact.ID}
     if fact.mac:
         head["mac"] = fact.mac
     if fact.boot:
         head["boot"] = fact.boot
-    return json.dumps(head | data_of(fact), separators=(",", ":"))
+    return json.dumps({**head, **more, **data_of(fact)}, separators=(",", ":"))
 
 
 def _plain(value: object) -> object:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from provd.base.facts import Fact
+from provd.base.facts import Fact, text_of
 from provd.base.types import Mac
-from provd.observe.plain import json_of
+from provd.observe.plain import json_of, utc_text
 
 
 class Tail:
@@ -34,7 +34,7 @@ class Tail:
 class Watcher:
     """One subscriber: an asynchronous iterator of JSON lines without their line end.
 
-    A subscriber that is too slow misses facts and finds ``{"missed": N}`` in their place.
+    A subscriber that is too slow misses facts and finds a line with the fact ``TAIL-MISSED`` in their place.
     """
 
     def __init__(self, watchers: set[Watcher], mac: Mac | None, queue: int) -> None:
@@ -43,6 +43,7 @@ class Watcher:
         self._facts: deque[Fact] = deque()
         self._limit = queue
         self._missed = 0
+        self._time = 0.0
         self._news = asyncio.Event()
 
     def put(self, facts: Sequence[Fact]) -> None:
@@ -73,7 +74,10 @@ class Watcher:
         while not self._facts and not self._missed:
             self._news.clear()
             await self._news.wait()
-        if not self._facts:
-            missed, self._missed = self._missed, 0
-            return json.dumps({"missed": missed})
-        return json_of(self._facts.popleft())
+        if self._facts:
+            fact = self._facts.popleft()
+            self._time = fact.at
+            return json_of(fact, text=text_of(fact))
+        missed, self._missed = self._missed, 0
+        line = {"time": utc_text(self._time), "level": "warning", "fact": "TAIL-MISSED"}
+        return json.dumps({**line, "text": f"… {missed} facts missed", "missed": missed})

@@ -1,4 +1,4 @@
-from provd.app.ports import Delete, Put
+from provd.app.ports import Put
 from provd.base.errors import StorageError
 from provd.base.facts import Level
 from provd.observe.keep import FactKeeper
@@ -26,13 +26,12 @@ def keeper(**options):
 
 
 def test_facts_become_records():
-    keep, journal, _, _ = keeper(next_seq=41)
+    keep, journal, _, _ = keeper()
     keep([served()])
     (put,) = journal.batches[0]
     assert isinstance(put, Put)
     record = put.record
-    assert (record.seq, record.fact, record.at, record.mac, record.boot) == (
-        41,
+    assert (record.fact, record.at, record.mac, record.boot) == (
         "FILE-SERVED",
         T0,
         "805ec0112233",
@@ -79,15 +78,6 @@ def test_a_store_that_refuses_costs_the_facts_and_nothing_else():
     assert len(journal.batches) == 1
     keep([recovered()])
     assert len(journal.batches) == 2
-
-
-def test_the_oldest_are_pushed_out():
-    keep, journal, _, _ = keeper(next_seq=100, keep=100)
-    keep([served(), served()])
-    put, second, delete = journal.batches[0]
-    assert (put.record.seq, second.record.seq) == (100, 101)
-    assert isinstance(delete, Delete)
-    assert delete.record.seq == 1
 
 
 def test_the_level_filters_and_the_end_hands_over_everything():

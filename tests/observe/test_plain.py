@@ -16,7 +16,7 @@ class Odd(Fact):
 
 def test_a_fact_is_one_json_line():
     assert json.loads(json_of(served(at=T0 + 0.5))) == {
-        "at": "2027-01-15T08:00:00.500Z",
+        "time": "2027-01-15T08:00:00.500Z",
         "level": "info",
         "fact": "FILE-SERVED",
         "mac": "805ec0112233",
@@ -30,7 +30,7 @@ def test_a_fact_is_one_json_line():
         "etag": "",
         "unchanged": False,
     }
-    assert set(json.loads(json_of(recovered()))) == {"at", "level", "fact", "part"}
+    assert set(json.loads(json_of(recovered()))) == {"time", "level", "fact", "part"}
 
 
 def test_secrets_and_odd_values_are_made_harmless():

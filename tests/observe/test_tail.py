@@ -28,7 +28,8 @@ async def test_who_is_too_slow_misses_facts_and_is_told_how_many():
     async with tail.watch() as lines:
         tail([served()] * 10)
         found = [json.loads(await anext(lines)) for _ in range(3)]
-        assert found[2] == {"missed": 8}
+        assert found[0]["text"].startswith("FILE-SERVED mac=80:5e:c0:11:22:33 boot=b1")
+        assert (found[2]["fact"], found[2]["missed"], found[2]["time"]) == ("TAIL-MISSED", 8, found[1]["time"])
         tail([degraded()])
         assert json.loads(await anext(lines))["fact"] == "DEGRADED"
 
