@@ -1,0 +1,39 @@
+"""Facts about the HTTP side: who uses it in a way that it was not made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from provd.base.facts.base import Fact, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionsLimited(Fact):
+    """One address has as many connections open as it may have; further ones are closed at once. Told at most once
+    a minute for an address.
+
+    Do: look at that host. When many phones share the address of a proxy or a NAT, put the proxy into
+    ``phones.trusted_proxies``, whose connections are not counted.
+    """
+
+    ID: ClassVar[str] = "HTTP-CONNECTIONS"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    peer: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowPeersCut(Fact):
+    """Connections were closed because a request or the reading of an answer took too long. Told at most once a
+    minute, with the number since the last time and one of the addresses.
+
+    Do: nothing for a few; many from one address are an attempt to use up all connections.
+    """
+
+    ID: ClassVar[str] = "HTTP-SLOW"
+
+    count: int
+    peer: str
+    phase: str

@@ -1,0 +1,249 @@
+"""The control socket: what ``provd device list`` and the other commands talk to.
+
+The protocol is HTTP/1.1 over a unix stream socket. The Host header is ignored. There is no authentication beyond the
+socket file's mode and the kernel's word (SO_PEERCRED) that the caller is root, our own user or in our group.
+
+``POST /v1/<operation>``
+    The body is a JSON object with the parameters (no body = no parameters), at most 16 MiB, whatever its content
+    type. The answer is 200 and ``application/json``: the operation's result, an object. An operation that has begun
+    is completed even when the caller leaves.
+
+``GET /v1/tail[?mac=MAC]``
+    The answer is 200 and ``application/x-ndjson``, and does not end until the caller leaves or the daemon stops: a
+    line per fact as it happens, of all devices or of that one (MAC in any form). A line is an object with ``time``
+    (UTC, ISO 8601), ``level`` (debug, info, warning, error), ``fact`` (the id), ``text`` (the fact as one line for people),
+    ``mac`` and ``boot`` where there are any, and the fact's own fields. A line with the fact
+    ``TAIL-MISSED`` stands for ``missed`` facts that the caller read too slowly to get. An empty line every few
+    seconds shows that the daemon is there.
+
+``GET /v1``
+    ``{"operations": [name, …]}``.
+
+Errors are ``application/problem+json`` (RFC 9457) with ``type``, ``title``, ``status`` and mostly ``detail``:
+
+=================  ======  =================================================
+type               status  meaning
+=================  ======  =================================================
+usage              400     wrong parameters; nothing was changed
+refused            400     any other refusal
+forbidden          403     the caller is not who may use this socket
+not-found          404     no such object
+unknown-operation  404     no such operation
+method             405     GET for an operation, POST for the tail
+conflict           409     the change contradicts what is there
+too-large          413     the body is larger than 16 MiB
+config, plugin     422     a configuration or a plugin is not usable
+internal           500     a defect of provd; there is an INTERNAL-ERROR fact
+storage            503     the store did not take the change
+=================  ======  =================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from provd.base.clock import Clock
+from provd.base.errors import ConfigError, ProvdError, UsageError
+from provd.base.facts import FactSink
+from provd.base.facts.daemon import InternalError
+from provd.base.types import Mac, parse_mac
+from provd.http.problems import problem, problem_of
+
+Operation = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
+Watch = Callable[[Mac | None], AbstractAsyncContextManager[AsyncIterator[str]]]
+"""Gives the facts from now on, of one device or of all, as JSON lines without line ends."""
+Permit = Callable[[int, frozenset[int], int | None], bool]
+"""Whether a user id with these group ids may use a socket that was opened for that group."""
+
+_LARGEST = 16 << 20
+_BACKLOG = 64
+_SO_PEERGROUPS = 59  # asm-generic/socket.h; the socket module has no name for it
+_GROUPS_ROOM = 4096
+
+
+class ControlServer:
+    """Operations and the live tail on a unix socket."""
+
+    def __init__(
+        self,
+        operations: Mapping[str, Operation],
+        watch: Watch,
+        *,
+        emit: FactSink,
+        clock: Clock,
+        heartbeat: float = 5.0,
+        permit: Permit | None = None,
+    ) -> None:
+        self._operations = operations
+        self._watch = watch
+        self._emit = emit
+        self._clock = clock
+        self._heartbeat = heartbeat
+        self._permit = permit or may_use
+        self._group: int | None = None
+        self._running: set[asyncio.Future[Mapping[str, Any]]] = set()
+        self._runner: web.AppRunner | None = None
+        self._path: Path | None = None
+
+    async def listen(self, path: Path, *, group: int | None = None) -> None:
+        """Open the socket: mode 0600, or 0660 for a group id. Raises ConfigError when somebody else listens there."""
+        self._group = group
+        listener = _bound(path, group)
+        app = web.Application(middlewares=[self._guarded], client_max_size=_LARGEST)
+        app.router.add_get("/v1", self._list)
+        app.router.add_get("/v1/tail", self._tail, allow_head=False)
+        app.router.add_post("/v1/{operation}", self._operate)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
+        self._path = path
+
+    async def close(self) -> None:
+        """Let operations in hand finish, end the tails and remove the socket."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=5.0)
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        transport = request.transport
+        connection = transport.get_extra_info("socket") if transport is not None else None
+        if connection is None or not self._permit(*credentials(connection), self._group):
+            return problem("forbidden", HTTPStatus.FORBIDDEN, "You may not use this socket")
+        try:
+            return await handler(request)
+        except ProvdError as error:
+            return problem_of(error)
+        except web.HTTPMethodNotAllowed:
+            return problem("method", HTTPStatus.METHOD_NOT_ALLOWED, "Not with this method")
+        except web.HTTPRequestEntityTooLarge:
+            return problem("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
+        except web.HTTPNotFound:
+            return problem("unknown-operation", HTTPStatus.NOT_FOUND, "There is no such operation")
+
+    async def _list(self, _: web.Request) -> web.Response:
+        return _json({"operations": sorted(self._operations)})
+
+    async def _operate(self, request: web.Request) -> web.Response:
+        name = request.match_info["operation"]
+        operation = self._operations.get(name)
+        if operation is None:
+            raise web.HTTPNotFound
+        params = _params(await request.read())
+        work = asyncio.ensure_future(operation(params))
+        self._running.add(work)
+        work.add_done_callback(self._running.discard)
+        try:
+            return _json(await asyncio.shield(work))
+        except (ProvdError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect in one operation is told and answered, and the daemon goes on
+            reason = f"{type(error).__name__}: {error}"
+            self._emit(InternalError(at=self._clock.now(), where=f"control {name}", reason=reason))
+            return problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "A defect of provd", type(error).__name__)
+
+    async def _tail(self, request: web.Request) -> web.StreamResponse:
+        text = request.query.get("mac", "")
+        try:
+            mac = parse_mac(text) if text else None
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        async with self._watch(mac) as lines:
+            await response.prepare(request)
+            try:
+                while True:
+                    await response.write(await self._next(lines))
+            except ConnectionError:
+                return response
+
+    async def _next(self, lines: AsyncIterator[str]) -> bytes:
+        try:
+            async with asyncio.timeout(self._heartbeat):
+                return f"{await anext(lines)}\n".encode()
+        except TimeoutError:
+            return b"\n"
+
+
+def credentials(connection: socket.socket) -> tuple[int, frozenset[int]]:
+    """The user id and all group ids of the process that connected."""
+    _, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    try:
+        octets = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_ROOM)
+    except OSError:
+        octets = b""  # more groups than there is room for: the primary one has to do
+    return uid, frozenset({gid, *struct.unpack(f"{len(octets) // 4}I", octets)})
+
+
+def may_use(uid: int, groups: frozenset[int], group: int | None) -> bool:
+    """Root, our own user, and the group that the socket was opened for."""
+    return uid in {0, os.geteuid()} or (group is not None and group in groups)
+
+
+def _bound(path: Path, group: int | None) -> socket.socket:
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+        if group is not None:
+            os.chown(path, -1, group)
+            path.chmod(0o660)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"control socket {path}: {error.strerror or error}") from error
+    finally:
+        os.umask(mask)
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket of a daemon that is gone. Raises ConfigError when it is alive, or no socket at all."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise ConfigError(f"control socket {path}: there is something else at that path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+    raise ConfigError(f"control socket {path}: another daemon listens there")
+
+
+def _params(body: bytes) -> dict[str, Any]:
+    try:
+        params = json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError):
+        raise UsageError("the body is not JSON") from None
+    if not isinstance(params, dict):
+        raise UsageError("the body is not a JSON object")
+    return params
+
+
+def _json(value: Mapping[str, Any]) -> web.Response:
+    # default=str prints whatever is no JSON type; a Secret becomes ***.
+    return web.Response(body=json.dumps(value, default=str).encode(), content_type="application/json")

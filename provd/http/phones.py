@@ -1,0 +1,219 @@
+"""HTTP for phones: GET and HEAD of the files that the file service has (RFC 9110, RFC 9112).
+
+Everything unknown and everything refused gets the same 404 without a body. Answers have an exact Content-Length, no
+chunking and no content coding, which old phone firmware does not understand. The only facts told here are about
+connections; who got which file is told by the file service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from aiohttp import ClientPayloadError, web
+from aiohttp.web_protocol import RequestPayloadError
+
+from provd.app.files import FileReply, FileRequest, FileService
+from provd.base.clock import Clock
+from provd.base.errors import ConfigError
+from provd.base.facts import FactSink
+from provd.http.conditional import Selection, select
+from provd.http.connection import Connections, HttpStats, Limits, Phase, PhoneConnection, PhoneProtocols
+from provd.http.proxies import TrustedProxies
+from provd.http.target import as_one_name, requested_path
+
+_PIECE = 64 * 1024
+_BACKLOG = 4096
+_TLS_GOODBYE = 5.0
+_GET_OR_HEAD = frozenset({"GET", "HEAD"})
+_UNKNOWN_HEADERS = {"Server": "provd", "Cache-Control": "no-store", "Content-Length": "0"}
+_METHOD_HEADERS = {"Server": "provd", "Allow": "GET, HEAD", "Content-Length": "0"}
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Our side of TLS 1.2 or newer. Raises ConfigError when the files are not a certificate and its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{certificate}, {key}: not a usable certificate and key: {error}") from error
+    return context
+
+
+class PhoneServer:
+    """The listeners that phones talk to."""
+
+    def __init__(
+        self,
+        files: FileService,
+        *,
+        emit: FactSink,
+        clock: Clock,
+        proxies: TrustedProxies | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._files = files
+        self._limits = limits or Limits()
+        self._connections = Connections(self._limits, proxies or TrustedProxies(), emit, clock)
+        self._listeners: list[asyncio.Server] = []
+        self._protocols: PhoneProtocols | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def stats(self) -> HttpStats:
+        """Counters since the start."""
+        return self._connections.stats
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
+        """Open one listener; gives the address it got (port 0 takes a free one). Raises ConfigError."""
+        loop = asyncio.get_running_loop()
+        if self._protocols is None:
+            self._protocols = PhoneProtocols(self._answer, self._connections)
+            self._sweep()
+        try:
+            listener = await loop.create_server(
+                self._protocols,
+                host,
+                port,
+                backlog=_BACKLOG,
+                ssl=tls,
+                ssl_handshake_timeout=self._limits.header if tls else None,
+                ssl_shutdown_timeout=_TLS_GOODBYE if tls else None,
+            )
+        except OSError as error:
+            raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        self._listeners.append(listener)
+        address = listener.sockets[0].getsockname()
+        return address[0], address[1]
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Stop listening, let answers in hand finish for ``grace`` seconds, close everything."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        if self._protocols is not None:
+            await self._protocols.shutdown(grace)
+            self._protocols = None
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    def sweep(self, now: float) -> None:
+        """Close connections that are over their time at ``now``, in the event loop's seconds."""
+        self._connections.sweep(now)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.sweep(loop.time())
+        self._sweeper = loop.call_later(self._limits.sweep, self._sweep)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast(PhoneConnection, request.protocol)
+        read = True
+        if request.body_exists:
+            connection.enter(Phase.BODY)
+            read = await self._discard_body(request)
+        if request.method in _GET_OR_HEAD:
+            response = await self._file(request, connection)
+        else:
+            response = web.Response(status=405, headers=_METHOD_HEADERS)
+        if not read:
+            response.force_close()
+        return response
+
+    async def _discard_body(self, request: web.BaseRequest) -> bool:
+        """Read and drop a body of bearable size; False when the connection is of no further use."""
+        if "Expect" in request.headers:
+            return False  # RFC 9110 section 10.1.1: a final answer instead of 100 (Continue)
+        left = self._limits.body_octets
+        try:
+            while octets := await request.content.readany():
+                left -= len(octets)
+                if left < 0:
+                    return False
+        except (RequestPayloadError, ClientPayloadError):
+            return False
+        return True
+
+    async def _file(self, request: web.BaseRequest, connection: PhoneConnection) -> web.StreamResponse:
+        path = requested_path(request.raw_path)
+        asked = self._file_request(request, connection, path or as_one_name(request.raw_path))
+        if path is None:
+            # Asked for the sake of its counters and facts only: what can be read in two ways is never served.
+            self._files.ready(asked)
+            return web.Response(status=404, headers=_UNKNOWN_HEADERS)
+        reply = self._files.ready(asked)
+        if reply is None:
+            connection.enter(Phase.WORK)
+            reply = await self._files.file(asked)
+        if not reply.found:
+            return web.Response(status=404, headers=_UNKNOWN_HEADERS)
+        chosen = select(request.method, request.headers, etag=reply.etag, size=len(reply.body), ranges=reply.large)
+        delivered = chosen.stop == len(reply.body) and chosen.status in {200, 206} and request.method == "GET"
+        if delivered or chosen.status == 304:
+            connection.when_written = partial(self._files.served, asked, reply, unchanged=chosen.status == 304)
+        headers = _headers(reply, chosen)
+        if chosen.status in {304, 412, 416}:
+            return web.Response(status=chosen.status, headers=headers)
+        if isinstance(reply.body, bytes) and not reply.large:
+            return web.Response(status=200, body=reply.body, headers=headers)
+        return await self._stream(request, connection, chosen, headers, memoryview(reply.body))
+
+    def _file_request(self, request: web.BaseRequest, connection: PhoneConnection, path: str) -> FileRequest:
+        peer = connection.peer
+        if connection.proxied:
+            peer = self._connections.proxies.client(peer, request.headers.getall("X-Forwarded-For", ()))
+        return FileRequest(
+            via="http",
+            path=path,
+            peer=peer,
+            local=connection.local,
+            user_agent=request.headers.get("User-Agent", ""),
+            direct=not connection.proxied,
+            secure=connection.secure,
+        )
+
+    async def _stream(
+        self,
+        request: web.BaseRequest,
+        connection: PhoneConnection,
+        chosen: Selection,
+        headers: dict[str, str],
+        body: memoryview,
+    ) -> web.StreamResponse:
+        """A large body in pieces: without a copy of the whole, and so that a reader's progress can be seen."""
+        response = web.StreamResponse(status=chosen.status, headers=headers)
+        response.content_length = chosen.stop - chosen.start
+        connection.enter(Phase.ANSWER)
+        try:
+            await response.prepare(request)
+            if request.method == "GET":
+                for start in range(chosen.start, chosen.stop, _PIECE):
+                    await response.write(body[start : min(start + _PIECE, chosen.stop)])
+                    connection.enter(Phase.ANSWER)
+            await response.write_eof()
+        except ConnectionError:
+            connection.when_written = None
+            response.force_close()
+        return response
+
+
+def _headers(reply: FileReply, chosen: Selection) -> dict[str, str]:
+    headers = {"Server": "provd", "Cache-Control": "no-store" if reply.private else "no-cache"}
+    if reply.etag:
+        headers["ETag"] = f'"{reply.etag}"'
+    if chosen.status in {200, 206}:
+        headers["Content-Type"] = reply.content_type
+    if reply.large:
+        headers["Accept-Ranges"] = "bytes"
+    if chosen.status == 206:
+        headers["Content-Range"] = f"bytes {chosen.start}-{chosen.stop - 1}/{len(reply.body)}"
+    elif chosen.status == 416:
+        headers["Content-Range"] = f"bytes */{len(reply.body)}"
+    if chosen.status in {412, 416}:
+        headers["Content-Length"] = "0"
+    return headers

@@ -1,0 +1,43 @@
+"""Errors as problem details (RFC 9457): ``type`` is a stable slug, ``detail`` is for people."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from aiohttp import web
+
+from provd.base.errors import (
+    ConfigError,
+    ConflictError,
+    NotFoundError,
+    PluginError,
+    ProvdError,
+    StorageError,
+    UsageError,
+)
+
+CONTENT_TYPE = "application/problem+json"
+_KINDS: tuple[tuple[type[ProvdError], str, HTTPStatus, str], ...] = (
+    (NotFoundError, "not-found", HTTPStatus.NOT_FOUND, "No such object"),
+    (ConflictError, "conflict", HTTPStatus.CONFLICT, "The change contradicts what is there"),
+    (UsageError, "usage", HTTPStatus.BAD_REQUEST, "The request cannot be carried out as it is"),
+    (ConfigError, "config", HTTPStatus.UNPROCESSABLE_ENTITY, "The configuration is not usable"),
+    (PluginError, "plugin", HTTPStatus.UNPROCESSABLE_ENTITY, "A vendor plugin is not usable"),
+    (StorageError, "storage", HTTPStatus.SERVICE_UNAVAILABLE, "The store did not take the change"),
+    (ProvdError, "refused", HTTPStatus.BAD_REQUEST, "The request was refused"),
+)
+
+
+def problem(slug: str, status: HTTPStatus, title: str, detail: str = "") -> web.Response:
+    """A response that says what is wrong."""
+    body = {"type": slug, "title": title, "status": int(status)}
+    if detail:
+        body["detail"] = detail
+    return web.Response(status=status, body=json.dumps(body).encode(), content_type=CONTENT_TYPE)
+
+
+def problem_of(error: ProvdError) -> web.Response:
+    """The response for an error that we raised on purpose."""
+    slug, status, title = next((slug, status, title) for kind, slug, status, title in _KINDS if isinstance(error, kind))
+    return problem(slug, status, title, str(error))

@@ -1,0 +1,55 @@
+"""The fact sink that everybody gets, and the fan-out to the readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from provd.base.facts import Fact
+from provd.base.facts.daemon import Degraded
+
+Reader = Callable[[Sequence[Fact]], None]
+"""Gets the facts of one turn of the event loop, in order. Quick; when it raises it is cut off."""
+
+
+class FactHub:
+    """Gathers facts and hands them to the readers once per turn of the event loop.
+
+    ``call_soon`` is the loop's. To be used on the loop's thread only.
+    """
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._call_soon = call_soon
+        self._gathered: list[Fact] = []
+        self._readers: dict[str, Reader] = {}
+
+    def emit(self, fact: Fact) -> None:
+        """Take a fact: the :data:`provd.base.facts.FactSink` of the daemon."""
+        gathered = self._gathered
+        gathered.append(fact)
+        if len(gathered) == 1:
+            try:
+                self._call_soon(self.flush)
+            except RuntimeError:
+                # The loop is closed; whoever closed it flushes what is left.
+                return
+
+    def add(self, name: str, reader: Reader) -> None:
+        """Add a reader; facts that are gathered but not handed on yet reach it too."""
+        self._readers[name] = reader
+
+    def remove(self, name: str) -> None:
+        """Remove a reader, if it is there."""
+        self._readers.pop(name, None)
+
+    def flush(self) -> None:
+        """Hand on what has gathered. Called by the loop, and once more when the daemon ends."""
+        facts, self._gathered = self._gathered, []
+        if not facts:
+            return
+        for name, reader in tuple(self._readers.items()):
+            try:
+                reader(facts)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one reader must not harm the others
+                self.remove(name)
+                reason = f"cut off after {type(error).__name__}: {error}"
+                self.emit(Degraded(at=facts[-1].at, part=f"observe.{name}", reason=reason))

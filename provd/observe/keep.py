@@ -1,0 +1,98 @@
+"""Facts on their way into the store: behind the event, at a bounded rate, and never in the way of the leases."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from provd.app.ports import Journal, Put
+from provd.base.errors import StorageError
+from provd.base.facts import Fact, FactSink, Level
+from provd.base.facts.observe import FactsNotKept
+from provd.domain.records import StoredFact
+from provd.observe.plain import data_of
+
+_TOLD_AGAIN = 60.0
+
+
+class FactKeeper:
+    """A reader of facts that stores them.
+
+    At most ``per_second`` facts a second are stored and at most ``queue`` wait for that. The store numbers them.
+    ``call_later(seconds, callback)`` is the event loop's.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        call_later: Callable[[float, Callable[[], None]], object],
+        emit: FactSink,
+        *,
+        per_second: int = 200,
+        queue: int = 5000,
+        level: Level = Level.INFO,
+    ) -> None:
+        self._journal = journal
+        self._call_later = call_later
+        self._emit = emit
+        self._per_second = per_second
+        self._queue = queue
+        self._level = level
+        self._waiting: deque[Fact] = deque()
+        self._resting = False
+        self._writing = 0
+        self._told = 0.0
+        self._untold = 0
+        self.dropped = 0
+        """Facts that were not kept, since the start."""
+
+    def __call__(self, facts: Sequence[Fact]) -> None:
+        """Queue a batch."""
+        for fact in facts:
+            if self._level > fact.LEVEL or isinstance(fact, FactsNotKept):
+                continue
+            if len(self._waiting) < self._queue:
+                self._waiting.append(fact)
+            else:
+                self._drop(1, fact.at)
+        self._go_on()
+
+    def finish(self) -> None:
+        """Hand everything that waits to the journal. Called when the daemon ends, before the journal closes."""
+        self._submit(len(self._waiting))
+
+    def _go_on(self) -> None:
+        if self._waiting and not self._resting and not self._writing:
+            self._resting = True
+            self._call_later(1.0, self._rested)
+            self._submit(self._per_second)
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._go_on()
+
+    def _submit(self, count: int) -> None:
+        facts = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
+        if not facts:
+            return
+        self._writing += 1
+        self._journal.submit(
+            [Put(_stored(fact)) for fact in facts], lambda error: self._done(error, len(facts), facts[-1].at)
+        )
+
+    def _done(self, error: StorageError | None, count: int, at: float) -> None:
+        self._writing -= 1
+        if error is not None:
+            self._drop(count, at)
+        self._go_on()
+
+    def _drop(self, count: int, at: float) -> None:
+        self.dropped += count
+        self._untold += count
+        if at - self._told >= _TOLD_AGAIN:
+            self._emit(FactsNotKept(at=at, count=self._untold))
+            self._told, self._untold = at, 0
+
+
+def _stored(fact: Fact) -> StoredFact:
+    return StoredFact(fact=fact.ID, at=fact.at, mac=fact.mac or "", boot=fact.boot, data=data_of(fact))

@@ -1,0 +1,42 @@
+"""Facts as plain values: the form used in JSON log lines, the live tail and the store."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import fields
+
+from provd.base.facts import Fact
+
+_COMMON = frozenset({"at", "mac", "boot"})
+
+
+def data_of(fact: Fact) -> dict[str, object]:
+    """The fields of this kind of fact, without the ones every fact has. Secrets become ``***``."""
+    return {field.name: _plain(getattr(fact, field.name)) for field in fields(fact) if field.name not in _COMMON}
+
+
+def utc_text(at: float) -> str:
+    """``2026-11-20T23:15:02.123Z``."""
+    moment = dt.datetime.fromtimestamp(at, dt.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def json_of(fact: Fact, **more: str) -> str:
+    """One line: ``time``, ``level``, ``fact``, ``mac`` and ``boot`` if any, what is added, and the fact's own fields."""
+    head = {"time": utc_text(fact.at), "level": fact.LEVEL.name.lower(), "fact": fact.ID}
+    if fact.mac:
+        head["mac"] = fact.mac
+    if fact.boot:
+        head["boot"] = fact.boot
+    return json.dumps({**head, **more, **data_of(fact)}, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list | frozenset | set):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return str(value)

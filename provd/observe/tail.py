@@ -1,0 +1,83 @@
+"""The live tail: facts as JSON lines for whoever watches, with a bounded queue for each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from provd.base.facts import Fact, text_of
+from provd.base.types import Mac
+from provd.observe.plain import json_of, utc_text
+
+
+class Tail:
+    """A reader of facts with subscribers."""
+
+    def __init__(self, queue: int = 1000) -> None:
+        self._queue = queue
+        self._watchers: set[Watcher] = set()
+
+    def __call__(self, facts: Sequence[Fact]) -> None:
+        """Hand a batch to everybody who watches."""
+        for watcher in self._watchers:
+            watcher.put(facts)
+
+    def watch(self, mac: Mac | None = None) -> Watcher:
+        """Facts from now on, of one device or of all: ``async with tail.watch() as lines: async for line in lines``."""
+        return Watcher(self._watchers, mac, self._queue)
+
+
+class Watcher:
+    """One subscriber: an asynchronous iterator of JSON lines without their line end.
+
+    A subscriber that is too slow misses facts and finds a line with the fact ``TAIL-MISSED`` in their place.
+    """
+
+    def __init__(self, watchers: set[Watcher], mac: Mac | None, queue: int) -> None:
+        self._watchers = watchers
+        self._mac = mac
+        self._facts: deque[Fact] = deque()
+        self._limit = queue
+        self._missed = 0
+        self._time = 0.0
+        self._news = asyncio.Event()
+
+    def put(self, facts: Sequence[Fact]) -> None:
+        """Queue what concerns this subscriber."""
+        for fact in facts:
+            if self._mac is not None and fact.mac != self._mac:
+                continue
+            if len(self._facts) >= self._limit:
+                self._missed += 1
+            else:
+                self._facts.append(fact)
+        if self._facts:
+            self._news.set()
+
+    async def __aenter__(self) -> Self:
+        self._watchers.add(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watchers.discard(self)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while not self._facts and not self._missed:
+            self._news.clear()
+            await self._news.wait()
+        if self._facts:
+            fact = self._facts.popleft()
+            self._time = fact.at
+            return json_of(fact, text=text_of(fact))
+        missed, self._missed = self._missed, 0
+        line = {"time": utc_text(self._time), "level": "warning", "fact": "TAIL-MISSED"}
+        return json.dumps({**line, "text": f"… {missed} facts missed", "missed": missed})

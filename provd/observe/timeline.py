@@ -1,0 +1,89 @@
+"""What happened lately, in memory: a device's last facts as boots with their gaps, and the last warnings."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provd.base.facts import Fact, Level
+from provd.base.types import Mac
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A fact and the seconds since the one before it in the same boot (0 for the first)."""
+
+    fact: Fact
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """The steps that carry one boot id, oldest first; ``id`` is empty for what happened outside any boot."""
+
+    id: str
+    steps: tuple[Step, ...]
+
+    @property
+    def seconds(self) -> float:
+        """From the first step to the last."""
+        return self.steps[-1].fact.at - self.steps[0].fact.at
+
+
+class Timeline:
+    """A reader of facts that remembers the last ones of every device.
+
+    ``devices`` are kept with up to ``facts`` facts each, ``total`` facts altogether; the device that was silent
+    for longest is forgotten first.
+    """
+
+    def __init__(self, *, devices: int = 20_000, facts: int = 64, total: int = 300_000, warnings: int = 1000) -> None:
+        self._devices = devices
+        self._facts = facts
+        self._total = total
+        self._held = 0
+        self._by_mac: OrderedDict[Mac, deque[Fact]] = OrderedDict()
+        self._warnings: deque[Fact] = deque(maxlen=warnings)
+
+    def __call__(self, facts: Sequence[Fact]) -> None:
+        """Remember a batch."""
+        for fact in facts:
+            if fact.LEVEL >= Level.WARNING:
+                self._warnings.append(fact)
+            if fact.mac is not None:
+                self._remember(fact.mac, fact)
+
+    def facts(self, mac: Mac) -> tuple[Fact, ...]:
+        """The last facts of a device, oldest first."""
+        return tuple(self._by_mac.get(mac, ()))
+
+    def boots(self, mac: Mac) -> tuple[Boot, ...]:
+        """The same, as boots: newest boot first, its steps oldest first.
+
+        A fact without a boot id belongs to the boot that was going on before it, if there was one.
+        """
+        gathered: list[tuple[str, list[Step]]] = []
+        for fact in self.facts(mac):
+            if not gathered or (fact.boot and fact.boot != gathered[-1][0]):
+                gathered.append((fact.boot, [Step(fact, 0.0)]))
+            else:
+                steps = gathered[-1][1]
+                steps.append(Step(fact, max(0.0, fact.at - steps[-1].fact.at)))
+        return tuple(Boot(boot, tuple(steps)) for boot, steps in reversed(gathered))
+
+    def warnings(self) -> tuple[Fact, ...]:
+        """The last warnings, refusals and errors of all devices and of none, newest first."""
+        return tuple(reversed(self._warnings))
+
+    def _remember(self, mac: Mac, fact: Fact) -> None:
+        held = self._by_mac.get(mac)
+        if held is None:
+            held = self._by_mac[mac] = deque(maxlen=self._facts)
+        else:
+            self._by_mac.move_to_end(mac)
+        self._held += len(held) < self._facts
+        held.append(fact)
+        while len(self._by_mac) > self._devices or (self._held > self._total and len(self._by_mac) > 1):
+            _, forgotten = self._by_mac.popitem(last=False)
+            self._held -= len(forgotten)
