@@ -12,12 +12,15 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from provd.base.errors import WireError
 from provd.base.types import Mac, ip_text
 from provd.dhcp.lease import INFINITE, Lease, LeaseState
-from provd.dhcp.subnet import ReservedAddress, Subnet
+from provd.dhcp.options import sub_options
+from provd.dhcp.subnet import ReservedAddress, Subnet, prefix_mask
 
 if TYPE_CHECKING:
     from provd.dhcp.effects import Persist
+    from provd.dhcp.replies import Exchange
 
 NEVER: Final = math.inf
 
@@ -25,7 +28,19 @@ NEVER: Final = math.inf
 class Binding:
     """One address and what is going on with it. There is never a second one of an address."""
 
-    __slots__ = ("client", "ip", "lease", "offered", "pending", "pool", "probing", "queued", "text")
+    __slots__ = (
+        "checked",
+        "circuit",
+        "client",
+        "ip",
+        "lease",
+        "offered",
+        "pending",
+        "pool",
+        "probing",
+        "queued",
+        "text",
+    )
 
     def __init__(self, ip: int, pool: Pool | None, client: bytes) -> None:
         self.ip = ip
@@ -39,8 +54,12 @@ class Binding:
         """Until when it is held for an offer."""
         self.pending: Persist | None = None
         """The lease that is on its way to the disk, with the ACK that waits for it."""
-        self.probing: object = None
+        self.probing: Exchange | None = None
         """The DISCOVER that waits for the end of an ARP probe."""
+        self.circuit = b""
+        """The relay port that its holder is behind, where these are counted."""
+        self.checked = 0.0
+        """When nobody answered to a probe for it."""
         self.queued = NEVER
         """When its next look at the clock is due."""
 
@@ -72,7 +91,11 @@ class Pool:
         self, subnet: Subnet, reserved: Iterable[ReservedAddress], own: frozenset[int], reserve_share: float
     ) -> None:
         self.subnet = subnet
+        self.name = subnet.name
+        self.network = subnet.network
+        self.mask = prefix_mask(subnet.prefixlen)
         self.options: Mapping[int, bytes] = subnet.encoded_options()
+        self.siaddr = subnet.next_server.to_bytes(4, "big")
         self.by_client: dict[bytes, Binding] = {}
         self.idle: OrderedDict[int, Binding] = OrderedDict()
         """Free addresses that were used before, the longest free first."""
@@ -110,6 +133,10 @@ class Pool:
             return entry is self.reservation(client, mac) and ip not in self._never
         return self.in_ranges(ip) and ip not in self._never
 
+    def open(self, ip: int) -> bool:
+        """Whether any client may have this address."""
+        return ip not in self.reserved and ip not in self._never and self.in_ranges(ip)
+
     @property
     def free(self) -> int:
         """Addresses that a new client could get."""
@@ -122,7 +149,7 @@ class Pool:
 
     def admit(self, binding: Binding) -> None:
         """An address of this pool is used for the first time."""
-        if binding.ip not in self.reserved and binding.ip not in self._never and self.in_ranges(binding.ip):
+        if self.open(binding.ip):
             self._unused -= 1
 
     def next_address(self, used: Mapping[int, Binding]) -> int:
@@ -140,14 +167,26 @@ class Pool:
                 self._cursor = self._starts[self._range]
         return next(iter(self.idle), 0)
 
+    def count(self, binding: Binding, circuit: bytes) -> None:
+        """The holder is behind this relay port."""
+        if self.subnet.circuit_limit:
+            binding.circuit = circuit
+            self.circuits.setdefault(circuit, {})[binding.ip] = binding
+
     def circuit_full(self, circuit: bytes, now: float) -> bool:
         """Whether this relay port has as many addresses as it may (RFC 3046 section 5)."""
-        limit = self.subnet.circuit_limit
-        if not limit or not circuit:
-            return False
         held = self.circuits.get(circuit)
-        if held is None or len(held) < limit:
+        if held is None or not circuit or len(held) < self.subnet.circuit_limit:
             return False
-        for ip in [ip for ip, binding in held.items() if not binding.busy(now)]:
+        for ip in [ip for ip, other in held.items() if other.circuit != circuit or not other.busy(now)]:
             del held[ip]
-        return len(held) >= limit
+        return len(held) >= self.subnet.circuit_limit
+
+
+def circuit_of(agent: bytes) -> bytes:
+    """The relay port in option 82: circuit and remote id as they stand there; empty when there is neither."""
+    try:
+        found = sub_options(agent)
+    except WireError:
+        return b""
+    return b"".join(bytes((code, len(found[code]))) + found[code] for code in (1, 2) if code in found)

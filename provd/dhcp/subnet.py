@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,7 +67,7 @@ class Subnet:
             if first > last or first not in self or last not in self:
                 raise ConfigError(f"{where}: pool {ip_text(first)}-{ip_text(last)} is not a range of this network")
         ordered = sorted(self.pools)
-        if any(end >= start for (_, end), (start, _) in zip(ordered, ordered[1:], strict=False)):
+        if any(end >= start for (_, end), (start, _) in itertools.pairwise(ordered)):
             raise ConfigError(f"{where}: pools overlap")
         if not 1 <= self.lease <= INFINITE:
             raise ConfigError(f"{where}: a lease of {self.lease} seconds")
