@@ -1,0 +1,236 @@
+"""Facts about the DHCP exchange (RFC 2131). Addresses are dotted text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from provd.base.facts.base import Fact, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpOffer(Fact):
+    """A client without an address was offered one.
+
+    Do: nothing; offers that no ``DHCP-ACK`` follows mean that the client took another server's, or does not hear us.
+    """
+
+    ID: ClassVar[str] = "DHCP-OFFER"
+
+    ip: str
+    subnet: str
+    interface: str = ""
+    relay: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpAck(Fact):
+    """A client has its lease: the lease was on disk before the answer left.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "DHCP-ACK"
+
+    ip: str
+    subnet: str
+    seconds: int
+    state: str = ""
+    interface: str = ""
+    relay: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpNak(Fact):
+    """A client asked to use an address that it may not use here; it was told so and starts afresh.
+
+    Do: nothing for a device that was moved; look for a second DHCP server when it goes on.
+    """
+
+    ID: ClassVar[str] = "DHCP-NAK"
+
+    ip: str
+    reason: str
+    interface: str = ""
+    relay: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpDecline(Fact):
+    """A client found that the address it got is used by somebody else; nobody gets it for a while.
+
+    Do: find the device that uses this address without a lease, or take the address out of the pool.
+    """
+
+    ID: ClassVar[str] = "DHCP-DECLINE"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    ip: str
+    subnet: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpRelease(Fact):
+    """A client, or an operator for it, gave its address back.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "DHCP-RELEASE"
+
+    ip: str
+    subnet: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpInform(Fact):
+    """A client that has an address asked for options only and got them.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "DHCP-INFORM"
+
+    ip: str
+    subnet: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpNoAddress(Fact):
+    """A client could not be offered an address. Told at most once a minute for each subnet; ``count`` is how many
+    DISCOVERs went unanswered since it was last told.
+
+    Do: enlarge the pool or shorten the lease time; when the clients are not yours, somebody is exhausting the pool:
+    set ``circuit_limit``. The last share of a pool is kept for phones and for clients seen before.
+    """
+
+    ID: ClassVar[str] = "DHCP-NO-ADDRESS"
+    LEVEL: ClassVar[Level] = Level.ERROR
+
+    subnet: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpWouldAnswer(Fact):
+    """In the mode ``observe``: what would have been answered. Nothing was sent and no address was taken.
+
+    Do: compare with what the server in charge answers; then set ``dhcp.mode``.
+    """
+
+    ID: ClassVar[str] = "DHCP-WOULD-ANSWER"
+
+    answer: str
+    ip: str
+    subnet: str
+    phone: bool
+    options: str = ""
+    """Numbers of the options that the answer would have carried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpMalformed(Fact):
+    """A datagram was no DHCP message and was dropped. Told at most once a minute for each source; ``count`` is how
+    many came since it was last told.
+
+    Do: nothing for a few; find the host when it goes on.
+    """
+
+    ID: ClassVar[str] = "DHCP-MALFORMED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    source: str
+    interface: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpForeignServer(Fact):
+    """Another DHCP server works on a network of ours: a client chose its offer, or it sent us a reply. Told at most
+    once in ten minutes for each server.
+
+    Do: nothing where it is meant to be there (``mode = "phones-only"``); otherwise find it by its address.
+    """
+
+    ID: ClassVar[str] = "DHCP-FOREIGN-SERVER"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    server: str
+    interface: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpConflict(Fact):
+    """Before an address was offered somebody answered to it on the wire; it is left alone for a while.
+
+    Do: find the device with the MAC in ``holder``: it uses an address of the pool without a lease.
+    """
+
+    ID: ClassVar[str] = "DHCP-CONFLICT"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    ip: str
+    subnet: str
+    holder: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpIgnored(Fact):
+    """A DHCP message was understood and deliberately not answered.
+
+    Do: read the reason when a device gets no address; ``provd explain-pcap`` shows what it sent.
+    """
+
+    ID: ClassVar[str] = "DHCP-IGNORED"
+    LEVEL: ClassVar[Level] = Level.DEBUG
+
+    reason: str
+    type: str = ""
+    interface: str = ""
+    relay: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpNotStored(Fact):
+    """Leases could not be written; their clients got no answer and will ask again.
+
+    Do: mend the store (disk full? read-only? database gone?); no client loses the address it has until its lease ends.
+    """
+
+    ID: ClassVar[str] = "DHCP-NOT-STORED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+
+    leases: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpOverrun(Fact):
+    """More DHCP datagrams arrived than could be kept; the oldest were dropped. Told at most once a minute.
+
+    Do: nothing after a power cut, clients repeat themselves; otherwise look for a flood.
+    """
+
+    ID: ClassVar[str] = "DHCP-OVERRUN"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpLeaseSkipped(Fact):
+    """A stored lease contradicts another one or makes no sense, and was left out.
+
+    Do: nothing; its client gets an address when it asks. Many of them point at a damaged store.
+    """
+
+    ID: ClassVar[str] = "DHCP-LEASE-SKIPPED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    ip: str
+    reason: str

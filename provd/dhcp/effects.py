@@ -1,0 +1,86 @@
+"""What the engine wants done: the edge performs these in order and reports back."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from provd.base.facts import Fact
+from provd.dhcp.lease import Lease
+
+
+class To(enum.Enum):
+    """How a reply reaches its client (RFC 2131 section 4.1)."""
+
+    RELAY = enum.auto()
+    """UDP to ``address`` (giaddr), server port."""
+    UNICAST = enum.auto()
+    """UDP to ``address`` (ciaddr), client port."""
+    BROADCAST = enum.auto()
+    """255.255.255.255 and the link's broadcast address."""
+    FRAME = enum.auto()
+    """``address`` (yiaddr) at ``chaddr`` in a frame of our own: the client does not answer ARP yet."""
+
+
+@dataclass(slots=True)
+class Send:
+    """Send ``payload`` out of ``interface`` from ``source``, an address of ours."""
+
+    payload: bytes
+    to: To
+    address: int
+    chaddr: bytes
+    interface: str
+    source: int
+
+
+@dataclass(slots=True, eq=False)
+class Persist:
+    """Make ``lease`` durable, then hand this object to ``DhcpEngine.persisted``; ``then`` waits for that."""
+
+    lease: Lease
+    then: Send | None = None
+    boot: str = ""
+    state: str = ""
+    """SELECTING, INIT-REBOOT, RENEWING or REBINDING."""
+    relay: str = ""
+
+
+@dataclass(slots=True)
+class Probe:
+    """Ask on the link whether somebody uses ``ip``, then call ``DhcpEngine.probed``."""
+
+    ip: int
+    interface: str
+    client: bytes
+    """Hardware address of the client, whose own answer is no conflict."""
+
+
+@dataclass(slots=True)
+class Emit:
+    """Tell a fact."""
+
+    fact: Fact
+
+
+Effect = Send | Persist | Probe | Emit
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network interface that we serve: its name and our addresses on it, the first for when none fits better."""
+
+    interface: str
+    addresses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """Where a datagram came in: link, IPv4 source and destination as numbers.
+
+    The same for many datagrams; edges keep these objects rather than making one for each.
+    """
+
+    link: Link
+    source: int = 0
+    destination: int = 0xFFFFFFFF

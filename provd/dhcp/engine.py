@@ -1,0 +1,380 @@
+"""The DHCP server as a pure machine (RFC 2131 section 4.3): messages and time in, effects out.
+
+An ACK leaves only after its lease was reported durable: ``handle`` returns a Persist that carries the ACK, and
+``persisted`` gives it free. Nothing here reads a clock, opens a socket or writes anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from provd.base.facts import dhcp as facts
+from provd.base.types import Mac, ip_text
+from provd.dhcp.advice import Advisor, ClientInfo
+from provd.dhcp.effects import Effect, Emit, Ingress, Persist, Probe
+from provd.dhcp.lease import INFINITE, Lease, LeaseState
+from provd.dhcp.locate import Locator
+from provd.dhcp.narrator import Narrator
+from provd.dhcp.options import Type
+from provd.dhcp.packet import BOOTREPLY, BOOTREQUEST, Message
+from provd.dhcp.pool import Binding, circuit_of
+from provd.dhcp.replies import Exchange, Replies
+from provd.dhcp.states import State, Verdict, judge, state_of
+from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
+from provd.dhcp.table import LeaseTable
+
+
+class DhcpEngine:
+    """All of DHCP but input and output. ``leases`` are those that were stored; ``own`` our addresses anywhere."""
+
+    def __init__(
+        self,
+        settings: DhcpSettings,
+        advisor: Advisor,
+        *,
+        leases: Iterable[Lease] = (),
+        reservations: Sequence[ReservedAddress] = (),
+        own: frozenset[int] = frozenset(),
+        now: float,
+    ) -> None:
+        self.settings = settings
+        self._advisor = advisor
+        self._reservations = tuple(reservations)
+        self._replies = Replies()
+        self._table = LeaseTable()
+        self._tell = Narrator()
+        self._handlers = {
+            Type.DISCOVER.value: self._discover,
+            Type.REQUEST.value: self._request,
+            Type.DECLINE.value: self._decline,
+            Type.RELEASE.value: self._release,
+            Type.INFORM.value: self._inform,
+        }
+        self._own = own
+        self._configure(now)
+        self.skipped = self._table.load(leases, now)
+        """Stored leases that made no sense, with the reason."""
+
+    # --- configuration
+
+    def reconfigure(self, settings: DhcpSettings, reservations: Sequence[ReservedAddress], now: float) -> None:
+        """Take new settings. Every lease stays; who has an address outside the new pools keeps it until it ends."""
+        self.settings = settings
+        self._reservations = tuple(reservations)
+        self._configure(now)
+
+    def addressed(self, own: frozenset[int], now: float) -> None:
+        """Our own addresses have changed: they are our identities (option 54) and never given to anybody."""
+        if own != self._own:
+            self._own = own
+            self._configure(now)
+
+    def _configure(self, now: float) -> None:
+        self._table.configure(self.settings, self._reservations, self._own, now)
+        self._locator = Locator(self.settings, self._table, self._own)
+        self._replies.clear()
+        self._observing = self.settings.mode is Mode.OBSERVE
+
+    # --- views
+
+    def leases(self) -> list[Lease]:
+        """Every lease that is on disk, also ended ones."""
+        return [binding.lease for binding in self._table.by_ip.values() if binding.lease is not None]
+
+    def holder(self, ip: int, now: float) -> Mac | None:
+        """Who has an active lease of the address."""
+        binding = self._table.by_ip.get(ip)
+        if binding is None or binding.lease is None or not binding.active(now):
+            return None
+        return binding.lease.mac
+
+    def usage(self) -> dict[str, tuple[int, int]]:
+        """Free addresses and size of the pools of each subnet by name."""
+        return {pool.subnet.name: (pool.free, pool.size) for pool in self._table.pools}
+
+    @property
+    def deadline(self) -> float:
+        """When :meth:`expire` has work, infinity for never."""
+        return self._table.deadline
+
+    # --- input
+
+    def handle(self, message: Message, ingress: Ingress, now: float) -> list[Effect]:
+        """One message from the network."""
+        effects = self.expire(now) if self._table.due(now) else []
+        if self.settings.mode is Mode.OFF:
+            return effects
+        if message.op != BOOTREQUEST or message.hlen != 6:
+            effects += self._unfit(message, ingress, now)
+            return effects
+        handler = self._handlers.get(message.type)
+        if handler is None:
+            effects.append(self._tell.ignored(message, ingress, now, f"message type {message.type_name}"))
+            return effects
+        x = self._locator.exchange(message, ingress, now)
+        if isinstance(x, str):
+            effects.append(self._tell.ignored(message, ingress, now, x))
+        else:
+            handler(x, effects)
+        return effects
+
+    def malformed(self, error: object, source: str, interface: str, now: float) -> list[Effect]:
+        """A datagram that did not decode."""
+        return list(self._tell.malformed(error, source, interface, now))
+
+    def persisted(self, batch: Iterable[Persist], now: float) -> list[Effect]:
+        """These leases are durable: their ACKs may go."""
+        effects: list[Effect] = []
+        table = self._table
+        for persist in batch:
+            lease, then = persist.lease, persist.then
+            binding = table.by_ip[lease.ip]
+            if then is None or binding.pending is not persist:
+                continue  # nobody waits, or the client has released or declined it meanwhile
+            table.granted(binding, lease)
+            effects.append(then)
+            fact = facts.DhcpAck(
+                at=now,
+                mac=lease.mac,
+                boot=persist.boot,
+                ip=binding.text,
+                subnet=lease.subnet,
+                seconds=INFINITE if lease.expires == INFINITE else lease.expires - lease.starts,
+                state=persist.state,
+                interface=then.interface,
+                relay=persist.relay,
+            )
+            effects.append(Emit(fact))
+            self._advisor.bound(lease, persist.boot, now)
+        return effects
+
+    def persist_failed(self, batch: Sequence[Persist], reason: object, now: float) -> list[Effect]:
+        """These leases could not be made durable: no ACK leaves, and every binding is what it was."""
+        for persist in batch:
+            binding = self._table.by_ip[persist.lease.ip]
+            if binding.pending is persist:
+                self._table.refused(binding, now)
+        return [Emit(facts.DhcpNotStored(at=now, leases=len(batch), reason=str(reason)))]
+
+    def probed(self, ip: int, holder: Mac | None, now: float) -> list[Effect]:
+        """The end of a Probe: ``holder`` answered for the address, None when nobody did."""
+        effects: list[Effect] = []
+        binding = self._table.by_ip.get(ip)
+        x = binding.probing if binding is not None else None
+        if binding is None or x is None:
+            return effects
+        binding.probing = None
+        x.now = now
+        if holder is None:
+            binding.checked = now
+            self._offer(x, binding, effects)
+            return effects
+        seconds = self.settings.quarantine
+        effects.append(Persist(self._table.quarantine(binding, holder, now, seconds)))
+        effects.append(self._tell.conflict(x, binding, holder, seconds))
+        self._discover(x, effects)
+        return effects
+
+    def expire(self, now: float) -> list[Effect]:
+        """Free what has ended by now."""
+        for lease in self._table.expire(now):
+            self._advisor.unbound(lease, now)
+        return []
+
+    def release(self, ip: int, now: float) -> list[Effect]:
+        """An operator takes an address back. Nothing happens when it has no active lease."""
+        binding = self._table.by_ip.get(ip)
+        if binding is None or binding.lease is None or not binding.active(now):
+            return []
+        return self._give_back(binding, now)
+
+    # --- the client messages
+
+    def _discover(self, x: Exchange, effects: list[Effect]) -> None:
+        self._advise(x, first=True)
+        if self._unwanted(x, effects):
+            return
+        table, pool, message = self._table, x.pool, x.message
+        circuit = b""
+        if pool.subnet.circuit_limit and message.giaddr:
+            circuit = circuit_of(message.options.get(82, b""))
+            if x.client not in pool.by_client and pool.circuit_full(circuit, x.now):
+                effects += self._tell.none_left(x, "this relay port has as many addresses as it may")
+                return
+        wanted = message.address(50)
+        ip = table.choose(pool, x.client, x.mac, wanted, known=x.advice.phone, now=x.now)
+        if not ip:
+            reason = "only the share for phones and known clients is left" if pool.free else "no free address"
+            effects += self._tell.none_left(x, reason)
+            return
+        if self._observing:
+            effects.append(self._tell.would(x, "OFFER", self._replies.offer(x, ip), ip))
+            return
+        binding = table.hold(pool, ip, x.client, x.now, x.now + self.settings.offer_hold)
+        if circuit:
+            pool.count(binding, circuit)
+        if pool.subnet.probe and not message.giaddr and self._doubtful(binding, x.now):
+            if binding.probing is None:
+                effects.append(Probe(ip, x.ingress.link.interface, message.chaddr[:6]))
+            binding.probing = x
+            return
+        self._offer(x, binding, effects)
+
+    def _doubtful(self, binding: Binding, now: float) -> bool:
+        """Whether the address should be probed: not while its client has it, nor twice for a repeated DISCOVER."""
+        return not binding.active(now) and now - binding.checked > self.settings.offer_hold
+
+    def _offer(self, x: Exchange, binding: Binding, effects: list[Effect]) -> None:
+        effects.append(self._replies.offer(x, binding.ip))
+        effects.append(self._tell.offered(x, binding))
+
+    def _request(self, x: Exchange, effects: list[Effect]) -> None:
+        message = x.message
+        state = state_of(message, x.ingress)
+        if state is None:
+            effects.append(
+                self._tell.ignored(message, x.ingress, x.now, "options 50, 54 and ciaddr contradict each other")
+            )
+            return
+        if state is State.SELECTING and not self._locator.ours(message.address(54), x):
+            self._withdraw(x, effects)
+            return
+        self._advise(x, first=state is State.INIT_REBOOT)
+        if self._unwanted(x, effects):
+            return
+        verdict, binding, reason = judge(x, state, self._table, authoritative=self.settings.authoritative)
+        if verdict is Verdict.NAK:
+            self._nak(x, reason, effects)
+        elif binding is None:
+            effects.append(self._tell.ignored(message, x.ingress, x.now, reason))
+        elif self._observing:
+            effects.append(self._tell.would(x, "ACK", self._replies.ack(x, binding.ip), binding.ip))
+        else:
+            self._grant(x, binding, state, effects)
+
+    def _grant(self, x: Exchange, binding: Binding, state: State, effects: list[Effect]) -> None:
+        send = self._replies.ack(x, binding.ip)
+        pending = binding.pending
+        if pending is not None and pending.then is not None:
+            pending.then = send  # a repeated REQUEST: the newest xid is answered, once
+            return
+        message, pool = x.message, x.pool
+        starts = math.ceil(x.now)
+        seconds = pool.subnet.lease
+        lease = Lease(
+            ip=binding.ip,
+            client=x.client,
+            mac=x.mac,
+            state=LeaseState.ACTIVE,
+            starts=starts,
+            expires=INFINITE if seconds == INFINITE else starts + seconds,
+            subnet=pool.name,
+            hostname=x.hostname,
+            vendor_class=x.vendor_class,
+            agent=message.options.get(82, b"") if message.giaddr else b"",
+        )
+        persist = Persist(lease, send, x.advice.boot, state.value, self._tell.text(message.giaddr))
+        pool.idle.pop(binding.ip, None)
+        binding.pending = persist
+        effects.append(persist)
+
+    def _withdraw(self, x: Exchange, effects: list[Effect]) -> None:
+        """The client chose another server: our offer is free again (RFC 2131 section 4.3.2). No answer."""
+        binding = x.pool.by_client.get(x.client)
+        if binding is not None and not self._observing:
+            self._table.withdraw(binding, x.now)
+        effects += self._tell.other_server(x.message.address(54), x.ingress.link, x.now)
+
+    def _decline(self, x: Exchange, effects: list[Effect]) -> None:
+        binding = self._held(x, x.message.address(50), effects)
+        if binding is None or binding.lease is None:
+            return
+        seconds = self.settings.quarantine
+        lease = binding.lease
+        effects.append(Persist(self._table.quarantine(binding, x.mac, x.now, seconds)))
+        fact = facts.DhcpDecline(at=x.now, mac=x.mac, ip=binding.text, subnet=x.pool.name, seconds=int(seconds))
+        effects.append(Emit(fact))
+        self._advisor.unbound(lease, x.now)
+
+    def _release(self, x: Exchange, effects: list[Effect]) -> None:
+        binding = self._held(x, x.message.ciaddr, effects)
+        if binding is not None:
+            effects += self._give_back(binding, x.now)
+
+    def _give_back(self, binding: Binding, now: float) -> list[Effect]:
+        lease = self._table.release(binding, now)
+        if lease is None:
+            return []
+        self._advisor.unbound(lease, now)
+        fact = facts.DhcpRelease(at=now, mac=lease.mac, ip=binding.text, subnet=lease.subnet)
+        return [Persist(lease), Emit(fact)]
+
+    def _inform(self, x: Exchange, effects: list[Effect]) -> None:
+        message = x.message
+        address = message.ciaddr or (0 if message.giaddr else x.ingress.source)
+        if not address and not message.giaddr:
+            effects.append(self._tell.ignored(message, x.ingress, x.now, "INFORM without any address"))
+            return
+        if address and address not in x.pool.subnet:
+            # Answering would let anybody send our options to an address of their choice.
+            effects.append(self._tell.ignored(message, x.ingress, x.now, "INFORM for an address of another network"))
+            return
+        self._advise(x, first=False)
+        if self._unwanted(x, effects):
+            return
+        send = self._replies.inform(x, address)
+        if self._observing:
+            effects.append(self._tell.would(x, "ACK", send, address))
+            return
+        name = x.pool.name
+        effects.append(send)
+        effects.append(
+            Emit(facts.DhcpInform(at=x.now, mac=x.mac, boot=x.advice.boot, ip=ip_text(address), subnet=name))
+        )
+
+    # --- what several of them need
+
+    def _unfit(self, message: Message, ingress: Ingress, now: float) -> list[Emit]:
+        """Not from a client with a six-octet hardware address; a server's reply tells of that server."""
+        server = message.address(54) or message.siaddr
+        if message.op == BOOTREPLY and server and not self._locator.is_own(server, ingress.link):
+            return self._tell.other_server(server, ingress.link, now)
+        reason = f"op {message.op}, hlen {message.hlen}: no request of an Ethernet client"
+        return [self._tell.ignored(message, ingress, now, reason)]
+
+    def _advise(self, x: Exchange, *, first: bool) -> None:
+        server = self._tell.text(x.source)
+        info = ClientInfo(x.mac, x.vendor_class, x.hostname, server, x.pool.name, first)
+        x.advice = self._advisor.advise(info, x.now)
+
+    def _unwanted(self, x: Exchange, effects: list[Effect]) -> bool:
+        """Whether the mode forbids to answer this client."""
+        if x.advice.phone or self.settings.mode is not Mode.PHONES_ONLY:
+            return False
+        effects.append(self._tell.ignored(x.message, x.ingress, x.now, "not a phone"))
+        return True
+
+    def _nak(self, x: Exchange, reason: str, effects: list[Effect]) -> None:
+        address = x.message.ciaddr or x.message.address(50)
+        send = self._replies.nak(x, reason)
+        if self._observing:
+            effects.append(self._tell.would(x, "NAK", send, address))
+            return
+        effects.append(send)
+        effects.append(self._tell.refused(x, address, reason))
+
+    def _held(self, x: Exchange, address: int, effects: list[Effect]) -> Binding | None:
+        """The binding that the sender of a DECLINE or RELEASE holds, by client key and by hardware address."""
+        message = x.message
+        binding = self._table.by_ip.get(address)
+        if self._observing or (54 in message.options and not self._locator.ours(message.address(54), x)):
+            reason = "meant for another server"
+        elif binding is None or binding.client != x.client or binding.lease is None or binding.lease.mac != x.mac:
+            reason = "the sender does not hold this address"
+        elif not binding.active(x.now):
+            reason = "the lease has ended"
+        else:
+            return binding
+        effects.append(self._tell.ignored(message, x.ingress, x.now, reason))
+        return None

@@ -1,0 +1,111 @@
+"""Which subnet a message belongs to, and as whom we answer it.
+
+RFC 2131 section 4.3.1 (giaddr, else the receiving interface), RFC 3527 (link selection), RFC 5107 (server
+identifier override). Only relays that the operator listed are believed beyond their giaddr.
+"""
+
+from __future__ import annotations
+
+from provd.base.errors import WireError
+from provd.dhcp.effects import Ingress, Link
+from provd.dhcp.options import Agent, Type, sub_options
+from provd.dhcp.packet import Message
+from provd.dhcp.pool import Pool
+from provd.dhcp.replies import Exchange
+from provd.dhcp.subnet import DhcpSettings, prefix_mask
+from provd.dhcp.table import LeaseTable
+
+_BROADCAST = 0xFFFFFFFF
+_REMEMBERED = 4096
+
+
+class Locator:
+    """Finds subnet and server identifier. Made anew with every configuration."""
+
+    def __init__(self, settings: DhcpSettings, table: LeaseTable, own: frozenset[int]) -> None:
+        self._table = table
+        self._own = own
+        self._relays = tuple((network, prefix_mask(prefixlen)) for network, prefixlen in settings.relays)
+        self._relayed_from: dict[tuple[int, int, int, str], tuple[Pool | None, int]] = {}
+        self._links: dict[Link, tuple[Pool, int] | None] = {}
+
+    def exchange(self, message: Message, ingress: Ingress, now: float) -> Exchange | str:
+        """The message with its subnet and our identity, or why it has none."""
+        if message.giaddr:
+            return self._relayed(message, ingress, now)
+        link = ingress.link
+        own = ingress.destination if self.is_own(ingress.destination, link) else 0
+        if not link.addresses:
+            return "the interface has no address"
+        if message.ciaddr and (ingress.destination != _BROADCAST or message.type == Type.INFORM):
+            pool = self._table.pool_of(message.ciaddr)
+        elif ingress.source and message.type == Type.INFORM:
+            pool = self._table.pool_of(ingress.source)
+        else:
+            found = self._on_link(link)
+            if found is None:
+                return "no subnet on this interface"
+            pool, address = found
+            return Exchange(message, ingress, pool, own or address, own or address, now=now)
+        if pool is None:
+            return "no subnet has this ciaddr"
+        server = own or next((address for address in link.addresses if address in pool.subnet), link.addresses[0])
+        return Exchange(message, ingress, pool, server, server, now=now)
+
+    def is_own(self, address: int, link: Link) -> bool:
+        """Whether the address is one of ours."""
+        return address in self._own or address in link.addresses
+
+    def ours(self, server: int, x: Exchange) -> bool:
+        """Whether option 54 of this exchange names us, under any of our addresses (RFC 2131 section 4.1)."""
+        return server == x.server or self.is_own(server, x.ingress.link)
+
+    def _relayed(self, message: Message, ingress: Ingress, now: float) -> Exchange | str:
+        key = (message.giaddr, ingress.source, ingress.destination, ingress.link.interface)
+        known = self._relayed_from.get(key)
+        if known is None:
+            found = self._relay(message.giaddr, ingress)
+            if isinstance(found, str):
+                return found
+            if len(self._relayed_from) >= _REMEMBERED:
+                self._relayed_from.clear()
+            self._relayed_from[key] = known = found
+        pool, source = known
+        server = source
+        if self._relays and 82 in message.options:
+            link, override = _hints(message.options[82])
+            pool = self._table.pool_of(link) if link else pool
+            server = override or server
+        if pool is None:
+            return "no subnet has this giaddr or link selection"
+        return Exchange(message, ingress, pool, server, source, now=now)
+
+    def _relay(self, giaddr: int, ingress: Ingress) -> tuple[Pool | None, int] | str:
+        """Subnet of a relay and our address towards it, or why it is not served."""
+        link = ingress.link
+        if self.is_own(giaddr, link):
+            return "giaddr is an address of ours"
+        if self._relays and not any(ingress.source & mask == network for network, mask in self._relays):
+            return "the relay is not on the list"
+        own = ingress.destination if self.is_own(ingress.destination, link) else 0
+        source = own or (link.addresses[0] if link.addresses else 0)
+        if not source:
+            return "the interface has no address"
+        return self._table.pool_of(giaddr), source
+
+    def _on_link(self, link: Link) -> tuple[Pool, int] | None:
+        """The subnet of an interface is that of its first address that has one."""
+        if link not in self._links:
+            pools = ((self._table.pool_of(address), address) for address in link.addresses)
+            self._links[link] = next(((pool, address) for pool, address in pools if pool is not None), None)
+        return self._links[link]
+
+
+def _hints(agent: bytes) -> tuple[int, int]:
+    """Link selection and server identifier override in option 82, 0 where there is none."""
+    try:
+        found = sub_options(agent)
+    except WireError:
+        return 0, 0
+    link, override = found.get(Agent.LINK_SELECTION, b""), found.get(Agent.SERVER_ID_OVERRIDE, b"")
+    return int.from_bytes(link[:4], "big"), int.from_bytes(override[:4], "big")

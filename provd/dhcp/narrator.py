@@ -1,0 +1,123 @@
+"""The facts that the engine tells about what it does not do, or does not do often."""
+
+from __future__ import annotations
+
+from provd.base.facts import dhcp as facts
+from provd.base.types import Mac, ip_text
+from provd.dhcp.effects import Emit, Ingress, Link, Send
+from provd.dhcp.packet import Message, decode
+from provd.dhcp.pool import Binding
+from provd.dhcp.replies import Exchange
+from provd.dhcp.tally import Tally
+
+_MINUTE = 60.0
+_NAMES = 4096
+
+
+class Narrator:
+    """Makes facts; those that a flood would repeat are told once per period, with their number."""
+
+    def __init__(self) -> None:
+        self._no_address = Tally(_MINUTE)
+        self._malformed = Tally(_MINUTE)
+        self._foreign = Tally(10 * _MINUTE)
+        self._texts: dict[int, str] = {0: ""}
+
+    def text(self, address: int) -> str:
+        """Dotted form of an address that comes again and again; empty for 0."""
+        text = self._texts.get(address)
+        if text is None:
+            if len(self._texts) >= _NAMES:
+                self._texts = {0: ""}
+            text = self._texts[address] = ip_text(address)
+        return text
+
+    def malformed(self, error: object, source: str, interface: str, now: float) -> list[Emit]:
+        """A datagram that did not decode."""
+        count = self._malformed.told(source, now)
+        if not count:
+            return []
+        fact = facts.DhcpMalformed(at=now, source=source, interface=interface, reason=str(error), count=count)
+        return [Emit(fact)]
+
+    def ignored(self, message: Message, ingress: Ingress, now: float, reason: str) -> Emit:
+        """A message that deserves no answer."""
+        fact = facts.DhcpIgnored(
+            at=now,
+            mac=message.mac,
+            reason=reason,
+            type=message.type_name,
+            interface=ingress.link.interface,
+            relay=self.text(message.giaddr),
+        )
+        return Emit(fact)
+
+    def other_server(self, server: int, link: Link, now: float) -> list[Emit]:
+        """Somebody else answers DHCP here."""
+        count = self._foreign.told(server, now)
+        if not count:
+            return []
+        fact = facts.DhcpForeignServer(at=now, server=ip_text(server), interface=link.interface, count=count)
+        return [Emit(fact)]
+
+    def none_left(self, x: Exchange, reason: str) -> list[Emit]:
+        """A DISCOVER that stays without an answer."""
+        name = x.pool.name
+        count = self._no_address.told(name, x.now)
+        if not count:
+            return []
+        return [Emit(facts.DhcpNoAddress(at=x.now, mac=x.mac, subnet=name, reason=reason, count=count))]
+
+    def would(self, x: Exchange, answer: str, send: Send, ip: int) -> Emit:
+        """What the mode ``observe`` keeps from sending."""
+        options = ",".join(str(code) for code in decode(send.payload).options)
+        fact = facts.DhcpWouldAnswer(
+            at=x.now,
+            mac=x.mac,
+            boot=x.advice.boot,
+            answer=answer,
+            ip=ip_text(ip),
+            subnet=x.pool.name,
+            phone=x.advice.phone,
+            options=options,
+        )
+        return Emit(fact)
+
+    def offered(self, x: Exchange, binding: Binding) -> Emit:
+        """An OFFER leaves."""
+        fact = facts.DhcpOffer(
+            at=x.now,
+            mac=x.mac,
+            boot=x.advice.boot,
+            ip=binding.text,
+            subnet=x.pool.name,
+            interface=x.ingress.link.interface,
+            relay=self.text(x.message.giaddr),
+        )
+        return Emit(fact)
+
+    def refused(self, x: Exchange, ip: int, reason: str) -> Emit:
+        """A NAK leaves."""
+        fact = facts.DhcpNak(
+            at=x.now,
+            mac=x.mac,
+            boot=x.advice.boot,
+            ip=ip_text(ip),
+            reason=reason,
+            interface=x.ingress.link.interface,
+            relay=self.text(x.message.giaddr),
+        )
+        return Emit(fact)
+
+    def conflict(self, x: Exchange, binding: Binding, holder: Mac, seconds: float) -> Emit:
+        """A probe was answered."""
+        fact = facts.DhcpConflict(
+            at=x.now,
+            mac=x.mac,
+            boot=x.advice.boot,
+            ip=binding.text,
+            subnet=x.pool.name,
+            holder=holder,
+            seconds=int(seconds),
+        )
+        return Emit(fact)
