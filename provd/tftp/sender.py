@@ -1,0 +1,193 @@
+"""The sockets of transfers: one fresh port (TID) for each, whole windows per system call, the MTU of a route.
+
+The sockets are not connected: a datagram from a foreign TID has to be answered with ERROR 5 (RFC 1350 section 4), and
+the kernel keeps such datagrams away from a connected socket.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from typing import Final
+
+from provd.app.files import FileReply, FileRequest
+from provd.tftp.admission import Peer
+from provd.tftp.packet import Error, ErrorCode, Opcode, Request
+from provd.tftp.transfer import Send, Transfer
+
+# Linux numbers that the socket module does not name (linux/in.h, linux/udp.h, asm-generic/socket.h).
+_IP_PKTINFO: Final = 8
+_IP_RECVERR: Final = 11
+_IP_MTU: Final = 14
+_UDP_SEGMENT: Final = 103
+_SO_RCVBUFFORCE: Final = 33
+
+_MOST_SEGMENTS: Final = 64
+"""What every kernel with UDP_SEGMENT takes in one call (UDP_MAX_SEGMENTS)."""
+_MOST_OCTETS: Final = 65507
+"""The largest payload of UDP over IPv4, segmented or not."""
+_PKTINFO: Final = struct.Struct("=i4s4s")  # struct in_pktinfo: interface, local address, destination in the header
+_EXTENDED_ERROR: Final = struct.Struct("=I4B2I")
+_UNKNOWN_TID: Final = Error(ErrorCode.UNKNOWN_TID, "unknown transfer ID").encode()
+_ETHERNET_MTU: Final = 1500
+_RESTART_AFTER: Final = 1.0
+
+
+def listening_socket(host: str, port: int, receive_buffer: int = 8 << 20) -> socket.socket:
+    """A bound, non-blocking UDP socket that tells to which address of ours a datagram came. Raises OSError."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        try:
+            # A site that powers up sends hundreds of requests within milliseconds; the default buffer drops them.
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, receive_buffer)
+        except PermissionError:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def local_address(ancillary: list[tuple[int, int, bytes]]) -> str:
+    """The address of ours that a datagram was sent to; "" when it was a broadcast or multicast."""
+    for level, kind, octets in ancillary:
+        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+            # For a broadcast the kernel gives the address it would answer from, beside the one in the header.
+            _, local, destination = _PKTINFO.unpack_from(octets)
+            return socket.inet_ntoa(local) if local == destination else ""
+    return ""
+
+
+def return_path(local: str) -> tuple[int, int, bytes]:
+    """The ancillary datum that makes an answer leave from this address of ours."""
+    return socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(0, socket.inet_aton(local), b"")
+
+
+def can_segment() -> bool:
+    """Whether the kernel splits one large send into datagrams (UDP_SEGMENT, Linux 4.18)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
+        except OSError:
+            return False
+    return True
+
+
+class RouteMtu:
+    """Asks the kernel for the MTU of the route to an address, through one socket kept for that."""
+
+    def __init__(self, fixed: int | None = None) -> None:
+        self._fixed = fixed
+        self._probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def __call__(self, peer: Peer) -> int:
+        """Octets per IP packet; Ethernet's where the kernel cannot say."""
+        if self._fixed is not None:
+            return self._fixed
+        try:
+            self._probe.connect(peer)  # sends nothing
+            return self._probe.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+        except OSError:
+            return _ETHERNET_MTU
+
+    def close(self) -> None:
+        """Give the probe socket back."""
+        self._probe.close()
+
+
+class Flight:
+    """One transfer on the socket that is its TID. Raises OSError when there is no socket to be had."""
+
+    __slots__ = (
+        "_segment", "_sendmsg", "asked", "fileno", "peer", "recvfrom", "reply", "request", "sock", "transfer",
+    )  # fmt: skip
+
+    def __init__(
+        self, peer: Peer, asked: Request, request: FileRequest, reply: FileReply, transfer: Transfer, *, segment: bool
+    ) -> None:
+        self.peer = peer
+        self.asked = asked
+        self.request = request
+        self.reply = reply
+        self.transfer = transfer
+        self.sock = sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            # Strict clients take an answer only from the address they asked.
+            sock.bind((request.local, 0))
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        except OSError:
+            sock.close()
+            raise
+        self.fileno = sock.fileno()
+        self.recvfrom = sock.recvfrom
+        self._sendmsg = sock.sendmsg
+        self._segment = segment
+
+    def send(self, send: Send) -> None:
+        """Send what the transfer wants sent.
+
+        What the kernel refuses counts as lost on the way: the time-out sends it again or ends the transfer.
+        """
+        if send is None:
+            return
+        try:
+            if not isinstance(send, range):
+                self._sendmsg((send,), (), 0, self.peer)
+            elif len(send) == 1:
+                self._sendmsg(self.transfer.pieces(send), (), 0, self.peer)
+            elif not self._segment or not self._send_segmented(send):
+                for block in send:
+                    self._sendmsg(self.transfer.pieces(range(block, block + 1)), (), 0, self.peer)
+        except OSError:
+            return
+
+    def _send_segmented(self, blocks: range) -> bool:
+        size = self.transfer.blksize + 4
+        at_once = min(_MOST_SEGMENTS, _MOST_OCTETS // size)
+        segmented = ((socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
+        try:
+            for i in range(0, len(blocks), at_once):
+                self._sendmsg(self.transfer.pieces(blocks[i : i + at_once]), segmented, 0, self.peer)
+        except BlockingIOError:
+            raise
+        except OSError:
+            # A device without checksum offload (EIO), a segment above the route's MTU (EINVAL): not for this client.
+            self._segment = False
+            return False
+        return True
+
+    def refuse_stray(self, datagram: bytes, source: Peer) -> None:
+        """Answer a datagram from a foreign TID with ERROR 5, but never an ERROR, or two hosts could go on for ever."""
+        if datagram[:2] == b"\0%c" % Opcode.ERROR:
+            return
+        try:
+            self._sendmsg((_UNKNOWN_TID,), (), 0, source)
+        except OSError:
+            return
+
+    def unreachable(self) -> bool:
+        """Empty the socket's error queue; True when an ICMP message says that the client's port is closed."""
+        closed = False
+        while True:
+            try:
+                _, ancillary, _, about = self.sock.recvmsg(64, 256, socket.MSG_ERRQUEUE)
+            except OSError:
+                return closed
+            for level, kind, octets in ancillary:
+                if level == socket.IPPROTO_IP and kind == _IP_RECVERR and len(octets) >= _EXTENDED_ERROR.size:
+                    number = _EXTENDED_ERROR.unpack_from(octets)[0]
+                    closed |= number == errno.ECONNREFUSED and about == self.peer
+
+    def repeats(self, asked: Request, now: float) -> bool:
+        """Whether this request is the one under way, sent again, rather than the start of a new transfer.
+
+        A client that was heard within the last second did not just boot: its request is a late copy.
+        """
+        return asked == self.asked and (not self.transfer.heard or self.transfer.quiet(now) < _RESTART_AFTER)
+
+    def close(self) -> None:
+        """Give the TID back; epoll forgets the socket by itself."""
+        self.sock.close()

@@ -1,0 +1,379 @@
+"""The TFTP server: listening sockets, admission, and one epoll set for the sockets of all transfers.
+
+The transfers' sockets are not registered with the event loop one by one: they are in an epoll set of their own, whose
+descriptor is the loop's one reader. That saves the loop's cost per event, which at this packet rate is most of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import select
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from provd.app.files import UNKNOWN, FileReply, FileRequest, FileService
+from provd.base.clock import Clock
+from provd.base.errors import ConfigError, WireError
+from provd.base.facts import FactSink
+from provd.guard.bucket import KeyedBuckets
+from provd.tftp.admission import Admission, Entry, Peer
+from provd.tftp.complaints import Complaints, Defects, TftpStats
+from provd.tftp.gate import Gate, acceptable
+from provd.tftp.options import negotiate
+from provd.tftp.packet import Error, ErrorCode, Opcode, Request, decode
+from provd.tftp.sender import Flight, RouteMtu, can_segment, listening_socket, local_address, return_path
+from provd.tftp.transfer import DEFAULT_TIMING, Outcome, Timing, Transfer, netascii
+
+_BATCH: Final = 256
+_LISTEN_BATCH: Final = 64
+_LARGEST_REQUEST: Final = 2048
+"""Four times what RFC 2347 section 2 allows: enough to tell a too long name from noise."""
+_SWEEP_SECONDS: Final = 0.025
+
+# Constant and short: an answer must not tell more than the request knew, nor be much longer.
+_NOT_FOUND: Final = Error(ErrorCode.FILE_NOT_FOUND, "file not found").encode()
+_READ_ONLY: Final = Error(ErrorCode.ACCESS_VIOLATION, "read only").encode()
+_BAD_MODE: Final = Error(ErrorCode.ILLEGAL_OPERATION, "unknown mode").encode()
+_BUSY: Final = Error(ErrorCode.NOT_DEFINED, "busy, try again").encode()
+_TOO_LARGE: Final = Error(ErrorCode.NOT_DEFINED, "use octet mode").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients can ask for at most."""
+
+    per_client: int = 4
+    """Transfers of one address at a time; more of them wait."""
+    total: int = 2000
+    waiting: int = 64
+    """Requests of one address that may wait."""
+    patience: float = 10.0
+    """Seconds after which a waiting client that did not ask again is taken for gone."""
+    seconds: float = 30.0
+    """From request to last ACK, for files made for a device."""
+    large_seconds: float = 600.0
+    """The same for firmware and the like."""
+    windowsize: int = 16
+    """The largest RFC 7440 window that is granted."""
+    netascii_octets: int = 4 << 20
+    """Larger files are refused in mode netascii: the conversion holds up the event loop and makes a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that passed the first checks."""
+
+    peer: Peer
+    packet: Request
+    file: FileRequest
+    listener: socket.socket
+
+
+@dataclass(slots=True)
+class _Rendering:
+    """A request whose file is being made."""
+
+    asked: _Asked
+    task: asyncio.Task[None]
+
+    def repeats(self, packet: Request, _now: float) -> bool:
+        return packet == self.asked.packet
+
+    def close(self) -> None:
+        self.task.cancel()
+
+
+class TftpServer:
+    """Read-only TFTP server.
+
+    ``listen`` are (address, port) pairs, ``networks`` who may ask (everybody, when there are none);
+    ``mtu`` overrides the MTU of the routes. After :meth:`open` the ports are bound, after :meth:`start` they answer.
+    """
+
+    def __init__(
+        self,
+        files: FileService,
+        sink: FactSink,
+        clock: Clock,
+        *,
+        listen: Sequence[Peer],
+        networks: Sequence[ipaddress.IPv4Network] = (),
+        limits: Limits | None = None,
+        timing: Timing = DEFAULT_TIMING,
+        mtu: int | None = None,
+    ) -> None:
+        self._files = files
+        self._clock = clock
+        self._listen = tuple(listen)
+        self._gate = Gate(networks)
+        self._limits = limits = limits or Limits()
+        self._timing = timing
+        self._fixed_mtu = mtu
+        self.stats = TftpStats()
+        self._defects = Defects(sink, clock)
+        self._complaints = Complaints(sink, self.stats, clock.now())
+        self._errors: KeyedBuckets[str] = KeyedBuckets(rate=50, burst=200)
+        self._admission: Admission[_Asked] = Admission(
+            per_client=limits.per_client, total=limits.total, waiting=limits.waiting, patience=limits.patience
+        )
+        self._listeners: list[socket.socket] = []
+        self._flights: dict[int, Flight] = {}
+        self._busy: dict[Peer, Flight | _Rendering] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def active(self) -> int:
+        """Transfers under way, and files being made for one."""
+        return self._admission.active
+
+    @property
+    def addresses(self) -> list[Peer]:
+        """Where the server listens, with the ports that the kernel chose for port 0."""
+        return [sock.getsockname() for sock in self._listeners]
+
+    def open(self) -> None:
+        """Bind the ports; the only step that may need a privilege. Raises ConfigError and then holds nothing."""
+        for host, port in self._listen:
+            try:
+                self._listeners.append(listening_socket(host, port))
+            except OSError as error:
+                self._close_listeners()
+                raise ConfigError(f"cannot listen on {host}:{port} for TFTP: {error.strerror}") from error
+
+    async def start(self) -> None:
+        """Answer requests on the running event loop."""
+        if not self._listeners:
+            self.open()
+        self._loop = asyncio.get_running_loop()
+        self._mtu = RouteMtu(self._fixed_mtu)
+        self._segment = can_segment()
+        self._epoll = select.epoll()
+        self._loop.add_reader(self._epoll.fileno(), self._drain, _BATCH)
+        for sock in self._listeners:
+            self._loop.add_reader(sock.fileno(), self._requests, sock)
+
+    async def close(self, grace: float = 0.0) -> None:
+        """Take no more requests, let transfers finish for up to ``grace`` seconds, then end the rest."""
+        for sock in self._listeners:
+            self._loop.remove_reader(sock.fileno())
+        if grace:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), grace)
+        self._loop.remove_reader(self._epoll.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
+        for current in self._busy.values():
+            current.close()
+        self._busy.clear()
+        self._flights.clear()
+        self._epoll.close()
+        self._mtu.close()
+        self._close_listeners()
+
+    def _close_listeners(self) -> None:
+        for sock in self._listeners:
+            sock.close()
+        self._listeners.clear()
+
+    # Requests
+
+    def _requests(self, listener: socket.socket) -> None:
+        """Take what has gathered on a listening socket."""
+        now = self._clock.now()
+        for _ in range(_LISTEN_BATCH):
+            try:
+                datagram, ancillary, _flags, peer = listener.recvmsg(_LARGEST_REQUEST, 64)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error about an earlier answer
+            with self._defects:
+                self._request(datagram, local_address(ancillary), peer, listener, now)
+
+    def _request(self, datagram: bytes, local: str, peer: Peer, listener: socket.socket, now: float) -> None:
+        self.stats.requests += 1
+        if reason := self._gate.closed(peer, local):
+            self._complaints.refused(peer[0], reason, "", now)
+            return
+        try:
+            packet = decode(datagram)
+        except WireError as error:
+            self._complaints.malformed(peer[0], str(error), now)
+            return
+        if not isinstance(packet, Request):
+            self._complaints.malformed(peer[0], f"{type(packet).__name__.upper()} without a transfer", now)
+            return
+        file = FileRequest(via="tftp", path=packet.name.removeprefix("/"), peer=peer[0], local=local)
+        asked = _Asked(peer, packet, file, listener)
+        if packet.opcode is Opcode.WRQ:
+            self._refuse(asked, "write", _READ_ONLY, now)
+        elif packet.mode not in {"octet", "netascii"}:
+            self._refuse(asked, "mode", _BAD_MODE, now)
+        elif not acceptable(packet.filename):
+            self._refuse(asked, "name", _NOT_FOUND, now)
+        else:
+            self._admit(asked, now)
+
+    def _refuse(self, asked: _Asked, reason: str, answer: bytes, now: float) -> None:
+        self._complaints.refused(asked.peer[0], reason, asked.file.path, now)
+        self._answer_error(asked, answer, now)
+
+    def _answer_error(self, asked: _Asked, answer: bytes, now: float) -> None:
+        if not self._errors.allow(asked.peer[0], now):
+            return
+        try:
+            asked.listener.sendmsg((answer,), (return_path(asked.file.local),), 0, asked.peer)
+        except OSError:
+            return  # as good as lost on the way; the client asks again
+
+    def _admit(self, asked: _Asked, now: float) -> None:
+        current = self._busy.get(asked.peer)
+        if current is not None:
+            if current.repeats(asked.packet, now):
+                self.stats.repeated += 1
+                return
+            self.stats.restarted += 1
+            self._forget(current, asked.peer)
+            self._begin(asked, now)
+            return
+        match self._admission.enter(asked.peer, asked, now):
+            case Entry.STARTED:
+                self._begin(asked, now)
+            case Entry.WAITING:
+                self.stats.waited += 1
+            case Entry.BUSY:
+                self._refuse(asked, "busy", _BUSY, now)
+
+    # Transfers
+
+    def _begin(self, asked: _Asked, now: float) -> None:
+        """Use the slot that the request has: find the content."""
+        self._idle.clear()
+        reply: FileReply | None = UNKNOWN
+        with self._defects:
+            reply = self._files.ready(asked.file)
+        if reply is not None:
+            self._answer(asked, reply, now)
+        else:
+            self._busy[asked.peer] = _Rendering(asked, self._loop.create_task(self._render(asked)))
+
+    async def _render(self, asked: _Asked) -> None:
+        reply = UNKNOWN
+        with self._defects:
+            reply = await self._files.file(asked.file)
+        del self._busy[asked.peer]
+        self._answer(asked, reply, self._clock.now())
+
+    def _answer(self, asked: _Asked, reply: FileReply, now: float) -> None:
+        if not reply.found:
+            self._answer_error(asked, _NOT_FOUND, now)
+        elif asked.packet.mode == "netascii" and len(reply.body) > self._limits.netascii_octets:
+            self._refuse(asked, "mode", _TOO_LARGE, now)
+        else:
+            try:
+                flight = self._flight(asked, reply)
+            except OSError as error:
+                self._refuse(asked, f"no socket: {error.strerror}", _BUSY, now)
+            else:
+                self._take_off(flight, now)
+                return
+        self._release(asked.peer[0], now)
+
+    def _flight(self, asked: _Asked, reply: FileReply) -> Flight:
+        packet, limits = asked.packet, self._limits
+        body = netascii(reply.body) if packet.mode == "netascii" else reply.body
+        terms = negotiate(
+            packet.options, len(body), mtu=lambda: self._mtu(asked.peer), windowsize_max=limits.windowsize
+        )
+        lifetime = limits.large_seconds if reply.large else limits.seconds
+        transfer = Transfer(body, terms, lifetime=lifetime, timing=self._timing)
+        return Flight(asked.peer, packet, asked.file, reply, transfer, segment=self._segment)
+
+    def _take_off(self, flight: Flight, now: float) -> None:
+        self.stats.started += 1
+        self._flights[flight.fileno] = self._busy[flight.peer] = flight
+        self._epoll.register(flight.fileno, select.EPOLLIN)
+        flight.send(flight.transfer.start(now))
+        if self._timer is None:
+            self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _drain(self, most: int) -> None:
+        """Take one datagram from every transfer that has one."""
+        now = self._clock.now()
+        flights = self._flights
+        for fileno, events in self._epoll.poll(0, most):
+            flight = flights.get(fileno)
+            if flight is None:
+                continue
+            with self._defects:
+                self._arrival(flight, events, now)
+
+    def _arrival(self, flight: Flight, events: int, now: float) -> None:
+        transfer = flight.transfer
+        if events & select.EPOLLERR and flight.unreachable():
+            transfer.finish(Outcome.UNREACHABLE)
+        else:
+            try:
+                datagram, source = flight.recvfrom(1024)
+            except OSError:
+                return
+            if source != flight.peer:
+                self._stray(flight, datagram, source, now)
+                return
+            flight.send(transfer.receive(datagram, now))
+        if transfer.outcome is not None:
+            self._land(flight, now)
+
+    def _stray(self, flight: Flight, datagram: bytes, source: Peer, now: float) -> None:
+        self.stats.strays += 1
+        if not self._gate.closed(source, flight.request.local) and self._errors.allow(source[0], now):
+            flight.refuse_stray(datagram, source)
+
+    def _sweep(self) -> None:
+        """Resend and give up where a deadline has passed: one timer for all transfers."""
+        # What arrived while the loop was busy elsewhere comes first, or it would be taken for lost.
+        self._drain(self._limits.total)
+        now = self._clock.now()
+        for flight in [flight for flight in self._flights.values() if flight.transfer.deadline <= now]:
+            flight.send(flight.transfer.expire(now))
+            if flight.transfer.outcome is not None:
+                self._land(flight, now)
+        self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep) if self._flights else None
+
+    def _land(self, flight: Flight, now: float) -> None:
+        """The transfer is over: count it, tell about it, give its slot to who waits."""
+        transfer = flight.transfer
+        self._forget(flight, flight.peer)
+        self.stats.resent += transfer.resent
+        if transfer.outcome is Outcome.COMPLETE:
+            self.stats.completed += 1
+            self.stats.octets += len(flight.reply.body)
+            with self._defects:
+                self._files.served(flight.request, flight.reply)
+        # A client that takes the OACK for its answer (how large is the file?) and then refuses broke nothing off.
+        elif transfer.outcome is not Outcome.REFUSED or transfer.acked > 0:
+            reason = transfer.outcome.value if transfer.outcome else ""
+            self._complaints.abandoned(
+                flight.peer, flight.request.path, reason, blocks=max(0, transfer.acked), of=transfer.last,
+                retries=transfer.resends, mac=flight.reply.mac, boot=flight.reply.boot, now=now,
+            )  # fmt: skip
+        self._release(flight.peer[0], now)
+
+    def _forget(self, current: Flight | _Rendering, peer: Peer) -> None:
+        current.close()
+        del self._busy[peer]
+        if isinstance(current, Flight):
+            del self._flights[current.fileno]
+
+    def _release(self, address: str, now: float) -> None:
+        waited = self._admission.leave(address, now)
+        if waited is not None:
+            self._begin(waited, now)
+        elif not self._admission.active:
+            self._idle.set()
