@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
-from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_NAMESPACE
+from jinja2.defaults import DEFAULT_NAMESPACE
+from jinja2.filters import FILTERS
 from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -19,10 +20,9 @@ from provd.plugins.render_values import FINALIZE, guarded, secrets_hidden
 from provd.plugins.render_wire import MAX_OUTPUT
 
 # Nothing here looks at a clock, draws lots, walks attributes or turns escaping off.
-FILTERS = frozenset(
-    "abs batch capitalize center count d default dictsort first float format int items join last length list lower"
-    " map max min reject rejectattr replace reverse round select selectattr slice sort string sum title trim truncate"
-    " unique upper urlencode".split()
+REMOVED_FILTERS = frozenset(
+    {"attr", "e", "escape", "filesizeformat", "forceescape", "groupby", "indent", "pprint", "random", "safe"}
+    | {"striptags", "tojson", "urlize", "wordcount", "wordwrap", "xmlattr"}
 )
 GLOBALS = frozenset({"dict", "namespace", "range"})
 
@@ -65,7 +65,7 @@ def _environment(folders: Sequence[str], file_format: str) -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters = {name: DEFAULT_FILTERS[name] for name in FILTERS}
+    environment.filters = {name: code for name, code in FILTERS.items() if name not in REMOVED_FILTERS}
     environment.globals = {name: DEFAULT_NAMESPACE[name] for name in GLOBALS}
     return environment
 
@@ -114,7 +114,7 @@ class Engine:
             raise
         except (MemoryError, RecursionError) as error:
             raise LimitError(f"{template}: {type(error).__name__}") from None
-        except Exception as error:  # a template can raise anything
+        except Exception as error:  # noqa: BLE001 - a template can raise anything, and all of it is translated
             raise PluginError(_reason(error, context)) from None
         return _checked(template, file_format, body)
 

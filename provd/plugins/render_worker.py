@@ -75,7 +75,7 @@ class Worker(asyncio.Protocol):
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 *self._launch.command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 # A fixed hash seed: the order of a set must not differ from one process to the next.
