@@ -54,8 +54,18 @@ class FolderLoader(BaseLoader):
         raise TemplateNotFound(template)
 
 
+class SandboxEnvironment(ImmutableSandboxedEnvironment):
+    """The sandbox, in which ``model.keys`` is the entry of that name and not a method of all mappings."""
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        """An entry of a mapping before its methods, which Jinja2 does the other way round."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 def _environment(folders: Sequence[str], file_format: str) -> Environment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = SandboxEnvironment(
         loader=FolderLoader(folders),
         autoescape=file_format == "xml",
         undefined=StrictUndefined,
