@@ -1,0 +1,167 @@
+"""The port ``Renderer``: a pool of renderer processes, fed through sockets, replaced when a template breaks one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from provd.app.ports import RenderJob
+from provd.base.clock import Clock
+from provd.base.errors import PluginError
+from provd.base.facts import FactSink
+from provd.base.facts.render import PluginQuarantined, RendererReplaced
+from provd.plugins.render_wire import Request, encode_request
+from provd.plugins.render_worker import Launch, Task, Worker
+
+TemplateFolders = Callable[[str], Sequence[Path]]
+"""Plugin id to its template folders, the operator's overrides first. Raises PluginError when there is none."""
+
+RENDERER = Launch((sys.executable, "-s", "-m", "provd.plugins.renderd"), start_seconds=15.0, wall_seconds=5.0)
+FAULTS = 3
+FAULT_SECONDS = 600.0
+"""So many faults in so many seconds put a plugin into quarantine."""
+
+
+class RenderPool:
+    """Renders files in other processes. One process does for thousands of phones; more use more processors."""
+
+    def __init__(
+        self,
+        folders: TemplateFolders,
+        clock: Clock,
+        facts: FactSink,
+        *,
+        workers: int = 1,
+        launch: Launch = RENDERER,
+    ) -> None:
+        self._folders = folders
+        self._clock = clock
+        self._facts = facts
+        self._size = workers
+        self._launch = launch
+        self._workers: list[Worker] = []
+        self._keepers: list[asyncio.Task[None]] = []
+        self._queue: deque[Task] = deque()
+        self._wanted = asyncio.Event()
+        self._faults: dict[str, list[float]] = {}
+        self._quarantined: set[str] = set()
+        self._epoch = 0
+
+    async def start(self) -> None:
+        """Start the processes. Does not wait for them: the first files do."""
+        self._wanted.set()
+        self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._size)]
+
+    async def render(self, job: RenderJob) -> bytes:
+        """The file. Raises PluginError when the template fails, exceeds a limit or a value is refused."""
+        if not self._keepers:
+            raise PluginError("the renderer is not running")
+        if job.plugin in self._quarantined:
+            raise PluginError(f"{job.plugin}: in quarantine until the next reload")
+        folders = [str(folder) for folder in self._folders(job.plugin)]
+        request = Request(folders, job.rule.template, job.rule.format, self._epoch, job.context)
+        try:
+            message = encode_request(request)
+        except (TypeError, ValueError) as error:
+            raise PluginError(f"{job.plugin}: the context is not plain data ({type(error).__name__})") from None
+        task = Task(job.plugin, job.rule.template, message, asyncio.get_running_loop().create_future())
+        self._queue.append(task)
+        self._wanted.set()
+        self.feed()
+        return await task.result
+
+    def reload(self) -> None:
+        """Templates may have changed: read them anew and lift every quarantine."""
+        self._epoch += 1
+        self._faults.clear()
+        self._quarantined.clear()
+
+    @property
+    def quarantined(self) -> frozenset[str]:
+        """The plugins of which nothing is rendered."""
+        return frozenset(self._quarantined)
+
+    async def close(self) -> None:
+        """End the processes; whoever still waits gets a PluginError."""
+        keepers, self._keepers = self._keepers, []
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+        self._fail_waiting("the renderer was closed")
+
+    def feed(self) -> None:
+        """Spread waiting requests over the processes that have room."""
+        while self._queue and self._workers:
+            worker = max(self._workers, key=lambda candidate: candidate.room)
+            if not worker.room:
+                return
+            task = self._queue.popleft()
+            if not task.result.done():  # nobody waits any more for the others
+                worker.send(task)
+
+    def lost(self, worker: Worker, reason: str) -> None:
+        """A process is over: the file it was at has failed, those behind it are tried again elsewhere."""
+        waiting = worker.in_flight
+        guilty = waiting.popleft() if waiting else None
+        if worker.ready:
+            self._facts(
+                RendererReplaced(
+                    at=self._clock.now(),
+                    reason=reason,
+                    plugin=guilty.plugin if guilty else "",
+                    template=guilty.template if guilty else "",
+                    retried=len(waiting),
+                )
+            )
+        self._queue.extendleft(reversed(waiting))
+        waiting.clear()
+        if guilty is not None:
+            guilty.fail(reason)
+            self._fault(guilty.plugin, reason)
+
+    def _fault(self, plugin: str, reason: str) -> None:
+        now = self._clock.now()
+        recent = [at for at in self._faults.get(plugin, ()) if now - at < FAULT_SECONDS]
+        self._faults[plugin] = [*recent, now]
+        if len(recent) + 1 >= FAULTS and plugin not in self._quarantined:
+            self._quarantined.add(plugin)
+            self._facts(PluginQuarantined(at=now, plugin=plugin, faults=len(recent) + 1, reason=reason))
+            for task in self._queue:
+                if task.plugin == plugin:
+                    task.fail("in quarantine until the next reload")
+
+    def _fail_waiting(self, reason: str) -> None:
+        for task in self._queue:
+            task.fail(reason)
+        self._queue.clear()
+
+    async def _keep(self) -> None:
+        """Keep one process running. One that never got ready is not started again before somebody needs it."""
+        while True:
+            await self._wanted.wait()
+            worker = Worker(self, self._launch)
+            self._workers.append(worker)
+            try:
+                said = await self._run(worker)
+            except OSError as error:
+                said = str(error)
+            finally:
+                self._workers.remove(worker)
+            if not worker.ready:
+                self._wanted.clear()
+                self._fail_waiting(f"the renderer does not start: {said or 'it said nothing'}")
+
+    async def _run(self, worker: Worker) -> str:
+        """One process from start to end. Returns what it last wrote to its standard error."""
+        try:
+            await worker.start()
+            await worker.gone.wait()
+        finally:
+            self._queue.extendleft(reversed(worker.in_flight))
+            worker.in_flight.clear()
+            worker.gone.set()
+            said = await worker.reap()
+        return said

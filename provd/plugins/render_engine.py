@@ -1,0 +1,149 @@
+"""Templates to files: Jinja2 in its immutable sandbox with a small, stated vocabulary and stable output.
+
+The sandbox is the second wall; the first one is the process and its limits (:mod:`provd.plugins.renderd`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2.defaults import DEFAULT_NAMESPACE
+from jinja2.filters import FILTERS
+from jinja2.loaders import split_template_path
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from provd.base.errors import PluginError
+from provd.plugins.render_values import FINALIZE, guarded, secrets_hidden
+from provd.plugins.render_wire import MAX_OUTPUT
+
+# Nothing here looks at a clock, draws lots, walks attributes or turns escaping off.
+REMOVED_FILTERS = frozenset(
+    {"attr", "e", "escape", "filesizeformat", "forceescape", "groupby", "indent", "pprint", "random", "safe"}
+    | {"striptags", "tojson", "urlize", "wordcount", "wordwrap", "xmlattr"}
+)
+GLOBALS = frozenset({"dict", "namespace", "range"})
+
+
+class LimitError(PluginError):
+    """A template wanted more time, memory or output than it may have."""
+
+
+class FolderLoader(BaseLoader):
+    """Templates out of a row of folders, the first that has the name winning; never from outside them."""
+
+    def __init__(self, folders: Sequence[str]) -> None:
+        self._folders = tuple(Path(folder).resolve() for folder in folders)
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool] | None]:
+        """The text, its file name, and no test for changes: a new epoch forgets everything."""
+        del environment
+        pieces = split_template_path(template)
+        for folder in self._folders:
+            path = folder.joinpath(*pieces)
+            if not path.is_file():
+                continue
+            if not path.resolve().is_relative_to(folder):
+                raise PluginError(f"template {template} leads out of its folder")
+            text = path.read_bytes().decode("utf-8")
+            if text.startswith("\ufeff"):
+                raise PluginError(f"template {template} begins with a byte order mark")
+            return text, str(path), None
+        raise TemplateNotFound(template)
+
+
+class SandboxEnvironment(ImmutableSandboxedEnvironment):
+    """The sandbox, in which ``model.keys`` is the entry of that name and not a method of all mappings."""
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        """An entry of a mapping before its methods, which Jinja2 does the other way round."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+def _environment(folders: Sequence[str], file_format: str) -> Environment:
+    environment = SandboxEnvironment(
+        loader=FolderLoader(folders),
+        autoescape=file_format == "xml",
+        undefined=StrictUndefined,
+        finalize=FINALIZE[file_format],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters = {name: code for name, code in FILTERS.items() if name not in REMOVED_FILTERS}
+    environment.globals = {name: DEFAULT_NAMESPACE[name] for name in GLOBALS}
+    return environment
+
+
+def _place(traceback: TracebackType | None) -> str:
+    """``template:line`` of the innermost template frame; Jinja2 rewrites tracebacks to template lines."""
+    place = ""
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_filename.endswith(".j2"):
+            place = f"{Path(code.co_filename).name}:{traceback.tb_lineno}: "
+        traceback = traceback.tb_next
+    return place
+
+
+def _reason(error: Exception, context: Mapping[str, object]) -> str:
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.name}:{error.lineno}: {error.message}"
+    if isinstance(error, TemplateNotFound):
+        return f"there is no template {error.message}"
+    kind = "" if isinstance(error, PluginError | TemplateError) else f"{type(error).__name__}: "
+    return f"{_place(error.__traceback__)}{kind}{secrets_hidden(str(error), context)}"[:500]
+
+
+class Engine:
+    """Compiled templates by folder row and format, kept until :meth:`forget`."""
+
+    def __init__(self) -> None:
+        self._environments: dict[tuple[tuple[str, ...], str], Environment] = {}
+
+    def forget(self) -> None:
+        """Read the templates anew from now on."""
+        self._environments.clear()
+
+    def render(self, folders: Sequence[str], template: str, file_format: str, context: Mapping[str, object]) -> bytes:
+        """The file. Raises PluginError, and LimitError where a limit was the reason."""
+        key = (tuple(folders), file_format)
+        environment = self._environments.get(key)
+        if environment is None:
+            environment = self._environments[key] = _environment(*key)
+        values = context if file_format == "text" else guarded(context)
+        try:
+            text = _collected(environment, template, values)
+            body = text.encode("utf-8")
+        except LimitError:
+            raise
+        except (MemoryError, RecursionError) as error:
+            raise LimitError(f"{template}: {type(error).__name__}") from None
+        except Exception as error:  # noqa: BLE001 - a template can raise anything, and all of it is translated
+            raise PluginError(_reason(error, context)) from None
+        return _checked(template, file_format, body)
+
+
+def _collected(environment: Environment, template: str, values: Mapping[str, object]) -> str:
+    parts: list[str] = []
+    size = 0
+    for part in environment.get_template(template).generate(values):
+        size += len(part)
+        if size > MAX_OUTPUT:
+            raise LimitError(f"{template}: more than {MAX_OUTPUT} octets of output")
+        parts.append(part)
+    return "".join(parts)
+
+
+def _checked(template: str, file_format: str, body: bytes) -> bytes:
+    if len(body) > MAX_OUTPUT:
+        raise LimitError(f"{template}: more than {MAX_OUTPUT} octets of output")
+    if file_format != "text" and (not body or body[:1].isspace()):
+        # Phones compare the first octets of a file; a blank there comes from a block tag in the wrong place.
+        raise PluginError(f"{template}: the file is empty or begins with a blank")
+    return body

@@ -1,0 +1,106 @@
+"""Which values may be written into a file of which format, and how they are escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+from jinja2 import Undefined
+from markupsafe import Markup
+
+from provd.base.errors import PluginError
+
+# C0, DEL, C1, the Unicode line separators, surrogates and the two non-characters: what XML 1.0 (section 2.2)
+# forbids or discourages and what any line-based reader might take for the end of a line.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_XML_SPECIAL = re.compile("[&<>\"']")
+
+
+class ValueRefusedError(PluginError):
+    """A value cannot be written into a file of this format. Names the value, never shows it."""
+
+
+class Refused:
+    """Stands in the context for a text that must not be written. Looking at it in any way refuses the file, so
+    that a value nobody uses harms nobody."""
+
+    __slots__ = ("_reason",)
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise ValueRefusedError(self._reason)
+
+    __str__ = __repr__ = __html__ = __format__ = __bool__ = __len__ = __iter__ = __hash__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __getitem__ = _refuse
+    __add__ = __radd__ = __mod__ = __rmod__ = __mul__ = __rmul__ = __int__ = __float__ = __index__ = _refuse
+
+    def __getattr__(self, name: str) -> NoReturn:
+        self._refuse(name)
+
+
+def _clean(value: object) -> bool:
+    if isinstance(value, str):
+        return _FORBIDDEN.search(value) is None
+    if isinstance(value, Mapping):
+        return all(map(_clean, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_clean, value))
+    return True
+
+
+def _marked(value: object, path: str) -> object:
+    if isinstance(value, str):
+        found = _FORBIDDEN.search(value)
+        return value if found is None else Refused(f"{path} contains the character U+{ord(found[0]):04X}")
+    if isinstance(value, Mapping):
+        return {key: _marked(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    return value
+
+
+def guarded(context: Mapping[str, object]) -> Mapping[str, object]:
+    """The context with every text that holds a control character replaced by something that refuses its use."""
+    if _clean(context):
+        return context
+    return {key: _marked(value, key) for key, value in context.items()}
+
+
+def _plain(value: object) -> object:
+    kind = type(value)
+    if kind is str or kind is int or kind is Markup or isinstance(value, Undefined | Refused):
+        return value  # the last two raise with the variable's name as soon as they become text
+    raise ValueRefusedError(f"a {kind.__name__} was to be written; only texts and whole numbers are")
+
+
+def _xml(value: object) -> object:
+    kind = type(value)
+    if kind is str:
+        text = str(value)
+        if _XML_SPECIAL.search(text):
+            # The five named entities: numeric references are not in every small parser.
+            text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            text = text.replace('"', "&quot;").replace("'", "&apos;")
+        return Markup(text)  # noqa: S704 - escaped just above
+    return value if kind is int or kind is Markup else _plain(value)
+
+
+FINALIZE: Mapping[str, Callable[[object], object]] = {"xml": _xml, "keyvalue": _plain, "text": _plain}
+"""What each expression of a template goes through on its way into the file, by format."""
+
+
+def secrets_hidden(text: str, context: object) -> str:
+    """The text with every password of the context blotted out: error texts may quote values."""
+    if isinstance(context, Mapping):
+        for key, value in context.items():
+            if isinstance(value, str) and value and "password" in str(key):
+                text = text.replace(value, "***")
+            else:
+                text = secrets_hidden(text, value)
+    elif isinstance(context, list | tuple):
+        for value in context:
+            text = secrets_hidden(text, value)
+    return text

@@ -1,0 +1,160 @@
+"""The daemon's end of one renderer process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import provd
+from provd.base.errors import PeerError, PluginError
+from provd.plugins.render_wire import Answer, Answers
+
+WINDOW = 8
+"""Requests that lie in one process's socket, so that it never waits for the event loop."""
+
+
+@dataclass(eq=False, slots=True)
+class Task:
+    """A request on its way, and who waits for it."""
+
+    plugin: str
+    template: str
+    message: bytes
+    result: asyncio.Future[bytes]
+
+    def fail(self, reason: str) -> None:
+        """Tell the waiter, if it still waits."""
+        if not self.result.done():
+            self.result.set_exception(PluginError(f"{self.plugin}: {reason}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a process is started and how long it may take, in seconds: to start, and for one file."""
+
+    command: Sequence[str]
+    start_seconds: float
+    wall_seconds: float
+
+
+class Owner(Protocol):
+    """Who feeds a worker and mends what it leaves behind."""
+
+    def feed(self) -> None:
+        """There may be room for more requests."""
+        ...
+
+    def lost(self, worker: Worker, reason: str) -> None:
+        """The worker is over; what is in ``in_flight`` has no answer, its first entry was being worked on."""
+        ...
+
+
+class Worker(asyncio.Protocol):
+    """One process and the requests it has. Answers come in the order of the requests."""
+
+    def __init__(self, owner: Owner, launch: Launch) -> None:
+        self.in_flight: deque[Task] = deque()
+        self.ready = False
+        self.gone = asyncio.Event()
+        self._owner = owner
+        self._launch = launch
+        self._answers = Answers()
+        self._loop = asyncio.get_running_loop()
+        self._watchdog = self._loop.call_later(launch.start_seconds, self.end, "it did not start in time")
+        self._transport: asyncio.Transport | None = None
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the process with one end of a socket pair as its standard input and nothing else of ours."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._launch.command,
+                stdin=theirs.fileno(),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                # A fixed hash seed: the order of a set must not differ from one process to the next.
+                env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
+                cwd=Path(provd.__file__).parents[1],
+            )
+        ours.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+        await self._loop.create_connection(lambda: self, sock=ours)
+
+    async def reap(self) -> str:
+        """Kill what is left of the process and collect it. Returns the last line it wrote, if any."""
+        self._watchdog.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        if self._process is None:
+            return ""
+        if self._process.returncode is None:
+            self._process.kill()
+        _, errors = await self._process.communicate()
+        return errors.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+
+    @property
+    def room(self) -> int:
+        """How many more requests it takes now."""
+        return WINDOW - len(self.in_flight) if self.ready and not self.gone.is_set() else 0
+
+    def send(self, task: Task) -> None:
+        """Hand over a request; only when there is room."""
+        if self._transport is not None:
+            self.in_flight.append(task)
+            if len(self.in_flight) == 1:
+                self._rearm()
+            self._transport.write(task.message)
+
+    def end(self, reason: str) -> None:
+        """Give the process up."""
+        if not self.gone.is_set():
+            self.gone.set()
+            self._watchdog.cancel()
+            self._owner.lost(self, reason)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Hand out what was rendered and ask for more."""
+        try:
+            for kind, body in self._answers.feed(data):
+                if not self.gone.is_set():
+                    self._answered(kind, body)
+        except PeerError as error:
+            self.end(str(error))
+        self._owner.feed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The process died, or was ended by us."""
+        self._transport = None
+        self.end("the renderer process died" if exc is None else f"the renderer's socket failed: {exc}")
+
+    def _answered(self, kind: Answer, body: bytes) -> None:
+        if kind is Answer.READY:
+            self.ready = True
+            self._watchdog.cancel()
+        elif not self.in_flight:
+            raise PeerError("the renderer answered what nobody asked")
+        elif kind is Answer.LIMIT:
+            self.end(body.decode("utf-8", "replace"))
+        else:
+            task = self.in_flight.popleft()
+            self._rearm()
+            if kind is Answer.FAILED:
+                task.fail(body.decode("utf-8", "replace"))
+            elif not task.result.done():
+                task.result.set_result(body)
+
+    def _rearm(self) -> None:
+        self._watchdog.cancel()
+        if self.in_flight:
+            seconds = self._launch.wall_seconds
+            self._watchdog = self._loop.call_later(seconds, self.end, f"more than {seconds:g} s for one file")

@@ -1,0 +1,91 @@
+"""The renderer process: ``python -m provd.plugins.renderd`` with a socket as its standard input.
+
+Templates are not trusted. This process has no environment, no descriptors but the socket and the null device, and
+limits on memory, processor time, output and files; whatever a template does to it, the daemon starts another one.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import signal
+import socket
+from typing import BinaryIO, NoReturn
+
+from provd.base.errors import PluginError
+from provd.plugins.render_engine import Engine, LimitError
+from provd.plugins.render_wire import HEADER, Answer, decode_request, encode_answer
+
+CPU_SECONDS = 2.0
+"""Processor time of one file."""
+ADDRESS_SPACE = 512 << 20
+_LIMITS = {
+    resource.RLIMIT_AS: ADDRESS_SPACE,
+    resource.RLIMIT_CORE: 0,  # a core file would hold passwords
+    resource.RLIMIT_FSIZE: 0,
+    resource.RLIMIT_NOFILE: 16,
+}
+
+
+class OutOfTimeError(BaseException):
+    """Not an Exception, so that nothing between a template and the loop below takes it for its own."""
+
+
+def _out_of_time(*_: object) -> NoReturn:
+    raise OutOfTimeError
+
+
+class Worker:
+    """Answers one request after the other."""
+
+    def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
+        self._engine = Engine()
+        self._epoch = -1
+        self._cpu_seconds = cpu_seconds
+
+    def answer(self, message: bytes) -> bytes:
+        """The framed answer to one request. Never raises for anything a template does."""
+        try:
+            signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
+            try:
+                return encode_answer(Answer.FILE, self._render(message))
+            finally:
+                signal.setitimer(signal.ITIMER_PROF, 0)
+        except OutOfTimeError:
+            reason, kind = f"more than {self._cpu_seconds:g} s of processor time", Answer.LIMIT
+        except MemoryError:
+            reason, kind = "more memory than a template may have", Answer.LIMIT
+        except LimitError as error:
+            reason, kind = str(error), Answer.LIMIT
+        except PluginError as error:
+            reason, kind = str(error), Answer.FAILED
+        return encode_answer(kind, reason.encode("utf-8", "replace"))
+
+    def _render(self, message: bytes) -> bytes:
+        request = decode_request(message)
+        if request.epoch != self._epoch:
+            self._engine.forget()
+            self._epoch = request.epoch
+        return self._engine.render(request.folders, request.template, request.format, request.context)
+
+
+def serve(connection: socket.socket, requests: BinaryIO, worker: Worker) -> None:
+    """Answer until the daemon hangs up."""
+    connection.sendall(encode_answer(Answer.READY))
+    while len(header := requests.read(HEADER.size)) == HEADER.size:
+        connection.sendall(worker.answer(requests.read(*HEADER.unpack(header))))
+
+
+def main() -> None:
+    """Take the socket from descriptor 0, confine the process and serve."""
+    connection = socket.socket(fileno=0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the daemon's terminal is the daemon's business
+    signal.signal(signal.SIGPROF, _out_of_time)
+    for limit, value in _LIMITS.items():
+        resource.setrlimit(limit, (value, value))
+    gc.freeze()
+    serve(connection, connection.makefile("rb"), Worker())
+
+
+if __name__ == "__main__":
+    main()

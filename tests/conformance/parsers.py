@@ -1,0 +1,50 @@
+"""What a phone makes of a file: strict readers of the two formats, written without a look at the templates."""
+
+import re
+from xml.etree import ElementTree as ET
+
+Pairs = list[tuple[str, str]]
+
+VERSION_LINE = "#!version:1.0.0.1"
+_LINE = re.compile(r"(?P<name>[a-z0-9_]+(?:\.[A-Za-z0-9_]+)+) = (?P<value>.+)")
+
+
+def flat_profile(body: bytes) -> Pairs:
+    """Elements of a ``<flat-profile>`` in order. Refuses attributes, nesting and stray text."""
+    assert body.startswith(b"<flat-profile>\n"), body[:40]
+    assert body.endswith(b"</flat-profile>\n"), body[-40:]
+    # An empty element must be written as two tags: the short form means "leave alone" to the phone.
+    assert b"/>" not in re.sub(rb">[^<]*<", b"><", body)
+    root = ET.fromstring(body.decode("utf-8"))
+    pairs = []
+    for element in root:
+        assert not element.attrib
+        assert not len(element)
+        assert (element.tail or "").strip() == ""
+        pairs.append((element.tag, element.text or ""))
+    assert (root.text or "").strip() == ""
+    return pairs
+
+
+def key_value(body: bytes) -> Pairs:
+    """``name = value`` lines in order. The value reaches to the end of the line; there is no quoting."""
+    text = body.decode("utf-8")
+    first, *lines = text.split("\n")
+    assert first == VERSION_LINE
+    assert lines.pop() == ""
+    pairs = []
+    for line in lines:
+        match = _LINE.fullmatch(line)
+        assert match is not None, line
+        pairs.append((match["name"], match["value"]))
+    return pairs
+
+
+PARSERS = {"xml": flat_profile, "keyvalue": key_value}
+
+
+def pattern(vendor: str, name: str) -> str:
+    """A name with its indexes taken out, as ``names.txt`` lists it."""
+    if vendor == "cisco_spa":
+        return re.sub(r"_\d+(?=_|$)", "_#", name) if re.search(r"_\d+_|_Key_\d+$", name) else name
+    return re.sub(r"\.\d+(?=\.|$)", ".X", name)

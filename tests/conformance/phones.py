@@ -1,0 +1,178 @@
+"""The phones the golden files are of, and the contexts they are rendered from."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provd.app.ports import RenderJob
+from provd.app.zones import zone
+from provd.plugin import FileRule
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+BASE = "http://10.0.0.1:8667"
+TOKEN = "k7q2w3e4r5t6y7u2i3o4p5a6s7"
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A model as its manifest describes it, one firmware of it and where it stands."""
+
+    vendor: str
+    model: str
+    lines: int
+    keys: int
+    firmware: str
+    zone: str
+    language: str
+    country: str
+    mac: str
+    traits: dict = field(default_factory=dict)
+
+    @property
+    def suffix(self) -> str:
+        return "xml" if self.vendor == "cisco_spa" else "cfg"
+
+    def rule(self, kind: str) -> FileRule:
+        return FileRule(
+            name="{common}" if kind == "common" else "{mac}.cfg",
+            kind=kind,
+            template=f"{kind}.{self.suffix}.j2",
+            format="xml" if self.vendor == "cisco_spa" else "keyvalue",
+            secrets=kind == "device",
+        )
+
+    def job(self, case: str, **changes: object) -> RenderJob:
+        """The job of one case: ``common``, ``unclaimed`` or ``claimed``."""
+        kind = "common" if case == "common" else "device"
+        return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
+
+
+def spa(model: str, size: tuple[int, int], firmware: str, place: tuple[str, str, str], mac: str) -> Phone:
+    dictionary = "spa525" if model.startswith("SPA525") else "spa50x_30x"
+    return Phone("cisco_spa", model, *size, firmware, *place, mac, {"units": 2, "dictionary": dictionary})
+
+
+def yea(
+    model: str, size: tuple[int, int], firmware: str, place: tuple[str, str, str], mac: str, **traits: object
+) -> Phone:
+    plain = {"kind": "deskphone", "generation": 0, "memory_keys": 0, "first_line": 1, "handsets": 0}
+    return Phone("yealink", model, *size, firmware, *place, mac, plain | traits)
+
+
+MADRID = ("Europe/Madrid", "es", "ES")
+PARIS = ("Europe/Paris", "fr", "FR")
+BERLIN = ("Europe/Berlin", "de", "DE")
+NEW_YORK = ("America/New_York", "en", "US")
+KABUL = ("Asia/Kabul", "en", "AF")
+SANTIAGO = ("America/Santiago", "es", "CL")
+NOWHERE = ("", "en", "")
+KOLKATA = ("Asia/Kolkata", "en", "IN")
+DUBLIN = ("Europe/Dublin", "en", "GB")
+
+PHONES = [
+    spa("SPA502G", (1, 0), "7.5.5", MADRID, "0026990a0001"),
+    spa("SPA504G", (4, 4), "7.5.2b", PARIS, "0026990a0002"),
+    spa("SPA509G", (12, 12), "7.4.8a", NEW_YORK, "0026990a0003"),
+    spa("SPA514G", (4, 4), "7.5.5", KABUL, "0026990a0004"),
+    spa("SPA525G", (5, 5), "7.4.7", BERLIN, "0026990a0005"),
+    spa("SPA525G2", (5, 5), "", SANTIAGO, "0026990a0006"),
+    yea("T21P", (2, 2), "34.72.0.75", MADRID, "0015650a0001", generation=72),
+    yea("T21P_E2", (2, 2), "52.84.0.15", PARIS, "0015650a0002", generation=84),
+    yea("T23P", (3, 3), "44.80.0.95", BERLIN, "0015650a0003", generation=84),
+    yea("T27P", (6, 21), "45.83.0.35", KOLKATA, "0015650a0004", generation=83),
+    yea("T48G", (16, 29), "", NEW_YORK, "0015650a0005", generation=83),
+    yea("W52P", (5, 0), "25.81.0.60", DUBLIN, "0015650a0006", kind="dect", generation=81, handsets=5),
+    yea("W56P", (5, 0), "", NOWHERE, "0015650a0007", kind="dect", handsets=5),
+]
+
+
+def settings(phone: Phone, *, secrets: bool) -> dict:
+    return {
+        "admin": {"password": "adm1n & <co>" if secrets else None},
+        "user": {"password": None},
+        "locale": {"language": phone.language, "country": phone.country or None},
+        "time": {"zone": phone.zone or None},
+        "ntp": {"server": "10.0.0.1", "backup_server": None},
+        "syslog": {"server": "10.0.0.9" if phone.keys else None, "port": 5514 if phone.keys > 4 else None},
+        "vlan": {"id": 20 if phone.keys else None, "priority": 5 if phone.keys > 4 else None, "pc_id": None},
+        "dialing": {"text": "Dial your code"},
+        "resync": {"minutes": 1440, "unclaimed_minutes": 1, "at": "03:00"},
+        "sip": {},
+    }
+
+
+def _firmware(version: str) -> dict:
+    digits = (part.rstrip("abcdefgh") for part in version.split(".") if part)
+    return {"version": version, "parts": [int(part) for part in digits]}
+
+
+def _context(phone: Phone, *, state: str) -> dict:
+    known = state != "common"
+    return {
+        "model": {"name": phone.model, "lines": phone.lines, "keys": phone.keys, "common": [], **phone.traits},
+        "firmware": _firmware(phone.firmware if known else ""),
+        "device": {
+            "mac": phone.mac if known else "",
+            "mac_upper": phone.mac.upper() if known else "",
+            "mac_colon": ":".join(phone.mac[i : i + 2] for i in range(0, 12, 2)) if known else "",
+            "state": {"claimed": "assigned", "common": ""}.get(state, state),
+            "label": "Büro 7 & Co" if state == "claimed" else "",
+        },
+        "urls": {"base": BASE, "files": f"{BASE}/{TOKEN}" if known else BASE, "host": "10.0.0.1", "tftp": "10.0.0.1"},
+        "claimed": state == "claimed",
+        "account": None,
+        "lines": [],
+        "settings": settings(phone, secrets=known),
+        "zone": zone(phone.zone),
+    }
+
+
+def common(phone: Phone) -> dict:
+    return _context(phone, state="common")
+
+
+def unclaimed(phone: Phone) -> dict:
+    account = {
+        "username": f"ap{phone.mac}",
+        "auth_username": f"ap{phone.mac}",
+        "password": "temporary0123456789abcdef",
+        "display_name": "Dial your code",
+        "server": "10.0.0.1",
+        "port": 5060,
+        "transport": "udp",
+    }
+    return {**_context(phone, state="unclaimed"), "account": account}
+
+
+def _line(position: int, **changes: object) -> dict:
+    plain = {
+        "position": position,
+        "username": f"10{position}",
+        "auth_username": f"10{position}",
+        "password": f"pa55word-{position}",
+        "display_name": "",
+        "number": f"+3494400000{position}",
+        "server": "pbx.example.org",
+        "port": 0,
+        "transport": "udp",
+        "backup_server": "",
+        "backup_port": 0,
+        "outbound_proxy": "",
+        "outbound_port": 0,
+        "voicemail": "",
+    }
+    return {**plain, **changes}
+
+
+def claimed(phone: Phone) -> dict:
+    first = _line(
+        1,
+        display_name="Zoë <Núñez> & \"Co\" 'HQ'",
+        auth_username="auth-101",
+        voicemail="*97",
+        backup_server="pbx2.example.org",
+    )
+    second = _line(2, transport="tls", outbound_proxy="edge.example.org", outbound_port=5071, port=5070)
+    return {**_context(phone, state="claimed"), "lines": [first, second][: phone.lines]}
+
+
+CASES = {"common": common, "unclaimed": unclaimed, "claimed": claimed}

@@ -1,0 +1,199 @@
+"""Every shipped template, as whole files: what each phone of the mission gets before, without and with its lines.
+
+``PROVD_UPDATE_GOLDEN=1`` writes the files anew; read the difference before you commit it.
+"""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from provd.plugins.render_engine import Engine
+from provd.plugins.render_once import render_once
+from tests.conformance.parsers import PARSERS, VERSION_LINE, pattern
+from tests.conformance.phones import CASES, PHONES, PLUGINS, Phone
+
+ENGINE = Engine()
+VENDORS = ("cisco_spa", "yealink")
+
+each_phone = pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)
+each_case = pytest.mark.parametrize("case", CASES)
+
+
+def rendered(phone: Phone, case: str, **changes: object) -> bytes:
+    return render_once(PLUGINS / phone.vendor / "templates", phone.job(case, **changes), engine=ENGINE)
+
+
+def pairs(phone: Phone, case: str, **changes: object) -> list[tuple[str, str]]:
+    return PARSERS[phone.rule("device").format](rendered(phone, case, **changes))
+
+
+@each_case
+@each_phone
+def test_the_whole_file(phone, case):
+    body = rendered(phone, case)
+    golden = PLUGINS / phone.vendor / "golden" / f"{phone.model}-{case}.{phone.suffix}"
+    if os.environ.get("PROVD_UPDATE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_bytes(body)
+    assert body.decode() == golden.read_text(encoding="utf-8")
+
+
+def test_no_golden_file_is_left_over():
+    wanted = {f"{phone.vendor}/golden/{phone.model}-{case}.{phone.suffix}" for phone in PHONES for case in CASES}
+    assert wanted == {str(path.relative_to(PLUGINS)) for path in PLUGINS.glob("*/golden/*")}
+
+
+@each_case
+@each_phone
+def test_twice_the_same_octets(phone, case):
+    again = render_once(PLUGINS / phone.vendor / "templates", phone.job(case), engine=Engine())
+    assert again == rendered(phone, case)
+
+
+@each_case
+@each_phone
+def test_the_first_octet_belongs_to_the_format(phone, case):
+    first = b"<flat-profile>\n" if phone.vendor == "cisco_spa" else f"{VERSION_LINE}\n".encode()
+    assert rendered(phone, case).startswith(first)
+
+
+@each_case
+@each_phone
+def test_a_name_occurs_once(phone, case):
+    counts = Counter(name for name, _ in pairs(phone, case))
+    twice = {name for name, count in counts.items() if count > 1}
+    # One line for each of the phone's own users, the only parameter that adds up.
+    assert twice <= {"security.user_password", "static.security.user_password"}
+
+
+@each_phone
+def test_a_common_file_has_no_secret_and_no_account(phone):
+    body = rendered(phone, "common").decode().lower()
+    for word in ("password>", "passwd", "user_password", "account.", "user_id_", "proxy_"):
+        assert word not in body
+
+
+@each_phone
+def test_un_assigning_leaves_nothing_of_the_tenant_behind(phone):
+    names = {name for name, _ in pairs(phone, "unclaimed")}
+    assert {name for name, _ in pairs(phone, "claimed")} <= names
+    body = rendered(phone, "unclaimed").decode()
+    assert "example.org" not in body
+    assert "pa55word" not in body
+
+
+@each_phone
+def test_a_tenant_that_is_switched_off_leaves_a_phone_without_accounts(phone):
+    values = dict(pairs(phone, "claimed", lines=[]))
+    assert set(values) <= {name for name, _ in pairs(phone, "claimed")}
+    enabled = "Line_Enable_1_" if phone.vendor == "cisco_spa" else "account.1.enable"
+    assert values[enabled] in ("No", "0")
+
+
+@each_phone
+def test_more_lines_than_the_model_has_are_left_out(phone):
+    line = dict(phone.job("claimed").context["lines"][0])
+    many = [{**line, "position": place} for place in range(1, phone.lines + 3)]
+    assert {name for name, _ in pairs(phone, "claimed", lines=many)} <= {name for name, _ in pairs(phone, "unclaimed")}
+
+
+def test_lines_may_have_gaps():
+    phone = next(each for each in PHONES if each.model == "T27P")
+    line = dict(phone.job("claimed").context["lines"][0])
+    values = dict(pairs(phone, "claimed", lines=[{**line, "position": 3}]))
+    assert (values["account.1.enable"], values["account.3.enable"]) == ("0", "1")
+    assert (values["linekey.1.type"], values["linekey.1.line"], values["linekey.2.type"]) == ("15", "3", "0")
+
+
+@pytest.mark.parametrize(
+    ("firmware", "generation", "expected"),
+    [
+        ([34, 70, 0, 5], 0, {"flat", "per account"}),
+        ([34, 73, 0, 5], 0, {"flat", "per account"}),
+        ([34, 80, 0, 5], 0, {"flat", "per server"}),
+        ([34, 81, 0, 5], 0, {"static", "per server"}),
+        ([34, 87, 0, 5], 0, {"static", "per server"}),
+        ([], 72, {"flat", "per account"}),
+        ([], 84, {"flat", "static", "per account", "per server"}),
+        ([], 0, {"flat", "static", "per account", "per server"}),
+    ],
+)
+def test_names_follow_the_firmware(firmware, generation, expected):
+    phone = next(each for each in PHONES if each.model == "T23P")
+    model = {**phone.job("claimed").context["model"], "generation": generation}
+    names = {name for name, _ in pairs(phone, "claimed", model=model, firmware={"version": "", "parts": firmware})}
+    telling = {
+        "flat": "auto_provision.server.url",
+        "static": "static.auto_provision.server.url",
+        "per account": "account.1.transport",
+        "per server": "account.1.sip_server.1.transport_type",
+    }
+    assert {kind for kind, name in telling.items() if name in names} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "offset", "rule"),
+    [
+        ("Europe/Madrid", "GMT+01:00", "", "start=3/-1/7/2:0:0;end=10/-1/7/3:0:0;save=1"),
+        ("America/New_York", "GMT-05:00", "", "start=3/8/7/2:0:0;end=11/1/7/2:0:0;save=1"),
+        ("America/Santiago", "GMT-04:00", "", "start=9/2/7/0:0:0;end=4/2/7/0:0:0;save=1"),
+        ("Australia/Lord_Howe", "GMT+10:00", "0/30", "start=10/1/7/2:0:0;end=4/1/7/2:0:0;save=0:30"),
+        ("Pacific/Chatham", "GMT+12:00", "0/45", "start=9/-1/7/2:45:0;end=4/1/7/3:45:0;save=1"),
+        ("Pacific/Marquesas", "GMT-10:00", "0/30", ""),
+        ("Pacific/Kiritimati", "GMT+13:00", "1/0", ""),
+        ("Asia/Kathmandu", "GMT+05:45", "", ""),
+        ("Etc/UTC", "GMT", "", ""),
+    ],
+)
+def test_time_zones_of_the_closed_list(name, zone, offset, rule):
+    from provd.app.zones import zone as rules_of
+
+    phone = PHONES[0]
+    values = dict(pairs(phone, "claimed", zone=rules_of(name)))
+    assert values["Time_Zone"] == zone
+    assert values["Time_Offset__HH_mm_"] == offset
+    assert values["Daylight_Saving_Time_Rule"] == rule
+    assert values["Daylight_Saving_Time_Enable"] == ("Yes" if rule else "No")
+
+
+def known_names(vendor: str) -> list[str]:
+    return (PLUGINS / vendor / "names.txt").read_text(encoding="ascii").splitlines()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_list_of_names_is_sorted(vendor):
+    names = known_names(vendor)
+    assert names == sorted(set(names))
+
+
+@each_case
+@each_phone
+def test_every_name_is_one_a_phone_knows(phone, case):
+    unknown = {pattern(phone.vendor, name) for name, _ in pairs(phone, case)} - set(known_names(phone.vendor))
+    assert not unknown
+
+
+def shared(name: str) -> dict:
+    root = Path(os.environ.get("PROVD_SHARED", PLUGINS.parent / "../shared"))
+    path = root / "data" / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not there")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.shared
+def test_the_element_names_are_those_that_were_found():
+    found = shared("cisco_spa_elements.json")
+    assert set(known_names("cisco_spa")) == {*found["elements"], *found["other_names_seen"]}
+
+
+@pytest.mark.shared
+def test_the_parameter_names_are_those_that_were_found():
+    found = {
+        ".".join("X" if part in "XYxy" else part for part in name.split("."))
+        for name in shared("yealink_params.json")["params"]
+    }
+    assert set(known_names("yealink")) == found
