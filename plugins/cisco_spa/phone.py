@@ -76,6 +76,7 @@ _NUMBER = re.compile(
     r"Network_Startup_Delay|Interdigit_(?:Long|Short)_Timer|SIP_Port_\d+_|Register_Expires_\d+_"
 )
 _URL = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<server>[^/:]+)?(?::(?P<port>\d+))?(?P<path>/.*)?", re.IGNORECASE)
+_LINKSYS = re.compile(r"SPA9\d\d|SPA2102|SPA3102|SPA8[08]00|PAP2T?")
 _BY_LOWER_CASE = {name.lower(): name for name in FACTORY}
 
 Steps = Generator[Step, Result, None]
@@ -96,12 +97,17 @@ class Phone:
 
     def __init__(self, model: Model, handset: Handset, rng: random.Random) -> None:
         self.mac = handset.mac
-        self.settings = dict(FACTORY)
+        self._psn = str(model.traits.get("psn") or model.name.removeprefix("SPA"))
+        self._default_rule = _default_rule(model)
+        self.settings = FACTORY | {"Profile_Rule": self._default_rule}
         self._handset = handset
         self._rng = rng
         self._model = model
         self.version = handset.version or USUAL_FIRMWARE
         self.serial = handset.serial or f"CCQ{handset.mac[-8:].upper()}"
+        # Phones and adapters from before the brand changed call themselves "LINKSYS SPA-942".
+        self._brand = "LINKSYS" if _LINKSYS.fullmatch(model.name) else "Cisco"
+        self._word = next((alias for alias in model.aliases if "-" in alias), model.name)
         self._ip = ""
         self._server = _Server()
         self._succeeded = False
@@ -115,6 +121,8 @@ class Phone:
     @property
     def user_agent(self) -> str:
         """The header of its HTTP requests. The 525 family does not tell its MAC."""
+        if self._brand == "LINKSYS":
+            return f"Linksys/{self._word}-{self.version} ({self.serial})"
         mac = "" if self._model.name.startswith("SPA525") else f"({self.mac.upper()})"
         return f"Cisco/{self._model.name}-{self.version} {mac}({self.serial})"
 
@@ -133,7 +141,7 @@ class Phone:
     def _address(self) -> Generator[Step, Result, LeaseGot]:
         yield Wait(_number(self.settings["Network_Startup_Delay"]), "network start-up")
         while True:
-            lease = yield Dhcp(f"Cisco {self._model.name}", OPTION55, f"SipuraSPA{self.mac[-6:]}")
+            lease = yield Dhcp(f"{self._brand} {self._word}", OPTION55, f"SipuraSPA{self.mac[-6:]}")
             if isinstance(lease, LeaseGot):
                 self._ip = lease.ip
                 return lease
@@ -247,7 +255,7 @@ class Phone:
             "MAU": self.mac.upper(),
             "MAC": self._handset.mac_colon,
             "PN": self._model.name,
-            "PSN": self._model.name.removeprefix("SPA"),
+            "PSN": self._psn,
             "SN": self.serial,
             "CCERT": "Installed",
             "IP": self._ip,
@@ -278,7 +286,7 @@ class Phone:
         )
         if not host:
             scheme, host, port = server.scheme, server.host, server.port
-            if self.settings["Profile_Rule"] == DEFAULT_RULE and len(server.path) > 1:
+            if self.settings["Profile_Rule"] == self._default_rule and len(server.path) > 1:
                 # An option with a whole URL stands for the default rule.
                 path = expand(server.path, self._macros(), [])
         authority = f"{host}:{port}" if port else host
@@ -326,6 +334,13 @@ class Phone:
                 display_name=get(f"Display_Name_{line}_", ""),
                 label=get(f"Short_Name_{line}_", ""),
             )
+
+
+def _default_rule(model: Model) -> str:
+    """The rule from the factory. An adapter that names its file otherwise asks for just that name."""
+    if not model.common:
+        return "/ATA$MAU.cnf.xml"
+    return DEFAULT_RULE if model.common[0].lower().startswith("spa") else f"/{model.common[0]}"
 
 
 def _unpacked(body: bytes) -> bytes:

@@ -57,7 +57,7 @@ FIRMWARE = {
     "W52P": "25.81.0.60",
     "W56P": "25.81.0.60",
 }
-"""What these models usually run; others are taken to run V84 of their family."""
+"""What these models usually run; of others the manifest tells family and generation."""
 
 USER_AGENT_WORDS = {"W56P": "W52P", "T49G": "SIP VP-T49G"}
 """A W56P is a W52P base with another handset and runs the same firmware."""
@@ -101,8 +101,9 @@ class Phone:
         self._name = model.name.replace(" ", "_")
         self._lines = model.lines
         self._common = model.common[0] if model.common else ""
-        family = model.traits.get("family", model.traits.get("firmware_family", "0"))
-        self.version = handset.version or FIRMWARE.get(self._name, f"{family}.84.0.125")
+        self._first_line = int(model.traits.get("first_line", 1))
+        usual = f"{model.traits.get('family', 0)}.{model.traits.get('generation', 0) or 84}.0.15"
+        self.version = handset.version or FIRMWARE.get(self._name, usual)
         self._applied: dict[str, tuple[str, Pairs]] = {}
 
     @property
@@ -173,7 +174,7 @@ class Phone:
                     yield from self._follow(base, boot, answer.body)
                     return True
         files: list[tuple[str, bytes]] = []
-        for name in (self._common, f"{self.mac}.cfg"):
+        for name in filter(None, (self._common, f"{self.mac}.cfg")):
             answer = yield from self._fetch(base, name)
             if isinstance(answer, Failed):
                 return False
@@ -313,7 +314,7 @@ class Phone:
         server, port = ("sip_server.1.address", "sip_server.1.port")
         if self._generation < 73:
             server, port = ("sip_server_host", "sip_server_port")
-        for line in range(1, self._lines + 1):
+        for line in range(self._first_line, self._first_line + self._lines):
             start = f"account.{line}."
             user, host = get(f"{start}user_name", ""), get(start + server, "")
             if get(f"{start}enable") == "1" and user and host:

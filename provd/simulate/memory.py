@@ -37,7 +37,7 @@ class MemoryWorld:
     ip: str = "10.20.16.5"
     server: str = "10.20.0.1"
     options: Mapping[int, bytes] = field(default_factory=dict)
-    files: dict[str, bytes | Failed] = field(default_factory=dict)
+    files: dict[str, bytes | Answer] = field(default_factory=dict)
     serve: Callable[[Mac, str, Fetch], Answer] | None = None
     lease: Callable[[Mac, Dhcp], LeaseGot | Failed] | None = None
     now: float = 0.0
@@ -100,4 +100,4 @@ class MemoryWorld:
         held = self.files.get(step.url)
         if held is None:
             return NotFound()
-        return held if isinstance(held, Failed) else Fetched(held)
+        return Fetched(held) if isinstance(held, bytes) else held
