@@ -1,0 +1,46 @@
+"""A simulated phone of this vendor, for `provd simulate` and the tests. Remove this file if you do not need one.
+
+This one gets an address, takes the server out of option 66, fetches one file of `name = value` lines and looks for an
+account in it. What real phones do (retries, macros, polls) belongs here, in the vendor's own words.
+"""
+
+from __future__ import annotations
+
+import random
+
+from provd.plugin import Model
+from provd.plugin.phone import Account, Complaint, Dhcp, Fetch, Fetched, Handset, LeaseGot, Script, Settled, Wait
+
+
+class Phone:
+    """One phone and its settings."""
+
+    def __init__(self, model: Model, handset: Handset, rng: random.Random) -> None:
+        self.mac = handset.mac
+        self.settings: dict[str, str] = {}
+        self._model = model
+        self._rng = rng
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The one account it can hold."""
+        user, server = self.settings.get("user", ""), self.settings.get("server", "")
+        return (Account(1, user, self.settings.get("password", ""), server),) if user and server else ()
+
+    def run(self) -> Script:
+        """Power on, provision, come back every hour."""
+        lease = yield Dhcp(option60=self._model.name, parameter_list=(1, 3, 66))
+        while not isinstance(lease, LeaseGot):
+            yield Wait(10, "no address")
+            lease = yield Dhcp(option60=self._model.name, parameter_list=(1, 3, 66))
+        while True:
+            answer = yield Fetch(f"{lease.text(66)}/{self.mac}.cfg", {"User-Agent": self._model.name})
+            if isinstance(answer, Fetched):
+                for line in answer.body.decode("utf-8", "replace").splitlines():
+                    name, equals, value = line.partition("=")
+                    if equals:
+                        self.settings[name.strip()] = value.strip()
+                    else:
+                        yield Complaint(f"not a setting: {line!r}")
+            yield Settled(self.accounts)
+            yield Wait(3600 + self._rng.uniform(0, 60), "hourly poll")

@@ -1,0 +1,389 @@
+"""A simulated Yealink phone: which files it asks for, how it reads them, when it comes back.
+
+From the administrator's guides (boot sequence, file grammar) and the templates of other provisioning systems. Where
+firmware generations differ, the second number of the version decides (V72, V81, V84 …).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Generator, Iterator
+
+from provd.plugin import Model
+from provd.plugin.phone import (
+    NEVER,
+    Account,
+    Complaint,
+    Dhcp,
+    Failed,
+    Fetch,
+    Fetched,
+    Handset,
+    LeaseGot,
+    NotFound,
+    Report,
+    Result,
+    Script,
+    Settled,
+    Step,
+    Wait,
+    suspicious,
+)
+
+OPTION60 = "yealink"
+OPTION55 = (1, 2, 3, 4, 6, 7, 12, 15, 28, 42, 66, 67, 43, 120)
+VERSION_LINE = "#!version:1.0.0.1"
+GENERIC_BOOT = "y000000000000.boot"
+
+FACTORY = {
+    "auto_provision.dhcp_option.enable": "1",
+    "auto_provision.repeat.enable": "0",
+    "auto_provision.repeat.minutes": "1440",
+    "auto_provision.attempt_before_failed": "3",
+    "auto_provision.retry_delay_after_file_transfer_failed": "5",
+    "auto_provision.user_agent_mac.enable": "1",
+}
+
+FIRMWARE = {
+    "T21P": "34.72.0.75",
+    "T21P_E2": "52.84.0.125",
+    "T23P": "44.84.0.140",
+    "T23G": "44.84.0.140",
+    "T27P": "45.83.0.35",
+    "T48G": "35.83.0.120",
+    "T48S": "66.86.0.15",
+    "W52P": "25.81.0.60",
+    "W56P": "25.81.0.60",
+}
+"""What these models usually run; of others the manifest tells family and generation."""
+
+USER_AGENT_WORDS = {"W56P": "W52P", "T49G": "SIP VP-T49G"}
+"""A W56P is a W52P base with another handset and runs the same firmware."""
+
+# From V81 these groups carry "static." in front of the name; from V82 the bare names are no longer known.
+_STATIC = re.compile(
+    r"static\.((?:network|auto_provision|autoprovision|firmware|security|syslog|wifi|directory_setting)\..+)"
+)
+_MOVED = re.compile(r"(?:network|auto_provision|autoprovision|firmware|security|syslog|wifi|directory_setting)\.")
+_ACCUMULATES = re.compile(r"(?:static\.)?security\.user_(?:password|name)")
+_NAME = re.compile(r"[A-Za-z0-9_.\-]+")
+_INCLUDE = re.compile(
+    r'(?:\[(?P<model>[^\]]+)\])?include:config\s+(?:"(?P<quoted>[^"]+)"|<(?P<angle>[^>]+)>|(?P<bare>\S+))'
+)
+_VERSION_IN_NAME = re.compile(r"(\d+\.\d+\.\d+\.\d+)\.rom", re.IGNORECASE)
+_CHECKS = (
+    (re.compile(r"account\.\d+\.enable"), re.compile(r"[01]"), "0 or 1"),
+    (re.compile(r"account\.\d+\.sip_server\.\d\.transport_type"), re.compile(r"[0-3]"), "0 to 3"),
+    (
+        re.compile(r"account\.\d+\.(?:sip_server\.\d\.port|sip_server_port|sip_listen_port)"),
+        re.compile(r"\d{1,5}"),
+        "a port",
+    ),
+    (re.compile(r"auto_provision\.repeat\.minutes"), re.compile(r"\d{1,5}"), "1 to 43200"),
+    (re.compile(r"(?:linekey|memorykey)\.\d+\.type"), re.compile(r"\d{1,3}"), "a number"),
+    (re.compile(r"local_time\.time_zone"), re.compile(r"[+-]\d{1,2}(?::\d\d)?|0"), "an offset such as +1 or +5:30"),
+)
+
+Steps = Generator[Step, Result, None]
+Pairs = list[tuple[str, str]]
+
+
+class Phone:
+    """One phone and what it remembers: its settings, and the MD5 of the files it applied last."""
+
+    def __init__(self, model: Model, handset: Handset, rng: random.Random) -> None:
+        self.mac = handset.mac
+        self._mac_colon = handset.mac_colon
+        self.settings = dict(FACTORY)
+        self._rng = rng
+        self._name = model.name.replace(" ", "_")
+        self._lines = model.lines
+        self._common = model.common[0] if model.common else ""
+        self._first_line = int(model.traits.get("first_line", 1))
+        usual = f"{model.traits.get('family', 0)}.{model.traits.get('generation', 0) or 84}.0.15"
+        self.version = handset.version or FIRMWARE.get(self._name, usual)
+        self._applied: dict[str, tuple[str, Pairs]] = {}
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The enabled accounts that have a user and a server."""
+        return tuple(self._enabled_accounts())
+
+    @property
+    def user_agent(self) -> str:
+        """The header of its HTTP requests."""
+        word = USER_AGENT_WORDS.get(self._name, f"SIP-{self._name}" if self._name.startswith("T") else self._name)
+        text = f"Yealink {word} {self.version}"
+        if self.settings.get("auto_provision.user_agent_mac.enable") != "0":
+            text += f" {self._mac_colon}"
+        return text
+
+    def run(self) -> Script:
+        """Power on: get an address, then provision for ever."""
+        lease = yield Dhcp(OPTION60, OPTION55, self.settings.get("network.dhcp_host_name", f"SIP-{self._name}"))
+        while not isinstance(lease, LeaseGot):
+            yield Wait(10, "no address")
+            lease = yield Dhcp(OPTION60, OPTION55)
+        while True:
+            version = self.version
+            yield from self._provision(lease)
+            if self.version != version:
+                continue  # the new firmware boots and starts over
+            yield Settled(self.accounts)
+            yield Wait(*self._pause())
+
+    # --- where to ask -------------------------------------------------------------------------------------------------
+
+    def _provision(self, lease: LeaseGot) -> Steps:
+        """Ask the first source that answers at all: custom option, 66, 43, then the URL stored on the phone."""
+        found = False
+        for origin, text in self._sources(lease):
+            base, complaint = _directory(text)
+            if complaint:
+                yield Complaint(f"{origin}: {complaint}")
+            if not base:
+                continue
+            found = True
+            if (yield from self._provision_from(base)):
+                yield from self._upgrade()
+                return
+        if not found:
+            yield Report("no provisioning server in the lease or on the phone")
+
+    def _sources(self, lease: LeaseGot) -> Iterator[tuple[str, str]]:
+        if self.settings["auto_provision.dhcp_option.enable"] != "0":
+            custom = self.settings.get("auto_provision.dhcp_option.list_user_options", "")
+            for code in [int(word) for word in re.findall(r"\d+", custom)] + [66, 43]:
+                text = lease.text(code)
+                # The layout of option 43 is not documented; only a bare URL is certain to be one.
+                if text and (code != 43 or "://" in text):
+                    yield f"option {code}", text
+        if self.settings.get("auto_provision.server.url"):
+            yield "auto_provision.server.url", self.settings["auto_provision.server.url"]
+
+    def _provision_from(self, base: str) -> Generator[Step, Result, bool]:
+        """The boot files if the firmware knows them, else the common and the MAC file. False: nobody answered."""
+        if self._generation >= 81:
+            for boot in (f"{self.mac}.boot", GENERIC_BOOT):
+                answer = yield from self._fetch(base, boot)
+                if isinstance(answer, Failed):
+                    return False
+                if isinstance(answer, Fetched):
+                    yield from self._follow(base, boot, answer.body)
+                    return True
+        files: list[tuple[str, bytes]] = []
+        for name in filter(None, (self._common, f"{self.mac}.cfg")):
+            answer = yield from self._fetch(base, name)
+            if isinstance(answer, Failed):
+                return False
+            if isinstance(answer, Fetched):
+                files.append((name, answer.body))
+        yield from self._apply(files, overwrite=False)
+        return True
+
+    def _follow(self, base: str, boot: str, body: bytes) -> Steps:
+        """Fetch what a boot file includes, from top to bottom; nothing else is asked for."""
+        lines, complaint = _lines(body)
+        if complaint:
+            yield Complaint(f"{boot}: {complaint}")
+        files: list[tuple[str, bytes]] = []
+        overwrite = False
+        for number, line in lines:
+            include = _INCLUDE.fullmatch(line)
+            if include is not None:
+                if include["model"] and include["model"].upper() not in self._name.upper():
+                    continue
+                name = include["quoted"] or include["angle"] or include["bare"]
+                answer = yield from self._fetch(base, name)
+                if isinstance(answer, Fetched):
+                    files.append((name, answer.body))
+            elif "=" in line:
+                key, _, value = (part.strip() for part in line.partition("="))
+                if key != "overwrite_mode" or value not in {"0", "1"}:
+                    yield Complaint(f"{boot}:{number}: {key} is not for a boot file")
+                overwrite = overwrite or (key, value) == ("overwrite_mode", "1")
+            else:
+                yield Complaint(f"{boot}:{number}: not a line of a boot file")
+        yield from self._apply(files, overwrite=overwrite)
+
+    def _fetch(self, base: str, name: str) -> Generator[Step, Result, Result]:
+        url = name if "://" in name else f"{base}/{name}"
+        answer: Result = None
+        for _ in range(int(self.settings["auto_provision.attempt_before_failed"])):
+            answer = yield Fetch(url, {"User-Agent": self.user_agent, "Accept": "*/*"})
+            if not isinstance(answer, Failed):
+                break
+            seconds = float(self.settings["auto_provision.retry_delay_after_file_transfer_failed"])
+            yield Wait(seconds, f"{name}: {answer.reason}")
+        if isinstance(answer, Fetched):
+            for oddity in answer.oddities:
+                yield Complaint(f"{name}: {oddity}")
+        return answer if isinstance(answer, Fetched | NotFound) else Failed("no file")
+
+    # --- what the files say -------------------------------------------------------------------------------------------
+
+    def _apply(self, files: list[tuple[str, bytes]], *, overwrite: bool) -> Steps:
+        """Take over the settings of files that are not the ones applied last (by MD5)."""
+        changed: list[str] = []
+        for name, body in files:
+            digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
+            if self._applied.get(name, ("", []))[0] == digest:
+                continue
+            pairs: Pairs = []
+            refused = False
+            for complaint in self._read(body, pairs, overwrite=overwrite):
+                refused = refused or complaint.startswith("refused")
+                yield Complaint(f"{name}: {complaint}")
+            if not refused:
+                self._applied[name] = (digest, pairs)
+                changed.append(name)
+        if not changed:
+            yield Report("unchanged")
+            return
+        if overwrite:
+            self.settings = dict(FACTORY)
+        for name, _ in files:
+            if (overwrite or name in changed) and name in self._applied:
+                self._take(self._applied[name][1])
+        yield Report(f"applied {' '.join(changed)}")
+
+    def _read(self, body: bytes, pairs: Pairs, *, overwrite: bool) -> Iterator[str]:
+        """Fill ``pairs`` with what the file sets; gives complaints, fatal where they begin with "refused"."""
+        lines, complaint = _lines(body)
+        if complaint:
+            yield f"refused: {complaint}"
+            return
+        seen: dict[str, str] = {}
+        for number, line in lines:
+            name, equals, value = (part.strip() for part in line.partition("="))
+            if not equals or not _NAME.fullmatch(name):
+                yield f"line {number} is not a parameter: {line[:40]!r}"
+                continue
+            if name in seen and not _ACCUMULATES.fullmatch(name):
+                yield f"line {number}: {name} stands twice; the last one wins"
+            seen[name] = value
+            known = self._known_as(name)
+            if known is None:
+                continue
+            yield from (
+                f"line {number}: {name}: {reason}" for reason in self._doubts(known, value, overwrite=overwrite)
+            )
+            pairs.append((known, value))
+
+    def _known_as(self, name: str) -> str | None:
+        """The one name under which we keep a parameter, or None when this firmware does not know it."""
+        static = _STATIC.fullmatch(name)
+        if static is not None:
+            return static[1] if self._generation >= 81 else None
+        return None if self._generation >= 82 and _MOVED.match(name) else name
+
+    def _doubts(self, name: str, value: str, *, overwrite: bool) -> Iterator[str]:
+        if not value:
+            if self.settings.get(name, "") not in {"", FACTORY.get(name, "")} and not overwrite:
+                yield "an empty value leaves the old one in place; %NULL% resets it"
+            return
+        if value in {"%NULL%", "%EMPTY%"}:
+            return
+        doubt = suspicious(value)
+        if doubt:
+            yield doubt
+        for names, values, expected in _CHECKS:
+            if names.fullmatch(name) and not values.fullmatch(value):
+                yield f"{value!r} is not {expected}"
+
+    def _take(self, pairs: Pairs) -> None:
+        for name, value in pairs:
+            if value in {"%NULL%", "%EMPTY%"}:
+                self.settings.pop(name, None)
+                if name in FACTORY:
+                    self.settings[name] = FACTORY[name]
+            elif value:
+                self.settings[name] = value
+
+    # --- what comes of it ---------------------------------------------------------------------------------------------
+
+    @property
+    def _generation(self) -> int:
+        parts = self.version.split(".")
+        return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+
+    def _enabled_accounts(self) -> Iterator[Account]:
+        get = self.settings.get
+        server, port = ("sip_server.1.address", "sip_server.1.port")
+        if self._generation < 73:
+            server, port = ("sip_server_host", "sip_server_port")
+        for line in range(self._first_line, self._first_line + self._lines):
+            start = f"account.{line}."
+            user, host = get(f"{start}user_name", ""), get(start + server, "")
+            if get(f"{start}enable") == "1" and user and host:
+                number = get(start + port, "")
+                yield Account(
+                    line=line,
+                    username=user,
+                    password=get(f"{start}password", ""),
+                    server=host,
+                    port=int(number) if number.isdigit() else 0,
+                    auth_username=get(f"{start}auth_name", ""),
+                    display_name=get(f"{start}display_name", ""),
+                    label=get(f"{start}label", ""),
+                )
+
+    def _pause(self) -> tuple[float, str]:
+        """How long until it asks again, and why."""
+        get = self.settings.get
+        if self._generation < 80:
+            # V7x polls in the modes that contain "repeatedly" (4, and 6 with power on).
+            if get("auto_provision.mode") in {"4", "6"}:
+                return 60 * _number(get("auto_provision.schedule.periodic_minute", ""), 1440), "periodic check"
+        elif get("auto_provision.repeat.enable") == "1":
+            return 60 * _number(get("auto_provision.repeat.minutes", ""), 1440), "repeat"
+        if get("auto_provision.weekly.enable") == "1":
+            return 86400 * self._rng.uniform(0.5, 7), "weekly check"
+        return NEVER, "no periodic check is configured"
+
+    def _upgrade(self) -> Steps:
+        """Install the firmware of ``firmware.url`` when its name tells another version."""
+        url = self.settings.get("firmware.url", "")
+        named = _VERSION_IN_NAME.search(url)
+        if named is None or named[1] == self.version:
+            return
+        if named[1].split(".")[0] != self.version.split(".")[0]:
+            yield Complaint(f"firmware.url: {named[1]} is for another model")
+            return
+        answer = yield Fetch(url, {"User-Agent": self.user_agent})
+        if isinstance(answer, Fetched):
+            yield Report(f"firmware {self.version} becomes {named[1]}")
+            self.version = named[1]
+
+
+def _number(text: str, otherwise: int) -> int:
+    return max(1, int(text)) if text.isdigit() else otherwise
+
+
+def _directory(text: str) -> tuple[str, str]:
+    """The base URL that a server address stands for (file names are put behind ``/``), and a complaint."""
+    if not text.isprintable() or " " in text:
+        return "", "the address has blanks or control characters in it"
+    complaint = ""
+    if text.lower().endswith((".cfg", ".boot", ".xml")):
+        complaint = "a file name stands where a directory is expected"
+    if "://" not in text:
+        return f"tftp://{text}", complaint
+    if text.partition("://")[0].lower() not in {"tftp", "http", "https"}:
+        return "", "this kind of URL is not simulated"
+    return text, complaint
+
+
+def _lines(body: bytes) -> tuple[list[tuple[int, str]], str]:
+    """The meaningful lines of a file with their numbers, or the reason why the phone does not read it at all."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return [], f"octet {error.start} is not UTF-8"
+    first, *rest = text.split("\n")
+    if first.rstrip("\r") != VERSION_LINE:
+        return [], f"the first line is not {VERSION_LINE} from octet 0"
+    numbered = ((number, line.strip()) for number, line in enumerate(rest, 2))
+    return [(number, line) for number, line in numbered if line and not line.startswith("#")], ""

@@ -1,0 +1,195 @@
+"""The contract of simulated phones: a vendor's ``phone.py`` says what its phones do, step by step, without a socket.
+
+A phone is a generator. It yields what it wants to do next (a :data:`Step`) and is sent what came of it. Who performs
+the steps decides whether that happens on a real network or in a test's memory.
+
+    def run(self) -> Script:
+        lease = yield Dhcp(option60="acme", parameter_list=(1, 3, 66))
+        if isinstance(lease, LeaseGot):
+            answer = yield Fetch(f"http://{lease.text(66)}/acme.cfg")
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from provd.base.types import Mac, mac_text
+from provd.plugin.contract import Model
+
+NEVER = float("inf")
+"""A wait that only a power cycle ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A SIP account as the phone would register it."""
+
+    line: int
+    username: str
+    password: str
+    server: str
+    port: int = 0
+    auth_username: str = ""
+    display_name: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handset:
+    """One phone of a kind: what is printed on its label, and the firmware it came with (empty: the vendor's usual)."""
+
+    mac: Mac
+    serial: str = ""
+    version: str = ""
+
+    @property
+    def mac_colon(self) -> str:
+        """The MAC as people write it: ``80:5e:c0:11:22:33``."""
+        return mac_text(self.mac)
+
+
+# --- what a phone wants to do -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dhcp:
+    """Get an address (DISCOVER to ACK, RFC 2131 section 3.1). Comes to :class:`LeaseGot` or :class:`Failed`.
+
+    ``option60`` and ``hostname`` are left out when empty; ``client_id`` is option 61, ``parameter_list`` option 55.
+    """
+
+    option60: str = ""
+    parameter_list: tuple[int, ...] = ()
+    hostname: str = ""
+    client_id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Get a file. Comes to :class:`Fetched`, :class:`NotFound` or :class:`Failed`.
+
+    ``url`` is ``http://``, ``https://`` or ``tftp://host/name``, where the name is everything after that slash, so a
+    name that itself begins with a slash makes two (RFC 3617).
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing for ``seconds`` (:data:`NEVER`: until somebody pulls the plug). Comes to None."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something an onlooker may want to know. Comes to None."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something in a file or an option that a real phone would not understand, or not as it was meant. Comes to
+    None."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A run of provisioning is over and the phone registers these accounts (none: it has nothing to register).
+    Comes to None."""
+
+    accounts: tuple[Account, ...]
+
+
+Step = Dhcp | Fetch | Wait | Report | Complaint | Settled
+
+# --- what comes of it -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseGot:
+    """The address of the phone, the options of the ACK by code, and the server identifier (option 54)."""
+
+    ip: str
+    options: Mapping[int, bytes]
+    server: str
+
+    def text(self, code: int) -> str:
+        """An option as text, without the NULs some servers end it with; empty when it was not sent."""
+        return self.options.get(code, b"").rstrip(b"\0").decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The file. ``oddities`` are things about the transport that a phone of that age may not understand."""
+
+    body: bytes
+    status: int = 200
+    oddities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """There is no such file: HTTP 404, or TFTP error 1 (RFC 1350)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It did not work: no answer, a refusal, an HTTP status that is neither 200 nor 404."""
+
+    reason: str
+
+
+Result = LeaseGot | Fetched | NotFound | Failed | None
+Script = Generator[Step, Result, None]
+
+
+class Phone(Protocol):
+    """A phone with its memory. Made anew it is as it leaves the factory."""
+
+    @property
+    def mac(self) -> Mac:
+        """Its MAC."""
+        ...
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The accounts its configuration holds now."""
+        ...
+
+    def run(self) -> Script:
+        """Power on. May be called again after the last script was closed: a power cycle keeps the configuration."""
+        ...
+
+
+class PhoneClass(Protocol):
+    """What a vendor's ``phone.py`` exports as ``Phone``."""
+
+    def __call__(self, model: Model, handset: Handset, rng: random.Random) -> Phone:
+        """A factory-fresh phone of that model."""
+        ...
+
+
+_TEMPLATE_RESIDUE = re.compile(r"\{\{|\}\}|\{%|%\}|\$\{")
+_PYTHON_WORDS = frozenset({"None", "True", "False", "Undefined"})
+
+
+def suspicious(value: str) -> str:
+    """Why a value in a configuration file looks like a mistake of whoever wrote the file, or an empty text."""
+    if value in _PYTHON_WORDS:
+        return f"the word {value} is a programmer's, not a phone's"
+    if _TEMPLATE_RESIDUE.search(value):
+        return "template code was left in the value"
+    if not value.isprintable():
+        return "the value has control characters in it"
+    return ""
