@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
 import secrets
 import stat
@@ -84,8 +83,8 @@ class Vault:
 
 
 def _place(table: str, column: str, key: str, name: str) -> bytes:
-    # The associated data; a JSON list, because a settings name or a key may contain any separator.
-    return json.dumps([table, column, key, name]).encode("ascii")
+    # The associated data. A settings name or a key may contain the separator; the length keeps them apart.
+    return f"{table}|{len(column)}|{column}|{key}|{name}".encode("utf-8", "surrogatepass")
 
 
 def _read(path: Path) -> str:
