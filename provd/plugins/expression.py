@@ -1,7 +1,7 @@
 """Is a plugin's regular expression harmless? Its texts come from the network, so it must not be made to crawl.
 
-Texts are cut at 255 characters, and an expression may not nest variable repeats, look around or refer back; with at
-most two unbounded repeats the worst text costs a fraction of a millisecond.
+Texts are cut at 255 characters. An expression may not look around or refer back, and has at most two wide repeats. A
+repeated group must not have many ways to match the same text: nested repeats are what makes matching exponential.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 
 GROUPS = frozenset({"model", "version", "mac", "serial"})
-MOST_UNBOUNDED = 2
-MOST_REPEATS = 60
-_INNER_PRODUCT = 64
-"""How often the body of a bounded repeated group may repeat something, times the group's own count."""
+MOST_WIDE = 2
+WIDE = 100
+"""A repeat of more than this counts as wide; so does one without a bound."""
+MOST_WAYS = 4096
+"""In how many ways a repeated group may take one text apart, at most."""
 
 _REPEAT = re.compile(r"\*|\+|\?|\{(\d+)?(,)?(\d+)?\}")
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
@@ -24,9 +25,9 @@ _UNBOUNDED = 10_000
 
 @dataclass(slots=True)
 class _Group:
-    """What has been seen inside an open group: the largest repeat of variable length."""
+    """An open group; ``ways`` in which its body may match, at most."""
 
-    inner: int = 0
+    ways: int = 1
 
 
 def faults(text: str) -> tuple[str, ...]:
@@ -51,36 +52,35 @@ def faults(text: str) -> tuple[str, ...]:
 def _repeats(text: str) -> list[str]:
     found: list[str] = []
     stack = [_Group()]
-    unbounded = repeats = place = 0
+    wide = place = 0
     closed: _Group | None = None
     while place < len(text):
-        repeat = _REPEAT.match(text, place)
-        if repeat and place:
-            least, most = _bounds(repeat)
-            variable = least != most
-            repeats += most > 1
-            unbounded += most >= _UNBOUNDED
-            if closed is not None and closed.inner and most > 1 and closed.inner * most > _INNER_PRODUCT:
-                found.append(f"repeat inside a repeat at character {place}: {repeat[0]!r} (bound the inner one)")
-            inner = max(most if variable and most > 1 else 0, closed.inner if closed else 0)
-            stack[-1].inner = max(stack[-1].inner, inner)
-            closed = None
-            place = repeat.end() + (text[repeat.end() : repeat.end() + 1] in {"?", "+"})
+        repeat = _REPEAT.match(text, place) if place else None
+        if repeat is None:
+            stack[-1].ways *= closed.ways if closed else 1
+            place, closed = _step(text, place, stack)
             continue
-        if closed is not None:
-            stack[-1].inner = max(stack[-1].inner, closed.inner)
-            closed = None
-        place, closed = _step(text, place, stack)
-    if unbounded > MOST_UNBOUNDED:
-        found.append(f"{unbounded} unbounded repeats; at most {MOST_UNBOUNDED}, write {{1,40}} instead")
-    if repeats > MOST_REPEATS:
-        found.append("too long")
+        least, most = _bounds(repeat)
+        wide += most > WIDE
+        ways = closed.ways if closed else 1
+        if ways > 1 and most > 1 and (most > WIDE or ways**most > MOST_WAYS):
+            found.append(
+                f"repeat of something variable at character {place}: {repeat[0]!r} (bound it, or fix the inside)"
+            )
+            ways = 1
+        stack[-1].ways *= ways ** min(most, WIDE) * (max(most, 2) if least != most else 1)
+        closed = None
+        place = repeat.end() + (text[repeat.end() : repeat.end() + 1] in {"?", "+"})
+    if wide > MOST_WIDE:
+        found.append(f"{wide} wide repeats; at most {MOST_WIDE}, write {{1,40}} instead")
     return found
 
 
 def _step(text: str, place: int, stack: list[_Group]) -> tuple[int, _Group | None]:
     """Behind the element at ``place``, and the group if one was closed there."""
     char = text[place]
+    if char == "|":
+        stack[-1].ways *= 2
     if char == "\\":
         return place + 2, None
     if char == "[":

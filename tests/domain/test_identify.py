@@ -139,7 +139,13 @@ def test_a_shared_prefix_is_believed_only_of_a_client_without_a_class() -> None:
     assert file("aabb02000001.cfg").vendor == ""
 
 
+def test_the_index_routes_the_same_manifests() -> None:
+    (route,) = INDEX.routes.find("acme1.cfg")
+    assert (route.plugin, route.model) == ("acme", "A1")
+
+
 def test_evidence_without_end_is_not_looked_at() -> None:
+    assert INDEX.candidates("user_agent", "acme A1 1.0" + " " * 300) == ()
     assert agent("acme A1 1.0" + " " * 300) == Identity()
     assert file("aabb01223344.cfg" * 100) == Identity()
 
@@ -220,6 +226,15 @@ KNOWN = Identity(vendor="Acme", model="A2P", version="1.0", mac=MAC, serial="S",
 )
 def test_a_more_precise_source_replaces_a_vaguer_one(new: Identity, expected: Identity) -> None:
     assert replace(merge(KNOWN, new), reasons=()) == expected
+
+
+def test_a_weaker_claim_completes_a_stronger_one_of_the_same_plugin_only() -> None:
+    bell = replace(ACME, id="bell", vendor="Bell", matches=(), ouis=(), models=(Model("B1", common=("bell.cfg",)),))
+    index = Index.build((ACME, bell))
+    identity = index.identify(Evidence("http", user_agent="acme A9 1.0", name="bell.cfg"))
+    assert (identity.vendor, identity.model, identity.version, identity.confidence) == ("Bell", "B1", "", 60)
+    identity = index.identify(Evidence("http", user_agent="acme A9 1.0", name="acme1.cfg"))
+    assert (identity.vendor, identity.model, identity.version, identity.confidence) == ("Acme", "A1", "1.0", 60)
 
 
 def test_merge_takes_a_device_record() -> None:

@@ -10,7 +10,7 @@ import pytest
 from provd.base.errors import PluginError
 from provd.base.facts import Fact
 from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
-from provd.plugins.blobs import MAPPED_FROM
+from provd.plugins.blobs import LARGEST, MAPPED_FROM
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 
 MANIFEST = """
@@ -158,6 +158,22 @@ def test_static_files_and_firmware(site: Site) -> None:
     assert catalogue.static("acme", "both.bin") == b"operator's"
     assert catalogue.static("acme", "unknown.bin") is None
     assert catalogue.static("other", "logo.png") is None
+
+
+def test_a_file_that_is_too_large_or_gone_is_not_there(site: Site) -> None:
+    folder = site.plugin(site.bundled, "acme")
+    static = folder / "static"
+    static.mkdir()
+    with (static / "huge.bin").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    (static / "gone.bin").write_bytes(b"x")
+    catalogue = site.catalogue()
+    assert catalogue.static("acme", "huge.bin") is None
+    assert catalogue.static("acme", "gone.bin") == b"x"
+    times = static.stat().st_mtime_ns
+    (static / "gone.bin").unlink()
+    os.utime(static, ns=(times, times))
+    assert catalogue.static("acme", "gone.bin") is None
 
 
 def test_a_new_firmware_file_is_seen_without_a_reload(site: Site) -> None:

@@ -57,6 +57,9 @@ def test_what_cannot_be_made(tmp_path: Path, acme: Path) -> None:
     for plugin, vendor in (("Acme", "Acme"), ("../x", "Acme"), ("bell", 'B"'), ("bell", "")):
         with pytest.raises(UsageError):
             new(tmp_path, plugin, vendor)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError):
+        new(tmp_path / "file", "bell", "Bell")
     with pytest.raises(NotFoundError):
         new(tmp_path, "bell", "Bell", skeleton=tmp_path / "nowhere")
     assert acme.is_dir()
@@ -93,6 +96,30 @@ def test_files_that_are_not_there(acme: Path) -> None:
         "file {common}: there is no templates/common.cfg.j2",
         "there is no README.md",
     )
+
+
+def test_static_files_that_are_not_there(acme: Path) -> None:
+    with (acme / "plugin.toml").open("a") as manifest:
+        manifest.write('[[file]]\nname = "logo.png"\nkind = "static"\ntemplate = "logo.png"\nsecrets = false\n')
+    assert check(acme).problems == ("file logo.png: there is no static/logo.png",)
+    (acme / "static").mkdir()
+    (acme / "static/logo.png").write_bytes(b"x")
+    assert check(acme, render=plain).rendered == 10
+
+
+def test_a_common_file_that_needs_what_it_does_not_get(acme: Path) -> None:
+    def render(job: RenderJob) -> bytes:
+        if job.context["account"] and job.rule.kind == "common":
+            raise PluginError("no")
+        return plain(job)
+
+    assert "file {common} for X50: no" in check(acme, render=render).problems
+
+
+def test_a_plugin_without_advice_is_noted(acme: Path) -> None:
+    text = (acme / "plugin.toml").read_text()
+    (acme / "plugin.toml").write_text(text[: text.index("[[dhcp]]")])
+    assert "no DHCP advice: phones must learn of this server in another way" in check(acme).notes
 
 
 def test_two_plugins_that_claim_the_same(tmp_path: Path, acme: Path) -> None:

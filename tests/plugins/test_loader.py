@@ -155,6 +155,8 @@ def test_every_error_is_told_at_once(write: Write) -> None:
         ),
         ('kind = "device"', 'kind = "absent"', "file[2] ({mac}.cfg).template: an absent file has none"),
         ('template = "d.j2"', "", "file[2] ({mac}.cfg).template: needed for kind 'device'"),
+        ("{mac}.cfg", "mac.cfg", "file[2] (mac.cfg).kind: {mac} in the name and kind 'device' belong together"),
+        ('"{base}/x$PSN.cfg"', '""', "dhcp[2].options.66: is empty"),
         ("{mac}.cfg", "{mac}-{mac}.cfg", "file[2] ({mac}-{mac}.cfg).name: one {mac} or one {common}, no other braces"),
         ("{mac}.cfg", "{mak}.cfg", "file[2] ({mak}.cfg).name: one {mac} or one {common}, no other braces"),
         ("force = [43]", "force = [44]", "dhcp[1].force: there is no options.44"),
