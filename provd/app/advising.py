@@ -49,17 +49,22 @@ class Advising:
         station = self._station
         station.refresh()
         sighting = station.sightings.find(client.mac)
-        if (
-            sighting is not None
-            and sighting.advice is not None
-            and not client.first
-            and sighting.vendor_class == client.vendor_class
-            and sighting.server == client.server
-            and sighting.stamp == station.stamp
-        ):
-            sighting.seen = now
-            return sighting.advice
+        if sighting is not None and not client.first:
+            kept = self._kept(sighting, client)
+            if kept is not None and kept.boot == sighting.boot:
+                sighting.seen = now
+                return kept
         return self._weigh(client, now)
+
+    def _kept(self, sighting: Sighting, client: ClientInfo) -> Advice | None:
+        """The last advice, when it was made for just such a message."""
+        if (
+            sighting.vendor_class == client.vendor_class
+            and sighting.server == client.server
+            and sighting.stamp == self._station.stamp
+        ):
+            return sighting.advice
+        return None
 
     def _weigh(self, client: ClientInfo, now: float) -> Advice:
         station = self._station
@@ -68,12 +73,16 @@ class Advising:
         if device is None and not heard.plugin:
             return PLAIN
         sighting, begins = station.sightings.touch(client.mac, now, first=client.first)
-        if sighting.vendor_class != client.vendor_class or sighting.stamp != station.stamp:
+        kept = self._kept(sighting, client)
+        if kept is not None:
+            advice = kept if kept.boot == sighting.boot else _for_boot(kept, sighting.boot)
+        else:
             sighting.identity = merge(device or sighting.identity, heard)
-        sighting.vendor_class = client.vendor_class
-        sighting.server = client.server
-        sighting.stamp = station.stamp
-        sighting.advice = self._advice(sighting, device, now)
+            sighting.vendor_class = client.vendor_class
+            sighting.server = client.server
+            sighting.stamp = station.stamp
+            advice = self._advice(sighting, device, now)
+        sighting.advice = advice
         if begins:
             identity = sighting.identity
             station.emit(
@@ -81,7 +90,7 @@ class Advising:
                     at=now, mac=client.mac, boot=sighting.boot, via="dhcp", vendor=identity.vendor, model=identity.model
                 )
             )
-        return sighting.advice
+        return advice
 
     def _advice(self, sighting: Sighting, device: Device | None, now: float) -> Advice:
         prepared = self._find(sighting, now)
@@ -162,3 +171,8 @@ class Advising:
         device = self._station.fleet.tables.device(lease.mac)
         if device is not None and device.ip == ip_text(lease.ip):
             self._station.roster.left(device, now)
+
+
+def _for_boot(advice: Advice, boot: str) -> Advice:
+    # Written out: this runs at every DISCOVER, and dataclasses.replace costs three times as much.
+    return Advice(advice.key, advice.options, advice.force, advice.own, phone=advice.phone, boot=boot)

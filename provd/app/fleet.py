@@ -236,7 +236,8 @@ class Fleet:
 
 
 def _with_secrets(record: R) -> R:
-    return replace(record, settings=protect(record.settings))
+    settings = protect(record.settings)
+    return record if settings == record.settings else replace(record, settings=settings)
 
 
 def _restored(before: Kept | None, after: Kept | None, present: Kept | None) -> Kept | None:

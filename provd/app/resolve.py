@@ -152,7 +152,7 @@ class Resolver:
             boot, begins = self._boot(asked, mac, known, heard)
             device = station.fleet.tables.device(mac) or self._admit(asked, mac, identity, boot)
             if device is not None:
-                device = self._learn(asked, device, heard, boot, begins=begins)
+                device = self._learn(asked, device, self._common_news(asked, mac, heard), boot, begins=begins)
             if asked.claims.token or (station.site.secrets == "token" and proven):
                 token = station.token(mac, device)
         return _job(asked, route, model=route.model, device=None, mac=mac, boot=boot, token=token)
@@ -168,6 +168,15 @@ class Resolver:
         if sighting is not None and sighting.user_agent == asked.request.user_agent and known.plugin:
             return _NO_NEWS
         return self._station.knowledge.of_request(asked.request.user_agent, asked.name)
+
+    def _common_news(self, asked: _Asked, mac: Mac, heard: Identity) -> Identity:
+        sighting = self._station.sightings.find(mac)
+        if sighting is None:
+            return heard
+        if sighting.user_agent == asked.request.user_agent and sighting.common == asked.name:
+            return _NO_NEWS
+        sighting.common = asked.name
+        return heard
 
     def _boot(self, asked: _Asked, mac: Mac, known: Known, news: Identity) -> tuple[str, bool]:
         sighting, begins = self._station.sightings.touch(mac, asked.now)

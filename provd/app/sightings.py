@@ -21,8 +21,8 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 class Sighting:
     """One MAC. ``began`` and ``seen`` are seconds; ``acked`` tells that this boot has its lease.
 
-    ``vendor_class``, ``server`` and ``stamp`` are what ``advice`` was made for; ``user_agent`` is the last one whose
-    identity was taken over.
+    ``vendor_class``, ``server`` and ``stamp`` are what ``advice`` was made for; ``user_agent`` and ``common`` are the
+    last User-Agent and common file whose identity was taken over.
     """
 
     mac: Mac
@@ -33,6 +33,7 @@ class Sighting:
     acked: bool = False
     ip: str = ""
     user_agent: str | None = None
+    common: str = ""
     vendor_class: str | None = None
     server: str = ""
     stamp: int = -1
@@ -74,7 +75,6 @@ class Sightings:
             sighting.boot = self._next()
             sighting.began = now
             sighting.acked = False
-            sighting.advice = None
         sighting.seen = now
         return sighting, begins
 

@@ -1,0 +1,219 @@
+"""The fleet in memory: nothing inconsistent gets in, and memory agrees with the journal in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from provd.app.fleet import WRITE_EVERY, Fleet
+from provd.app.ports import Delete, Put
+from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
+from provd.base.secrets import Secret
+from provd.base.types import Mac
+from provd.domain.records import Code, Device, Level, Line, Profile, Tenant
+from tests.app.fakes import OTHER, PHONE, BrokenJournal, MemoryJournal, SlowJournal, claimed, group, line, tenant
+
+
+def fleet_with(*records: object, journal: type[MemoryJournal] = MemoryJournal) -> tuple[Fleet, MemoryJournal]:
+    kept = journal(*records)
+    fleet = Fleet(kept)
+    fleet.load()
+    return fleet, kept
+
+
+async def put(fleet: Fleet, *records: object) -> None:
+    await fleet.change(lambda: [Put(record) for record in records])
+
+
+def test_a_new_store_gets_the_master_tenant():
+    fleet, journal = fleet_with()
+    assert fleet.tables.tenant("master") is not None
+    assert (Tenant, "master") in journal.records
+
+
+def test_secrets_in_settings_come_back_as_secrets():
+    fleet, _ = fleet_with(replace(tenant(), settings={"admin.password": "s3cret"}))
+    assert fleet.tables.tenants["north"].settings == {"admin.password": Secret("s3cret")}
+
+
+async def test_a_change_is_in_memory_and_in_the_journal_and_its_revision_rises():
+    fleet, journal = fleet_with(tenant(), line(), claimed())
+    await put(fleet, replace(fleet.tables.devices[PHONE], lines=("n1",)))
+    assert fleet.tables.devices[PHONE].revision == 2
+    assert journal.device(PHONE) == fleet.tables.devices[PHONE]
+    assert fleet.tables.holder("n1") == PHONE
+    await put(fleet, replace(fleet.tables.devices[PHONE], lines=()))
+    assert fleet.tables.holder("n1") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "reason"),
+    [
+        (Put(claimed(PHONE, tenant="nowhere")), NotFoundError, "no tenant 'nowhere'"),
+        (Put(claimed(PHONE, "n9")), NotFoundError, "has no line 'n9'"),
+        (Put(claimed(PHONE, "s1")), NotFoundError, "tenant 'north' has no line 's1'"),
+        (Put(claimed(PHONE, "n1")), ConflictError, "line 'n1' is on another device"),
+        (Put(claimed(PHONE, "n2", "n2")), ConflictError, "only once"),
+        (Put(claimed(PHONE, profile="leaf-tenant")), NotFoundError, "no group profile"),
+        (Put(claimed(PHONE, profile="none")), NotFoundError, "no group profile"),
+        (Put(line("n9", "nowhere")), NotFoundError, "no tenant"),
+        (Put(line("n1", "south")), ConflictError, "on a device of tenant 'north'"),
+        (Delete(line("n1")), ConflictError, "is on device"),
+        (Delete(tenant()), ConflictError, "has devices"),
+        (Delete(tenant("south")), ConflictError, "has lines"),
+        (Delete(Tenant(id="master", name="")), ConflictError, "cannot be deleted"),
+        (Put(group("root", "leaf")), ConflictError, "inherit from itself"),
+        (Put(group("root", "none")), NotFoundError, "no profile 'none'"),
+        (Delete(group("root")), ConflictError, "parent of another"),
+        (Delete(group("leaf")), ConflictError, "in use by devices"),
+        (Put(Code(code="1", line="n1", tenant="north")), UsageError, "Code is not kept"),
+    ],
+)
+async def test_what_does_not_fit_changes_nothing(change, error, reason):
+    fleet, journal = fleet_with(
+        tenant(),
+        tenant("south"),
+        line(),
+        line("n2"),
+        line("s1", "south"),
+        group("root"),
+        group("leaf", "root"),
+        Profile(id="leaf-tenant", level=Level.TENANT, applies_to="north"),
+        claimed(OTHER, "n1", profile="leaf"),
+        claimed(PHONE),
+    )
+    before = (dict(fleet.tables.devices), dict(fleet.tables.lines), dict(fleet.tables.profiles), fleet.generation)
+    writes = len(journal.batches)
+    with pytest.raises(error, match=reason):
+        await fleet.change(lambda: [change])
+    after = (dict(fleet.tables.devices), dict(fleet.tables.lines), dict(fleet.tables.profiles), fleet.generation)
+    assert after == before
+    assert len(journal.batches) == writes
+    assert fleet.tables.holder("n1") == OTHER
+
+
+async def test_a_line_may_move_between_devices_in_one_change():
+    fleet, journal = fleet_with(tenant(), line(), claimed(PHONE, "n1"), claimed(OTHER))
+    await put(fleet, claimed(OTHER, "n1"), claimed(PHONE))
+    assert fleet.tables.holder("n1") == OTHER
+    assert len(journal.batches[-1]) == 2
+
+
+async def test_a_profile_edit_bumps_numbers_and_touches_no_device():
+    devices = [claimed(Mac(f"02aaaa{number:06x}"), profile="desk") for number in range(500)]
+    fleet, journal = fleet_with(tenant(), group("desk"), *devices)
+    generation, batches = fleet.generation, len(journal.batches)
+    await put(fleet, group("desk", sip__server="new"))
+    assert fleet.generation == generation + 1
+    assert fleet.tables.profiles["desk"].revision == 2
+    assert [len(batch) for batch in journal.batches[batches:]] == [1]
+    assert all(fleet.tables.devices[device.mac] is device for device in devices)
+
+
+async def test_a_record_that_takes_the_key_of_a_deleted_one_starts_above_it():
+    fleet, _ = fleet_with(tenant(), replace(line(), revision=7))
+    await fleet.change(lambda: [Delete(line())])
+    await put(fleet, line())
+    assert fleet.tables.lines["n1"].revision == 8
+
+
+async def test_a_change_that_the_journal_refuses_is_taken_back():
+    fleet, _ = fleet_with(tenant(), line(), claimed(), journal=BrokenJournal)
+    with pytest.raises(StorageError):
+        await put(fleet, claimed(PHONE, "n1"), line("n2"), replace(line(), number="12"))
+    assert fleet.tables.devices[PHONE].lines == ()
+    assert fleet.tables.holder("n1") is None
+    assert fleet.tables.line("n2") is None
+    assert fleet.tables.lines["n1"].number == ""
+    # A file may have been rendered meanwhile: the numbers go on.
+    assert fleet.tables.devices[PHONE].revision == 3
+
+
+async def test_a_refused_deletion_brings_the_record_back():
+    fleet, _ = fleet_with(tenant(), claimed(), journal=BrokenJournal)
+    with pytest.raises(StorageError):
+        await fleet.change(lambda: [Delete(claimed())])
+    assert fleet.tables.devices[PHONE].tenant == "north"
+
+
+async def test_taking_back_keeps_what_was_seen_meanwhile():
+    fleet, journal = fleet_with(tenant(), line(), claimed(), journal=SlowJournal)
+    journal.fails = True
+    change = asyncio.ensure_future(put(fleet, claimed(PHONE, "n1")))
+    await asyncio.sleep(0)
+    assert fleet.tables.devices[PHONE].lines == ("n1",)
+    fleet.note(replace(fleet.tables.devices[PHONE], ip="10.0.0.7"), 100.0)
+    journal.open.set()
+    with pytest.raises(StorageError):
+        await change
+    device = fleet.tables.devices[PHONE]
+    assert (device.lines, device.ip) == ((), "10.0.0.7")
+    fleet.flush(101.0)
+    assert journal.device(PHONE) == device
+
+
+async def test_changes_wait_for_each_other():
+    fleet, journal = fleet_with(tenant(), line(), claimed(PHONE), claimed(OTHER), journal=SlowJournal)
+    first = asyncio.ensure_future(put(fleet, claimed(PHONE, "n1")))
+    second = asyncio.ensure_future(put(fleet, claimed(OTHER, "n1")))
+    await asyncio.sleep(0)
+    journal.open.set()
+    await first
+    with pytest.raises(ConflictError, match="on another device"):
+        await second
+
+
+def test_a_device_that_is_merely_seen_is_written_now_and_then():
+    fleet, journal = fleet_with(claimed(tenant="master"))
+    start = len(journal.batches)
+    for second in range(12):
+        fleet.note(replace(fleet.tables.devices[PHONE], last_seen=float(1000 + second)), 1000.0 + second)
+    assert len(journal.batches) - start == 3
+    assert WRITE_EVERY == 5.0
+    fleet.flush(1012.0)
+    assert journal.device(PHONE).last_seen == 1011.0
+    assert journal.device(PHONE).revision == 1
+    fleet.flush(1013.0)
+    assert len(journal.batches) - start == 4
+
+
+def test_an_urgent_note_is_written_at_once():
+    fleet, journal = fleet_with(claimed(tenant="master"))
+    fleet.note(replace(fleet.tables.devices[PHONE], ip="10.0.0.1"), 1000.0)
+    fleet.note(replace(fleet.tables.devices[PHONE], ip="10.0.0.2"), 1000.1, urgent=True)
+    assert journal.device(PHONE).ip == "10.0.0.2"
+
+
+def test_a_note_that_failed_is_written_later():
+    fleet, journal = fleet_with(claimed(tenant="master"), journal=BrokenJournal)
+    fleet.note(replace(fleet.tables.devices[PHONE], ip="10.0.0.1"), 1000.0)
+    assert journal.device(PHONE).ip == ""
+    journal.broken = False
+    fleet.flush(1001.0)
+    assert journal.device(PHONE).ip == "10.0.0.1"
+
+
+async def test_watchers_hear_of_every_device():
+    fleet, _ = fleet_with(tenant(), claimed())
+    heard = []
+    fleet.watch(lambda before, after: heard.append((before and before.revision, after and after.revision)))
+    fleet.note(replace(fleet.tables.devices[PHONE], version="2"), 1.0)
+    fleet.note(replace(fleet.tables.devices[PHONE], last_seen=2.0), 2.0)
+    await fleet.change(lambda: [Delete(claimed())])
+    assert heard == [(None, 1), (1, 2), (2, None)]
+
+
+async def test_an_empty_plan_writes_nothing():
+    fleet, journal = fleet_with()
+    batches = len(journal.batches)
+    await fleet.change(list)
+    assert len(journal.batches) == batches
+
+
+def test_reading_is_by_kind():
+    fleet, _ = fleet_with(tenant(), line(), claimed(), group("desk"))
+    assert isinstance(fleet.tables.device(PHONE), Device)
+    assert isinstance(fleet.tables.line("n1"), Line)
+    assert list(fleet.tables.profiles) == ["desk"]

@@ -1,0 +1,235 @@
+"""Rendering on request, caching by revision, statics, and what is left when a template fails."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from provd.app.files import UNKNOWN
+from provd.app.ports import Delete, Put
+from provd.app.serving import RETRY
+from provd.app.site import Site
+from provd.base.types import Mac
+from provd.domain.records import DeviceState, Level, Profile
+from tests.app.fakes import (
+    OTHER,
+    PHONE,
+    BrokenJournal,
+    FakeBuckets,
+    MemoryJournal,
+    World,
+    claimed,
+    context_of,
+    group,
+    line,
+    tenant,
+)
+
+
+def open_world(*records: object, journal: type[MemoryJournal] = MemoryJournal) -> World:
+    base = (tenant(), line("n1"), line("n2"), claimed(PHONE, "n1", profile="desk"), claimed(OTHER, "n2"))
+    return World(journal(*base, group("desk", "root"), group("root"), *records), site=Site(secrets="open"))
+
+
+def rendered(world: World) -> list[str]:
+    """Whose files were rendered since the last call."""
+    whose = [job.context["device"]["mac"] or job.context["model"]["name"] for job in world.renderer.jobs]
+    world.renderer.jobs.clear()
+    return whose
+
+
+async def fetch_all(world: World) -> list[str]:
+    for path in (f"/{PHONE}.cfg", f"/{OTHER}.cfg", "/acme-a1.cfg"):
+        assert (await world.fetch(path)).found
+    return rendered(world)
+
+
+async def test_a_file_is_rendered_once_and_kept():
+    world = open_world()
+    assert await fetch_all(world) == [PHONE, OTHER, "A1"]
+    assert await fetch_all(world) == []
+    first = world.boot.ready(world.ask(f"/{PHONE}.cfg"))
+    assert first is world.boot.ready(world.ask(f"/{PHONE}.cfg"))
+
+
+async def test_a_change_renders_what_it_concerns_and_nothing_else():
+    world = open_world()
+    await fetch_all(world)
+
+    async def after(*records: object) -> list[str]:
+        await world.fleet.change(lambda: [Put(record) for record in records])
+        return await fetch_all(world)
+
+    assert await after(group("desk", "root", sip__server="a")) == [PHONE]
+    assert await after(group("root", sip__port=5061)) == [PHONE]
+    assert await after(replace(line("n2"), number="12")) == [OTHER]
+    assert await after(replace(tenant(), name="Far North")) == [PHONE, OTHER]
+    assert await after(tenant("south")) == []
+    assert await after(replace(world.device(OTHER), description="Reception")) == [OTHER]
+    assert await after(Profile(id="all", level=Level.SITE, settings={"ntp.server": "t"})) == [PHONE, OTHER, "A1"]
+    assert await after(Profile(id="v", level=Level.VENDOR, applies_to="acme")) == [PHONE, OTHER, "A1"]
+    assert await after(Profile(id="m", level=Level.MODEL, applies_to="Acme/A1G")) == []
+    assert await after(Profile(id="t", level=Level.TENANT, applies_to="north")) == [PHONE, OTHER]
+    await world.fleet.change(lambda: [Delete(Profile(id="t"))])
+    assert await fetch_all(world) == [PHONE, OTHER]
+    world.catalogue.revision += 1
+    assert await fetch_all(world) == [PHONE, OTHER, "A1"]
+
+
+async def test_an_edit_of_a_shared_profile_costs_the_same_for_many_devices():
+    many = [claimed(Mac(f"02aaaa1{number:05x}"), profile="desk") for number in range(300)]
+    world = open_world(*many)
+    writes = len(world.journal.batches)
+    await world.fleet.change(lambda: [Put(group("desk", sip__server="x"))])
+    assert [len(batch) for batch in world.journal.batches[writes:]] == [1]
+    assert rendered(world) == []
+
+
+async def test_being_served_and_seen_does_not_change_the_bytes():
+    world = World()
+    world.dhcp(PHONE, "10.0.0.5")
+    first = await world.fetch(f"/{PHONE}.cfg", "10.0.0.5")
+    assert world.device(PHONE).state is DeviceState.UNCLAIMED
+    world.clock.pass_(3600)
+    second = await world.fetch(f"/{PHONE}.cfg", "10.0.0.5")
+    assert (first.body, first.etag) == (second.body, second.etag)
+    assert len(world.renderer.jobs) == 1
+    assert first.boot != second.boot
+
+
+async def test_many_who_ask_at_once_wait_for_one_render_and_may_hang_up():
+    world = open_world()
+    world.renderer.gate = asyncio.Event()
+    asking = [asyncio.ensure_future(world.boot.file(world.ask(f"/{PHONE}.cfg"))) for _ in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    world.renderer.gate.set()
+    replies = await asyncio.gather(*asking[1:])
+    assert {reply.found for reply in replies} == {True}
+    assert rendered(world) == [PHONE]
+
+
+async def test_what_changes_during_a_render_is_rendered_again():
+    world = open_world()
+    world.renderer.gate = asyncio.Event()
+    asking = asyncio.ensure_future(world.boot.file(world.ask(f"/{PHONE}.cfg")))
+    await asyncio.sleep(0)
+    await world.fleet.change(lambda: [Put(replace(line("n1"), number="77"))])
+    world.renderer.gate.set()
+    assert context_of(await asking)["lines"][0]["number"] == ""
+    assert context_of(await world.fetch(f"/{PHONE}.cfg"))["lines"][0]["number"] == "77"
+
+
+async def test_a_file_from_before_an_assignment_provisions_nobody():
+    world = open_world()
+    request = world.ask(f"/{PHONE}.cfg")
+    old = await world.boot.file(request)
+    await world.fleet.change(lambda: [Put(line("n3")), Put(replace(world.device(PHONE), lines=("n1", "n3")))])
+    world.boot.served(request, old)
+    assert world.device(PHONE).state is DeviceState.ASSIGNED
+    await world.fetch(f"/{PHONE}.cfg")
+    assert world.device(PHONE).state is DeviceState.PROVISIONED
+
+
+async def test_a_failing_template_leaves_the_last_good_file():
+    world = open_world()
+    good = await world.fetch(f"/{PHONE}.cfg")
+    world.renderer.fails = True
+    await world.fleet.change(lambda: [Put(replace(line("n1"), number="77"))])
+    world.facts.clear()
+    bad = await world.fetch(f"/{PHONE}.cfg")
+    assert bad.body == good.body
+    failure = world.facts[0]
+    assert (failure.ID, failure.last_good, failure.mac) == ("RENDER-FAILED", True, PHONE)
+    # Not for each of five thousand phones again and again.
+    await world.fetch(f"/{PHONE}.cfg")
+    assert len(world.renderer.jobs) == 2
+    world.renderer.fails = False
+    world.clock.pass_(RETRY + 1)
+    assert context_of(await world.fetch(f"/{PHONE}.cfg"))["lines"][0]["number"] == "77"
+
+
+async def test_the_last_good_file_of_a_former_owner_is_never_given():
+    world = open_world(tenant("south"), line("s1", "south"))
+    await world.fetch(f"/{PHONE}.cfg")
+    world.renderer.fails = True
+    moved = replace(world.device(PHONE), tenant="south", lines=("s1",), profile="")
+    await world.fleet.change(lambda: [Put(moved)])
+    assert await world.fetch(f"/{PHONE}.cfg") is UNKNOWN
+    assert world.facts[-1].last_good is False
+
+
+async def test_static_files_come_with_a_strong_tag_and_a_missing_one_is_told():
+    world = open_world()
+    assert not (await world.fetch("/acme.rom")).found
+    assert world.ids()[-1] == "RENDER-FAILED"
+    world.catalogue.statics["acme", "acme.rom"] = b"\x00" * 1000
+    first, second = await world.fetch("/firmware/ACME.ROM"), await world.fetch("/acme.rom")
+    assert first.large
+    assert not first.private
+    assert first.etag == second.etag
+    world.catalogue.statics["acme", "acme.rom"] = b"\x01" * 1000
+    assert (await world.fetch("/acme.rom")).etag != first.etag
+
+
+async def test_tags_are_keyed():
+    one, two = open_world(), open_world()
+    assert (await one.fetch(f"/{PHONE}.cfg")).etag != (await two.fetch(f"/{PHONE}.cfg")).etag
+
+
+async def test_a_new_site_forgets_every_file():
+    world = open_world()
+    await fetch_all(world)
+    world.boot.reconfigure(Site(secrets="open", advertise="new.example"), FakeBuckets(5))
+    assert context_of(await world.fetch(f"/{PHONE}.cfg"))["urls"]["host"] == "new.example"
+
+
+async def test_each_address_of_ours_has_its_own_urls():
+    world = open_world()
+    for local in ("10.0.0.1", "10.1.0.1", "10.0.0.1"):
+        reply = await world.fetch(f"/{PHONE}.cfg", local=local)
+        assert context_of(reply)["urls"]["base"] == f"http://{local}:8667"
+    assert len(world.renderer.jobs) == 2
+
+
+async def test_a_disabled_tenants_phone_stays_claimed_without_accounts():
+    world = open_world()
+    await world.fleet.change(lambda: [Put(replace(tenant(), enabled=False))])
+    context = context_of(await world.fetch(f"/{PHONE}.cfg"))
+    assert (context["claimed"], context["lines"], context["account"]) == (True, [], None)
+
+
+async def test_a_broken_journal_keeps_phones_working():
+    world = World(BrokenJournal(), site=Site(secrets="open"))
+    assert (await world.fetch(f"/{PHONE}.cfg")).found
+    assert world.device(PHONE).state is DeviceState.UNCLAIMED
+    world.journal.broken = False
+    world.fleet.flush(world.clock.now())
+    assert world.journal.device(PHONE).state is DeviceState.UNCLAIMED
+
+
+async def test_devices_that_are_silent_for_long_are_stale_and_come_back():
+    world = World(site=Site(secrets="open", stale_after=100.0))
+    await world.fetch(f"/{PHONE}.cfg")
+    world.clock.pass_(101)
+    assert world.boot.age(world.clock.now()) == 1
+    assert world.boot.age(world.clock.now()) == 0
+    assert world.device(PHONE).state is DeviceState.STALE
+    world.dhcp(PHONE, "10.0.0.5")
+    assert world.device(PHONE).state is DeviceState.IDENTIFIED
+
+
+def test_nothing_is_told_of_an_unknown_file_that_was_delivered():
+    world = World()
+    world.boot.served(world.ask("/x"), UNKNOWN)
+    assert world.ids() == []
+
+
+async def test_an_unchanged_file_counts_as_served():
+    world = open_world()
+    request = world.ask(f"/{PHONE}.cfg")
+    world.boot.served(request, await world.boot.file(request), unchanged=True)
+    served = [fact for fact in world.facts if fact.ID == "FILE-SERVED"]
+    assert [(fact.unchanged, fact.name, fact.kind) for fact in served] == [(True, f"{PHONE}.cfg", "device")]
+    assert world.device(PHONE).state is DeviceState.PROVISIONED
