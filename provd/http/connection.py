@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,11 +25,11 @@ from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.facts.http import ConnectionsLimited, SlowPeersCut
 from provd.http.proxies import TrustedProxies, plain_address
+from provd.http.quiet import quiet_logger
 
 _TOLD_AGAIN = 60.0
 _TOLD_KEPT = 1024
 _ROOT = URL("/")
-_SILENT = logging.getLogger("provd.http")  # aiohttp asks for one; nobody turns it on, facts take the place of logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +158,7 @@ class PhoneConnection(web.RequestHandler):
     def __init__(self, server: web.Server, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
         # Our sweep keeps the time, so aiohttp's own timers are off or far away.
         super().__init__(
-            server, loop=loop, access_log=_SILENT, tcp_keepalive=False, lingering_time=0, auto_decompress=False
+            server, loop=loop, access_log=quiet_logger(), tcp_keepalive=False, lingering_time=0, auto_decompress=False
         )
         self._connections = connections
         self.phase = Phase.HEADER

@@ -11,7 +11,7 @@ socket file's mode and the kernel's word (SO_PEERCRED) that the caller is root, 
 ``GET /v1/tail[?mac=MAC]``
     The answer is 200 and ``application/x-ndjson``, and does not end until the caller leaves or the daemon stops: a
     line per fact as it happens, of all devices or of that one (MAC in any form). A line is an object with ``time``
-    (UTC, ISO 8601), ``level`` (debug, info, warning, error), ``fact`` (the id), ``text`` (the fact as one line for people),
+    (UTC, ISO 8601), ``level`` (debug, info, warning, error), ``fact`` (the id), ``text`` (the fact for people),
     ``mac`` and ``boot`` where there are any, and the fact's own fields. A line with the fact
     ``TAIL-MISSED`` stands for ``missed`` facts that the caller read too slowly to get. An empty line every few
     seconds shows that the daemon is there.
@@ -61,6 +61,7 @@ from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import Mac, parse_mac
 from provd.http.problems import problem, problem_of
+from provd.http.quiet import quiet_logger
 
 Operation = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
 Watch = Callable[[Mac | None], AbstractAsyncContextManager[AsyncIterator[str]]]
@@ -106,7 +107,9 @@ class ControlServer:
         app.router.add_get("/v1", self._list)
         app.router.add_get("/v1/tail", self._tail, allow_head=False)
         app.router.add_post("/v1/{operation}", self._operate)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=quiet_logger(), handle_signals=False, shutdown_timeout=1.0
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
         self._path = path

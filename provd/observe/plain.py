@@ -23,7 +23,7 @@ def utc_text(at: float) -> str:
 
 
 def json_of(fact: Fact, **more: str) -> str:
-    """One line: ``time``, ``level``, ``fact``, ``mac`` and ``boot`` if any, what is added, and the fact's own fields."""
+    """One line: ``time``, ``level``, ``fact``, ``mac`` and ``boot`` if any, what is added, the fact's own fields."""
     head = {"time": utc_text(fact.at), "level": fact.LEVEL.name.lower(), "fact": fact.ID}
     if fact.mac:
         head["mac"] = fact.mac

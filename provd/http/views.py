@@ -1,0 +1,223 @@
+"""What the page shows, as plain data. The daemon fills it in from the fleet, the timeline and the DHCP engine.
+
+Times are seconds since the epoch, 0 for never. Texts may come from the network: the page escapes all of them.
+Nothing in here carries a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, Literal, Protocol, TypeVar
+
+from provd.base.types import Mac
+
+Grade = Literal["debug", "info", "warning", "error"]
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[R]):
+    """One page of a list, and how many rows the whole list has."""
+
+    rows: tuple[R, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BootStep:
+    """One fact of a boot. ``gap`` is seconds since the step before, ``label`` two or three words (``ack``,
+    ``y28.cfg``), ``detail`` the whole of it."""
+
+    at: float
+    gap: float
+    fact: str
+    label: str
+    detail: str = ""
+    level: Grade = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class BootView:
+    """The steps of one boot, oldest first, at least one; ``id`` is empty for what happened outside any boot."""
+
+    id: str
+    steps: tuple[BootStep, ...]
+
+    @property
+    def started(self) -> float:
+        """When its first step happened."""
+        return self.steps[0].at
+
+    @property
+    def seconds(self) -> float:
+        """From the first step to the last."""
+        return self.steps[-1].at - self.steps[0].at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRow:
+    """A device in the overview. ``state`` is one of :class:`provd.domain.records.DeviceState`."""
+
+    mac: Mac
+    vendor: str = ""
+    model: str = ""
+    version: str = ""
+    state: str = "seen"
+    tenant: str = ""
+    label: str = ""
+    """Description, or the display name of its first line."""
+    ip: str = ""
+    lines: int = 0
+    last_seen: float = 0.0
+    last_boot: float = 0.0
+    boot: BootView | None = None
+    """The newest one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRow:
+    """A line of a device."""
+
+    position: int
+    id: str
+    number: str = ""
+    display_name: str = ""
+    username: str = ""
+    server: str = ""
+    transport: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """A setting in force and where it comes from (``tenant acme``); secret values are ``***`` already."""
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """A file that the device may fetch, and when it last did."""
+
+    name: str
+    kind: str
+    last_served: float = 0.0
+    size: int = 0
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """Everything about one device. ``reasons`` say why we think it is what it is."""
+
+    row: DeviceRow
+    serial: str = ""
+    plugin: str = ""
+    confidence: int = 0
+    reasons: tuple[str, ...] = ()
+    first_seen: float = 0.0
+    lines: tuple[LineRow, ...] = ()
+    settings: tuple[SettingRow, ...] = ()
+    files: tuple[FileRow, ...] = ()
+    boots: tuple[BootView, ...] = ()
+    """Newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRow:
+    """An address and its last holder. ``state`` is active, expired, released or declined."""
+
+    ip: str
+    mac: Mac
+    state: str
+    starts: float
+    expires: float
+    """``inf`` for a lease that never ends."""
+    hostname: str = ""
+    subnet: str = ""
+    vendor_class: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalRow:
+    """Something that was refused or went wrong, and why."""
+
+    at: float
+    fact: str
+    level: Grade
+    reason: str
+    mac: Mac | None = None
+    peer: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerRow:
+    """An open socket: ``tftp``, ``0.0.0.0:69``."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedRow:
+    """A part that cannot work, and why."""
+
+    part: str
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginRow:
+    """A vendor plugin in force."""
+
+    id: str
+    version: str
+    models: int
+    devices: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """The daemon itself. ``counts`` are shown in their order, by the words given."""
+
+    version: str
+    started: float
+    listeners: tuple[ListenerRow, ...] = ()
+    degraded: tuple[DegradedRow, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+    plugins: tuple[PluginRow, ...] = field(default=())
+
+
+class Views(Protocol):
+    """Where the page gets its data. Every method is quick and does not raise."""
+
+    def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+        """Devices with every word of the query somewhere in their row, newest boot first; all for an empty text."""
+        ...
+
+    def states(self) -> dict[str, int]:
+        """How many devices are in each state, in the order of a device's life."""
+        ...
+
+    def device(self, mac: Mac) -> DeviceView | None:
+        """One device, or None when nobody knows it."""
+        ...
+
+    def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
+        """Leases in the order of their addresses."""
+        ...
+
+    def refusals(self, offset: int, limit: int) -> Rows[RefusalRow]:
+        """Warnings, refusals and errors, newest first."""
+        ...
+
+    def status(self) -> StatusView:
+        """The daemon itself."""
+        ...
+
+    def unready(self) -> tuple[str, ...]:
+        """What is still missing before phones can be served; empty when READY."""
+        ...
