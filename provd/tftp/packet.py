@@ -120,6 +120,11 @@ def data_header(block: int) -> bytes:
     return _TWO.pack(3, block & 0xFFFF)
 
 
+def ack_packet(block: int) -> bytes:
+    """ACK of a block counted beyond 16 bits."""
+    return _TWO.pack(4, block & 0xFFFF)
+
+
 def decode(datagram: bytes) -> Packet:
     """The packet in a datagram. Raises WireError."""
     if len(datagram) < 4:

@@ -1,7 +1,9 @@
 """The sockets of transfers: one fresh port (TID) for each, whole windows per system call, the MTU of a route.
 
-The sockets are not connected: a datagram from a foreign TID has to be answered with ERROR 5 (RFC 1350 section 4), and
-the kernel keeps such datagrams away from a connected socket.
+A transfer's socket is not connected at first: a datagram from a foreign TID has to be answered with ERROR 5 (RFC 1350
+section 4), and the kernel keeps such datagrams away from a connected socket. Once a transfer has proved to be a long
+one it is connected, which spares the kernel a route look-up for each packet; the kernel itself then refuses
+foreign datagrams (ICMP port unreachable), the transfer goes on as undisturbed.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ _EXTENDED_ERROR: Final = struct.Struct("=I4B2I")
 _UNKNOWN_TID: Final = Error(ErrorCode.UNKNOWN_TID, "unknown transfer ID").encode()
 _ETHERNET_MTU: Final = 1500
 _RESTART_AFTER: Final = 1.0
+_LONG_TRANSFER: Final = 128
+"""Blocks; more than the files of phones have and less than firmware."""
 
 
 def listening_socket(host: str, port: int, receive_buffer: int = 8 << 20) -> socket.socket:
@@ -102,7 +106,7 @@ class Flight:
     """One transfer on the socket that is its TID. Raises OSError when there is no socket to be had."""
 
     __slots__ = (
-        "_segment", "_sendmsg", "asked", "fileno", "peer", "recvfrom", "reply", "request", "sock", "transfer",
+        "_segment", "asked", "fileno", "peer", "recv", "recvfrom", "reply", "request", "send_now", "sendto", "settled", "sock", "transfer",
     )  # fmt: skip
 
     def __init__(
@@ -123,8 +127,26 @@ class Flight:
             raise
         self.fileno = sock.fileno()
         self.recvfrom = sock.recvfrom
-        self._sendmsg = sock.sendmsg
+        self.sendto = sock.sendto
+        self.recv = sock.recv
+        self.send_now = sock.send
+        self.settled = False
         self._segment = segment
+
+    def settle(self) -> None:
+        """Connect the socket of a long transfer, once; from then on ``recv`` and ``send_now`` are the short way.
+
+        To be called while it is our turn to send: what the socket still holds is not from the client then.
+        """
+        if self.settled or self.transfer.acked < _LONG_TRANSFER:
+            return
+        try:
+            self.sock.connect(self.peer)
+            self.settled = True
+            while self.recv(1):
+                pass
+        except OSError:
+            return  # nothing held; or a route that is gone for the moment, and it works without
 
     def send(self, send: Send) -> None:
         """Send what the transfer wants sent.
@@ -135,12 +157,10 @@ class Flight:
             return
         try:
             if not isinstance(send, range):
-                self._sendmsg((send,), (), 0, self.peer)
-            elif len(send) == 1:
-                self._sendmsg(self.transfer.pieces(send), (), 0, self.peer)
-            elif not self._segment or not self._send_segmented(send):
-                for block in send:
-                    self._sendmsg(self.transfer.pieces(range(block, block + 1)), (), 0, self.peer)
+                self.sendto(send, self.peer)
+            elif len(send) == 1 or not self._segment or not self._send_segmented(send):
+                for datagram in self.transfer.datagrams(send):
+                    self.sendto(datagram, self.peer)
         except OSError:
             return
 
@@ -150,7 +170,7 @@ class Flight:
         segmented = ((socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
         try:
             for i in range(0, len(blocks), at_once):
-                self._sendmsg(self.transfer.pieces(blocks[i : i + at_once]), segmented, 0, self.peer)
+                self.sock.sendmsg(self.transfer.pieces(blocks[i : i + at_once]), segmented, 0, self.peer)
         except BlockingIOError:
             raise
         except OSError:
@@ -164,7 +184,7 @@ class Flight:
         if datagram[:2] == b"\0%c" % Opcode.ERROR:
             return
         try:
-            self._sendmsg((_UNKNOWN_TID,), (), 0, source)
+            self.sendto(_UNKNOWN_TID, source)
         except OSError:
             return
 

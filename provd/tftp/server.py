@@ -32,6 +32,7 @@ _BATCH: Final = 256
 _LISTEN_BATCH: Final = 64
 _LARGEST_REQUEST: Final = 2048
 """Four times what RFC 2347 section 2 allows: enough to tell a too long name from noise."""
+_LARGEST_REPLY: Final = 1024
 _SWEEP_SECONDS: Final = 0.025
 
 # Constant and short: an answer must not tell more than the request knew, nor be much longer.
@@ -307,28 +308,40 @@ class TftpServer:
         """Take one datagram from every transfer that has one."""
         now = self._clock.now()
         flights = self._flights
-        for fileno, events in self._epoll.poll(0, most):
-            flight = flights.get(fileno)
-            if flight is None:
-                continue
-            with self._defects:
-                self._arrival(flight, events, now)
+        with self._defects:  # what is left of a batch after a defect is reported again by the next poll
+            for fileno, events in self._epoll.poll(0, most):
+                flight = flights.get(fileno)
+                if flight is None:
+                    continue
+                if events != select.EPOLLIN and flight.unreachable():
+                    flight.transfer.finish(Outcome.UNREACHABLE)
+                    self._land(flight, now)
+                    continue
+                try:
+                    if flight.settled:
+                        datagram = flight.recv(_LARGEST_REPLY)
+                        if (block := flight.transfer.next_block(datagram, now)) is not None:
+                            flight.send_now(block)
+                            continue
+                    else:
+                        datagram, source = flight.recvfrom(_LARGEST_REPLY)
+                        if source != flight.peer:
+                            self._stray(flight, datagram, source, now)
+                            continue
+                        if (block := flight.transfer.next_block(datagram, now)) is not None:
+                            flight.sendto(block, source)
+                            continue
+                except OSError:
+                    continue  # nothing there after all, or a full buffer: the time-out mends it
+                self._reply(flight, datagram, now)
 
-    def _arrival(self, flight: Flight, events: int, now: float) -> None:
-        transfer = flight.transfer
-        if events & select.EPOLLERR and flight.unreachable():
-            transfer.finish(Outcome.UNREACHABLE)
-        else:
-            try:
-                datagram, source = flight.recvfrom(1024)
-            except OSError:
-                return
-            if source != flight.peer:
-                self._stray(flight, datagram, source, now)
-                return
-            flight.send(transfer.receive(datagram, now))
-        if transfer.outcome is not None:
+    def _reply(self, flight: Flight, datagram: bytes, now: float) -> None:
+        send = flight.transfer.receive(datagram, now)
+        if flight.transfer.outcome is not None:
             self._land(flight, now)
+        elif send is not None:
+            flight.settle()
+            flight.send(send)
 
     def _stray(self, flight: Flight, datagram: bytes, source: Peer, now: float) -> None:
         self.stats.strays += 1

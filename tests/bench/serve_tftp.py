@@ -36,7 +36,7 @@ class FolderFiles:
         return self._replies.get(request.path, UNKNOWN)
 
     def file(self, request: FileRequest) -> Awaitable[FileReply]:
-        raise AssertionError("every file of a folder is ready")
+        raise AssertionError(f"{request.path}: every file of a folder is ready")
 
     def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
         pass
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=69)
     parser.add_argument("--per-client", type=int, default=2000)
-    parser.add_argument("--windowsize", type=int, default=Limits.windowsize)
+    parser.add_argument("--windowsize", type=int, default=Limits().windowsize)
     parser.add_argument("--uvloop", action="store_true")
     options = parser.parse_args()
     if options.uvloop:
