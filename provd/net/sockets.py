@@ -17,6 +17,8 @@ IP_PKTINFO: Final = 8
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _SO_RCVBUFFORCE = 33
 _SOL_PACKET = 263
+_PACKET_ADD_MEMBERSHIP = 1
+_PACKET_MR_PROMISC = 1
 _PACKET_IGNORE_OUTGOING = 23
 
 _Instruction = tuple[int, int, int, int]
@@ -55,11 +57,14 @@ def udp_socket(
     return sock
 
 
-def packet_socket(interface: str, ethertype: int, *, udp_port: int = 0, rcvbuf: int = 0) -> socket.socket:
+def packet_socket(
+    interface: str, ethertype: int, *, udp_port: int = 0, rcvbuf: int = 0, promiscuous: bool = False
+) -> socket.socket:
     """A non-blocking raw socket (AF_PACKET) for whole Ethernet frames of ``interface``.
 
     ``ethertype`` chooses what is received; 0 receives nothing (send only). With ``udp_port`` the kernel hands over
-    only unfragmented IPv4 UDP datagrams to that port. Frames sent from this host are not received. Raises ConfigError.
+    only unfragmented IPv4 UDP datagrams to that port. ``promiscuous`` receives frames for other MACs too. Frames sent
+    from this host are not received. Raises ConfigError.
     """
     what = f"raw frames on {interface}"
     try:
@@ -75,6 +80,9 @@ def packet_socket(interface: str, ethertype: int, *, udp_port: int = 0, rcvbuf: 
             sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         _grow(sock, rcvbuf)
         sock.bind((interface, ethertype))
+        if promiscuous:
+            request = struct.pack("iHH8x", socket.if_nametoindex(interface), _PACKET_MR_PROMISC, 0)
+            sock.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, request)
     except OSError as error:
         sock.close()
         _refused(what, error, interface)

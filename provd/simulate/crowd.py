@@ -1,0 +1,159 @@
+"""Many simulated phones at once against any server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from provd.base.clock import Clock, SystemClock
+from provd.base.errors import UsageError
+from provd.base.types import Mac
+from provd.plugin import Manifest, Model
+from provd.plugin.phone import Account, Handset, Phone, PhoneClass
+from provd.simulate.link import Link, RawLink, RelayLink
+from provd.simulate.report import CrowdReport, Tally
+from provd.simulate.session import PhoneEvent, Transport, live
+from provd.simulate.wire import WireTransport
+
+TEMPORARY_PREFIX = "ap"
+"""The account of a phone that nobody has claimed is called by this and its MAC."""
+
+_FALLBACK_OUI = "02005e"
+"""Locally administered, for a vendor whose manifest names no prefix."""
+
+Progress = Callable[[PhoneEvent], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrowdOptions:
+    """Who boots, where, and when it is over.
+
+    The phones speak DHCP either as themselves on ``interface`` or through a relay whose own address is ``relay``; then
+    ``server`` is the DHCP server. ``model`` empty means each model in turn. Every phone starts within ``spread``
+    seconds. The run ends when each phone has an account (with ``claimed``: one of its user's own), or after
+    ``timeout`` seconds. A second of a phone's waiting takes ``tick`` seconds.
+    """
+
+    vendor: str
+    model: str = ""
+    firmware: str = ""
+    count: int = 1
+    interface: str = ""
+    relay: str = ""
+    server: str = ""
+    server_port: int = 67
+    client_port: int = 68
+    spread: float = 0.0
+    seed: int = 1
+    claimed: bool = False
+    timeout: float = 120.0
+    tick: float = 1.0
+    blksize: int = 0
+
+
+async def run(
+    options: CrowdOptions,
+    manifests: Sequence[Manifest],
+    phone_classes: Mapping[str, PhoneClass],
+    progress: Progress = lambda _event: None,
+    *,
+    clock: Clock | None = None,
+) -> CrowdReport:
+    """Let the phones live on the network. ``phone_classes`` is by plugin id; ``progress`` hears every event.
+
+    Raises UsageError for a vendor or model nobody can play, ConfigError when the network cannot be used.
+    """
+    rng = random.Random(options.seed)
+    phones = make_phones(options, manifests, phone_classes)
+    transport = WireTransport(make_link(options), rng, tick=options.tick, blksize=options.blksize)
+    transport.open()
+    try:
+        tally, ok, seconds = await _run(options, phones, transport, progress, clock or SystemClock())
+    finally:
+        transport.close()
+    notes = []
+    if transport.foreign_source:
+        notes.append("leased addresses are not local to this machine: files were asked for from another address")
+    return tally.report(ok=ok, seconds=seconds, retransmissions=transport.retransmissions, notes=tuple(notes))
+
+
+def make_link(options: CrowdOptions) -> Link:
+    """The way to the DHCP server that the options name. Raises UsageError."""
+    if bool(options.interface) == bool(options.relay):
+        raise UsageError("name either an interface or a relay address")
+    if options.interface:
+        return RawLink(options.interface, server_port=options.server_port, client_port=options.client_port)
+    if not options.server:
+        raise UsageError("a relay needs the address of the server")
+    return RelayLink(options.relay, options.server, server_port=options.server_port)
+
+
+def make_phones(
+    options: CrowdOptions, manifests: Sequence[Manifest], phone_classes: Mapping[str, PhoneClass]
+) -> list[Phone]:
+    """Factory-fresh phones, the same ones for the same seed. Raises UsageError."""
+    playable = [
+        manifest
+        for manifest in manifests
+        if manifest.id in phone_classes and options.vendor.lower() in {manifest.vendor.lower(), manifest.id.lower()}
+    ]
+    cast = [(manifest, model) for manifest in playable for model in _models(manifest, options.model)]
+    if not playable:
+        known = sorted({manifest.vendor for manifest in manifests if manifest.id in phone_classes})
+        raise UsageError(f"nobody can play a phone of {options.vendor!r}; known: {', '.join(known) or 'none'}")
+    if not cast:
+        raise UsageError(f"{options.vendor} has no model {options.model!r} that can be played")
+    rng = random.Random(f"{options.seed}/{options.vendor}/{options.model}")
+    start = rng.getrandbits(24)
+    phones: list[Phone] = []
+    for number in range(options.count):
+        manifest, model = cast[number % len(cast)]
+        oui = next((prefix for rule in manifest.ouis for prefix in rule.prefixes), _FALLBACK_OUI)
+        mac = Mac(f"{oui}{start + number & 0xFFFFFF:06x}")
+        handset = Handset(mac, version=options.firmware)
+        phones.append(phone_classes[manifest.id](model, handset, random.Random(f"{options.seed}/{mac}")))
+    return phones
+
+
+def is_temporary(mac: Mac, account: Account) -> bool:
+    """Whether that is the account of a phone that nobody has claimed."""
+    return account.username == TEMPORARY_PREFIX + mac
+
+
+def _models(manifest: Manifest, wanted: str) -> list[Model]:
+    if not wanted:
+        return [model for model in manifest.models if model.common and model.lines]
+    model = manifest.model(wanted)
+    return [] if model is None else [model]
+
+
+async def _run(
+    options: CrowdOptions, phones: Sequence[Phone], transport: Transport, progress: Progress, clock: Clock
+) -> tuple[Tally, bool, float]:
+    tally = Tally(is_temporary)
+    goal = "claimed" if options.claimed else "account"
+    done = asyncio.Event()
+    rng = random.Random(options.seed)
+    began = clock.now()
+
+    def hear(event: PhoneEvent) -> None:
+        tally.hear(event)
+        progress(event)
+        if tally.count(goal) == len(phones):
+            done.set()
+
+    async def start(phone: Phone, delay: float) -> None:
+        await asyncio.sleep(delay)
+        await live(phone, transport, clock, hear)
+
+    try:
+        async with asyncio.timeout(options.timeout), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(start(phone, rng.uniform(0, options.spread))) for phone in phones]
+            await done.wait()
+            for task in tasks:
+                task.cancel()
+    except TimeoutError:
+        pass
+    return tally, done.is_set(), clock.now() - began
