@@ -1,0 +1,91 @@
+"""Everything behind the edges: store, plugins, renderer, fleet and boot. The command line uses it without a daemon."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from provd.app.boot import Boot
+from provd.app.fleet import Fleet
+from provd.app.tokens import Tokens
+from provd.app.zones import zone
+from provd.base.clock import Clock
+from provd.base.errors import PluginError
+from provd.base.facts import FactSink
+from provd.base.types import Mac
+from provd.config.settings import Settings
+from provd.daemon.translate import site_of
+from provd.guard.bucket import KeyedBuckets
+from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
+from provd.plugins.render import RenderPool
+from provd.storage.store import Store
+
+MISSES_AT_ONCE = 10
+MISSES_PER_HOUR = 20
+"""How often a source may ask for files that it may not have."""
+
+
+class Holders:
+    """Who holds an address: the DHCP server once it serves, nobody before or without it."""
+
+    def __init__(self) -> None:
+        self.ask = _nobody
+
+    def holder(self, ip: str) -> Mac | None:
+        """The MAC with an active lease of that address, or None."""
+        return self.ask(ip)
+
+
+def _nobody(_ip: str) -> Mac | None:
+    return None
+
+
+def plugin_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where plugins are looked for; a later folder outranks an earlier one."""
+    return (bundled_plugins(), *settings.plugins.paths, settings.server.state_dir / "plugins")
+
+
+class Core:
+    """The parts and how they know each other. Constructing it opens the database and reads the plugins."""
+
+    def __init__(self, settings: Settings, clock: Clock, emit: FactSink) -> None:
+        state = settings.server.state_dir
+        self.settings = settings
+        self.clock = clock
+        self.emit = emit
+        self.store = Store.open(settings.database.url, state, clock, emit)
+        self.catalogue = PluginCatalogue(plugin_folders(settings), state, clock, emit)
+        self.holders = Holders()
+        self.fleet = Fleet(self.store)
+        self.fleet.load()
+        self.renderer = RenderPool(self.template_folders, clock, emit)
+        site = site_of(settings)
+        self.boot = Boot(
+            fleet=self.fleet,
+            catalogue=self.catalogue,
+            leases=self.holders,
+            renderer=self.renderer,
+            tokens=Tokens(self.store.vault.derive("device tokens")),
+            zone=zone,
+            clock=clock,
+            emit=emit,
+            site=site,
+            misses=KeyedBuckets(MISSES_PER_HOUR / 3600, MISSES_AT_ONCE, 10_000),
+            newcomers=KeyedBuckets(site.max_new_devices / 3600, site.max_new_devices, 1_000),
+            prefix=secrets.token_hex(2),
+            etag_key=self.store.vault.derive("etags"),
+        )
+
+    def template_folders(self, plugin: str) -> tuple[Path, ...]:
+        """Where a plugin's templates are looked for: the operator's overrides first."""
+        override = self.settings.server.state_dir / "overrides" / plugin
+        try:
+            own = self.catalogue.template_root(plugin)
+        except PluginError:
+            return ()
+        return (override, own) if override.is_dir() else (own,)
+
+    async def close(self) -> None:
+        """Stop the renderer and let the store write what it was given."""
+        await self.renderer.close()
+        self.store.close()

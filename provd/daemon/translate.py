@@ -1,0 +1,73 @@
+"""From the configuration file's sections to the values that the parts below take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netaddr import IPNetwork
+
+from provd.app.site import Site
+from provd.base.types import ip_int
+from provd.config.settings import DhcpSection, DhcpSubnet, Settings, option_octets
+from provd.config.values import range_bounds
+from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
+from provd.domain.records import Reservation
+
+
+def site_of(settings: Settings, *, http_port: int | None = None) -> Site:
+    """Policy and addresses. ``http_port`` is the port that was really opened, where the file says 0."""
+    phones, policy = settings.phones, settings.policy
+    listen, tls = phones.listen, phones.tls_listen
+    return Site(
+        secrets=policy.secrets,
+        auto_add=policy.auto_add,
+        max_new_devices=policy.max_new_devices,
+        stale_after=float(policy.stale_after),
+        advertise=settings.server.advertise,
+        http_port=http_port or (listen[0].port if listen else 0),
+        https_port=tls[0].port if tls else 0,
+        sip_port=settings.sip.listen[0].port if settings.sip.listen else 5060,
+    )
+
+
+def dhcp_of(section: DhcpSection) -> DhcpSettings:
+    """The DHCP engine's settings. Raises ConfigError where a subnet contradicts itself."""
+    return DhcpSettings(
+        mode=Mode(section.mode),
+        interfaces=section.interfaces,
+        server_port=section.server_port,
+        client_port=section.client_port,
+        authoritative=section.authoritative,
+        relays=tuple((ip_int(relay), 32) for relay in section.trusted_relays),
+        subnets=tuple(_subnet(subnet) for subnet in section.subnet),
+    )
+
+
+def _subnet(section: DhcpSubnet) -> Subnet:
+    network = IPNetwork(section.network)
+    return Subnet(
+        name=section.network,
+        network=int(network.first),
+        prefixlen=int(network.prefixlen),
+        pools=tuple(range_bounds(pool) for pool in section.pools),
+        routers=tuple(map(ip_int, section.routers)),
+        dns=tuple(map(ip_int, section.dns)),
+        ntp=tuple(map(ip_int, section.ntp)),
+        domain=section.domain,
+        lease=section.lease,
+        probe=section.probe,
+        options={int(code): option_octets(value) for code, value in section.options.items()},
+    )
+
+
+def reserved_of(reservations: Iterable[Reservation]) -> tuple[ReservedAddress, ...]:
+    """The engine's form of the reservations."""
+    return tuple(
+        ReservedAddress(
+            ip=ip_int(reservation.ip),
+            mac=reservation.mac,
+            client=bytes.fromhex(reservation.client_id),
+            hostname=reservation.hostname,
+        )
+        for reservation in reservations
+    )
