@@ -41,7 +41,7 @@ _OPTIONS: Mapping[str, Any] = MappingProxyType(
 class Limits:
     """How long (seconds) and how much a client may take.
 
-    ``header`` runs from the first octet of a request to the end of its header, ``body`` to the end of its body.
+    ``header`` runs from the beginning of a connection, later from the first octet of a request, to the end of a header, ``body`` to the end of its body.
     ``answer`` is the longest time without progress while an answer is read. ``body_octets`` of a body that
     nobody wants are read, so that the answer is not lost in a reset.
     """
@@ -59,12 +59,17 @@ class Limits:
 class Phase(enum.Enum):
     """What a connection waits for."""
 
+    NEW = "new"
+    """Open, and nothing heard yet."""
     IDLE = "idle"
     HEADER = "header"
     BODY = "body"
     WORK = "work"
     """Our own work, which has limits of its own (rendering)."""
     ANSWER = "answer"
+
+
+_SILENT = frozenset({Phase.NEW, Phase.IDLE})
 
 
 @dataclass(slots=True)
@@ -96,6 +101,7 @@ class Connections:
         self._slow = 0
         self._slow_told = -_TOLD_AGAIN
         self._deadline = {
+            Phase.NEW: limits.header,
             Phase.IDLE: limits.idle,
             Phase.HEADER: limits.header,
             Phase.BODY: limits.body,
@@ -138,7 +144,7 @@ class Connections:
             phase = connection.phase
             self.stats.cut[phase.value] += 1
             connection.abort()
-            if phase is not Phase.IDLE:
+            if phase not in _SILENT:
                 self._slow += 1
                 slow = f"{connection.peer} {phase.value}"
         if slow and now - self._slow_told >= _TOLD_AGAIN:
@@ -164,7 +170,7 @@ class PhoneConnection(web.RequestHandler):
     def __init__(self, server: web.Server, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(server, loop=loop, **_OPTIONS)
         self._connections = connections
-        self.phase = Phase.HEADER
+        self.phase = Phase.NEW
         self.since = loop.time()
         self.peer = self.local = ""
         self.secure = self.proxied = self.last = False
@@ -195,11 +201,13 @@ class PhoneConnection(web.RequestHandler):
         """The first octets after a pause begin a header."""
         if self.phase is Phase.IDLE:
             self.enter(Phase.HEADER)
+        elif self.phase is Phase.NEW:
+            self.phase = Phase.HEADER
         super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp allows less than asyncio does
         """Who has sent all is still owed the answer (RFC 9112 section 9.6); aiohttp would close at once."""
-        self.last = not self.secure and self.phase is not Phase.IDLE
+        self.last = not self.secure and self.phase not in _SILENT
         return self.last
 
     def enter(self, phase: Phase) -> None:

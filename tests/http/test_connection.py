@@ -27,6 +27,16 @@ async def test_a_header_has_ten_seconds():
         ]
 
 
+async def test_who_connects_and_says_nothing_has_ten_seconds_too():
+    async with phone_bed() as bed:
+        phone = await bed.client()
+        await until(lambda: bed.server.stats.open)
+        bed.server.sweep(later(10.1))
+        assert await phone.closed()
+        assert bed.server.stats.cut == {"new": 1}
+        assert bed.facts == []
+
+
 async def test_dribbling_octets_do_not_buy_time():
     async with phone_bed() as bed:
         phone = await bed.client()
