@@ -41,9 +41,9 @@ _OPTIONS: Mapping[str, Any] = MappingProxyType(
 class Limits:
     """How long (seconds) and how much a client may take.
 
-    ``header`` runs from the beginning of a connection, later from the first octet of a request, to the end of a header, ``body`` to the end of its body.
-    ``answer`` is the longest time without progress while an answer is read. ``body_octets`` of a body that
-    nobody wants are read, so that the answer is not lost in a reset.
+    ``header`` runs from the beginning of a connection, later from the first octet of a request, to the end of its
+    header, ``body`` to the end of its body. ``answer`` is the longest time without progress while an answer is read.
+    ``body_octets`` of a body that nobody wants are read, so that the answer is not lost in a reset.
     """
 
     header: float = 10.0
