@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -24,21 +25,25 @@ from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.facts.http import ConnectionsLimited, SlowPeersCut
+from provd.http.answer import Answer, DateLine
 from provd.http.proxies import TrustedProxies, plain_address
-from provd.http.quiet import quiet_logger
 
 _TOLD_AGAIN = 60.0
 _TOLD_KEPT = 1024
 _ROOT = URL("/")
+_OPTIONS: Mapping[str, Any] = MappingProxyType(
+    # Our sweep keeps the time, so aiohttp's own timers are off or far away; facts take the place of logs.
+    {"access_log": None, "tcp_keepalive": False, "lingering_time": 0, "auto_decompress": False}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long (seconds) and how much a client may take.
 
-    ``header`` runs from the first octet of a request to the end of its header, ``body`` to the end of its body.
-    ``answer`` is the longest time without progress while an answer is read. ``body_octets`` of a body that
-    nobody wants are read, so that the answer is not lost in a reset.
+    ``header`` runs from the beginning of a connection, later from the first octet of a request, to the end of its
+    header, ``body`` to the end of its body. ``answer`` is the longest time without progress while an answer is read.
+    ``body_octets`` of a body that nobody wants are read, so that the answer is not lost in a reset.
     """
 
     header: float = 10.0
@@ -54,12 +59,17 @@ class Limits:
 class Phase(enum.Enum):
     """What a connection waits for."""
 
+    NEW = "new"
+    """Open, and nothing heard yet."""
     IDLE = "idle"
     HEADER = "header"
     BODY = "body"
     WORK = "work"
     """Our own work, which has limits of its own (rendering)."""
     ANSWER = "answer"
+
+
+_SILENT = frozenset({Phase.NEW, Phase.IDLE})
 
 
 @dataclass(slots=True)
@@ -84,12 +94,14 @@ class Connections:
         self.emit = emit
         self.clock = clock
         self.stats = HttpStats()
+        self.date = DateLine(clock)
         self._open: set[PhoneConnection] = set()
         self._by_address: Counter[str] = Counter()
         self._told: dict[str, float] = {}
         self._slow = 0
         self._slow_told = -_TOLD_AGAIN
         self._deadline = {
+            Phase.NEW: limits.header,
             Phase.IDLE: limits.idle,
             Phase.HEADER: limits.header,
             Phase.BODY: limits.body,
@@ -132,7 +144,7 @@ class Connections:
             phase = connection.phase
             self.stats.cut[phase.value] += 1
             connection.abort()
-            if phase is not Phase.IDLE:
+            if phase not in _SILENT:
                 self._slow += 1
                 slow = f"{connection.peer} {phase.value}"
         if slow and now - self._slow_told >= _TOLD_AGAIN:
@@ -153,18 +165,15 @@ class Connections:
 class PhoneConnection(web.RequestHandler):
     """aiohttp's protocol object with a phase, and without a log."""
 
-    __slots__ = ("_connections", "local", "peer", "phase", "proxied", "secure", "since", "when_written")
+    __slots__ = ("_connections", "last", "local", "peer", "phase", "proxied", "secure", "since", "when_written")
 
     def __init__(self, server: web.Server, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
-        # Our sweep keeps the time, so aiohttp's own timers are off or far away.
-        super().__init__(
-            server, loop=loop, access_log=quiet_logger(), tcp_keepalive=False, lingering_time=0, auto_decompress=False
-        )
+        super().__init__(server, loop=loop, **_OPTIONS)
         self._connections = connections
-        self.phase = Phase.HEADER
+        self.phase = Phase.NEW
         self.since = loop.time()
         self.peer = self.local = ""
-        self.secure = self.proxied = False
+        self.secure = self.proxied = self.last = False
         self.when_written: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -192,7 +201,14 @@ class PhoneConnection(web.RequestHandler):
         """The first octets after a pause begin a header."""
         if self.phase is Phase.IDLE:
             self.enter(Phase.HEADER)
+        elif self.phase is Phase.NEW:
+            self.phase = Phase.HEADER
         super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp allows less than asyncio does
+        """Who has sent all is still owed the answer (RFC 9112 section 9.6); aiohttp would close at once."""
+        self.last = not self.secure and self.phase not in _SILENT
+        return self.last
 
     def enter(self, phase: Phase) -> None:
         """Begin a phase, or the same one anew (progress)."""
@@ -209,6 +225,8 @@ class PhoneConnection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Write the answer; when all of it has left, tell whoever waits for that."""
         self.enter(Phase.ANSWER)
+        if self.last and not self._messages:
+            resp.force_close()
         answer, reset = await super().finish_response(request, resp, start_time)
         self.enter(Phase.IDLE)
         self._connections.stats.answers[answer.status] += 1
@@ -226,7 +244,7 @@ class PhoneConnection(web.RequestHandler):
             self._tell(exc, message or "")
         if request.writer.output_size > 0:
             raise ConnectionError("the answer had begun; it can only be broken off")
-        response = web.Response(status=status, headers={"Server": "provd", "Content-Length": "0"})
+        response = Answer(status, b"", self._connections.date)
         response.force_close()
         return response
 

@@ -20,6 +20,7 @@ from provd.app.files import FileReply, FileRequest, FileService
 from provd.base.clock import Clock
 from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
+from provd.http.answer import Answer
 from provd.http.conditional import Selection, select
 from provd.http.connection import Connections, HttpStats, Limits, Phase, PhoneConnection, PhoneProtocols
 from provd.http.proxies import TrustedProxies
@@ -29,8 +30,8 @@ _PIECE = 64 * 1024
 _BACKLOG = 4096
 _TLS_GOODBYE = 5.0
 _GET_OR_HEAD = frozenset({"GET", "HEAD"})
-_UNKNOWN_HEADERS = {"Server": "provd", "Cache-Control": "no-store", "Content-Length": "0"}
-_METHOD_HEADERS = {"Server": "provd", "Allow": "GET, HEAD", "Content-Length": "0"}
+_UNKNOWN = b"Cache-Control: no-store\r\n"
+_METHODS = b"Allow: GET, HEAD\r\n"
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -117,10 +118,11 @@ class PhoneServer:
         if request.body_exists:
             connection.enter(Phase.BODY)
             read = await self._discard_body(request)
+        response: web.StreamResponse
         if request.method in _GET_OR_HEAD:
             response = await self._file(request, connection)
         else:
-            response = web.Response(status=405, headers=_METHOD_HEADERS)
+            response = Answer(405, _METHODS, self._connections.date)
         if not read:
             response.force_close()
         return response
@@ -145,23 +147,25 @@ class PhoneServer:
         if path is None:
             # Asked for the sake of its counters and facts only: what can be read in two ways is never served.
             self._files.ready(asked)
-            return web.Response(status=404, headers=_UNKNOWN_HEADERS)
+            return Answer(404, _UNKNOWN, self._connections.date)
         reply = self._files.ready(asked)
         if reply is None:
             connection.enter(Phase.WORK)
             reply = await self._files.file(asked)
         if not reply.found:
-            return web.Response(status=404, headers=_UNKNOWN_HEADERS)
+            return Answer(404, _UNKNOWN, self._connections.date)
         chosen = select(request.method, request.headers, etag=reply.etag, size=len(reply.body), ranges=reply.large)
         delivered = chosen.stop == len(reply.body) and chosen.status in {200, 206} and request.method == "GET"
         if delivered or chosen.status == 304:
             connection.when_written = partial(self._files.served, asked, reply, unchanged=chosen.status == 304)
         headers = _headers(reply, chosen)
-        if chosen.status in {304, 412, 416}:
-            return web.Response(status=chosen.status, headers=headers)
-        if isinstance(reply.body, bytes) and not reply.large:
-            return web.Response(status=200, body=reply.body, headers=headers)
-        return await self._stream(request, connection, chosen, headers, memoryview(reply.body))
+        if reply.large or not isinstance(reply.body, bytes):
+            if chosen.status in {200, 206}:
+                return await self._stream(request, connection, chosen, headers, memoryview(reply.body))
+            body = b""
+        else:
+            body = reply.body if chosen.status == 200 else b""
+        return Answer(chosen.status, _lines(headers), self._connections.date, body)
 
     def _file_request(self, request: web.BaseRequest, connection: PhoneConnection, path: str) -> FileRequest:
         peer = connection.peer
@@ -186,7 +190,7 @@ class PhoneServer:
         body: memoryview,
     ) -> web.StreamResponse:
         """A large body in pieces: without a copy of the whole, and so that a reader's progress can be seen."""
-        response = web.StreamResponse(status=chosen.status, headers=headers)
+        response = web.StreamResponse(status=chosen.status, headers={"Server": "provd", **headers})
         response.content_length = chosen.stop - chosen.start
         connection.enter(Phase.ANSWER)
         try:
@@ -203,7 +207,7 @@ class PhoneServer:
 
 
 def _headers(reply: FileReply, chosen: Selection) -> dict[str, str]:
-    headers = {"Server": "provd", "Cache-Control": "no-store" if reply.private else "no-cache"}
+    headers = {"Cache-Control": "no-store" if reply.private else "no-cache"}
     if reply.etag:
         headers["ETag"] = f'"{reply.etag}"'
     if chosen.status in {200, 206}:
@@ -214,6 +218,12 @@ def _headers(reply: FileReply, chosen: Selection) -> dict[str, str]:
         headers["Content-Range"] = f"bytes {chosen.start}-{chosen.stop - 1}/{len(reply.body)}"
     elif chosen.status == 416:
         headers["Content-Range"] = f"bytes */{len(reply.body)}"
-    if chosen.status in {412, 416}:
-        headers["Content-Length"] = "0"
     return headers
+
+
+def _lines(headers: dict[str, str]) -> bytes:
+    """Header lines. Raises ValueError for values that would begin another line, or are not ASCII."""
+    text = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
+        raise ValueError(f"a header value has a line break: {headers!r}")
+    return text.encode("ascii")

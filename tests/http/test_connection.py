@@ -16,7 +16,7 @@ async def test_a_header_has_ten_seconds():
     async with phone_bed() as bed:
         phone = await bed.client()
         phone.send("GET /a HTTP/1.1\r\n")
-        await until(lambda: bed.server.stats.open)
+        await asyncio.sleep(0.03)
         bed.server.sweep(later(9.5))
         assert bed.server.stats.open == 1
         bed.server.sweep(later(10.1))
@@ -25,6 +25,16 @@ async def test_a_header_has_ten_seconds():
         assert [(fact.ID, fact.count, fact.peer, fact.phase) for fact in bed.facts] == [
             ("HTTP-SLOW", 1, "127.0.0.1", "header")
         ]
+
+
+async def test_who_connects_and_says_nothing_has_ten_seconds_too():
+    async with phone_bed() as bed:
+        phone = await bed.client()
+        await until(lambda: bed.server.stats.open)
+        bed.server.sweep(later(10.1))
+        assert await phone.closed()
+        assert bed.server.stats.cut == {"new": 1}
+        assert bed.facts == []
 
 
 async def test_dribbling_octets_do_not_buy_time():
