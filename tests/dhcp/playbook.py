@@ -55,13 +55,16 @@ class Switchboard:
     unbound_leases: list[Lease] = field(default_factory=list)
 
     def advise(self, client: ClientInfo, now: float) -> Advice:
+        del now
         self.asked.append(client)
         return self.advices.get(client.vendor_class, PLAIN)
 
     def bound(self, lease: Lease, boot: str, now: float) -> None:
+        del boot, now
         self.bound_leases.append(lease)
 
     def unbound(self, lease: Lease, now: float) -> None:
+        del now
         self.unbound_leases.append(lease)
 
 
@@ -79,7 +82,7 @@ class Client:
         self.xid += 1
         return self.xid
 
-    def discover(self, wanted: str = "", **more: bytes) -> bytes:
+    def discover(self, wanted: str = "") -> bytes:
         own = dict(self.options)
         if wanted:
             own[50] = ip(wanted).to_bytes(4, "big")
@@ -164,9 +167,7 @@ class Playbook:
         own: dict[int, bytes] = {60: vendor.encode()} if vendor else {}
         return Client(bytes.fromhex("805ec0") + number.to_bytes(3, "big"), own, **options)
 
-    def __call__(
-        self, datagram: bytes, *, to: int = BROADCAST, source: int = 0, link: Link | None = None
-    ) -> list[str]:
+    def __call__(self, datagram: bytes, *, to: int = BROADCAST, source: int = 0, link: Link | None = None) -> list[str]:
         """What happens, line by line."""
         message = decode(datagram)
         return self.perform(self.engine.handle(message, Ingress(link or self.link, source, to), self.now))

@@ -1,0 +1,319 @@
+"""The DHCP server: sockets in front of the engine, the journal behind it.
+
+What has arrived is taken off the sockets before anything is worked on, so that a building full of phones that boots
+at once is not lost in a socket buffer; the work is done in slices between which the rest of the daemon runs.
+Leases of a slice are submitted to the journal together, and their ACKs leave when it reports them durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from provd.app.ports import Journal, Put
+from provd.base.clock import Clock
+from provd.base.errors import ConfigError, StorageError, WireError
+from provd.base.facts import FactSink
+from provd.base.facts.daemon import Degraded, InternalError, Recovered
+from provd.base.facts.dhcp import DhcpLeaseSkipped, DhcpOverrun
+from provd.base.types import Mac, ip_int, ip_text
+from provd.dhcp.effects import Effect, Emit, Persist, Send
+from provd.dhcp.engine import DhcpEngine
+from provd.dhcp.lease import Lease
+from provd.dhcp.packet import decode
+from provd.dhcp.prober import Prober
+from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
+from provd.dhcp.tally import Tally
+from provd.dhcp.wire import LinuxNetwork, Network, Wire
+from provd.net.netlink import Interface
+
+_LARGEST = 2048
+"""Longer datagrams are cut; nothing DHCP is that long."""
+_CONTROL = 64
+_DRAIN = 4096
+"""Datagrams taken from one socket at a time."""
+_SLICE = 128
+"""Datagrams worked on at a time: about two milliseconds."""
+
+
+@dataclass(slots=True)
+class DhcpStats:
+    """Counters since the start, for metrics."""
+
+    received: int = 0
+    malformed: int = 0
+    dropped: int = 0
+    sent: int = 0
+    send_errors: int = 0
+    commits: int = 0
+    leases_written: int = 0
+
+
+_Waiting = tuple[Wire, bytes, str, list[tuple[int, int, bytes]]]
+
+
+class DhcpServer:
+    """Serves the interfaces of the settings. Everything runs on the event loop's thread."""
+
+    def __init__(
+        self,
+        settings: DhcpSettings,
+        engine: DhcpEngine,
+        journal: Journal,
+        sink: FactSink,
+        clock: Clock,
+        *,
+        network: Network | None = None,
+    ) -> None:
+        self.stats = DhcpStats()
+        self._settings = settings
+        self._engine = engine
+        self._journal = journal
+        self._sink = sink
+        self._clock = clock
+        self._network = network or LinuxNetwork()
+        self._wires: dict[str, Wire] = {}
+        self._broken: dict[str, str] = {}
+        self._waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
+        self._working = False
+        self._overrun = Tally(60.0)
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._close_watch = _nothing
+
+    # --- life
+
+    def open(self) -> None:
+        """Open the sockets of every interface that is there; the others are told as degraded and followed."""
+        self._loop = asyncio.get_running_loop()
+        self._prober = Prober(self._loop, self._settings.probe_time, self._probed)
+        for lease, reason in self._engine.skipped:
+            self._sink(DhcpLeaseSkipped(at=self._clock.now(), ip=ip_text(lease.ip & 0xFFFFFFFF), reason=reason))
+        if self._settings.mode is not Mode.OFF:
+            self._close_watch = self._network.watch(self._loop, self.refresh).close
+        self.refresh()
+        self._arm()
+
+    def close(self) -> None:
+        """Close every socket; nothing is answered from now on."""
+        self._close_watch()
+        self._close_watch = _nothing
+        for name in list(self._wires):
+            self._drop(name)
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def reload(self, settings: DhcpSettings, reservations: Sequence[ReservedAddress]) -> None:
+        """Take new settings; leases stay, sockets are opened anew only where they changed."""
+        ports = (settings.server_port, settings.client_port)
+        if ports != (self._settings.server_port, self._settings.client_port) or settings.mode is Mode.OFF:
+            for name in list(self._wires):
+                self._drop(name)
+        was_off = self._settings.mode is Mode.OFF
+        self._settings = settings
+        self._engine.reconfigure(settings, reservations, self._clock.now())
+        if was_off and settings.mode is not Mode.OFF:
+            self._close_watch = self._network.watch(self._loop, self.refresh).close
+        self.refresh()
+        self._arm()
+
+    def refresh(self) -> None:
+        """Compare sockets with interfaces and settings, and mend the difference."""
+        if self._settings.mode is Mode.OFF:
+            return
+        there = {info.name: info for info in self._network.interfaces()}
+        for name in set(self._wires) - set(self._settings.interfaces):
+            self._drop(name)
+        for name in self._settings.interfaces:
+            self._keep(name, there.get(name))
+        own = {address for info in there.values() for address, _ in info.addresses}
+        own |= {address for wire in self._wires.values() for address in wire.link.addresses}
+        self._engine.addressed(frozenset(own), self._clock.now())
+
+    def _keep(self, name: str, info: Interface | None) -> None:
+        """One interface: open, reopen, or leave it as it is."""
+        plain = name[:1].isdigit() and name.count(".") == 3
+        wire = self._wires.get(name)
+        if wire is not None and plain:
+            return
+        if wire is not None and wire.info is not None:
+            old = wire.info
+            if info is not None and info.up and (info.index, info.mac) == (old.index, old.mac):
+                if info.addresses != old.addresses:
+                    wire.moved(info)
+                return
+            self._drop(name)
+        if not plain and (info is None or not info.up):
+            self._degraded(name, "the interface is down" if info else "there is no such interface")
+            return
+        try:
+            wire = Wire(self._network, self._settings, name, None if plain else info)
+        except ConfigError as error:
+            self._degraded(name, str(error))
+            return
+        self._wires[name] = wire
+        self._loop.add_reader(wire.udp.fileno(), self._readable, wire)
+        if wire.raw_refused:
+            self._degraded(name, f"answers are broadcast, addresses not probed: {wire.raw_refused}")
+        elif self._broken.pop(name, None) is not None:
+            self._sink(Recovered(at=self._clock.now(), part=f"dhcp {name}"))
+
+    def _degraded(self, name: str, reason: str) -> None:
+        if self._broken.get(name) != reason:
+            self._broken[name] = reason
+            self._sink(Degraded(at=self._clock.now(), part=f"dhcp {name}", reason=reason))
+
+    def _drop(self, name: str) -> None:
+        wire = self._wires.pop(name)
+        self._loop.remove_reader(wire.udp.fileno())
+        self._prober.forget(wire)
+        wire.close()
+
+    # --- views and commands for others
+
+    def holder(self, ip: str) -> Mac | None:
+        """The MAC with an active lease of that address, or None."""
+        try:
+            return self._engine.holder(ip_int(ip), self._clock.now())
+        except ValueError:
+            return None
+
+    def leases(self) -> Iterable[Lease]:
+        """Every lease that is on disk, also ended ones."""
+        return self._engine.leases()
+
+    def release(self, ip: str) -> bool:
+        """Take an address back from its client. False when it has no active lease. Raises ValueError."""
+        effects = self._engine.release(ip_int(ip), self._clock.now())
+        self._perform_all(effects)
+        return bool(effects)
+
+    # --- datagrams
+
+    def _readable(self, wire: Wire) -> None:
+        receive, waiting, stats = wire.udp.recvmsg, self._waiting, self.stats
+        room = self._settings.queue
+        try:
+            for _ in range(_DRAIN):
+                data, control, _, peer = receive(_LARGEST, _CONTROL)
+                stats.received += 1
+                # Relay, client and first option (the message type, with nearly everybody): of a client that repeats
+                # itself the newest message counts, at the place of the first.
+                waiting[data[24:44] + data[240:243]] = (wire, data, peer[0], control)
+                if len(waiting) > room:
+                    waiting.popitem(last=False)
+                    stats.dropped += 1
+                    self._overflowed()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._loop.call_soon(self.refresh)  # the interface went away
+        if not self._working:
+            self._work()
+
+    def _overflowed(self) -> None:
+        now = self._clock.now()
+        count = self._overrun.told("", now)
+        if count:
+            self._sink(DhcpOverrun(at=now, dropped=count))
+
+    def _work(self) -> None:
+        """Work on one slice of what waits, then let others run."""
+        waiting, persists = self._waiting, list[Persist]()
+        now = self._clock.now()
+        for _ in range(min(_SLICE, len(waiting))):
+            one = waiting.popitem(last=False)[1]
+            try:
+                self._one(one, now, persists)
+            except Exception as error:  # noqa: BLE001 - one client's message must not end the service of all
+                self._sink(InternalError(at=now, where="dhcp.server", reason=repr(error)))
+        self._submit(persists)
+        self._arm()
+        self._working = bool(waiting)
+        if waiting:
+            self._loop.call_soon(self._work)
+
+    def _one(self, waiting: _Waiting, now: float, persists: list[Persist]) -> None:
+        wire, data, source, control = waiting
+        try:
+            message = decode(data)
+        except WireError as error:
+            self.stats.malformed += 1
+            effects = self._engine.malformed(error, source, wire.name, now)
+        else:
+            effects = self._engine.handle(message, wire.ingress(source, control), now)
+        if effects:
+            self._perform(effects, persists)
+
+    # --- effects
+
+    def _perform(self, effects: Iterable[Effect], persists: list[Persist]) -> None:
+        for effect in effects:
+            if isinstance(effect, Emit):
+                self._sink(effect.fact)
+            elif isinstance(effect, Send):
+                self._send(effect)
+            elif isinstance(effect, Persist):
+                persists.append(effect)
+            else:
+                wire = self._wires.get(effect.interface)
+                if wire is not None:
+                    self._prober.probe(effect, wire)
+
+    def _perform_all(self, effects: Iterable[Effect]) -> None:
+        persists: list[Persist] = []
+        self._perform(effects, persists)
+        self._submit(persists)
+        self._arm()
+
+    def _send(self, send: Send) -> None:
+        wire = self._wires.get(send.interface)
+        if wire is None:
+            return  # its interface went away while the lease was being written
+        try:
+            wire.send(send)
+        except OSError:
+            self.stats.send_errors += 1  # like a lost datagram: the client repeats itself
+        else:
+            self.stats.sent += 1
+
+    def _submit(self, persists: list[Persist]) -> None:
+        if persists:
+            changes = [Put(persist.lease) for persist in persists]
+            self._journal.submit(changes, functools.partial(self._stored, persists))
+
+    def _stored(self, batch: list[Persist], error: StorageError | None) -> None:
+        now = self._clock.now()
+        if error is None:
+            self.stats.commits += 1
+            self.stats.leases_written += len(batch)
+            self._perform_all(self._engine.persisted(batch, now))
+        else:
+            self._perform_all(self._engine.persist_failed(batch, error, now))
+
+    def _probed(self, ip: int, holder: Mac | None) -> None:
+        self._perform_all(self._engine.probed(ip, holder, self._clock.now()))
+
+    # --- the clock
+
+    def _arm(self) -> None:
+        """See to it that the engine is woken at its deadline."""
+        deadline = self._engine.deadline
+        if deadline >= self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - self._clock.now()), self._expire)
+
+    def _expire(self) -> None:
+        self._timer_at = float("inf")
+        self._perform_all(self._engine.expire(self._clock.now()))
+
+
+def _nothing() -> None:
+    """Nothing is watched."""
