@@ -6,6 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from provd.base.errors import WireError
@@ -48,6 +49,8 @@ async def http_get(
                 return await _answer(reader)
             finally:
                 writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
     except TimeoutError:
         return Failed(f"no answer within {patience:.0f} s")
     except (WireError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:

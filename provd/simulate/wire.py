@@ -33,7 +33,6 @@ from provd.simulate.http_client import http_get
 from provd.simulate.link import Link
 from provd.simulate.tftp_client import tftp_get
 
-_FIRST_DELAY = 4.0
 _TRIES = 4
 _MAXIMUM_SIZE = 1500
 
@@ -45,17 +44,26 @@ class WireTransport:
     """Sockets for a crowd of phones. Open it before use, close it afterwards.
 
     ``tick`` is how many real seconds a second of a phone's waiting takes; time-outs of protocols are not changed by
-    it. ``patience`` is seconds for an HTTP request. ``blksize`` makes the TFTP client ask for that block size (and
+    it. ``patience`` is seconds for an HTTP request, ``first_delay`` until a DHCP message is sent again (then twice as
+    long, and so on). ``blksize`` makes the TFTP client ask for that block size (and
     for the size of the file).
     """
 
     def __init__(
-        self, link: Link, rng: random.Random, *, tick: float = 1.0, patience: float = 10.0, blksize: int = 0
+        self,
+        link: Link,
+        rng: random.Random,
+        *,
+        tick: float = 1.0,
+        patience: float = 10.0,
+        first_delay: float = 4.0,
+        blksize: int = 0,
     ) -> None:
         self._link = link
         self._rng = rng
         self._tick = tick
         self._patience = patience
+        self._first_delay = first_delay
         self._blksize = blksize
         self._waiting: dict[int, asyncio.Queue[Reply]] = {}
         self.retransmissions = 0
@@ -107,13 +115,13 @@ class WireTransport:
         self, mac: Mac, xid: int, replies: asyncio.Queue[Reply], kind: int, options: list[_Option], wanted: set[int]
     ) -> Reply | None:
         """Send until one of the wanted replies comes; None when none does."""
-        delay = _FIRST_DELAY
+        delay = self._first_delay
         elapsed = 0.0
         chaddr = bytes.fromhex(mac)
         for attempt in range(_TRIES):
             self.retransmissions += attempt > 0
             self._link.send(chaddr, encode(kind, xid, chaddr, options, secs=int(elapsed), giaddr=self._link.giaddr))
-            patience = delay + self._rng.uniform(-1, 1)
+            patience = delay + self._first_delay * self._rng.uniform(-0.25, 0.25)
             try:
                 async with asyncio.timeout(patience):
                     while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ class MiniServer:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
+        self._handlers: set[asyncio.Task[None]] = set()
         self._web = await asyncio.start_server(self._http, self.ip, 0)
         self.http_port = self._web.sockets[0].getsockname()[1]
         self._tftp, _ = await loop.create_datagram_endpoint(lambda: _Tftp(self), local_addr=(self.ip, 0))
@@ -49,6 +51,7 @@ class MiniServer:
         self._tftp.close()
         self._web.close()
         await self._web.wait_closed()
+        await asyncio.gather(*self._handlers)
 
     @property
     def http(self) -> str:
@@ -84,6 +87,17 @@ class MiniServer:
         return reply + b"\xff", "" if giaddr == bytes(4) else ip_text(int.from_bytes(giaddr, "big"))
 
     async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._handlers.add(task)
+        task.add_done_callback(self._handlers.discard)
+        with suppress(asyncio.IncompleteReadError, OSError):
+            await self._serve(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         path = head.split(" ")[1]
         fields = {
@@ -95,7 +109,6 @@ class MiniServer:
         length = str(len(body or b"")).encode()
         writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: " + length + b"\r\n\r\n" + (body or b""))
         await writer.drain()
-        writer.close()
 
 
 class _Dhcp(asyncio.DatagramProtocol):
