@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnClause, Engine, Table, column, select
 from sqlalchemy import table as table_named
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
 
 from provd.storage.session import lenient, reason_of
 from provd.storage.tables import METADATA
@@ -30,15 +31,16 @@ def damage_of(path: Path) -> str:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in _DAMAGE:
+        if is_damage(error):
             return reason_of(error)
         raise
     return "" if finding == "ok" else " ".join(str(finding).split())
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether this error of the SQLite driver says that the file is damaged."""
-    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+    """Whether this error, of SQLAlchemy or of the SQLite driver, says that the file is damaged."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(origin, sqlite3.DatabaseError) and getattr(origin, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def move_aside(path: Path) -> Path:

@@ -241,7 +241,7 @@ def _sound_engine(url: URL, clock: Clock, emit: FactSink) -> Engine:
         try:
             _upgrade(engine, clock, emit)
         except DBAPIError as error:
-            if not rescue.is_damage(error.orig):
+            if not rescue.is_damage(error):
                 raise
             damage = reason_of(error)
     if path and damage:

@@ -11,13 +11,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from provd.base.facts import Fact
 from provd.storage.store import Store
 from provd.storage.writer import Limits
+
+F = TypeVar("F", bound=Fact)
 
 _BIN = Path("/usr/lib/postgresql/15/bin")
 
@@ -57,7 +59,7 @@ class Place:
         while self._open:
             self._open.pop().close()
 
-    def told(self, kind: type[Fact]) -> list[Fact]:
+    def told(self, kind: type[F]) -> list[F]:
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
 

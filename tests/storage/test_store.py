@@ -6,6 +6,8 @@ import asyncio
 import stat
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from provd.domain.records import (
     Tenant,
 )
 from provd.storage.store import Store
+from tests.storage.conftest import Place
 
 DESK = Mac("805ec0112233")
 
@@ -70,7 +73,7 @@ def a_lease(ip: int, mac: str = DESK) -> Lease:
     return Lease(ip=ip, client=b"\x01c", mac=Mac(mac), state=LeaseState.ACTIVE, starts=1, expires=2)
 
 
-async def test_what_was_committed_is_loaded_again(place: Any) -> None:
+async def test_what_was_committed_is_loaded_again(place: Place) -> None:
     store = place.open()
     await store.commit([Put(record) for record in RECORDS])
     store = place.reopen()
@@ -107,7 +110,7 @@ async def test_more_rows_than_one_statement_carries(store: Store) -> None:
     assert store.load(Lease) == leases[-1:]
 
 
-async def test_the_master_tenant_always_exists(place: Any) -> None:
+async def test_the_master_tenant_always_exists(place: Place) -> None:
     store = place.open()
     assert [tenant.id for tenant in store.load(Tenant)] == [MASTER_TENANT]
     await store.commit([Delete(Tenant(id=MASTER_TENANT, name=""))])
@@ -125,7 +128,7 @@ async def test_a_code_opens_one_line_only(store: Store) -> None:
     assert store.load(Code) == [of_two]
 
 
-async def test_a_bad_submission_sinks_alone(place: Any) -> None:
+async def test_a_bad_submission_sinks_alone(place: Place) -> None:
     store = place.open()
     heard: dict[str, list[Any]] = {"good": [], "bad": []}
     await store.commit([Put(Code(code="1", line="1", tenant="a"))])
@@ -182,7 +185,7 @@ async def test_pruning_keeps_the_newest_facts(store: Store) -> None:
     assert store.facts()[0].seq == 1201, "numbers are not given twice"
 
 
-async def test_secrets_are_not_readable_in_the_files(sqlite_place: Any) -> None:
+async def test_secrets_are_not_readable_in_the_files(sqlite_place: Place) -> None:
     store = sqlite_place.open()
     await store.commit([Put(record) for record in RECORDS])
     store.close()
@@ -202,22 +205,27 @@ async def test_a_closed_store_refuses(store: Store) -> None:
         await store.commit([Put(a_lease(2))])
 
 
-async def test_close_drains_what_is_queued(place: Any) -> None:
+async def test_close_drains_what_is_queued(place: Place) -> None:
     store = place.open()
-    heard: list[Any] = []
+    heard: list[asyncio.Future[Any]] = []
+
+    def waiter() -> Callable[[StorageError | None], None]:
+        future = asyncio.get_running_loop().create_future()
+        heard.append(future)
+        return future.set_result
+
     for ip in range(700):
-        store.submit([Put(a_lease(ip))], heard.append)
-    store.submit([Put(StoredFact(fact="F", at=1.0))], heard.append)
+        store.submit([Put(a_lease(ip))], waiter())
+    store.submit([Put(StoredFact(fact="F", at=1.0))], waiter())
     store.close()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert heard == [None] * 701
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*heard) == [None] * 701
     store = place.open()
     assert len(store.load(Lease)) == 700
     assert len(store.facts()) == 1
 
 
-async def test_a_wrong_key_file_costs_the_secret_rows_only(place: Any) -> None:
+async def test_a_wrong_key_file_costs_the_secret_rows_only(place: Place) -> None:
     store = place.open()
     await store.commit([Put(record) for record in RECORDS])
     place.close()
@@ -231,7 +239,7 @@ async def test_a_wrong_key_file_costs_the_secret_rows_only(place: Any) -> None:
     assert "not in the key file" in skipped[0].reason
 
 
-async def test_derived_keys_survive_a_restart(place: Any) -> None:
+async def test_derived_keys_survive_a_restart(place: Place) -> None:
     token = place.open().vault.derive("device tokens")
     assert len(token) == 32
     store = place.reopen()
@@ -241,13 +249,14 @@ async def test_derived_keys_survive_a_restart(place: Any) -> None:
 
 async def test_a_cancelled_commit_is_written_all_the_same(store: Store) -> None:
     task = asyncio.ensure_future(store.commit([Put(a_lease(1))]))
-    await asyncio.sleep(0)
-    task.cancel()
+    asyncio.get_running_loop().call_soon(task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
     await store.commit([Put(a_lease(2))])
     assert len(store.load(Lease)) == 2
 
 
-async def test_ten_thousand_devices_lines_and_leases_load_quickly(place: Any) -> None:
+async def test_ten_thousand_devices_lines_and_leases_load_quickly(place: Place) -> None:
     store = place.open()
     macs = [f"{number:012x}" for number in range(10_000)]
     settings = {"locale.language": "en"}
@@ -258,10 +267,10 @@ async def test_ten_thousand_devices_lines_and_leases_load_quickly(place: Any) ->
     counts = [len(store.load(kind)) for kind in (Device, Line, Lease)]
     took = time.process_time() - began
     assert counts == [10_000] * 3
-    assert took < 1.0, "0.2 s on an idle machine; the margin is for a shared one"
+    assert took < 3.0, "0.3 s without a tracer on a machine of our own; this is to notice another order"
 
 
-def test_a_current_database_opens_without_alembic(sqlite_place: Any) -> None:
+def test_a_current_database_opens_without_alembic(sqlite_place: Place) -> None:
     sqlite_place.open()
     assert [(fact.was, fact.now) for fact in sqlite_place.told(StoreUpgraded)] == [("", "0001")]
     for name in [name for name in sys.modules if name.split(".")[0] == "alembic"]:
@@ -271,12 +280,12 @@ def test_a_current_database_opens_without_alembic(sqlite_place: Any) -> None:
     assert len(sqlite_place.told(StoreUpgraded)) == 1
 
 
-def test_the_store_is_a_journal(sqlite_place: Any) -> None:
+def test_the_store_is_a_journal(sqlite_place: Place) -> None:
     journal: Journal = sqlite_place.open()
     assert list(journal.load(Lease)) == []
 
 
-def test_a_second_daemon_on_the_file_is_refused_and_changes_nothing(sqlite_place: Any) -> None:
+def test_a_second_daemon_on_the_file_is_refused_and_changes_nothing(sqlite_place: Place) -> None:
     sqlite_place.open()
     with pytest.raises(StorageError, match=r"another provd \(pid \d+\) uses .*provd.db"):
         sqlite_place.open()
@@ -284,33 +293,33 @@ def test_a_second_daemon_on_the_file_is_refused_and_changes_nothing(sqlite_place
 
 
 @pytest.mark.peer
-def test_several_daemons_share_one_postgresql(postgres_place: Any) -> None:
+def test_several_daemons_share_one_postgresql(postgres_place: Place) -> None:
     first, second = postgres_place.open(), postgres_place.open()
     assert first.load(Tenant) == second.load(Tenant)
 
 
 @pytest.mark.parametrize("url", ["mysql://a/b", "nonsense", "sqlite://", "postgresql://host"])
-def test_other_databases_are_refused(url: str, sqlite_place: Any) -> None:
+def test_other_databases_are_refused(url: str, sqlite_place: Place) -> None:
     sqlite_place.url = url
     with pytest.raises(StorageError, match="sqlite"):
         sqlite_place.open()
 
 
-def test_a_server_that_is_not_there_is_named_without_its_password(sqlite_place: Any) -> None:
+def test_a_server_that_is_not_there_is_named_without_its_password(sqlite_place: Place) -> None:
     sqlite_place.url = "postgresql://provd:hunter2@/x?host=/nonexistent"
     with pytest.raises(StorageError, match="postgresql://provd:") as caught:
         sqlite_place.open()
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_state_folder_that_cannot_be_made_is_named(sqlite_place: Any, tmp_path: Any) -> None:
+def test_a_state_folder_that_cannot_be_made_is_named(sqlite_place: Place, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     sqlite_place.state_dir = tmp_path / "file" / "state"
     with pytest.raises(StorageError, match="file/state"):
         sqlite_place.open()
 
 
-def test_a_database_of_a_newer_provd_is_left_alone(sqlite_place: Any) -> None:
+def test_a_database_of_a_newer_provd_is_left_alone(sqlite_place: Place) -> None:
     import sqlite3
 
     sqlite_place.open()

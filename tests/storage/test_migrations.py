@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect
+from sqlalchemy.exc import OperationalError
+
+from provd.storage import migrations
+from provd.storage.session import make_engine, parse_url
+from provd.storage.tables import METADATA
+from tests.storage.conftest import Place
+
+
+@pytest.fixture
+def engine(place: Place) -> Engine:
+    place.state_dir.mkdir()
+    return make_engine(parse_url(place.url, place.state_dir))
+
+
+def test_the_migrated_schema_is_that_of_the_tables(engine: Engine) -> None:
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+        migrated = {
+            table: (inspect(connection).get_pk_constraint(table), inspect(connection).get_unique_constraints(table))
+            for table in METADATA.tables
+        }
+        for table in reversed(METADATA.sorted_tables):
+            table.drop(connection)
+        METADATA.create_all(connection)
+        for table, constraints in migrated.items():
+            again = inspect(connection)
+            assert (again.get_pk_constraint(table), again.get_unique_constraints(table)) == constraints
+    engine.dispose()
+
+
+def test_head_is_the_newest_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    script = ScriptDirectory.from_config(config)
+    assert script.get_heads() == [migrations.HEAD]
+    assert [revision.module.__doc__ is not None for revision in script.walk_revisions()]
+
+
+def test_the_second_upgrade_finds_nothing_to_do(engine: Engine) -> None:
+    assert migrations.upgrade(engine) == ""
+    assert migrations.upgrade(engine) == migrations.HEAD
+    engine.dispose()
+
+
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE lease (in_the_way INTEGER)")
+    with pytest.raises(Exception, match="lease"):
+        migrations.upgrade(engine)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["lease"]
+        connection.exec_driver_sql("DROP TABLE lease")
+    assert migrations.upgrade(engine) == ""
+    engine.dispose()
+
+
+def test_a_database_that_is_locked_is_not_upgraded(sqlite_place: Place) -> None:
+    sqlite_place.state_dir.mkdir()
+    url = parse_url("sqlite", sqlite_place.state_dir)
+    holder, engine = make_engine(url), make_engine(url)
+    with holder.connect() as holding, engine.connect() as impatient:
+        impatient.exec_driver_sql("PRAGMA busy_timeout=1")
+        holding.exec_driver_sql("BEGIN IMMEDIATE")
+        impatient.close()
+        with pytest.raises(OperationalError, match="locked"):
+            migrations.upgrade(engine)
+        holding.exec_driver_sql("ROLLBACK")
+    holder.dispose()
+    engine.dispose()
