@@ -1,0 +1,124 @@
+"""The listeners: opened together, closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from provd.config.settings import Settings
+from provd.daemon.core import Core
+from provd.daemon.translate import dhcp_of, reserved_of
+from provd.dhcp.engine import DhcpEngine
+from provd.dhcp.lease import Lease
+from provd.dhcp.server import DhcpServer
+from provd.domain.records import Reservation
+from provd.http.phones import PhoneServer, tls_context
+from provd.http.proxies import TrustedProxies
+from provd.tftp.server import TftpServer
+
+Listener = tuple[str, str]
+"""What it is and where: ``("tftp", "0.0.0.0:69")``."""
+
+
+class Edges:
+    """DHCP, TFTP and HTTP for phones.
+
+    A port that cannot be opened ends the start (ConfigError); a network interface that is not there yet does not.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._settings = core.settings
+        dhcp = dhcp_of(self._settings.dhcp)
+        self._dhcp_settings = dhcp
+        engine = DhcpEngine(
+            dhcp,
+            core.boot,
+            leases=core.store.load(Lease),
+            reservations=reserved_of(core.fleet.tables.reservations.values()),
+            now=core.clock.now(),
+        )
+        self.dhcp = DhcpServer(dhcp, engine, core.store, core.emit, core.clock)
+        self.engine = engine
+        self.tftp: TftpServer | None = None
+        self.phones: PhoneServer | None = None
+        self.listeners: list[Listener] = []
+
+    async def open(self) -> None:
+        """Open everything that the settings name."""
+        phones, tftp = self._settings.phones, self._settings.tftp
+        core = self._core
+        core.holders.ask = self.dhcp.holder
+        if self._settings.dhcp.mode != "off":
+            self.dhcp.open()
+            self.listeners += [("dhcp", f"{name} ({self._settings.dhcp.mode})") for name in self._settings.dhcp.interfaces]
+        if tftp.listen:
+            await self._open_tftp()
+        if phones.listen or phones.tls_listen:
+            self.phones = PhoneServer(
+                core.boot, emit=core.emit, clock=core.clock, proxies=TrustedProxies(phones.trusted_proxies)
+            )
+            for endpoint in phones.listen:
+                opened = await self.phones.listen(endpoint.host, endpoint.port)
+                self.listeners.append(("http", f"{opened[0]}:{opened[1]}"))
+            tls = tls_context(Path(phones.tls_certificate), Path(phones.tls_key)) if phones.tls_listen else None
+            for endpoint in phones.tls_listen:
+                opened = await self.phones.listen(endpoint.host, endpoint.port, tls)
+                self.listeners.append(("https", f"{opened[0]}:{opened[1]}"))
+
+    async def close(self, grace: float) -> None:
+        """Take nothing new, let what is in hand finish within ``grace`` seconds, close."""
+        closing: list[Awaitable[None]] = []
+        if self.tftp is not None:
+            closing.append(self.tftp.close(grace))
+        if self.phones is not None:
+            closing.append(self.phones.close(grace))
+        if self._settings.dhcp.mode != "off":
+            self.dhcp.close()
+        await asyncio.gather(*closing)
+
+    def reserved(self, added: Reservation | None, removed: Reservation | None) -> None:
+        """Take the reservations as they are, with one more or one less, into the DHCP engine."""
+        kept = {r.id: r for r in self._core.fleet.tables.reservations.values()}
+        if removed is not None:
+            kept.pop(removed.id, None)
+        if added is not None:
+            kept[added.id] = added
+        self.dhcp.reload(self._dhcp_settings, reserved_of(kept.values()))
+
+    def reload(self, settings: Settings) -> None:
+        """Take the DHCP part of new settings. Raises ConfigError and changes nothing."""
+        dhcp = dhcp_of(settings.dhcp)
+        self._settings, self._dhcp_settings = settings, dhcp
+        self.dhcp.reload(dhcp, reserved_of(self._core.fleet.tables.reservations.values()))
+
+    async def _open_tftp(self) -> None:
+        section = self._settings.tftp
+        server = TftpServer(
+            self._core.boot,
+            self._core.emit,
+            self._core.clock,
+            listen=[(endpoint.host, endpoint.port) for endpoint in section.listen],
+            networks=[ipaddress.IPv4Network(network) for network in section.allow],
+        )
+        server.open()
+        await server.start()
+        self.tftp = server
+        self.listeners += [("tftp", f"{host}:{port}") for host, port in server.addresses]
+
+    def counters(self) -> Mapping[str, Callable[[], Mapping[str, float]]]:
+        """Sources of metrics: the stats objects of each edge, by the metric's name."""
+        found: dict[str, Any] = {"provd_dhcp": self.dhcp.stats}
+        if self.tftp is not None:
+            found["provd_tftp"] = self.tftp.stats
+        if self.phones is not None:
+            found["provd_http"] = self.phones.stats
+        return {name: (lambda stats=stats: _fields(stats)) for name, stats in found.items()}
+
+
+def _fields(stats: object) -> Mapping[str, float]:
+    names = getattr(stats, "__slots__", None) or vars(stats)
+    return {name: float(value) for name in names if isinstance(value := getattr(stats, name), int | float)}

@@ -1,0 +1,301 @@
+"""What the page shows, taken from the fleet, the timeline and the DHCP server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from typing import Literal, TypeVar, cast
+
+from provd import __version__
+from provd.app.effective import for_device
+from provd.base.clock import Clock
+from provd.base.facts import Fact, text_of
+from provd.base.facts.daemon import Degraded, Recovered
+from provd.base.facts.dhcp import DhcpAck, DhcpOffer
+from provd.base.facts.files import FileServed
+from provd.base.secrets import Secret
+from provd.base.types import Mac, ip_text
+from provd.daemon.core import Core
+from provd.daemon.edges import Edges
+from provd.dhcp.lease import INFINITE, Lease, LeaseState
+from provd.domain.records import Device, DeviceState
+from provd.http.views import (
+    BootStep,
+    BootView,
+    DegradedRow,
+    DeviceRow,
+    DeviceView,
+    FileRow,
+    LeaseRow,
+    LineRow,
+    ListenerRow,
+    PluginRow,
+    RefusalRow,
+    Rows,
+    SettingRow,
+    StatusView,
+)
+from provd.observe.timeline import Boot, Timeline
+from provd.plugin import Manifest
+
+T = TypeVar("T")
+Grade = Literal["debug", "info", "warning", "error"]
+_OWN = {"at", "mac", "boot", "reason", "peer", "name"}
+
+
+class DaemonViews:
+    """Implements the page's ``Views``. ``started`` is when the daemon became ready, 0 before."""
+
+    def __init__(self, core: Core, edges: Edges, timeline: Timeline, clock: Clock) -> None:
+        self._core = core
+        self._edges = edges
+        self._timeline = timeline
+        self._clock = clock
+        self._began = clock.now()
+        self._degraded: dict[str, DegradedRow] = {}
+        self.started = 0.0
+
+    def watch(self, facts: Sequence[Fact]) -> None:
+        """A reader of facts: which parts are degraded."""
+        for fact in facts:
+            if isinstance(fact, Degraded):
+                self._degraded[fact.part] = DegradedRow(fact.part, fact.reason, fact.at)
+            elif isinstance(fact, Recovered):
+                self._degraded.pop(fact.part, None)
+
+    @property
+    def degraded(self) -> tuple[DegradedRow, ...]:
+        """The parts that cannot work, as they were told."""
+        return tuple(self._degraded.values())
+
+    def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+        """Devices with every word of the query somewhere in their row, newest boot first."""
+        devices = self._core.fleet.tables.devices.values()
+        chosen = [d for d in devices if not state or d.state == state]
+        chosen.sort(key=lambda d: (d.last_boot, d.last_seen, d.mac), reverse=True)
+        found = _matching(chosen, query, self._device_words)
+        return Rows(tuple(self._row(device) for device in found[offset : offset + limit]), len(found))
+
+    def states(self) -> dict[str, int]:
+        """How many devices are in each state."""
+        count = Counter(device.state for device in self._core.fleet.tables.devices.values())
+        return {state.value: count[state] for state in DeviceState}
+
+    def device(self, mac: Mac) -> DeviceView | None:
+        """One device, or None."""
+        device = self._core.fleet.tables.device(mac)
+        if device is None:
+            return None
+        return DeviceView(
+            row=self._row(device),
+            serial=device.serial,
+            plugin=device.plugin,
+            confidence=device.confidence,
+            reasons=self._core.boot.station.known(mac).reasons if device.confidence == 0 else _reasons(self._timeline, mac),
+            first_seen=device.first_seen,
+            lines=self._lines(device),
+            settings=self._settings(device),
+            files=self._files(device),
+            boots=tuple(_boot_view(boot) for boot in self._timeline.boots(mac)),
+        )
+
+    def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
+        """Leases in the order of their addresses."""
+        now = self._clock.now()
+        rows = [_lease_row(lease, now) for lease in sorted(self._edges.dhcp.leases(), key=lambda lease: lease.ip)]
+        found = _matching(rows, query, lambda row: (row.ip, row.mac, row.state, row.hostname, row.vendor_class, row.subnet))
+        return Rows(tuple(found[offset : offset + limit]), len(found))
+
+    def refusals(self, offset: int, limit: int) -> Rows[RefusalRow]:
+        """Warnings, refusals and errors, newest first."""
+        warnings = self._timeline.warnings()
+        return Rows(tuple(_refusal(fact) for fact in warnings[offset : offset + limit]), len(warnings))
+
+    def status(self) -> StatusView:
+        """The daemon itself."""
+        tables = self._core.fleet.tables
+        by_plugin = Counter(device.plugin for device in tables.devices.values())
+        now = self._clock.now()
+        active = sum(1 for lease in self._edges.dhcp.leases() if _lease_state(lease, now) == "active")
+        counts = {
+            "devices": len(tables.devices),
+            "active leases": active,
+            "tenants": len(tables.tenants),
+            "lines": len(tables.lines),
+            "profiles": len(tables.profiles),
+            "reservations": len(tables.reservations),
+        }
+        return StatusView(
+            version=__version__,
+            started=self.started or self._began,
+            listeners=tuple(ListenerRow(name, address) for name, address in self._edges.listeners),
+            degraded=self.degraded,
+            counts=tuple(counts.items()),
+            plugins=tuple(_plugin_row(manifest, by_plugin) for manifest in self._core.catalogue.manifests),
+        )
+
+    def unready(self) -> tuple[str, ...]:
+        """What is still missing before phones can be served."""
+        return () if self.started else ("starting",)
+
+    def _device_words(self, device: Device) -> tuple[str, ...]:
+        return (
+            device.mac,
+            ":".join(device.mac[i : i + 2] for i in range(0, 12, 2)),
+            device.vendor,
+            device.model,
+            device.version,
+            device.tenant,
+            device.ip,
+            self._label(device),
+            device.serial,
+        )
+
+    def _label(self, device: Device) -> str:
+        if device.description or not device.lines:
+            return device.description
+        line = self._core.fleet.tables.line(device.lines[0])
+        return line.display_name or line.number if line else ""
+
+    def _row(self, device: Device) -> DeviceRow:
+        boots = self._timeline.boots(device.mac)
+        newest = next((boot for boot in boots if boot.id), boots[0] if boots else None)
+        return DeviceRow(
+            mac=device.mac,
+            vendor=device.vendor,
+            model=device.model,
+            version=device.version,
+            state=device.state.value,
+            tenant=device.tenant,
+            label=self._label(device),
+            ip=device.ip,
+            lines=len(device.lines),
+            last_seen=device.last_seen,
+            last_boot=device.last_boot,
+            boot=_boot_view(newest) if newest else None,
+        )
+
+    def _lines(self, device: Device) -> tuple[LineRow, ...]:
+        found = ((i, self._core.fleet.tables.line(name)) for i, name in enumerate(device.lines, 1))
+        return tuple(
+            LineRow(
+                position=position,
+                id=line.id,
+                number=line.number,
+                display_name=line.display_name,
+                username=line.username,
+                server=line.server,
+                transport=line.transport,
+            )
+            for position, line in found
+            if line is not None
+        )
+
+    def _settings(self, device: Device) -> tuple[SettingRow, ...]:
+        effective = for_device(self._core.fleet.tables, device)
+        return tuple(
+            SettingRow(name, "***" if isinstance(value, Secret) else str(value), effective.origin(name))
+            for name, value in sorted(effective.values.items())
+            if value is not None
+        )
+
+    def _files(self, device: Device) -> tuple[FileRow, ...]:
+        served = {
+            fact.name: FileRow(name=fact.name, kind=fact.kind, last_served=fact.at, size=fact.size, via=fact.via)
+            for fact in self._timeline.facts(device.mac)
+            if isinstance(fact, FileServed)
+        }
+        manifest = self._core.boot.station.knowledge.manifest(device.plugin)
+        offered = {
+            name: FileRow(name=name, kind=rule.kind)
+            for rule in (manifest.files if manifest else ())
+            if rule.kind != "absent"
+            for name in _names(rule.name, manifest, device)
+        }
+        return tuple((offered | served).values())
+
+
+def _names(pattern: str, manifest: Manifest | None, device: Device) -> tuple[str, ...]:
+    if pattern == "{common}":
+        model = manifest.model(device.model) if manifest else None
+        return model.common if model else ()
+    return (pattern.replace("{mac}", device.mac),)
+
+
+def _matching(rows: Iterable[T], query: str, words: Callable[[T], tuple[str, ...]]) -> list[T]:
+    wanted = query.lower().split()
+    if not wanted:
+        return list(rows)
+    found = []
+    for row in rows:
+        text = "\n".join(words(row)).lower()
+        if all(word in text for word in wanted):
+            found.append(row)
+    return found
+
+
+def _reasons(timeline: Timeline, mac: Mac) -> tuple[str, ...]:
+    told = (getattr(fact, "reason", "") for fact in timeline.facts(mac) if fact.ID == "DEVICE-IDENTIFIED")
+    return tuple(dict.fromkeys(reason for reason in told if reason))
+
+
+def _grade(fact: Fact) -> Grade:
+    return cast("Grade", fact.LEVEL.name.lower())
+
+
+def _boot_view(boot: Boot) -> BootView:
+    return BootView(
+        boot.id,
+        tuple(
+            BootStep(step.fact.at, step.gap, step.fact.ID, _label_of(step.fact), text_of(step.fact), _grade(step.fact))
+            for step in boot.steps
+        ),
+    )
+
+
+def _label_of(fact: Fact) -> str:
+    if isinstance(fact, FileServed):
+        return fact.name
+    if isinstance(fact, DhcpOffer | DhcpAck):
+        return fact.ID.rpartition("-")[2].lower()
+    return fact.ID.partition("-")[2].lower().replace("-", " ")
+
+
+def _lease_state(lease: Lease, now: float) -> str:
+    if lease.state is LeaseState.ACTIVE and lease.expires < INFINITE and lease.expires <= now:
+        return "expired"
+    return lease.state.name.lower()
+
+
+def _lease_row(lease: Lease, now: float) -> LeaseRow:
+    return LeaseRow(
+        ip=ip_text(lease.ip),
+        mac=lease.mac,
+        state=_lease_state(lease, now),
+        starts=float(lease.starts),
+        expires=float("inf") if lease.expires >= INFINITE else float(lease.expires),
+        hostname=lease.hostname,
+        subnet=lease.subnet,
+        vendor_class=lease.vendor_class,
+    )
+
+
+def _refusal(fact: Fact) -> RefusalRow:
+    reason = str(getattr(fact, "reason", ""))
+    if not reason:
+        named = ((field.name, getattr(fact, field.name)) for field in fields(fact) if field.name not in _OWN)
+        reason = ", ".join(f"{name} {value}" for name, value in named if value not in ("", None))
+    return RefusalRow(
+        at=fact.at,
+        fact=fact.ID,
+        level=_grade(fact),
+        reason=reason,
+        mac=fact.mac,
+        peer=str(getattr(fact, "peer", "")),
+        name=str(getattr(fact, "name", "")),
+    )
+
+
+def _plugin_row(manifest: Manifest, devices: Counter[str]) -> PluginRow:
+    return PluginRow(id=manifest.id, version=manifest.version, models=len(manifest.models), devices=devices[manifest.id])
