@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from provd.app.boot import Boot
@@ -14,7 +15,7 @@ from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.types import Mac
 from provd.config.settings import Settings
-from provd.daemon.translate import site_of
+from provd.daemon.translate import newcomers_of, site_of
 from provd.guard.bucket import KeyedBuckets
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 from provd.plugins.render import RenderPool
@@ -29,7 +30,7 @@ class Holders:
     """Who holds an address: the DHCP server once it serves, nobody before or without it."""
 
     def __init__(self) -> None:
-        self.ask = _nobody
+        self.ask: Callable[[str], Mac | None] = _nobody
 
     def holder(self, ip: str) -> Mac | None:
         """The MAC with an active lease of that address, or None."""
@@ -71,7 +72,7 @@ class Core:
             emit=emit,
             site=site,
             misses=KeyedBuckets(MISSES_PER_HOUR / 3600, MISSES_AT_ONCE, 10_000),
-            newcomers=KeyedBuckets(site.max_new_devices / 3600, site.max_new_devices, 1_000),
+            newcomers=newcomers_of(site),
             prefix=secrets.token_hex(2),
             etag_key=self.store.vault.derive("etags"),
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from provd.config.settings import Settings
 from provd.daemon.core import Core
@@ -19,6 +19,7 @@ from provd.http.phones import PhoneServer, tls_context
 from provd.http.proxies import TrustedProxies
 from provd.tftp.server import TftpServer
 
+Values = Callable[[], Mapping[str, float]]
 Listener = tuple[str, str]
 """What it is and where: ``("tftp", "0.0.0.0:69")``."""
 
@@ -52,9 +53,11 @@ class Edges:
         phones, tftp = self._settings.phones, self._settings.tftp
         core = self._core
         core.holders.ask = self.dhcp.holder
-        if self._settings.dhcp.mode != "off":
+        if self.serves_dhcp:
             self.dhcp.open()
-            self.listeners += [("dhcp", f"{name} ({self._settings.dhcp.mode})") for name in self._settings.dhcp.interfaces]
+            self.listeners += [
+                ("dhcp", f"{name} ({self._settings.dhcp.mode})") for name in self._settings.dhcp.interfaces
+            ]
         if tftp.listen:
             await self._open_tftp()
         if phones.listen or phones.tls_listen:
@@ -76,7 +79,7 @@ class Edges:
             closing.append(self.tftp.close(grace))
         if self.phones is not None:
             closing.append(self.phones.close(grace))
-        if self._settings.dhcp.mode != "off":
+        if self.serves_dhcp:
             self.dhcp.close()
         await asyncio.gather(*closing)
 
@@ -109,14 +112,21 @@ class Edges:
         self.tftp = server
         self.listeners += [("tftp", f"{host}:{port}") for host, port in server.addresses]
 
-    def counters(self) -> Mapping[str, Callable[[], Mapping[str, float]]]:
-        """Sources of metrics: the stats objects of each edge, by the metric's name."""
-        found: dict[str, Any] = {"provd_dhcp": self.dhcp.stats}
-        if self.tftp is not None:
-            found["provd_tftp"] = self.tftp.stats
-        if self.phones is not None:
-            found["provd_http"] = self.phones.stats
-        return {name: (lambda stats=stats: _fields(stats)) for name, stats in found.items()}
+    @property
+    def serves_dhcp(self) -> bool:
+        """Whether the DHCP server runs, if only to observe."""
+        return self._settings.dhcp.mode != "off"
+
+    def counters(self) -> Iterator[tuple[str, str, Values]]:
+        """Sources of metrics: name, meaning and values of each edge's counters."""
+        yield "provd_dhcp", "DHCP datagrams and commits", partial(_fields, self.dhcp.stats)
+        if self._settings.tftp.listen:
+            yield "provd_tftp", "TFTP requests and datagrams", lambda: _fields(self.tftp.stats) if self.tftp else {}
+        yield "provd_http", "HTTP connections and answers", lambda: _fields(self.phones.stats) if self.phones else {}
+
+    def lease_usage(self) -> Mapping[str, float]:
+        """Addresses in use, by subnet."""
+        return {name: float(used) for name, (used, _) in self.engine.usage().items()}
 
 
 def _fields(stats: object) -> Mapping[str, float]:

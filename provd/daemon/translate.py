@@ -12,6 +12,7 @@ from provd.config.settings import DhcpSection, DhcpSubnet, Settings, option_octe
 from provd.config.values import range_bounds
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
 from provd.domain.records import Reservation
+from provd.guard.bucket import KeyedBuckets
 
 
 def site_of(settings: Settings, *, http_port: int | None = None) -> Site:
@@ -19,7 +20,8 @@ def site_of(settings: Settings, *, http_port: int | None = None) -> Site:
     phones, policy = settings.phones, settings.policy
     listen, tls = phones.listen, phones.tls_listen
     return Site(
-        secrets=policy.secrets,
+        # The settings model refuses the rung that this version does not have.
+        secrets="token" if policy.secrets == "certificate" else policy.secrets,
         auto_add=policy.auto_add,
         max_new_devices=policy.max_new_devices,
         stale_after=float(policy.stale_after),
@@ -28,6 +30,11 @@ def site_of(settings: Settings, *, http_port: int | None = None) -> Site:
         https_port=tls[0].port if tls else 0,
         sip_port=settings.sip.listen[0].port if settings.sip.listen else 5060,
     )
+
+
+def newcomers_of(site: Site) -> KeyedBuckets[str]:
+    """How many devices each network may add by itself in an hour."""
+    return KeyedBuckets(site.max_new_devices / 3600, site.max_new_devices, 1_000)
 
 
 def dhcp_of(section: DhcpSection) -> DhcpSettings:

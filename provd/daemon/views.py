@@ -92,7 +92,7 @@ class DaemonViews:
             serial=device.serial,
             plugin=device.plugin,
             confidence=device.confidence,
-            reasons=self._core.boot.station.known(mac).reasons if device.confidence == 0 else _reasons(self._timeline, mac),
+            reasons=self._reasons(mac),
             first_seen=device.first_seen,
             lines=self._lines(device),
             settings=self._settings(device),
@@ -104,7 +104,9 @@ class DaemonViews:
         """Leases in the order of their addresses."""
         now = self._clock.now()
         rows = [_lease_row(lease, now) for lease in sorted(self._edges.dhcp.leases(), key=lambda lease: lease.ip)]
-        found = _matching(rows, query, lambda row: (row.ip, row.mac, row.state, row.hostname, row.vendor_class, row.subnet))
+        found = _matching(
+            rows, query, lambda row: (row.ip, row.mac, row.state, row.hostname, row.vendor_class, row.subnet)
+        )
         return Rows(tuple(found[offset : offset + limit]), len(found))
 
     def refusals(self, offset: int, limit: int) -> Rows[RefusalRow]:
@@ -176,6 +178,11 @@ class DaemonViews:
             boot=_boot_view(newest) if newest else None,
         )
 
+    def _reasons(self, mac: Mac) -> tuple[str, ...]:
+        told = (getattr(fact, "reason", "") for fact in self._timeline.facts(mac) if fact.ID == "DEVICE-IDENTIFIED")
+        sighting = self._core.boot.station.sightings.find(mac)
+        return tuple(dict.fromkeys([*(sighting.identity.reasons if sighting else ()), *filter(None, told)]))
+
     def _lines(self, device: Device) -> tuple[LineRow, ...]:
         found = ((i, self._core.fleet.tables.line(name)) for i, name in enumerate(device.lines, 1))
         return tuple(
@@ -233,11 +240,6 @@ def _matching(rows: Iterable[T], query: str, words: Callable[[T], tuple[str, ...
         if all(word in text for word in wanted):
             found.append(row)
     return found
-
-
-def _reasons(timeline: Timeline, mac: Mac) -> tuple[str, ...]:
-    told = (getattr(fact, "reason", "") for fact in timeline.facts(mac) if fact.ID == "DEVICE-IDENTIFIED")
-    return tuple(dict.fromkeys(reason for reason in told if reason))
 
 
 def _grade(fact: Fact) -> Grade:
@@ -298,4 +300,6 @@ def _refusal(fact: Fact) -> RefusalRow:
 
 
 def _plugin_row(manifest: Manifest, devices: Counter[str]) -> PluginRow:
-    return PluginRow(id=manifest.id, version=manifest.version, models=len(manifest.models), devices=devices[manifest.id])
+    return PluginRow(
+        id=manifest.id, version=manifest.version, models=len(manifest.models), devices=devices[manifest.id]
+    )

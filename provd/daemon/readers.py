@@ -1,0 +1,68 @@
+"""The readers of facts, wired to one hub."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from provd.base.clock import Clock
+from provd.base.facts import FactSink, Level
+from provd.config.settings import ServerSection
+from provd.observe.hub import FactHub
+from provd.observe.keep import FactKeeper
+from provd.observe.log import LogWriter, in_journal, write_if_ready
+from provd.observe.metrics import Metrics
+from provd.observe.tail import Tail
+from provd.observe.timeline import Timeline
+from provd.storage.store import Store
+
+_STDERR = 2
+
+
+class Readers:
+    """Log, timeline, metrics and tail from the first moment; the keeper when there is a store."""
+
+    def __init__(self, server: ServerSection, clock: Clock, environ: Mapping[str, str] = os.environ) -> None:
+        loop = asyncio.get_running_loop()
+        self._call_later = loop.call_later
+        self.hub = FactHub(loop.call_soon)
+        self.emit: FactSink = self.hub.emit
+        self.timeline = Timeline()
+        self.metrics = Metrics()
+        self.tail = Tail()
+        self.keeper: FactKeeper | None = None
+        self._clock = clock
+        self._journal = in_journal(_STDERR, environ)
+        self.log = self._log(server)
+        self.hub.add("log", self.log)
+        self.hub.add("timeline", self.timeline)
+        self.hub.add("metrics", self.metrics)
+        self.hub.add("tail", self.tail)
+
+    def keep(self, store: Store) -> None:
+        """Store facts from now on, behind everything else."""
+        self.keeper = FactKeeper(store, self._call_later, self.emit)
+        self.hub.add("keep", self.keeper)
+
+    def relevel(self, server: ServerSection) -> None:
+        """Take another level or format for the log."""
+        self.log.finish()
+        self.log = self._log(server)
+        self.hub.add("log", self.log)
+
+    def finish(self) -> None:
+        """Hand on what has gathered, and what the readers still owe. Called before the store closes."""
+        self.hub.flush()
+        if self.keeper is not None:
+            self.keeper.finish()
+
+    def _log(self, server: ServerSection) -> LogWriter:
+        return LogWriter(
+            lambda octets: write_if_ready(_STDERR, octets),
+            self._clock,
+            self._call_later,
+            style=server.log_format,
+            level=Level[server.log_level.upper()],
+            journal=self._journal,
+        )

@@ -1,0 +1,231 @@
+"""The life of the daemon: start, READY, reload, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from provd import __version__
+from provd.app.admin import Admin
+from provd.app.zones import zone
+from provd.base.clock import Clock, SystemClock
+from provd.base.errors import ConfigError, ProvdError
+from provd.base.facts.daemon import Ready, Reloaded, ReloadFailed, Stopped, Stopping
+from provd.config.load import load
+from provd.config.settings import Settings
+from provd.daemon.addresses import ServedAddresses
+from provd.daemon.core import Core
+from provd.daemon.edges import Edges
+from provd.daemon.readers import Readers
+from provd.daemon.translate import newcomers_of, site_of
+from provd.daemon.views import DaemonViews
+from provd.http.control import ControlServer, Operation
+from provd.http.page import PageServer
+from provd.observe.sdnotify import ServiceManager
+
+GRACE = 4.0
+"""Seconds that work in hand has when the daemon is told to stop."""
+HOUSEKEEPING = 60.0
+_RELOADABLE = {"dhcp", "policy", "server.advertise", "server.log_level", "server.log_format", "sip", "activation"}
+
+
+class Service:
+    """One daemon. ``run`` returns when it was told to stop."""
+
+    def __init__(self, path: Path, settings: Settings, clock: Clock | None = None) -> None:
+        self._path = path
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._began = self._clock.now()
+        self._stop = asyncio.Event()
+        self._reason = ""
+        self._manager = ServiceManager(os.environ)
+        self._readers = Readers(settings.server, self._clock)
+        self._emit = self._readers.emit
+
+    async def run(self) -> None:
+        """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
+        core = Core(self._settings, self._clock, self._emit)
+        try:
+            await self._serve(core)
+        finally:
+            self._readers.finish()
+            await core.close()
+            # `done` callbacks of the last commits run when the loop turns once more.
+            await asyncio.sleep(0)
+            self._emit(Stopped(at=self._clock.now(), seconds=self._clock.now() - self._began))
+            self._readers.hub.flush()
+            self._readers.log.finish()
+
+    def stop(self, reason: str) -> None:
+        """Begin to end."""
+        self._reason = reason
+        self._stop.set()
+
+    async def _serve(self, core: Core) -> None:
+        self._readers.keep(core.store)
+        edges = Edges(core)
+        views = DaemonViews(core, edges, self._readers.timeline, self._clock)
+        self._readers.hub.add("degraded", views.watch)
+        addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved) if edges.serves_dhcp else None
+        admin = Admin(
+            fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
+        )
+        control = ControlServer(
+            self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
+        )
+        page = PageServer(
+            views, self._readers.metrics.text, emit=self._emit, clock=self._clock, hosts=self._settings.api.hosts
+        )
+        self._measure(core, edges)
+        self._signals(core, edges)
+        keeping = asyncio.create_task(self._housekeep(core))
+        try:
+            await core.renderer.start()
+            await edges.open()
+            await control.listen(self._settings.server.control_path)
+            for endpoint in self._settings.api.listen:
+                opened = await page.listen(endpoint.host, endpoint.port)
+                edges.listeners.append(("page", f"{opened[0]}:{opened[1]}"))
+            self._ready(core, edges, views)
+            await self._stop.wait()
+            self._emit(Stopping(at=self._clock.now(), reason=self._reason))
+            self._manager.stopping()
+        finally:
+            keeping.cancel()
+            await edges.close(GRACE)
+            await control.close()
+            await page.close()
+            core.fleet.flush(self._clock.now())
+
+    def _ready(self, core: Core, edges: Edges, views: DaemonViews) -> None:
+        now = self._clock.now()
+        views.started = now
+        listeners = ",".join(f"{name}/{address}" for name, address in edges.listeners)
+        devices = len(core.fleet.tables.devices)
+        leases = sum(1 for _ in edges.dhcp.leases())
+        self._emit(
+            Ready(
+                at=now,
+                version=__version__,
+                seconds=round(now - self._began, 3),
+                devices=devices,
+                leases=leases,
+                listeners=listeners,
+            )
+        )
+        self._manager.ready(f"serving {devices} devices")
+        self._manager.watch(asyncio.get_running_loop().call_later)
+
+    def _operations(self, admin: Admin, views: DaemonViews) -> Mapping[str, Operation]:
+        def operation(name: str) -> Operation:
+            async def perform(params: dict[str, Any]) -> Mapping[str, Any]:
+                result = await admin.call(name, params, by="control")
+                return result if isinstance(result, Mapping) else {"items": result}
+
+            return perform
+
+        async def status(_params: dict[str, Any]) -> Mapping[str, Any]:
+            return status_of(views)
+
+        return {name: operation(name) for name in admin.operations} | {"status": status}
+
+    def _measure(self, core: Core, edges: Edges) -> None:
+        metrics = self._readers.metrics
+        for name, text, values in edges.counters():
+            metrics.counter(name, text, "what", values)
+        metrics.gauge("provd_devices", "Devices by state", "state", lambda: states_of(core))
+        metrics.gauge("provd_leases", "Active and other leases by subnet", "subnet", edges.lease_usage)
+
+    # --- signals and reload
+
+    def _signals(self, core: Core, edges: Edges) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
+        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges)
+
+    def reload(self, core: Core, edges: Edges) -> None:
+        """Apply the configuration file as it is now, or keep what is in force."""
+        self._manager.reloading()
+        now = self._clock.now()
+        try:
+            fresh = load(self._path)
+            changed = changes(self._settings, fresh)
+            if any(name.startswith("dhcp") for name in changed):
+                edges.reload(fresh)
+        except ConfigError as error:
+            self._emit(ReloadFailed(at=now, reason=str(error)))
+        else:
+            site = site_of(fresh)
+            core.boot.reconfigure(site, newcomers_of(site))
+            if any(name.startswith("server.log") for name in changed):
+                self._readers.relevel(fresh.server)
+            if core.catalogue.reload():
+                core.renderer.reload()
+                core.boot.station.refresh()
+                changed = [*changed, "plugins"]
+            waits = [name for name in changed if not _applies(name)]
+            self._settings = fresh
+            self._emit(Reloaded(at=now, changed=",".join(changed), restart_needed=",".join(waits)))
+        self._manager.ready()
+
+    async def _housekeep(self, core: Core) -> None:
+        """Once a minute: devices that were not seen for long, sightings that wait, old facts."""
+        turn = 0
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            now = self._clock.now()
+            core.boot.age(now)
+            core.fleet.flush(now)
+            turn += 1
+            if turn % 60 == 0:
+                try:
+                    await core.store.prune_facts(FACTS_KEPT)
+                except ProvdError:
+                    # The store has told of itself as degraded; the next hour comes.
+                    continue
+
+
+FACTS_KEPT = 200_000
+"""Facts in the store; older ones are removed once an hour."""
+
+
+def changes(old: Settings, new: Settings) -> list[str]:
+    """Dotted names of the settings that differ."""
+    found = []
+    for section in Settings.model_fields:
+        before, after = getattr(old, section), getattr(new, section)
+        found += [
+            f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key)
+        ]
+    return found
+
+
+def _applies(name: str) -> bool:
+    return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
+
+
+def states_of(core: Core) -> Mapping[str, float]:
+    """How many devices are in each state."""
+    count: dict[str, float] = {}
+    for device in core.fleet.tables.devices.values():
+        count[device.state.value] = count.get(device.state.value, 0) + 1
+    return count
+
+
+def status_of(views: DaemonViews) -> Mapping[str, Any]:
+    """The status page as plain values."""
+    view = views.status()
+    return {
+        "version": view.version,
+        "listeners": [f"{listener.name} {listener.address}" for listener in view.listeners],
+        "degraded": [f"{row.part}: {row.reason}" for row in view.degraded],
+        **dict(view.counts),
+        "states": {state: count for state, count in views.states().items() if count},
+        "plugins": [f"{plugin.id} {plugin.version}" for plugin in view.plugins],
+    }
