@@ -35,6 +35,7 @@ from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.dhcp.advice import Advice, ClientInfo
 from provd.dhcp.lease import Lease
+from provd.domain.records import Device
 
 CACHE_OCTETS = 32 * 1024 * 1024
 
@@ -110,6 +111,10 @@ class Boot:
     def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
         """The transport delivered the whole answer."""
         self._serving.served(request, reply, unchanged=unchanged)
+
+    async def preview(self, device: Device, name: str, local: str, *, reveal: bool = False) -> FileReply:
+        """A file as this device would get it. Raises NotFoundError and PluginError."""
+        return await self._serving.preview(device, name, local, reveal=reveal)
 
     def age(self, now: float) -> int:
         """Mark devices that were not seen for too long; called about every hour. Gives how many."""

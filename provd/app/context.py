@@ -27,6 +27,7 @@ class Subject:
     """What a file is rendered for. Without a device it is a common file; ``token`` is put into its URLs.
 
     ``secrets`` tells whether the rule may carry passwords. ``local`` is the address of ours that was talked to.
+    ``masked`` puts ``***`` in place of every password, for a person who only wants to see the file.
     """
 
     vendor: str
@@ -36,6 +37,11 @@ class Subject:
     device: Device | None = None
     token: str = ""
     secrets: bool = False
+    masked: bool = False
+
+    def reveal(self, secret: Secret) -> str:
+        """The secret as it goes into the file."""
+        return str(secret) if self.masked else secret.reveal()
 
 
 def firmware(version: str) -> dict[str, object]:
@@ -64,7 +70,6 @@ class ContextMaker:
         device = subject.device
         values = self._settings(subject)
         zone_name = values.get("time.zone")
-        host = site.host(subject.local)
         claimed = device is not None and bool(device.lines)
         shows_account = device is not None and not claimed and subject.secrets
         return {
@@ -73,8 +78,8 @@ class ContextMaker:
             "device": self._device(device),
             "urls": self._urls(subject, site),
             "claimed": claimed,
-            "account": self._account(device, site, host, values) if device and shows_account else None,
-            "lines": self._lines(device, values) if device and claimed and subject.secrets else [],
+            "account": self._account(subject, device, site, values) if device and shows_account else None,
+            "lines": self._lines(subject, device, values) if device and claimed and subject.secrets else [],
             "settings": nest(values),
             "zone": self._zone(zone_name) if isinstance(zone_name, str) else None,
         }
@@ -85,7 +90,7 @@ class ContextMaker:
         else:
             found = effective.for_device(self._tables, subject.device).values
         return {
-            name: (value.reveal() if subject.secrets else None) if isinstance(value, Secret) else value
+            name: (subject.reveal(value) if subject.secrets else None) if isinstance(value, Secret) else value
             for name, value in found.items()
             if name in KNOWN
         }
@@ -113,25 +118,25 @@ class ContextMaker:
         files = f"{base}/{subject.token}" if subject.token else base
         return {"base": base, "files": files, "host": host, "tftp": host}
 
-    def _account(self, device: Device, site: Site, host: str, values: Mapping[str, object]) -> dict[str, object]:
+    def _account(self, subject: Subject, device: Device, site: Site, values: Mapping[str, object]) -> dict[str, object]:
         account = self._tokens.account(device.mac, device.token_epoch)
         return {
             "username": account.username,
             "auth_username": account.username,
-            "password": account.password.reveal(),
+            "password": subject.reveal(account.password),
             "display_name": _text(values.get("dialing.text")),
-            "server": host,
+            "server": site.host(subject.local),
             "port": site.sip_port,
             "transport": "udp",
         }
 
-    def _lines(self, device: Device, values: Mapping[str, object]) -> list[dict[str, object]]:
+    def _lines(self, subject: Subject, device: Device, values: Mapping[str, object]) -> list[dict[str, object]]:
         tenant = self._tables.tenant(device.tenant)
         if tenant is None or not tenant.enabled:
             # The phone stays claimed, and every account on it is reset.
             return []
         present = (self._tables.line(key) for key in device.lines)
-        return [_line(place, line, values) for place, line in enumerate(present, 1) if line is not None]
+        return [_line(place, line, subject, values) for place, line in enumerate(present, 1) if line is not None]
 
 
 def _text(value: object) -> str:
@@ -147,13 +152,13 @@ def _model(model: Model) -> dict[str, object]:
     return {**model.traits, **own}
 
 
-def _line(position: int, line: Line, values: Mapping[str, object]) -> dict[str, object]:
+def _line(position: int, line: Line, subject: Subject, values: Mapping[str, object]) -> dict[str, object]:
     found = {**values, **line.settings}
     return {
         "position": position,
         "username": line.username,
         "auth_username": line.auth_username or line.username,
-        "password": line.password.reveal(),
+        "password": subject.reveal(line.password),
         "display_name": line.display_name,
         "number": line.number,
         # A port belongs to its server: a line with a server of its own does not take over the other one's port.

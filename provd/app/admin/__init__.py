@@ -1,0 +1,56 @@
+"""The operations behind the command line, the control socket and the API: plain values in, plain values out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from provd.app.admin.desk import Addresses, Desk, Operation
+from provd.app.admin.devices import Devices
+from provd.app.admin.network import Insight, Network
+from provd.app.admin.objects import Lines, Profiles, Tenants
+from provd.app.admin.params import Param, check
+from provd.app.boot import Boot
+from provd.app.context import Zone
+from provd.app.fleet import Fleet
+from provd.base.clock import Clock
+from provd.base.errors import UsageError
+from provd.base.facts import FactSink
+
+__all__ = ["Addresses", "Admin", "Operation", "Param"]
+
+
+class Admin:
+    """Every operation by its name.
+
+    A change is durable when :meth:`call` returns and is told as ADMIN-CHANGED. Results never carry a secret unless
+    ``reveal`` was asked for, which is told as well.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        boot: Boot,
+        clock: Clock,
+        emit: FactSink,
+        zone: Zone,
+        addresses: Addresses | None = None,
+    ) -> None:
+        desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
+        groups = (Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk))
+        self.operations: dict[str, Operation] = {
+            operation.name: operation for group in groups for operation in group.operations()
+        }
+
+    async def call(self, name: str, params: Mapping[str, object], by: str = "") -> object:
+        """Carry out an operation for somebody (``by`` stands in the audit).
+
+        Raises UsageError (NotFoundError, ConflictError) when nothing was changed, StorageError when the change could
+        not be kept, PluginError when a file cannot be rendered.
+        """
+        operation = self.operations.get(name)
+        if operation is None:
+            near = difflib.get_close_matches(name, self.operations, n=1)
+            raise UsageError(f"there is no operation {name[:60]!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        return await operation.run(check(operation.params, params), by)

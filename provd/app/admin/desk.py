@@ -1,0 +1,108 @@
+"""What all operations share: the fleet, the audit, and the ports to DHCP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from provd.app.admin.params import Args, Param
+from provd.app.boot import Boot
+from provd.app.context import Zone
+from provd.app.fleet import Fleet, Plan
+from provd.app.ports import Change, Put
+from provd.base.clock import Clock
+from provd.base.errors import UsageError
+from provd.base.facts import FactSink
+from provd.base.facts.devices import AdminChanged, DeviceStateChanged
+from provd.base.types import Mac
+from provd.dhcp.lease import Lease
+from provd.domain.records import Device, DeviceState, Reservation, Settings
+from provd.domain.settings import validate
+
+
+class Addresses(Protocol):
+    """The DHCP server's side of leases and reservations."""
+
+    def leases(self) -> Iterable[Lease]:
+        """Every lease there is, in any state."""
+        ...
+
+    def release(self, ip: str) -> Awaitable[bool]:
+        """End the active lease of that address; False when there is none. Durable when it returns."""
+        ...
+
+    def reserve(self, reservation: Reservation) -> None:
+        """Keep this address for its client from now on. Raises ConflictError and changes nothing."""
+        ...
+
+    def unreserve(self, reservation: Reservation) -> None:
+        """Do not keep it any longer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: what it needs and what it does. The result is made of plain values."""
+
+    name: str
+    doc: str
+    run: Callable[[Args, str], Awaitable[object]]
+    params: tuple[Param, ...] = ()
+
+
+class Desk:
+    """The ground under every group of operations. ``addresses`` is None while DHCP is off."""
+
+    def __init__(
+        self, *, fleet: Fleet, boot: Boot, clock: Clock, emit: FactSink, zone: Zone, addresses: Addresses | None
+    ) -> None:
+        self.fleet = fleet
+        self.tables = fleet.tables
+        self.boot = boot
+        self.knowledge = boot.station.knowledge
+        self.clock = clock
+        self.emit = emit
+        self.zone = zone
+        self.addresses = addresses
+
+    async def change(self, action: str, name: str, by: str, plan: Plan) -> None:
+        """Carry the plan out, then tell the audit and the devices' timelines."""
+        moved: list[tuple[Device, DeviceState]] = []
+
+        def watched() -> Sequence[Change]:
+            changes = plan()
+            for change in changes:
+                if isinstance(change, Put) and isinstance(change.record, Device):
+                    before = self.tables.device(change.record.mac)
+                    moved.append((change.record, before.state if before else change.record.state))
+            return changes
+
+        await self.fleet.change(watched)
+        self.audit(action, name, by)
+        for device, was in moved:
+            if was is not device.state:
+                self.emit(
+                    DeviceStateChanged(
+                        at=self.clock.now(), mac=device.mac, was=was, now=device.state, tenant=device.tenant
+                    )
+                )
+
+    def audit(self, action: str, name: str, by: str) -> None:
+        """Tell who did what to which object."""
+        kind = action.partition(".")[0]
+        mac = Mac(name) if kind == "device" and len(name) == 12 else None
+        self.emit(AdminChanged(at=self.clock.now(), mac=mac, action=action, kind=kind, object=name, by=by))
+
+    def settings(self, present: Settings, args: Args) -> Settings:
+        """The present settings with those of the call; ``unset`` drops names. Raises UsageError."""
+        given = validate(args.settings())
+        zone = given.get("time.zone")
+        if isinstance(zone, str) and self.zone(zone) is None:
+            raise UsageError(f"time.zone: there is no time zone {zone!r}")
+        merged = {**present, **given}
+        for name in args.texts("unset"):
+            if name not in merged:
+                raise UsageError(f"unset: {name!r} is not set here")
+            del merged[name]
+        return merged

@@ -1,0 +1,261 @@
+"""Operations on devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from provd.app import effective, ownership
+from provd.app.admin import sheet, views
+from provd.app.admin.desk import Desk, Operation
+from provd.app.admin.params import Args, Param
+from provd.app.ports import Change, Delete, Put
+from provd.base.errors import ConflictError, NotFoundError, UsageError
+from provd.base.types import Mac, mac_text
+from provd.domain.evidence import Evidence
+from provd.domain.records import Device, DeviceState
+
+SAID = 50
+"""Confidence in a model that an administrator names: what the phone itself says precisely is stronger."""
+
+_MAC = Param("mac", "mac", required=True)
+_LISTING = (Param("limit", "number"), Param("after"))
+_FILTERS = ("tenant", "state", "vendor", "model", "plugin", "profile", "ip")
+_FIELDS = (Param("description"), Param("profile"), Param("vendor"), Param("model"))
+_NEW_TOKEN = Param("new_token", "flag", doc="another URL token: the phone must learn it from option 66 or by hand")
+_DEFAULT_LOCAL = "127.0.0.1"
+
+
+class Devices:
+    """``device.…``"""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def operations(self) -> Sequence[Operation]:
+        """What this group offers."""
+        settings = (Param("settings", "settings"), Param("unset", "texts"))
+        lines = Param("line", "texts")
+        filters = (*(Param(name) for name in _FILTERS), Param("query"))
+        return (
+            Operation("device.list", "List devices.", self._list, (*filters, *_LISTING)),
+            Operation("device.show", "Show a device.", self._show, (_MAC, Param("reveal", "flag"), Param("local"))),
+            Operation("device.add", "Add a device.", self._add, (_MAC, Param("tenant"), *_FIELDS, settings[0])),
+            Operation("device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _NEW_TOKEN)),
+            Operation("device.assign", "Put lines on a device.", self._assign, (_MAC, replace(lines, required=True))),
+            Operation("device.unassign", "Take lines from a device.", self._unassign, (_MAC, lines)),
+            Operation("device.reset", "Make a device unclaimed again.", self._reset, (_MAC, _NEW_TOKEN)),
+            Operation(
+                "device.transfer",
+                "Give a device to another tenant.",
+                self._transfer,
+                (_MAC, Param("tenant", required=True), _NEW_TOKEN),
+            ),
+            Operation("device.delete", "Delete a device.", self._delete, (_MAC,)),
+            Operation("device.settings", "Show settings and their origins.", self._settings, (_MAC,)),
+            Operation(
+                "device.render",
+                "Show a file as it would be served.",
+                self._render,
+                (_MAC, Param("name"), Param("local"), Param("reveal", "flag")),
+            ),
+            Operation(
+                "device.import",
+                "Add or change devices from CSV.",
+                self._import,
+                (Param("csv", required=True), Param("dry_run", "flag")),
+            ),
+            Operation("device.export", "Devices as CSV.", self._export),
+        )
+
+    def _of(self, args: Args) -> Device:
+        return ownership.device_of(self._desk.tables, args.mac())
+
+    async def _list(self, args: Args, _by: str) -> object:
+        state = args.text("state")
+        if state and state not in set(DeviceState):
+            raise UsageError(f"state: must be one of {', '.join(DeviceState)}")
+        wanted = {name: args.text(name).lower() for name in _FILTERS if args.text(name)}
+        query = args.text("query").lower()
+
+        def fits(device: Device) -> bool:
+            if any(str(getattr(device, name)).lower() != value for name, value in wanted.items()):
+                return False
+            return not query or query in f"{device.mac} {mac_text(device.mac)} {device.description.lower()}"
+
+        found = (device for device in self._desk.tables.devices.values() if fits(device))
+        return views.page(found, args, lambda device: device.mac, views.device)
+
+    async def _show(self, args: Args, by: str) -> object:
+        device = self._of(args)
+        station = self._desk.boot.station
+        base = station.site.base(args.text("local") or _DEFAULT_LOCAL)
+        account = station.tokens.account(device.mac, device.token_epoch)
+        shown = args.flag("reveal")
+        if shown:
+            self._desk.audit("device.reveal", device.mac, by)
+        return {
+            **views.device(device),
+            "url": f"{base}/{station.token(device.mac, device) if shown else '***'}",
+            "account": {
+                "username": account.username,
+                "password": account.password.reveal() if shown else str(account.password),
+            },
+            "files": self._names(device),
+        }
+
+    def _names(self, device: Device) -> list[str]:
+        manifest = self._desk.knowledge.manifest(device.plugin)
+        rules = () if manifest is None else manifest.files
+        return [rule.name.replace("{mac}", device.mac) for rule in rules if rule.kind == "device"]
+
+    async def _add(self, args: Args, by: str) -> object:
+        def plan() -> list[Change]:
+            mac = args.mac()
+            if self._desk.tables.device(mac) is not None:
+                raise ConflictError(f"device {mac_text(mac)} is there already")
+            tenant = args.text("tenant") or Device(mac=mac).tenant
+            bare = Device(mac=mac, tenant=tenant, settings=self._desk.settings({}, args))
+            return [Put(self._described(bare, args))]
+
+        await self._desk.change("device.add", args.mac(), by, plan)
+        return views.device(self._of(args))
+
+    def _described(self, device: Device, args: Args) -> Device:
+        """The device with those fields that the call gives, its vendor and model as the plugins spell them."""
+        device = replace(
+            device,
+            description=args.text("description") if "description" in args else device.description,
+            profile=args.text("profile") if "profile" in args else device.profile,
+        )
+        if args.text("vendor") or args.text("model"):
+            return self._made_by(device, args.text("vendor"), args.text("model"))
+        if device.plugin:
+            return device
+        heard = self._desk.knowledge.identify(Evidence(via="dhcp", mac=device.mac))
+        if not heard.plugin:
+            return device
+        return _identified(device, heard.vendor, heard.model, heard.plugin, heard.confidence)
+
+    def _made_by(self, device: Device, vendor: str, name: str) -> Device:
+        vendor = vendor or device.vendor
+        for manifest in self._desk.knowledge.catalogue.manifests:
+            if vendor and vendor.lower() not in (manifest.vendor.lower(), manifest.id):
+                continue
+            model = manifest.model(name) if name else None
+            if model is not None or not name:
+                spelt = "" if model is None else model.name
+                return _identified(device, manifest.vendor, spelt, manifest.id, SAID)
+        raise NotFoundError(f"no plugin knows {' '.join(word for word in (vendor, name) if word)!r}")
+
+    async def _set(self, args: Args, by: str) -> object:
+        def plan() -> list[Change]:
+            device = self._of(args)
+            epoch = device.token_epoch + (1 if args.flag("new_token") else 0)
+            changed = replace(device, settings=self._desk.settings(device.settings, args), token_epoch=epoch)
+            return [Put(self._described(changed, args))]
+
+        await self._desk.change("device.set", args.mac(), by, plan)
+        return views.device(self._of(args))
+
+    async def _assign(self, args: Args, by: str) -> object:
+        def plan() -> list[Change]:
+            return ownership.assign(self._desk.tables, args.mac(), args.texts("line"), room=self._room(args.mac()))
+
+        await self._desk.change("device.assign", args.mac(), by, plan)
+        return views.device(self._of(args))
+
+    def _room(self, mac: Mac) -> int:
+        device = self._desk.tables.device(mac)
+        manifest = None if device is None else self._desk.knowledge.manifest(device.plugin)
+        model = None if manifest is None or device is None else manifest.model(device.model)
+        return 0 if model is None else model.lines
+
+    async def _unassign(self, args: Args, by: str) -> object:
+        def plan() -> list[Change]:
+            return ownership.unassign(self._desk.tables, args.mac(), args.texts("line"))
+
+        await self._desk.change("device.unassign", args.mac(), by, plan)
+        return views.device(self._of(args))
+
+    async def _reset(self, args: Args, by: str) -> object:
+        def plan() -> list[Change]:
+            return ownership.reset(self._desk.tables, args.mac(), new_token=args.flag("new_token"))
+
+        await self._desk.change("device.reset", args.mac(), by, plan)
+        return views.device(self._of(args))
+
+    async def _transfer(self, args: Args, by: str) -> object:
+        def plan() -> list[Change]:
+            tables, new_token = self._desk.tables, args.flag("new_token")
+            return ownership.transfer(tables, args.mac(), args.text("tenant"), new_token=new_token)
+
+        await self._desk.change("device.transfer", args.mac(), by, plan)
+        return views.device(self._of(args))
+
+    async def _delete(self, args: Args, by: str) -> object:
+        await self._desk.change("device.delete", args.mac(), by, lambda: [Delete(self._of(args))])
+        return {"deleted": mac_text(args.mac())}
+
+    async def _settings(self, args: Args, _by: str) -> object:
+        found = effective.for_device(self._desk.tables, self._of(args))
+        return {"items": views.settings(found.values, found.origin)}
+
+    async def _render(self, args: Args, by: str) -> object:
+        device = self._of(args)
+        names = self._names(device)
+        name = args.text("name") or (names[0] if names else "")
+        reveal = args.flag("reveal")
+        reply = await self._desk.boot.preview(device, name, args.text("local") or _DEFAULT_LOCAL, reveal=reveal)
+        if reveal:
+            self._desk.audit("device.reveal", device.mac, by)
+        text = bytes(reply.body).decode("utf-8", "replace")
+        return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
+
+    async def _import(self, args: Args, by: str) -> object:
+        rows = sheet.read(args.text("csv"))
+        if args.flag("dry_run"):
+            changes = self._imported(rows)
+        else:
+            changes = []
+
+            def plan() -> list[Change]:
+                changes.extend(self._imported(rows))
+                return changes
+
+            await self._desk.change("device.import", f"{len(rows)} rows", by, plan)
+        return {"rows": len(rows), "changed": len(changes), "dry_run": args.flag("dry_run")}
+
+    def _imported(self, rows: Sequence[sheet.Row]) -> list[Change]:
+        faults: list[str] = []
+        changes: list[Change] = []
+        for row in rows:
+            try:
+                device = self._from_row(row)
+            except UsageError as error:
+                faults.append(f"line {row.number}: {error}")
+                continue
+            if device != self._desk.tables.device(device.mac):
+                changes.append(Put(device))
+        if faults:
+            more = f" (and {len(faults) - 20} more)" if len(faults) > 20 else ""
+            raise UsageError("; ".join(faults[:20]) + more)
+        return changes
+
+    def _from_row(self, row: sheet.Row) -> Device:
+        device = self._described(self._desk.tables.device(row.mac) or Device(mac=row.mac), row.args)
+        owner = row.args.text("tenant")
+        if owner:
+            tenant = ownership.tenant_of(self._desk.tables, owner).id
+            if tenant != device.tenant and device.lines:
+                raise ConflictError(f"the device has lines of tenant {device.tenant!r}; transfer it first")
+            device = replace(device, tenant=tenant)
+        return sheet.with_lines(self._desk.tables, device, row.args.texts("lines"))
+
+    async def _export(self, _args: Args, _by: str) -> object:
+        return {"csv": sheet.write(self._desk.tables.devices.values())}
+
+
+def _identified(device: Device, vendor: str, model: str, plugin: str, confidence: int) -> Device:
+    state = DeviceState.IDENTIFIED if device.state is DeviceState.SEEN else device.state
+    return replace(device, vendor=vendor, model=model, plugin=plugin, confidence=confidence, state=state)

@@ -1,0 +1,145 @@
+"""Parameters of operations: plain values by name, checked before anything happens."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from provd.base.errors import UsageError
+from provd.base.types import Mac, ip_int, parse_mac
+
+ParamKind = Literal["text", "secret", "id", "mac", "ip", "number", "flag", "texts", "settings"]
+
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter. Kind ``id`` is a slug, ``texts`` a list of texts (one text counts as a list of it), ``settings``
+    a mapping of names to values."""
+
+    name: str
+    kind: ParamKind = "text"
+    required: bool = False
+    doc: str = ""
+
+
+class Args:
+    """Checked parameters of one call; what was not given has the empty value of its kind."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._values = values
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def text(self, name: str) -> str:
+        """A text, or an empty one."""
+        value = self._values.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def mac(self, name: str = "mac") -> Mac:
+        """A MAC (the parameter is a required one)."""
+        return Mac(self.text(name))
+
+    def number(self, name: str, default: int = 0) -> int:
+        """A number, or the default."""
+        value = self._values.get(name, default)
+        return value if isinstance(value, int) else default
+
+    def flag(self, name: str) -> bool:
+        """Whether the flag was given and true."""
+        return self._values.get(name) is True
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self._values.get(name, ())
+        return value if isinstance(value, tuple) else ()
+
+    def settings(self, name: str = "settings") -> Mapping[str, object]:
+        """A mapping of settings."""
+        value = self._values.get(name, {})
+        return value if isinstance(value, Mapping) else {}
+
+    def given(self, names: Iterable[str]) -> dict[str, object]:
+        """Those of these parameters that were given."""
+        return {name: self._values[name] for name in names if name in self._values}
+
+
+def check(params: Iterable[Param], given: Mapping[str, object]) -> Args:
+    """The parameters in their kinds. Raises UsageError that names the parameter."""
+    known = {param.name: param for param in params}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise UsageError(f"{name}: no such parameter" + (f"; did you mean {near[0]}?" if near else ""))
+    values: dict[str, object] = {}
+    for param in known.values():
+        value = given.get(param.name)
+        if value is None:
+            if param.required:
+                raise UsageError(f"{param.name}: is needed")
+            continue
+        values[param.name] = _checked(param, value)
+    return Args(values)
+
+
+def _checked(param: Param, value: object) -> object:
+    match param.kind:
+        case "number":
+            return _number(param, value)
+        case "flag":
+            if isinstance(value, bool):
+                return value
+            raise UsageError(f"{param.name}: must be true or false")
+        case "texts":
+            return tuple(_text(param, each) for each in (value if isinstance(value, list | tuple) else [value]))
+        case "settings":
+            if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+                return value
+            raise UsageError(f"{param.name}: must be a mapping of names to values")
+        case _:
+            return _form(param, _text(param, value))
+
+
+def _number(param: Param, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        number = int(value)
+    else:
+        raise UsageError(f"{param.name}: must be a number")
+    if number < 0:
+        raise UsageError(f"{param.name}: must not be negative")
+    return number
+
+
+def _text(param: Param, value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{param.name}: must be a text")
+    if param.name == "csv":
+        return value
+    if len(value) > _LONGEST:
+        raise UsageError(f"{param.name}: is longer than {_LONGEST} characters")
+    if value and not value.isprintable():
+        raise UsageError(f"{param.name}: must be printable")
+    return value
+
+
+def _form(param: Param, text: str) -> str:
+    if param.required and not text:
+        raise UsageError(f"{param.name}: must not be empty")
+    try:
+        if param.kind == "mac" and text:
+            return parse_mac(text)
+        if param.kind == "ip" and text:
+            ip_int(text)
+    except ValueError as error:
+        raise UsageError(f"{param.name}: {error}") from None
+    if param.kind == "id" and text and not _ID.fullmatch(text):
+        raise UsageError(f"{param.name}: must be made of a-z, 0-9, '.', '_' and '-', not {text[:60]!r}")
+    return text

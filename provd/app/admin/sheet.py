@@ -1,0 +1,104 @@
+"""Devices as CSV: ``mac`` and any of ``vendor model tenant profile description lines`` (lines separated by ``;``)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from provd.app.admin.params import Args, Param, check
+from provd.app.ownership import line_of
+from provd.app.tables import Tables
+from provd.base.errors import ConflictError, UsageError
+from provd.base.types import Mac, mac_text
+from provd.domain.lifecycle import Event, after
+from provd.domain.records import MASTER_TENANT, Device
+
+COLUMNS = ("mac", "vendor", "model", "tenant", "profile", "description", "lines")
+
+_PARAMS = (
+    Param("mac", "mac", required=True),
+    *(Param(name) for name in ("vendor", "model", "tenant", "profile", "description")),
+    Param("lines", "texts"),
+)
+# What a spreadsheet would take for a formula.
+_FORMULA = ("=", "+", "-", "@")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row, its number in the file and its non-empty cells."""
+
+    number: int
+    mac: Mac
+    args: Args
+
+
+def read(text: str) -> list[Row]:
+    """The rows of a CSV text with a header line. Raises UsageError that names the line."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    try:
+        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise UsageError(f"line {reader.line_num}: {error}") from None
+    if not lines:
+        raise UsageError("the file is empty")
+    header = [cell.strip().lower() for cell in lines[0][1]]
+    unknown = [name for name in header if name not in COLUMNS]
+    if unknown or "mac" not in header:
+        raise UsageError(f"the header must name mac and any of {', '.join(COLUMNS[1:])}, not {','.join(header)[:80]!r}")
+    rows = [_row(number, header, cells) for number, cells in lines[1:]]
+    seen: set[Mac] = set()
+    for row in rows:
+        if row.mac in seen:
+            raise UsageError(f"line {row.number}: {mac_text(row.mac)} occurs twice")
+        seen.add(row.mac)
+    return rows
+
+
+def _row(number: int, header: list[str], cells: list[str]) -> Row:
+    if len(cells) > len(header):
+        raise UsageError(f"line {number}: more cells than the header has names")
+    values: dict[str, object] = {name: _plain(cell) for name, cell in zip(header, cells, strict=False) if cell.strip()}
+    lines = values.get("lines")
+    if isinstance(lines, str):
+        values["lines"] = [line.strip() for line in lines.split(";") if line.strip()]
+    try:
+        args = check(_PARAMS, values)
+    except UsageError as error:
+        raise UsageError(f"line {number}: {error}") from None
+    return Row(number, args.mac(), args)
+
+
+def _plain(cell: str) -> str:
+    cell = cell.strip()
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell
+
+
+def with_lines(tables: Tables, device: Device, lines: tuple[str, ...]) -> Device:
+    """The device with exactly these lines, if any are named; an unclaimed one moves to their tenant."""
+    if not lines or lines == device.lines:
+        return device
+    owners = {line_of(tables, key).tenant for key in lines}
+    if len(owners) != 1:
+        raise ConflictError("the lines belong to several tenants")
+    owner = owners.pop()
+    if device.tenant not in (MASTER_TENANT, owner):
+        raise ConflictError(f"the device belongs to tenant {device.tenant!r}")
+    return replace(device, tenant=owner, lines=lines, state=after(device.state, Event.ASSIGN))
+
+
+def write(devices: Iterable[Device]) -> str:
+    """All devices in the form that :func:`read` takes."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for device in sorted(devices, key=lambda device: device.mac):
+        texts = (device.vendor, device.model, device.tenant, device.profile, device.description)
+        writer.writerow([mac_text(device.mac), *(_safe(text) for text in texts), ";".join(device.lines)])
+    return out.getvalue()
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,162 @@
+"""Records as plain values for people and programs. Secrets are shown as ``***``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from provd.app.admin.params import Args
+from provd.base.secrets import Secret
+from provd.base.types import ip_text, mac_text
+from provd.dhcp.lease import INFINITE, Lease
+from provd.domain.evidence import Identity
+from provd.domain.records import Device, Line, Profile, Reservation, Tenant
+from provd.domain.settings import masked
+from provd.plugin import Manifest
+
+View = dict[str, object]
+R = TypeVar("R")
+
+LIMIT = 100
+"""Items of a list when no limit is asked for."""
+LARGEST = 10_000
+
+
+def when(at: float) -> str | None:
+    """UTC in ISO 8601, None for never."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at else None
+
+
+def device(record: Device) -> View:
+    """A device."""
+    return {
+        "id": record.mac,
+        "mac": mac_text(record.mac),
+        "serial": record.serial,
+        "vendor": record.vendor,
+        "model": record.model,
+        "version": record.version,
+        "plugin": record.plugin,
+        "confidence": record.confidence,
+        "tenant": record.tenant,
+        "state": record.state.value,
+        "ip": record.ip,
+        "lines": list(record.lines),
+        "profile": record.profile,
+        "description": record.description,
+        "settings": masked(record.settings),
+        "first_seen": when(record.first_seen),
+        "last_seen": when(record.last_seen),
+        "last_boot": when(record.last_boot),
+        "revision": record.revision,
+    }
+
+
+def tenant(record: Tenant) -> View:
+    """A tenant."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "enabled": record.enabled,
+        "settings": masked(record.settings),
+        "revision": record.revision,
+    }
+
+
+def line(record: Line, holder: str | None) -> View:
+    """A line and the device it is on."""
+    names = ("id", "tenant", "username", "auth_username", "display_name", "number", "server", "port", "transport")
+    more = ("backup_server", "backup_port", "outbound_proxy", "outbound_port", "voicemail", "revision")
+    view: View = {name: getattr(record, name) for name in (*names, *more)}
+    view["password"] = str(record.password) if record.password else ""
+    view["settings"] = masked(record.settings)
+    view["device"] = mac_text(holder) if holder else None
+    return view
+
+
+def profile(record: Profile) -> View:
+    """A profile."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "level": record.level.value,
+        "applies_to": record.applies_to,
+        "parents": list(record.parents),
+        "settings": masked(record.settings),
+        "revision": record.revision,
+    }
+
+
+def reservation(record: Reservation) -> View:
+    """A reservation."""
+    return {
+        "id": record.id,
+        "ip": record.ip,
+        "mac": mac_text(record.mac) if record.mac else None,
+        "client_id": record.client_id,
+        "hostname": record.hostname,
+        "description": record.description,
+    }
+
+
+def lease(record: Lease) -> View:
+    """A lease."""
+    endless = record.expires >= INFINITE
+    return {
+        "ip": ip_text(record.ip),
+        "mac": mac_text(record.mac),
+        "state": record.state.name.lower(),
+        "starts": when(record.starts),
+        "expires": None if endless else when(record.expires),
+        "subnet": record.subnet,
+        "hostname": record.hostname,
+        "vendor_class": record.vendor_class,
+        "client": record.client.hex(),
+    }
+
+
+def plugin(manifest: Manifest) -> View:
+    """A plugin."""
+    return {
+        "id": manifest.id,
+        "version": manifest.version,
+        "vendor": manifest.vendor,
+        "license": manifest.license,
+        "description": manifest.description,
+        "models": [model.name for model in manifest.models],
+    }
+
+
+def identity(found: Identity) -> View:
+    """What evidence says, and why."""
+    return {
+        "vendor": found.vendor,
+        "model": found.model,
+        "version": found.version,
+        "mac": mac_text(found.mac) if found.mac else None,
+        "serial": found.serial,
+        "plugin": found.plugin,
+        "confidence": found.confidence,
+        "reasons": list(found.reasons),
+    }
+
+
+def settings(values: Mapping[str, object], origin: Callable[[str], str]) -> list[View]:
+    """Effective settings, each with where it came from."""
+    return [
+        {"name": name, "value": str(value) if isinstance(value, Secret) else value, "origin": origin(name)}
+        for name, value in sorted(values.items())
+    ]
+
+
+def page(records: Iterable[R], args: Args, key: Callable[[R], str], view: Callable[[R], View]) -> View:
+    """One page of a list in the order of keys: ``items``, and in ``next`` the key to go on ``after``."""
+    limit = min(args.number("limit") or LIMIT, LARGEST)
+    after = args.text("after")
+    rest = sorted((record for record in records if key(record) > after), key=key)
+    return {
+        "items": [view(record) for record in rest[:limit]],
+        "next": key(rest[limit - 1]) if len(rest) > limit else None,
+        "total": len(rest),
+    }

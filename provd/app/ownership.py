@@ -1,0 +1,113 @@
+"""Who owns what: each operation as a plan of changes, for the fleet to carry out as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from provd.app.ports import Change, Delete, Put
+from provd.app.tables import Tables
+from provd.base.errors import ConflictError, NotFoundError
+from provd.base.types import Mac, mac_text
+from provd.domain.lifecycle import Event, after
+from provd.domain.records import MASTER_TENANT, Device, Line, Tenant
+
+
+def device_of(tables: Tables, mac: Mac) -> Device:
+    """The device. Raises NotFoundError."""
+    device = tables.device(mac)
+    if device is None:
+        raise NotFoundError(f"there is no device {mac_text(mac)}")
+    return device
+
+
+def line_of(tables: Tables, key: str) -> Line:
+    """The line. Raises NotFoundError."""
+    line = tables.line(key)
+    if line is None:
+        raise NotFoundError(f"there is no line {key!r}")
+    return line
+
+
+def tenant_of(tables: Tables, key: str) -> Tenant:
+    """The tenant. Raises NotFoundError."""
+    tenant = tables.tenant(key)
+    if tenant is None:
+        raise NotFoundError(f"there is no tenant {key!r}")
+    return tenant
+
+
+def assign(tables: Tables, mac: Mac, lines: Sequence[str], *, room: int = 0) -> list[Change]:
+    """Put further lines on a device; an unclaimed one moves to their tenant with it.
+
+    ``room`` is how many lines the model holds, 0 when that is not known.
+    """
+    device = device_of(tables, mac)
+    owners = {line_of(tables, key).tenant for key in lines}
+    if len(owners) != 1:
+        raise ConflictError("the lines belong to several tenants" if owners else "no line is named")
+    owner = owners.pop()
+    if device.tenant not in (MASTER_TENANT, owner):
+        raise ConflictError(f"the device belongs to tenant {device.tenant!r}; transfer it first")
+    kept = (*device.lines, *(key for key in lines if key not in device.lines))
+    if 0 < room < len(kept):
+        raise ConflictError(f"a {device.model} holds {room} lines, not {len(kept)}")
+    return [Put(replace(device, tenant=owner, lines=kept, state=after(device.state, Event.ASSIGN)))]
+
+
+def unassign(tables: Tables, mac: Mac, lines: Sequence[str] = ()) -> list[Change]:
+    """Take these lines, or all, from a device. It stays with its tenant."""
+    device = device_of(tables, mac)
+    missing = [key for key in lines if key not in device.lines]
+    if missing:
+        raise NotFoundError(f"line {missing[0]!r} is not on device {mac_text(mac)}")
+    return [Put(_without(device, lines or device.lines))]
+
+
+def _without(device: Device, lines: Sequence[str]) -> Device:
+    kept = tuple(key for key in device.lines if key not in lines)
+    event = Event.ASSIGN if kept else Event.UNASSIGN
+    return replace(device, lines=kept, state=after(device.state, event))
+
+
+def _cleared(device: Device, *, new_token: bool) -> Device:
+    bare = _without(device, device.lines)
+    return replace(bare, profile="", settings={}, token_epoch=device.token_epoch + (1 if new_token else 0))
+
+
+def reset(tables: Tables, mac: Mac, *, new_token: bool = False) -> list[Change]:
+    """Back to an unclaimed phone of the same tenant: no lines, no profile, no settings of its own.
+
+    The URL token stays: a phone far away could not fetch the file that undoes its settings with a new one.
+    """
+    return [Put(_cleared(device_of(tables, mac), new_token=new_token))]
+
+
+def transfer(tables: Tables, mac: Mac, tenant: str, *, new_token: bool = False) -> list[Change]:
+    """Give a device to another tenant; nothing of the old one stays on it."""
+    owner = tenant_of(tables, tenant)
+    device = device_of(tables, mac)
+    if device.tenant == owner.id:
+        raise ConflictError(f"the device belongs to tenant {owner.id!r} already")
+    return [Put(replace(_cleared(device, new_token=new_token), tenant=owner.id))]
+
+
+def delete_tenant(tables: Tables, key: str) -> list[Change]:
+    """Delete a tenant with its lines; its devices go back to the master tenant."""
+    tenant = tenant_of(tables, key)
+    given_back: list[Change] = [
+        Put(replace(_cleared(device, new_token=False), tenant=MASTER_TENANT))
+        for device in tables.devices.values()
+        if device.tenant == tenant.id and tenant.id != MASTER_TENANT
+    ]
+    lines = [Delete(line) for line in tables.lines.values() if line.tenant == tenant.id]
+    return [*given_back, *lines, Delete(tenant)]
+
+
+def delete_line(tables: Tables, key: str) -> list[Change]:
+    """Delete a line, and take it from its device."""
+    line = line_of(tables, key)
+    holder = tables.holder(key)
+    device = None if holder is None else tables.device(holder)
+    released: list[Change] = [] if device is None else [Put(_without(device, (key,)))]
+    return [*released, Delete(line)]

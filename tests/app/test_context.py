@@ -1,0 +1,171 @@
+"""The template context, whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from provd.app.context import ContextMaker, Subject, firmware
+from provd.app.site import Site
+from provd.app.tables import Tables
+from provd.app.tokens import Tokens
+from provd.base.secrets import Secret
+from provd.domain.records import Level, Profile
+from provd.domain.settings import nest
+from tests.app.fakes import ACME, KEY, OTHER, PHONE, claimed, line, tenant
+
+MODEL = ACME.models[1]
+ZONE = {"name": "Europe/Madrid", "offset_minutes": 60, "dst": None}
+
+
+def maker(*records: object) -> ContextMaker:
+    tables = Tables()
+    for record in (tenant(), *records):
+        tables.put(record)
+    return ContextMaker(tables, Tokens(KEY), lambda name: ZONE if name == "Europe/Madrid" else None)
+
+
+def subject(**more: object) -> Subject:
+    return Subject(**{"vendor": "Acme", "model": MODEL, "local": "10.0.0.1", "secrets": True, **more})
+
+
+def test_a_claimed_phone():
+    first = line("n1", display_name="Ann & Bob", number="12", port=5080, server="own.example", voicemail="*97")
+    device = claimed(
+        PHONE,
+        "n1",
+        "n2",
+        model="A1G",
+        version="52.84.0.15",
+        settings={"sip.server": "pbx", "sip.port": 5062, "time.zone": "Europe/Madrid", "admin.password": Secret("adm")},
+    )
+    context = maker(first, line("n2", transport="tls"), device).make(subject(device=device, token="tok"), Site())
+    settings = nest(
+        {
+            "locale.language": "en",
+            "dialing.text": "Dial your code",
+            "resync.minutes": 1440,
+            "resync.unclaimed_minutes": 1,
+            "resync.at": "03:00",
+            "sip.transport": "udp",
+            "sip.server": "pbx",
+            "sip.port": 5062,
+            "time.zone": "Europe/Madrid",
+            "admin.password": "adm",
+        }
+    )
+    empty = {"backup_server": "", "backup_port": 0, "outbound_proxy": "", "outbound_port": 0}
+    assert context == {
+        "model": {"name": "A1G", "lines": 4, "keys": 8, "common": ["acme-a1g.cfg"], "family": "new"},
+        "firmware": {"version": "52.84.0.15", "parts": [52, 84, 0, 15]},
+        "device": {
+            "mac": "02aaaa000001",
+            "mac_upper": "02AAAA000001",
+            "mac_colon": "02:aa:aa:00:00:01",
+            "state": "assigned",
+            "label": "Ann & Bob",
+        },
+        "urls": {
+            "base": "http://10.0.0.1:8667",
+            "files": "http://10.0.0.1:8667/tok",
+            "host": "10.0.0.1",
+            "tftp": "10.0.0.1",
+        },
+        "claimed": True,
+        "account": None,
+        "lines": [
+            {
+                "position": 1,
+                "username": "user-n1",
+                "auth_username": "user-n1",
+                "password": "secret-n1",
+                "display_name": "Ann & Bob",
+                "number": "12",
+                "server": "own.example",
+                "port": 5080,
+                "transport": "udp",
+                "voicemail": "*97",
+                **empty,
+            },
+            {
+                "position": 2,
+                "username": "user-n2",
+                "auth_username": "user-n2",
+                "password": "secret-n2",
+                "display_name": "",
+                "number": "",
+                "server": "pbx",
+                "port": 5062,
+                "transport": "tls",
+                "voicemail": "",
+                **empty,
+            },
+        ],
+        "settings": settings,
+        "zone": ZONE,
+    }
+
+
+def test_an_unclaimed_phone_gets_the_temporary_account():
+    device = claimed(PHONE, description="Lobby", settings={"dialing.text": "Dial 123"})
+    context = maker(device).make(subject(device=device), Site(advertise="prov.example", sip_port=5070))
+    assert context["account"] == {
+        "username": "ap02aaaa000001",
+        "auth_username": "ap02aaaa000001",
+        "password": Tokens(KEY).account(PHONE).password.reveal(),
+        "display_name": "Dial 123",
+        "server": "prov.example",
+        "port": 5070,
+        "transport": "udp",
+    }
+    assert (context["claimed"], context["lines"], context["zone"]) == (False, [], None)
+    assert context["device"]["label"] == "Lobby"
+    assert context["device"]["state"] == "unclaimed"
+
+
+def test_a_common_file_knows_the_model_and_no_secret():
+    everybody = Profile(id="all", level=Level.SITE, settings={"admin.password": Secret("adm"), "ntp.server": "ntp"})
+    context = maker(everybody).make(subject(secrets=False), Site())
+    assert context["account"] is None
+    assert context["lines"] == []
+    assert context["settings"]["admin"]["password"] is None
+    assert context["settings"]["ntp"]["server"] == "ntp"
+    assert set(context["device"].values()) == {""}
+    assert context["urls"]["files"] == context["urls"]["base"]
+    assert context["firmware"] == {"version": "", "parts": []}
+
+
+def test_a_masked_file_has_stars_where_secrets_are():
+    device = claimed(PHONE, "n1", settings={"admin.password": Secret("adm")})
+    context = maker(line(), device).make(subject(device=device, masked=True), Site())
+    assert context["lines"][0]["password"] == "***"
+    assert context["settings"]["admin"]["password"] == "***"
+    fresh = claimed(OTHER)
+    assert maker(fresh).make(subject(device=fresh, masked=True), Site())["account"]["password"] == "***"
+
+
+def test_a_lines_own_settings_cover_the_devices():
+    own = replace(line(), settings={"sip.server": "line.example", "sip.outbound_proxy": "edge", "sip.outbound_port": 5})
+    device = claimed(PHONE, "n1", settings={"sip.server": "pbx"})
+    made = maker(own, device).make(subject(device=device), Site())["lines"][0]
+    assert (made["server"], made["outbound_proxy"], made["outbound_port"]) == ("line.example", "edge", 5)
+
+
+def test_a_trait_does_not_hide_the_models_own_values():
+    odd = replace(MODEL, traits={"name": "x", "lines": 99})
+    assert maker().make(subject(model=odd), Site())["model"]["name"] == "A1G"
+
+
+def test_a_line_that_is_gone_is_left_out():
+    device = claimed(PHONE, "n1")
+    context = maker(device).make(subject(device=device), Site())
+    assert (context["claimed"], context["lines"], context["device"]["label"]) == (True, [], "")
+
+
+@pytest.mark.parametrize(
+    ("version", "parts"),
+    [("52.84.0.15", [52, 84, 0, 15]), ("7.4.8a", [7, 4, 8]), ("7.4a.8", [7, 4]), ("X.1", []), ("", []), ("1..2", [1])],
+)
+def test_versions(version, parts):
+    assert firmware(version) == {"version": version, "parts": parts}
