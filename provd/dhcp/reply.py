@@ -21,7 +21,7 @@ LARGEST_SIZE: Final = 1500 - IP_UDP
 _PRIORITY: Final = {code: rank for rank, code in enumerate((53, 54, 51, 1, 3, 66, 67, 150, 61))}
 _NO_NAMES = bytes(64 + 128)
 _NOTHING: Mapping[int, bytes] = {}
-_ESSENTIAL: Final = 32
+_ESSENTIAL: Final = 27
 """Octets of options 53, 54, 51, 1 and 3 with one router."""
 _FILE_ROOM: Final = 127
 _SNAME_ROOM: Final = 63
