@@ -9,7 +9,19 @@ from __future__ import annotations
 import random
 
 from provd.plugin import Model
-from provd.plugin.phone import Account, Complaint, Dhcp, Fetch, Fetched, Handset, LeaseGot, Script, Settled, Wait
+from provd.plugin.phone import (
+    Account,
+    Complaint,
+    Dhcp,
+    Dialed,
+    Fetch,
+    Fetched,
+    Handset,
+    LeaseGot,
+    Script,
+    Settled,
+    Wait,
+)
 
 
 class Phone:
@@ -26,6 +38,10 @@ class Phone:
         """The one account it can hold."""
         user, server = self.settings.get("user", ""), self.settings.get("server", "")
         return (Account(1, user, self.settings.get("password", ""), server),) if user and server else ()
+
+    def dial(self, digits: str) -> Dialed:
+        """Any digits are sent as they are."""
+        return Dialed(digits) if self.accounts else Dialed("", "no account")
 
     def run(self) -> Script:
         """Power on, provision, come back every hour."""

@@ -20,6 +20,7 @@ from provd.plugin.phone import (
     Account,
     Complaint,
     Dhcp,
+    Dialed,
     Failed,
     Fetch,
     Fetched,
@@ -35,6 +36,7 @@ from provd.plugin.phone import (
     suspicious,
 )
 
+from .phone_dialing import dial
 from .phone_profile import UnreadableProfileError, read_flat_profile
 from .phone_rules import alternatives, expand
 
@@ -125,6 +127,12 @@ class Phone:
             return f"Linksys/{self._word}-{self.version} ({self.serial})"
         mac = "" if self._model.name.startswith("SPA525") else f"({self.mac.upper()})"
         return f"Cisco/{self._model.name}-{self.version} {mac}({self.serial})"
+
+    def dial(self, digits: str) -> Dialed:
+        """Star codes, then the dial plan."""
+        if not self.accounts:
+            return Dialed("", "no account")
+        return dial(digits, self.settings, self.accounts[0].line)
 
     def run(self) -> Script:
         """Power on: address, rules, and again after a restart until nothing changes; then come back as configured."""

@@ -17,6 +17,7 @@ from provd.plugin.phone import (
     Account,
     Complaint,
     Dhcp,
+    Dialed,
     Failed,
     Fetch,
     Fetched,
@@ -29,13 +30,14 @@ from provd.plugin.phone import (
     Settled,
     Step,
     Wait,
-    suspicious,
 )
+
+from .phone_files import RESETS, meaningful_lines, read_config
 
 OPTION60 = "yealink"
 OPTION55 = (1, 2, 3, 4, 6, 7, 12, 15, 28, 42, 66, 67, 43, 120)
-VERSION_LINE = "#!version:1.0.0.1"
 GENERIC_BOOT = "y000000000000.boot"
+NO_RESET = "an empty value leaves the old one in place; %NULL% resets it"
 
 FACTORY = {
     "auto_provision.dhcp_option.enable": "1",
@@ -62,32 +64,12 @@ FIRMWARE = {
 USER_AGENT_WORDS = {"W56P": "W52P", "T49G": "SIP VP-T49G"}
 """A W56P is a W52P base with another handset and runs the same firmware."""
 
-# From V81 these groups carry "static." in front of the name; from V82 the bare names are no longer known.
-_STATIC = re.compile(
-    r"static\.((?:network|auto_provision|autoprovision|firmware|security|syslog|wifi|directory_setting)\..+)"
-)
-_MOVED = re.compile(r"(?:network|auto_provision|autoprovision|firmware|security|syslog|wifi|directory_setting)\.")
-_ACCUMULATES = re.compile(r"(?:static\.)?security\.user_(?:password|name)")
-_NAME = re.compile(r"[A-Za-z0-9_.\-]+")
 _INCLUDE = re.compile(
     r'(?:\[(?P<model>[^\]]+)\])?include:config\s+(?:"(?P<quoted>[^"]+)"|<(?P<angle>[^>]+)>|(?P<bare>\S+))'
 )
 _VERSION_IN_NAME = re.compile(r"(\d+\.\d+\.\d+\.\d+)\.rom", re.IGNORECASE)
-_CHECKS = (
-    (re.compile(r"account\.\d+\.enable"), re.compile(r"[01]"), "0 or 1"),
-    (re.compile(r"account\.\d+\.sip_server\.\d\.transport_type"), re.compile(r"[0-3]"), "0 to 3"),
-    (
-        re.compile(r"account\.\d+\.(?:sip_server\.\d\.port|sip_server_port|sip_listen_port)"),
-        re.compile(r"\d{1,5}"),
-        "a port",
-    ),
-    (re.compile(r"auto_provision\.repeat\.minutes"), re.compile(r"\d{1,5}"), "1 to 43200"),
-    (re.compile(r"(?:linekey|memorykey)\.\d+\.type"), re.compile(r"\d{1,3}"), "a number"),
-    (re.compile(r"local_time\.time_zone"), re.compile(r"[+-]\d{1,2}(?::\d\d)?|0"), "an offset such as +1 or +5:30"),
-)
 
 Steps = Generator[Step, Result, None]
-Pairs = list[tuple[str, str]]
 
 
 class Phone:
@@ -104,7 +86,7 @@ class Phone:
         self._first_line = int(model.traits.get("first_line", 1))
         usual = f"{model.traits.get('family', 0)}.{model.traits.get('generation', 0) or 84}.0.15"
         self.version = handset.version or FIRMWARE.get(self._name, usual)
-        self._applied: dict[str, tuple[str, Pairs]] = {}
+        self._applied: dict[str, tuple[str, list[tuple[str, str]]]] = {}
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -119,6 +101,18 @@ class Phone:
         if self.settings.get("auto_provision.user_agent_mac.enable") != "0":
             text += f" {self._mac_colon}"
         return text
+
+    def dial(self, digits: str) -> Dialed:
+        """The key that sends (usually ``#``) ends what was typed; ``#`` elsewhere travels escaped."""
+        if not self.accounts:
+            return Dialed("", "no account")
+        name = "features.key_as_send" if self._generation >= 80 else "features.pound_key.mode"
+        send_key = {"0": "", "2": "*"}.get(self.settings.get(name, "1"), "#")
+        if send_key and send_key in digits:
+            typed = digits.partition(send_key)[0]
+            return Dialed(typed, f"{send_key} sends (see {name})")
+        escaped = "#" if self.settings.get("sip.use_23_as_pound") == "0" else "%23"
+        return Dialed(digits.replace("#", escaped))
 
     def run(self) -> Script:
         """Power on: get an address, then provision for ever."""
@@ -185,7 +179,7 @@ class Phone:
 
     def _follow(self, base: str, boot: str, body: bytes) -> Steps:
         """Fetch what a boot file includes, from top to bottom; nothing else is asked for."""
-        lines, complaint = _lines(body)
+        lines, complaint = meaningful_lines(body)
         if complaint:
             yield Complaint(f"{boot}: {complaint}")
         files: list[tuple[str, bytes]] = []
@@ -229,15 +223,13 @@ class Phone:
         changed: list[str] = []
         for name, body in files:
             digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
-            if self._applied.get(name, ("", []))[0] == digest:
+            if name in self._applied and self._applied[name][0] == digest:
                 continue
-            pairs: Pairs = []
-            refused = False
-            for complaint in self._read(body, pairs, overwrite=overwrite):
-                refused = refused or complaint.startswith("refused")
+            config = read_config(body, self._generation)
+            for complaint in config.complaints:
                 yield Complaint(f"{name}: {complaint}")
-            if not refused:
-                self._applied[name] = (digest, pairs)
+            if not config.refused:
+                self._applied[name] = (digest, config.pairs)
                 changed.append(name)
         if not changed:
             yield Report("unchanged")
@@ -245,62 +237,26 @@ class Phone:
         if overwrite:
             self.settings = dict(FACTORY)
         for name, _ in files:
-            if (overwrite or name in changed) and name in self._applied:
-                self._take(self._applied[name][1])
+            if name in changed or (overwrite and name in self._applied):
+                for parameter in self._take(self._applied[name][1]):
+                    yield Complaint(
+                        f"{name}: {parameter}: an empty value leaves the old one in place; %NULL% resets it"
+                    )
         yield Report(f"applied {' '.join(changed)}")
 
-    def _read(self, body: bytes, pairs: Pairs, *, overwrite: bool) -> Iterator[str]:
-        """Fill ``pairs`` with what the file sets; gives complaints, fatal where they begin with "refused"."""
-        lines, complaint = _lines(body)
-        if complaint:
-            yield f"refused: {complaint}"
-            return
-        seen: dict[str, str] = {}
-        for number, line in lines:
-            name, equals, value = (part.strip() for part in line.partition("="))
-            if not equals or not _NAME.fullmatch(name):
-                yield f"line {number} is not a parameter: {line[:40]!r}"
-                continue
-            if name in seen and not _ACCUMULATES.fullmatch(name):
-                yield f"line {number}: {name} stands twice; the last one wins"
-            seen[name] = value
-            known = self._known_as(name)
-            if known is None:
-                continue
-            yield from (
-                f"line {number}: {name}: {reason}" for reason in self._doubts(known, value, overwrite=overwrite)
-            )
-            pairs.append((known, value))
-
-    def _known_as(self, name: str) -> str | None:
-        """The one name under which we keep a parameter, or None when this firmware does not know it."""
-        static = _STATIC.fullmatch(name)
-        if static is not None:
-            return static[1] if self._generation >= 81 else None
-        return None if self._generation >= 82 and _MOVED.match(name) else name
-
-    def _doubts(self, name: str, value: str, *, overwrite: bool) -> Iterator[str]:
-        if not value:
-            if self.settings.get(name, "") not in {"", FACTORY.get(name, "")} and not overwrite:
-                yield "an empty value leaves the old one in place; %NULL% resets it"
-            return
-        if value in {"%NULL%", "%EMPTY%"}:
-            return
-        doubt = suspicious(value)
-        if doubt:
-            yield doubt
-        for names, values, expected in _CHECKS:
-            if names.fullmatch(name) and not values.fullmatch(value):
-                yield f"{value!r} is not {expected}"
-
-    def _take(self, pairs: Pairs) -> None:
+    def _take(self, pairs: list[tuple[str, str]]) -> list[str]:
+        """Change the settings. Gives the names whose empty value was of no effect although it looked like a reset."""
+        kept: list[str] = []
         for name, value in pairs:
-            if value in {"%NULL%", "%EMPTY%"}:
+            if value in RESETS:
                 self.settings.pop(name, None)
                 if name in FACTORY:
                     self.settings[name] = FACTORY[name]
             elif value:
                 self.settings[name] = value
+            elif self.settings.get(name, "") != FACTORY.get(name, ""):
+                kept.append(name)
+        return kept
 
     # --- what comes of it ---------------------------------------------------------------------------------------------
 
@@ -374,16 +330,3 @@ def _directory(text: str) -> tuple[str, str]:
     if text.partition("://")[0].lower() not in {"tftp", "http", "https"}:
         return "", "this kind of URL is not simulated"
     return text, complaint
-
-
-def _lines(body: bytes) -> tuple[list[tuple[int, str]], str]:
-    """The meaningful lines of a file with their numbers, or the reason why the phone does not read it at all."""
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return [], f"octet {error.start} is not UTF-8"
-    first, *rest = text.split("\n")
-    if first.rstrip("\r") != VERSION_LINE:
-        return [], f"the first line is not {VERSION_LINE} from octet 0"
-    numbered = ((number, line.strip()) for number, line in enumerate(rest, 2))
-    return [(number, line) for number, line in numbered if line and not line.startswith("#")], ""

@@ -39,6 +39,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialed:
+    """What became of typed digits: the user part of the Request-URI, or empty when no call was made; and why."""
+
+    user: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Handset:
     """One phone of a kind: what is printed on its label, and the firmware it came with (empty: the vendor's usual)."""
 
@@ -165,6 +173,10 @@ class Phone(Protocol):
     @property
     def accounts(self) -> tuple[Account, ...]:
         """The accounts its configuration holds now."""
+        ...
+
+    def dial(self, digits: str) -> Dialed:
+        """Type digits and press the key that sends them, on the first account."""
         ...
 
     def run(self) -> Script:

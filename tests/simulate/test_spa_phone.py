@@ -328,3 +328,33 @@ def test_oddities_of_the_transport_are_complaints():
     net = lan({"spa504G.cfg": Fetched(profile(""), 200, ("chunked",))})
     net.boot(spa())
     assert net.complaints == ["Profile_Rule: chunked"]
+
+
+ANY = "<Dial_Plan_1_>([x*#].)</Dial_Plan_1_>"
+
+
+@pytest.mark.parametrize(
+    ("elements", "typed", "user", "why"),
+    [
+        ("", "*1234", "", "no sequence of the dial plan"),
+        ("", "*38123", "", "taken by Call_Park_Code *38"),
+        (ANY, "*38123", "", "taken by Call_Park_Code *38"),
+        (ANY + "<Call_Park_Code></Call_Park_Code>", "*38123", "*38123", "by [x*#]."),
+        (ANY + "<Call_Park_Code/>", "*38123", "", "taken by Call_Park_Code *38"),
+        (ANY, "*1234#", "*1234#", "by [x*#]."),
+        ("", "12125551234", "12125551234", "by 1xxx[2-9]xxxxxxS0"),
+        ("<Dial_Plan_1_>(&lt;9:&gt;xx.|0!)</Dial_Plan_1_>", "9123", "123", "by <9:>xx."),
+        ("<Dial_Plan_1_>(&lt;9:&gt;xx.|0!)</Dial_Plan_1_>", "0", "", "barred by 0!"),
+        ("<Dial_Plan_1_>(what)</Dial_Plan_1_>", "0", "", "no sequence"),
+    ],
+)
+def test_what_is_dialed_when_a_code_is_typed(elements, typed, user, why):
+    phone = spa()
+    lan({"spa504G.cfg": profile(f"<User_ID_1_>200</User_ID_1_><Proxy_1_>h</Proxy_1_>{elements}")}).boot(phone)
+    dialed = phone.dial(typed)
+    assert dialed.user == user
+    assert why in dialed.why
+
+
+def test_a_phone_without_an_account_dials_nothing():
+    assert spa().dial("123").why == "no account"

@@ -124,7 +124,7 @@ def test_what_a_file_does_not_mention_stays():
     assert "account.1.label" not in phone.settings
     assert phone.settings["account.1.password"] == "temporary"
     assert net.complaints == [
-        f"{MAC}.cfg: line 3: account.1.password: an empty value leaves the old one in place; %NULL% resets it"
+        f"{MAC}.cfg: account.1.password: an empty value leaves the old one in place; %NULL% resets it"
     ]
 
 
@@ -320,3 +320,24 @@ def test_oddities_of_the_transport_are_complaints():
     net = with_files({f"{MAC}.cfg": Fetched(UNCLAIMED, 200, ("chunked",))})
     net.boot(t27())
     assert net.complaints == [f"{MAC}.cfg: chunked"]
+
+
+@pytest.mark.parametrize(
+    ("version", "settings", "typed", "user"),
+    [
+        ("45.83.0.35", "", "*1234", "*1234"),
+        ("45.83.0.35", "", "*12#34", "*12"),
+        ("45.83.0.35", "features.key_as_send = 0", "*12#34", "*12%2334"),
+        ("45.83.0.35", "features.key_as_send = 0\nsip.use_23_as_pound = 0", "12#", "12#"),
+        ("45.83.0.35", "features.key_as_send = 2", "*1234", ""),
+        ("45.72.0.35", "features.pound_key.mode = 0", "12#", "12%23"),
+    ],
+)
+def test_what_is_dialed_when_a_code_is_typed(version, settings, typed, user):
+    phone = t27(version)
+    with_files({f"{MAC}.cfg": UNCLAIMED + settings.encode() + b"\n"}).boot(phone)
+    assert phone.dial(typed).user == user
+
+
+def test_a_phone_without_an_account_dials_nothing():
+    assert t27().dial("123").why == "no account"
