@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnClause, Engine, Table, column, select
+from sqlalchemy import ColumnClause, Engine, Table, column, insert, select
 from sqlalchemy import table as table_named
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from provd.storage.session import lenient, reason_of
 from provd.storage.tables import METADATA
@@ -43,6 +43,20 @@ def is_damage(error: BaseException | None) -> bool:
     return isinstance(origin, sqlite3.DatabaseError) and getattr(origin, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
+def missing_in(engine: Engine) -> str:
+    """Which table or column is not there, although the schema's revision says so; empty when all are."""
+    try:
+        with engine.connect() as connection:
+            for each in METADATA.sorted_tables:
+                connection.execute(select(each).limit(0))
+    except OperationalError as error:
+        # Only "no such table" and "no such column": a disk that does not answer has lost nothing yet.
+        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            return reason_of(error)
+        raise
+    return ""
+
+
 def move_aside(path: Path) -> Path:
     """Rename the database and its journal files to the first free ``.broken-<n>``; gives the new name."""
     number = 1
@@ -61,11 +75,12 @@ def carry_over(broken: Path, engine: Engine) -> int:
     rescued = 0
     with engine.connect() as target:
         for table in METADATA.sorted_tables:
-            sql = str(sqlite.insert(table).inline().on_conflict_do_nothing().compile(dialect=engine.dialect))
+            sql = str(insert(table).inline().prefix_with("OR IGNORE").compile(dialect=engine.dialect))
             target.exec_driver_sql("BEGIN")
             for row in readable(broken, table):
-                # What the new tables do not take (a NULL, a row read twice) is left behind.
-                rescued += target.exec_driver_sql(sql, row).rowcount
+                # What the new tables do not take (a NULL, text for a number, a row read twice) is left behind.
+                with contextlib.suppress(IntegrityError):
+                    rescued += target.exec_driver_sql(sql, row).rowcount
             target.exec_driver_sql("COMMIT")
     return rescued
 

@@ -240,6 +240,7 @@ def _sound_engine(url: URL, clock: Clock, emit: FactSink) -> Engine:
     if not damage:
         try:
             _upgrade(engine, clock, emit)
+            damage = rescue.missing_in(engine) if path else ""
         except DBAPIError as error:
             if not rescue.is_damage(error):
                 raise

@@ -222,6 +222,20 @@ async def test_a_file_that_is_no_database_is_moved_aside(content: bytes, sqlite_
     assert [fact.rescued for fact in sqlite_place.told(StoreReplaced)] == [0, 0]
 
 
+async def test_a_table_that_is_gone_is_damage(sqlite_place: Place) -> None:
+    store = sqlite_place.open()
+    await store.commit([Put(a_lease(1)), *fleet(3)])
+    sqlite_place.close()
+    database = sqlite3.connect(sqlite_place.state_dir / "provd.db")
+    database.execute("DROP TABLE device")
+    database.execute("ALTER TABLE line RENAME COLUMN server TO serber")
+    database.commit()
+    database.close()
+    store = sqlite_place.open()
+    assert [len(store.load(kind)) for kind in (Device, Line, Lease, Tenant)] == [0, 0, 1, 2]
+    assert [fact.rescued for fact in sqlite_place.told(StoreReplaced)] == [3]
+
+
 async def test_a_hundred_and_one_bad_rows_are_left_out_and_counted(sqlite_place: Place) -> None:
     store = sqlite_place.open()
     await store.commit(fleet(200))

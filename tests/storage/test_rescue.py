@@ -5,12 +5,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from provd.app.ports import Put
-from provd.base.facts.storage import StoreDamaged
+from provd.base.facts.storage import StoreDamaged, StoreReplaced
 from provd.base.types import Mac
 from provd.domain.records import Device
 from provd.storage import rescue
+from provd.storage.session import make_engine, parse_url
 from tests.storage.conftest import Place
 
 
@@ -111,3 +113,20 @@ async def a_large_file_with_a_bad_page(place: Place) -> tuple[Path, int]:
         file.seek(bad)
         file.write(bytes(4096))
     return path, bad
+
+
+def test_a_database_in_use_is_not_taken_for_damaged(sqlite_place: Place) -> None:
+    sqlite_place.open()
+    sqlite_place.close()
+    engine = make_engine(parse_url("sqlite", sqlite_place.state_dir))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=1")
+    holder = sqlite3.connect(sqlite_place.state_dir / "provd.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(OperationalError, match="locked"):
+        rescue.missing_in(engine)
+    engine.dispose()
+    holder.close()
+    sqlite_place.open()
+    assert sqlite_place.told(StoreReplaced) == []
