@@ -32,8 +32,8 @@ class CrowdOptions:
 
     The phones speak DHCP either as themselves on ``interface`` or through a relay whose own address is ``relay``; then
     ``server`` is the DHCP server. ``model`` empty means each model in turn. Every phone starts within ``spread``
-    seconds. The run ends when each phone has an account (with ``claimed``: one of its user's own), or after
-    ``timeout`` seconds. A second of a phone's waiting takes ``tick`` seconds.
+    seconds and is switched off when it has an account (with ``claimed``: one of its user's own). The run ends when all
+    are, or after ``timeout`` seconds. A second of a phone's waiting takes ``tick`` seconds.
     """
 
     vendor: str
@@ -133,16 +133,16 @@ async def _run(
     options: CrowdOptions, phones: Sequence[Phone], transport: Transport, progress: Progress, clock: Clock
 ) -> tuple[Tally, bool, float]:
     tally = Tally(is_temporary)
-    goal = "claimed" if options.claimed else "account"
-    done = asyncio.Event()
+    arrived = tally.reached("claimed" if options.claimed else "account")
     rng = random.Random(options.seed)
     began = clock.now()
+    tasks: dict[Mac, asyncio.Task[None]] = {}
 
     def hear(event: PhoneEvent) -> None:
         tally.hear(event)
         progress(event)
-        if tally.count(goal) == len(phones):
-            done.set()
+        if event.mac in arrived:
+            tasks[event.mac].cancel()
 
     async def start(phone: Phone, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -150,10 +150,8 @@ async def _run(
 
     try:
         async with asyncio.timeout(options.timeout), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(start(phone, rng.uniform(0, options.spread))) for phone in phones]
-            await done.wait()
-            for task in tasks:
-                task.cancel()
+            for phone in phones:
+                tasks[phone.mac] = group.create_task(start(phone, rng.uniform(0, options.spread)))
     except TimeoutError:
         pass
-    return tally, done.is_set(), clock.now() - began
+    return tally, len(arrived) == len(phones), clock.now() - began

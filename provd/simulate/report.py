@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 
 from provd.base.types import Mac
@@ -106,9 +106,9 @@ class Tally:
             if text in self._complaints or len(self._complaints) < _MOST_COMPLAINTS:
                 self._complaints[text] += 1
 
-    def count(self, goal: str) -> int:
-        """How many phones reached ``address``, ``file``, ``account`` or ``claimed``."""
-        return len(self._reached[goal])
+    def reached(self, goal: str) -> Collection[Mac]:
+        """The phones that got to ``address``, ``file``, ``account`` or ``claimed``."""
+        return self._reached[goal].keys()
 
     def report(self, *, ok: bool, seconds: float, retransmissions: int, notes: tuple[str, ...]) -> CrowdReport:
         """The summary so far."""
