@@ -23,7 +23,7 @@ def reservation() -> None:
 
 
 reservation.add_command(listing("reservation.list", ("id", "ip", "mac", "client_id", "hostname", "description")))
-reservation.add_command(by_id("delete", "reservation.delete", "reservation", "Give the address back to the pool."))
+reservation.add_command(by_id("delete", "reservation.delete", "id", "Give the address back to the pool."))
 
 
 @reservation.command("add")

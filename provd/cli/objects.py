@@ -11,9 +11,16 @@ import click
 from provd.cli.client import call
 from provd.cli.output import Exit, errors_to_exit, show_json, show_one, show_rows
 
+_PAGE = 1000
+
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 settings_option = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting, such as locale.language=es; repeatable."
+)
+
+
+unset_option = click.option(
+    "--unset", multiple=True, metavar="NAME", help="Take a setting of its own away; repeatable."
 )
 
 
@@ -41,6 +48,20 @@ def run(ctx: click.Context, /, operation: str, **params: object) -> Any:
     raise AssertionError  # errors_to_exit ends the process on every error
 
 
+def rows(ctx: click.Context, operation: str, filters: Mapping[str, object], limit: int | None) -> list[dict[str, Any]]:
+    """The items of a listing, page by page until there are no more or ``limit`` is reached."""
+    found: list[dict[str, Any]] = []
+    after = None
+    while limit is None or len(found) < limit:
+        wanted = _PAGE if limit is None else min(_PAGE, limit - len(found))
+        page = run(ctx, operation, **filters, limit=wanted, after=after)
+        found += page["items"]
+        after = page.get("next")
+        if not after:
+            break
+    return found
+
+
 def listing(operation: str, columns: tuple[str, ...]) -> click.Command:
     """A ``list`` command over an operation whose result has ``items``."""
 
@@ -50,8 +71,7 @@ def listing(operation: str, columns: tuple[str, ...]) -> click.Command:
     @as_json
     @click.pass_context
     def command(ctx: click.Context, filters: tuple[str, ...], limit: int | None, *, as_json: bool) -> None:
-        rows = run(ctx, operation, filter=parsed(filters), limit=limit)
-        show_rows(rows["items"], columns, as_json=as_json)
+        show_rows(rows(ctx, operation, parsed(filters) or {}, limit), columns, as_json=as_json)
 
     return command
 
@@ -82,10 +102,10 @@ def device() -> None:
 
 DEVICE_COLUMNS = ("mac", "vendor", "model", "version", "state", "tenant", "ip", "lines", "last_seen")
 device.add_command(listing("device.list", DEVICE_COLUMNS))
-device.add_command(by_id("show", "device.show", "device", "Everything known about one device."))
-device.add_command(by_id("unassign", "device.unassign", "device", "Take its lines away; it stays with its tenant."))
-device.add_command(by_id("reset", "device.reset", "device", "Back to unclaimed; the tenant stays."))
-device.add_command(by_id("delete", "device.delete", "device", "Forget the device."))
+device.add_command(by_id("show", "device.show", "mac", "Everything known about one device."))
+device.add_command(by_id("unassign", "device.unassign", "mac", "Take its lines away; it stays with its tenant."))
+device.add_command(by_id("reset", "device.reset", "mac", "Back to unclaimed; the tenant stays."))
+device.add_command(by_id("delete", "device.delete", "mac", "Forget the device."))
 
 
 @device.command("add")
@@ -112,13 +132,24 @@ def device_add(
 @click.option("--profile")
 @click.option("--description")
 @settings_option
+@unset_option
 @as_json
 @click.pass_context
 def device_set(
-    ctx: click.Context, /, device: str, settings: tuple[str, ...], *, as_json: bool, **fields: str | None
+    ctx: click.Context,
+    /,
+    device: str,
+    settings: tuple[str, ...],
+    unset: tuple[str, ...],
+    *,
+    as_json: bool,
+    **fields: str | None,
 ) -> None:
     """Change a device's own settings or description."""
-    show_one(run(ctx, "device.set", device=device, settings=parsed(settings), **fields), as_json=as_json)
+    show_one(
+        run(ctx, "device.set", mac=device, settings=parsed(settings), unset=list(unset) or None, **fields),
+        as_json=as_json,
+    )
 
 
 @device.command("assign")
@@ -128,7 +159,7 @@ def device_set(
 @click.pass_context
 def device_assign(ctx: click.Context, device: str, lines: tuple[str, ...], *, as_json: bool) -> None:
     """Give a device to the tenant of these lines; the first line becomes account 1."""
-    show_one(run(ctx, "device.assign", device=device, lines=list(lines)), as_json=as_json)
+    show_one(run(ctx, "device.assign", mac=device, line=list(lines)), as_json=as_json)
 
 
 @device.command("transfer")
@@ -138,7 +169,7 @@ def device_assign(ctx: click.Context, device: str, lines: tuple[str, ...], *, as
 @click.pass_context
 def device_transfer(ctx: click.Context, device: str, tenant: str, *, as_json: bool) -> None:
     """Move a device to another tenant; what the old one had set on it is reset."""
-    show_one(run(ctx, "device.transfer", device=device, tenant=tenant), as_json=as_json)
+    show_one(run(ctx, "device.transfer", mac=device, tenant=tenant), as_json=as_json)
 
 
 @device.command("render")
@@ -148,7 +179,7 @@ def device_transfer(ctx: click.Context, device: str, tenant: str, *, as_json: bo
 @click.pass_context
 def device_render(ctx: click.Context, device: str, name: str | None, *, reveal: bool) -> None:
     """Print the file a device would get (its own file unless NAME is given)."""
-    result = run(ctx, "device.render", device=device, name=name, reveal=reveal)
+    result = run(ctx, "device.render", mac=device, name=name, reveal=reveal)
     sys.stdout.write(result["text"])
 
 
@@ -159,7 +190,7 @@ def device_render(ctx: click.Context, device: str, name: str | None, *, reveal: 
 @click.pass_context
 def device_settings(ctx: click.Context, device: str, *, origin: bool, as_json: bool) -> None:
     """The settings in force for a device."""
-    result = run(ctx, "device.settings", device=device)
+    result = run(ctx, "device.settings", mac=device)
     columns = ("name", "value", "origin") if origin else ("name", "value")
     show_rows(result["items"], columns, as_json=as_json)
 
@@ -171,7 +202,7 @@ def device_settings(ctx: click.Context, device: str, *, origin: bool, as_json: b
 @click.pass_context
 def device_import(ctx: click.Context, file: TextIO, *, dry_run: bool, as_json: bool) -> None:
     """Add or change devices from CSV (columns mac, model, tenant, line, description)."""
-    result = run(ctx, "device.import", text=file.read(), dry_run=dry_run)
+    result = run(ctx, "device.import", csv=file.read(), dry_run=dry_run)
     if as_json:
         show_json(result)
     else:
@@ -195,8 +226,8 @@ def tenant() -> None:
 
 
 tenant.add_command(listing("tenant.list", ("id", "name", "enabled", "devices", "lines")))
-tenant.add_command(by_id("show", "tenant.show", "tenant", "One tenant with its settings."))
-tenant.add_command(by_id("delete", "tenant.delete", "tenant", "Remove it; its devices go back to the master tenant."))
+tenant.add_command(by_id("show", "tenant.show", "id", "One tenant with its settings."))
+tenant.add_command(by_id("delete", "tenant.delete", "id", "Remove it; its devices go back to the master tenant."))
 
 
 @tenant.command("add")
@@ -209,7 +240,7 @@ def tenant_add(
     ctx: click.Context, identifier: str, name: str | None, settings: tuple[str, ...], *, as_json: bool
 ) -> None:
     """Add a tenant."""
-    show_one(run(ctx, "tenant.add", tenant=identifier, name=name, settings=parsed(settings)), as_json=as_json)
+    show_one(run(ctx, "tenant.add", id=identifier, name=name, settings=parsed(settings)), as_json=as_json)
 
 
 @tenant.command("set")
@@ -217,13 +248,24 @@ def tenant_add(
 @click.option("--name")
 @click.option("--enabled/--disabled", default=None)
 @settings_option
+@unset_option
 @as_json
 @click.pass_context
 def tenant_set(
-    ctx: click.Context, /, identifier: str, settings: tuple[str, ...], *, as_json: bool, **fields: str | bool | None
+    ctx: click.Context,
+    /,
+    identifier: str,
+    settings: tuple[str, ...],
+    unset: tuple[str, ...],
+    *,
+    as_json: bool,
+    **fields: str | bool | None,
 ) -> None:
     """Change a tenant."""
-    show_one(run(ctx, "tenant.set", tenant=identifier, settings=parsed(settings), **fields), as_json=as_json)
+    show_one(
+        run(ctx, "tenant.set", id=identifier, settings=parsed(settings), unset=list(unset) or None, **fields),
+        as_json=as_json,
+    )
 
 
 @click.group()
@@ -232,8 +274,8 @@ def line() -> None:
 
 
 line.add_command(listing("line.list", ("id", "tenant", "number", "username", "display_name", "server", "device")))
-line.add_command(by_id("show", "line.show", "line", "One line; its password stays hidden."))
-line.add_command(by_id("delete", "line.delete", "line", "Remove it, also from the device that has it."))
+line.add_command(by_id("show", "line.show", "id", "One line; its password stays hidden."))
+line.add_command(by_id("delete", "line.delete", "id", "Remove it, also from the device that has it."))
 
 _LINE_OPTIONS = (
     click.option("--number"),
@@ -272,7 +314,7 @@ def _password(fields: dict[str, Any]) -> dict[str, Any]:
 @click.pass_context
 def line_add(ctx: click.Context, /, identifier: str, tenant: str, *, as_json: bool, **fields: Any) -> None:
     """Add a line to a tenant."""
-    show_one(run(ctx, "line.add", line=identifier, tenant=tenant, **_fields(**_password(fields))), as_json=as_json)
+    show_one(run(ctx, "line.add", id=identifier, tenant=tenant, **_fields(**_password(fields))), as_json=as_json)
 
 
 @line.command("set")
@@ -282,7 +324,7 @@ def line_add(ctx: click.Context, /, identifier: str, tenant: str, *, as_json: bo
 @click.pass_context
 def line_set(ctx: click.Context, /, identifier: str, *, as_json: bool, **fields: Any) -> None:
     """Change a line."""
-    show_one(run(ctx, "line.set", line=identifier, **_fields(**_password(fields))), as_json=as_json)
+    show_one(run(ctx, "line.set", id=identifier, **_fields(**_password(fields))), as_json=as_json)
 
 
 @click.group()
@@ -291,8 +333,8 @@ def profile() -> None:
 
 
 profile.add_command(listing("profile.list", ("id", "name", "level", "applies_to", "parents", "devices")))
-profile.add_command(by_id("show", "profile.show", "profile", "One profile with its settings."))
-profile.add_command(by_id("delete", "profile.delete", "profile", "Remove a profile that nothing uses."))
+profile.add_command(by_id("show", "profile.show", "id", "One profile with its settings."))
+profile.add_command(by_id("delete", "profile.delete", "id", "Remove a profile that nothing uses."))
 
 
 @profile.command("add")
@@ -315,7 +357,7 @@ def profile_add(
     **fields: Any,
 ) -> None:
     """Add a profile."""
-    result = run(ctx, "profile.add", profile=identifier, parents=list(parents), settings=parsed(settings), **fields)
+    result = run(ctx, "profile.add", id=identifier, parents=list(parents), settings=parsed(settings), **fields)
     show_one(result, as_json=as_json)
 
 
@@ -324,6 +366,7 @@ def profile_add(
 @click.option("--name")
 @click.option("--parent", "parents", multiple=True)
 @settings_option
+@unset_option
 @as_json
 @click.pass_context
 def profile_set(
@@ -331,6 +374,7 @@ def profile_set(
     /,
     identifier: str,
     settings: tuple[str, ...],
+    unset: tuple[str, ...],
     parents: tuple[str, ...],
     *,
     as_json: bool,
@@ -338,6 +382,12 @@ def profile_set(
 ) -> None:
     """Change a profile; devices fetch their new files when they next ask."""
     result = run(
-        ctx, "profile.set", profile=identifier, parents=list(parents) or None, settings=parsed(settings), **fields
+        ctx,
+        "profile.set",
+        id=identifier,
+        parents=list(parents) or None,
+        settings=parsed(settings),
+        unset=list(unset) or None,
+        **fields,
     )
     show_one(result, as_json=as_json)

@@ -122,6 +122,8 @@ class Manifest:
     license: str
     description: str
     models: tuple[Model, ...]
+    showcase: tuple[str, ...] = ()
+    """The models that a demonstration plays, in turn; empty: all of them."""
     matches: tuple[Match, ...] = ()
     ouis: tuple[OuiRule, ...] = ()
     files: tuple[FileRule, ...] = ()

@@ -224,6 +224,7 @@ def _manifest(file: ManifestFile) -> Manifest:
         license=file.license,
         description=file.description,
         models=tuple(_model(row, file.traits) for row in file.model),
+        showcase=tuple(file.showcase),
         matches=tuple(Match(row.source, tuple(row.starts), row.regex, row.confidence, row.model) for row in file.match),
         ouis=tuple(
             OuiRule(

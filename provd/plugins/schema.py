@@ -95,6 +95,7 @@ class ManifestFile(Strict):
     description: str = Field(min_length=1, max_length=400)
     traits: dict[str, Trait] = {}
     model: list[ModelRow] = Field(min_length=1)
+    showcase: list[Name] = []
     match: list[MatchRow] = []
     oui: list[OuiRow] = []
     file: list[FileRow] = []

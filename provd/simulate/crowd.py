@@ -31,9 +31,10 @@ class CrowdOptions:
     """Who boots, where, and when it is over.
 
     The phones speak DHCP either as themselves on ``interface`` or through a relay whose own address is ``relay``; then
-    ``server`` is the DHCP server. ``model`` empty means each model in turn. Every phone starts within ``spread``
-    seconds and is switched off when it has an account (with ``claimed``: one of its user's own). The run ends when all
-    are, or after ``timeout`` seconds. A second of a phone's waiting takes ``tick`` seconds.
+    ``server`` is the DHCP server. ``model`` may name several, separated by commas, and empty means every model: each
+    in turn. Every phone starts within ``spread`` seconds. The run ends when each phone has an account (with
+    ``claimed``: one of its user's own), or after ``timeout`` seconds. A second of a phone's waiting takes ``tick``
+    seconds.
     """
 
     vendor: str
@@ -125,8 +126,7 @@ def is_temporary(mac: Mac, account: Account) -> bool:
 def _models(manifest: Manifest, wanted: str) -> list[Model]:
     if not wanted:
         return [model for model in manifest.models if model.common and model.lines]
-    model = manifest.model(wanted)
-    return [] if model is None else [model]
+    return [model for name in wanted.split(",") if (model := manifest.model(name.strip())) is not None]
 
 
 async def _run(

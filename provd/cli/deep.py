@@ -1,0 +1,70 @@
+"""``provd check-config --deep``: does what the configuration names exist and work?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from provd.base.errors import ConfigError, ProvdError
+from provd.config.settings import Settings
+
+
+def problems(settings: Settings) -> Iterator[str]:
+    """Everything that would fail at the start or be degraded afterwards, one sentence each."""
+    yield from _interfaces(settings)
+    yield from _dhcp(settings)
+    yield from _certificate(settings)
+    yield from _database(settings)
+    yield from _plugins(settings)
+
+
+def _interfaces(settings: Settings) -> Iterator[str]:
+    from provd.net.netlink import interfaces
+
+    there = {interface.name: interface for interface in interfaces()}
+    for name in settings.dhcp.interfaces:
+        if name not in there and not name[:1].isdigit():
+            yield f"dhcp.interfaces: there is no interface {name}; there are {', '.join(sorted(there))}"
+        elif name in there and not there[name].addresses:
+            yield f"dhcp.interfaces: {name} has no IPv4 address"
+
+
+def _dhcp(settings: Settings) -> Iterator[str]:
+    from provd.daemon.translate import dhcp_of
+
+    try:
+        dhcp_of(settings.dhcp)
+    except ConfigError as error:
+        yield str(error)
+
+
+def _certificate(settings: Settings) -> Iterator[str]:
+    if not settings.phones.tls_listen:
+        return
+    from provd.http.phones import tls_context
+
+    try:
+        tls_context(Path(settings.phones.tls_certificate), Path(settings.phones.tls_key))
+    except ConfigError as error:
+        yield str(error)
+
+
+def _database(settings: Settings) -> Iterator[str]:
+    from provd.storage.probe import reachable
+
+    try:
+        reachable(settings.database.url, settings.server.state_dir)
+    except ProvdError as error:
+        yield f"database.url: {error}"
+
+
+def _plugins(settings: Settings) -> Iterator[str]:
+    from provd.daemon.core import plugin_folders
+    from provd.plugins.loader import MANIFEST, load
+
+    for root in plugin_folders(settings):
+        for manifest in sorted(root.glob(f"[a-z]*/{MANIFEST}")):
+            try:
+                load(manifest.parent)
+            except ProvdError as error:
+                yield str(error)

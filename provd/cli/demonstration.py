@@ -1,0 +1,271 @@
+"""The demonstration: a LAN of its own, the real daemon, and phones that are claimed one by one.
+
+Three kinds of processes: ``provd serve`` at one end of the LAN, ``provd simulate`` for each vendor at the other, and
+this one, which claims every phone that shows its temporary account, as its user would by dialing a code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provd.base.errors import ProvdError
+from provd.base.types import mac_text
+from provd.cli.client import call
+from provd.simulate.lan import LOOPBACK, Lan, entered, private_lan
+from provd.simulate.load import phone_class
+
+TENANTS = ("aurora", "borealis")
+NAMES = ("Ada", "Björn", "Chloé", "Dmitri", "Eva & Co", "Fátima", "Grace", "Hanako", "Ivo", "Jürgen", "Kwame", "Lena")
+TICK = 0.05
+"""Seconds that a second of a phone's waiting takes: a poll every minute comes every three seconds."""
+
+_CONFIG = """
+[server]
+state_dir = "{state}"
+[dhcp]
+mode = "full"
+interfaces = ["{interface}"]
+server_port = {dhcp_port}
+client_port = {client_port}
+[[dhcp.subnet]]
+network = "{network}"
+pools = ["{first}-{last}"]
+routers = ["{server}"]
+ntp = ["{server}"]
+probe = false
+[tftp]
+listen = ["{server}:{tftp_port}"]
+[phones]
+listen = ["{server}:8667"]
+[api]
+listen = ["127.0.0.1:{page_port}"]
+[policy]
+secrets = "bound"
+"""
+
+
+class Demonstration:
+    """One run. ``run`` gives the exit code."""
+
+    def __init__(self, *, phones: int, page_port: int, once: bool, loopback: bool) -> None:
+        self._count = phones
+        self._page_port = page_port
+        self._once = once
+        self._loopback = loopback or os.geteuid() != 0
+        self._names: dict[str, str] = {}
+        self._claimed: dict[str, str] = {}
+        self._done: set[str] = set()
+        self._claiming: set[asyncio.Task[None]] = set()
+
+    def run(self) -> int:
+        """Build the LAN, run everything, take it down again."""
+        with tempfile.TemporaryDirectory(prefix="provd-demo-") as folder, contextlib.ExitStack() as stack:
+            lan = LOOPBACK if self._loopback else stack.enter_context(private_lan())
+            config = Path(folder) / "provd.toml"
+            config.write_text(self._config(lan, Path(folder)), encoding="utf-8")
+            try:
+                return asyncio.run(self._main(lan, config))
+            except KeyboardInterrupt:
+                return 0
+
+    def _config(self, lan: Lan, folder: Path) -> str:
+        first, last = lan.pool_first, lan.pool_last
+        return _CONFIG.format(
+            state=folder / "state",
+            interface=lan.server_interface or lan.server_ip,
+            dhcp_port=6767 if self._loopback else 67,
+            client_port=6768 if self._loopback else 68,
+            tftp_port=6969 if self._loopback else 69,
+            network=lan.network,
+            first=first,
+            last=last,
+            server=lan.server_ip,
+            page_port=self._page_port,
+        )
+
+    async def _main(self, lan: Lan, config: Path) -> int:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ended.set)
+        daemon = await _start(lan.at_server(*_provd("--config", str(config), "serve")))
+        relay = None
+        try:
+            await self._until_ready(daemon)
+            story = loop.create_task(self._tell(daemon))
+            if lan.server_namespace:
+                relay = await _page_relay(lan.server_namespace, self._page_port)
+            self._say(f"the page is on http://127.0.0.1:{self._page_port}")
+            self._prepare(str(config), lan)
+            crowds = [loop.create_task(self._crowd(lan, config, *crowd)) for crowd in self._crowds(config)]
+            stopped = loop.create_task(ended.wait())
+            codes = loop.create_task(_all(crowds))
+            await asyncio.wait((codes, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not codes.done():
+                codes.cancel()
+                return 0
+            ok = not any(codes.result()) and len(self._done) == self._count
+            self._say(f"{len(self._done)} of {self._count} phones are provisioned")
+            if ok and not self._once:
+                self._say("Ctrl-C ends the demonstration")
+                await stopped
+            story.cancel()
+            return 0 if ok else 1
+        finally:
+            if relay is not None:
+                relay.close()
+            await _end(daemon)
+
+    async def _until_ready(self, daemon: asyncio.subprocess.Process) -> None:
+        async for line in _lines(daemon):
+            click.echo(line)
+            if " READY " in line:
+                return
+        raise ProvdError("the daemon did not start; its last lines are above")
+
+    async def _tell(self, daemon: asyncio.subprocess.Process) -> None:
+        async for line in _lines(daemon):
+            click.echo(line)
+
+    def _prepare(self, config: str, lan: Lan) -> None:
+        """Two tenants with a line for every phone, as an administrator would make them."""
+        for tenant, language in zip(TENANTS, ("en", "fr"), strict=True):
+            settings = {"sip.server": lan.server_ip, "locale.language": language, "time.zone": "Europe/Madrid"}
+            call(config, "tenant.add", id=tenant, name=tenant.title(), settings=settings)
+        for i in range(self._count):
+            name = NAMES[i % len(NAMES)]
+            number = str(100 + i)
+            tenant = TENANTS[i % len(TENANTS)]
+            call(config, "line.add", id=number, tenant=tenant, number=number, username=f"u{number}", display_name=name)
+            self._names[number] = name
+
+    def _crowds(self, config: Path) -> list[tuple[str, str, int]]:
+        """Vendor, models and number of phones: the plugins that come with simulated phones, half of the phones each."""
+        from provd.cli.offline import catalogue
+
+        plugins = catalogue(str(config))
+        playable = [m for m in plugins.manifests if m.dhcp and phone_class(plugins.folder(m.id)) is not None]
+        share, rest = divmod(self._count, len(playable))
+        return [
+            (manifest.id, ",".join(manifest.showcase), share + (1 if i < rest else 0))
+            for i, manifest in enumerate(playable)
+        ]
+
+    async def _crowd(self, lan: Lan, config: Path, vendor: str, models: str, count: int) -> int:
+        where = (
+            ("--interface", lan.phones_interface)
+            if lan.phones_interface
+            else ("--relay", lan.relay, "--server", lan.server_ip, "--server-port", "6767", "--client-port", "6768")
+        )
+        command = _provd(
+            *("--config", str(config), "simulate", "--vendor", vendor, "--model", models, "--count", str(count)),
+            *("--claimed", "--events", "--spread", "1", "--tick", str(TICK), "--timeout", "120", *where),
+        )
+        process = await _start(lan.at_phones(*command))
+        try:
+            async for line in _lines(process):
+                if line.startswith("{"):
+                    self._hear(str(config), json.loads(line))
+                else:
+                    click.echo(line, err=True)
+            return await process.wait()
+        finally:
+            await _end(process)
+
+    def _hear(self, config: str, event: Mapping[str, Any]) -> None:
+        mac, accounts = event["mac"], event["accounts"]
+        if event["kind"] == "complaint":
+            self._say(f"{mac_text(mac)} complains: {event['text']}")
+        if event["kind"] != "settled" or not accounts:
+            return
+        if any(account.startswith("u") for account in accounts):
+            if mac not in self._done:
+                self._done.add(mac)
+                self._say(f"{mac_text(mac)} is back as {accounts[0]}: {self._names[self._claimed[mac]]} can talk")
+        elif mac not in self._claimed:
+            line = next(line for line in self._names if line not in self._claimed.values())
+            self._claimed[mac] = line
+            self._say(f"{mac_text(mac)} shows {accounts[0]}; {self._names[line]} takes it (line {line})")
+            task = asyncio.get_running_loop().create_task(
+                asyncio.to_thread(call, config, "device.assign", mac=mac, line=[line])
+            )
+            self._claiming.add(task)
+            task.add_done_callback(self._claiming.discard)
+
+    def _say(self, text: str) -> None:
+        click.secho(f"demo: {text}", fg="cyan")
+
+
+async def _all(tasks: Sequence[asyncio.Task[int]]) -> list[int]:
+    return list(await asyncio.gather(*tasks))
+
+
+def _provd(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "provd", *arguments]
+
+
+async def _start(command: list[str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        limit=1 << 20,
+    )
+
+
+async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
+    stream = process.stdout
+    while stream is not None and (line := await stream.readline()):
+        yield line.decode(errors="replace").rstrip("\n")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(8):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _page_relay(namespace: str, port: int) -> asyncio.Server:
+    """Let browsers of this machine see the page, which listens inside the namespace."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            with entered(namespace):
+                inner = _connected(port)
+            inner_reader, inner_writer = await asyncio.open_connection(sock=inner)
+            await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+        writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", port)
+
+
+def _connected(port: int) -> Any:
+    import socket
+
+    return socket.create_connection(("127.0.0.1", port), timeout=2)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while octets := await reader.read(65536):
+            writer.write(octets)
+            await writer.drain()
+        writer.write_eof()

@@ -1,0 +1,158 @@
+"""Operations carried out on the database, for when no daemon runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from provd.base.clock import SystemClock
+from provd.base.errors import ConfigError, UsageError
+from provd.base.facts import Fact, Level
+from provd.config.load import config_path, load
+from provd.config.settings import Settings
+from provd.plugin import Manifest
+
+if TYPE_CHECKING:
+    from provd.plugins.catalogue import PluginCatalogue
+
+
+def perform(settings: Settings, operation: str, params: Mapping[str, object]) -> Any:
+    """Carry out one operation directly. Raises ProvdError."""
+    from provd.app.admin import Admin
+    from provd.app.zones import zone
+    from provd.daemon.core import Core
+    from provd.daemon.stored import StoredAddresses
+
+    async def run() -> Any:
+        clock = SystemClock()
+        core = Core(settings, clock, _warn)
+        try:
+            await core.renderer.start()
+            addresses = StoredAddresses(core.store, clock)
+            admin = Admin(fleet=core.fleet, boot=core.boot, clock=clock, emit=_warn, zone=zone, addresses=addresses)
+            result = await admin.call(operation, params, by="command line")
+            return result if isinstance(result, Mapping) else {"items": result}
+        finally:
+            await core.close()
+
+    return asyncio.run(run())
+
+
+def _warn(fact: Fact) -> None:
+    if fact.LEVEL >= Level.WARNING:
+        import click
+
+        from provd.base.facts import text_of
+
+        click.echo(text_of(fact), err=True)
+
+
+@dataclass(frozen=True)
+class _Plugins:
+    folders: tuple[Path, ...]
+    state_dir: Path
+
+
+def _plugins(config: str | None) -> _Plugins:
+    """Where the plugins are, also on a machine without any configuration."""
+    from provd.daemon.core import plugin_folders
+
+    path = config_path(config)
+    try:
+        settings = load(path)
+    except ConfigError:
+        if path.exists() or config:
+            raise
+        settings = Settings()
+    return _Plugins(plugin_folders(settings), settings.server.state_dir)
+
+
+def catalogue(config: str | None) -> PluginCatalogue:
+    """The plugins that the daemon would have in force."""
+    from provd.plugins.catalogue import PluginCatalogue
+
+    found = _plugins(config)
+    return PluginCatalogue(found.folders, found.state_dir, SystemClock(), _warn)
+
+
+def manifests(config: str | None) -> tuple[Manifest, ...]:
+    """Their manifests."""
+    return catalogue(config).manifests
+
+
+def identifier(config: str | None) -> Callable[[Mapping[str, str]], dict[str, Any]]:
+    """A function from evidence to ``{vendor, model, version, mac, serial, plugin, confidence, reasons}``."""
+    from provd.app.admin import views
+    from provd.base.types import parse_mac
+    from provd.domain.evidence import Evidence, Via
+    from provd.domain.identify import Index
+
+    index = Index.build(manifests(config))
+
+    def identify(given: Mapping[str, str]) -> dict[str, Any]:
+        over = given.get("over") or _likely_transport(given)
+        via = next((name for name in get_args(Via) if name == over), None)
+        if via is None:
+            raise UsageError(f"over is http, tftp, dhcp or pnp, not {over!r}")
+        try:
+            mac = parse_mac(given["mac"]) if given.get("mac") else None
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        found = index.identify(
+            Evidence(
+                via=via,
+                mac=mac,
+                option60=given.get("option60", "").rstrip("\0"),
+                user_agent=given.get("user_agent", ""),
+                name=given.get("path", "").lstrip("/"),
+            )
+        )
+        return views.identity(found)
+
+    return identify
+
+
+def _likely_transport(given: Mapping[str, str]) -> str:
+    if "user_agent" in given:
+        return "http"
+    return "tftp" if "path" in given else "dhcp"
+
+
+def explain_capture(config: str | None, file: Path) -> Iterator[str]:
+    """What the datagrams of a capture say, a line each, with what provd makes of their senders."""
+    from provd.dhcp.explain import explain as explain_dhcp
+    from provd.dhcp.packet import decode as decode_dhcp
+    from provd.net.explain import explain_pcap
+    from provd.tftp.packet import Request
+    from provd.tftp.packet import decode as decode_tftp
+
+    identify = identifier(config)
+
+    def dhcp(datagram: bytes) -> list[str]:
+        message = decode_dhcp(datagram)
+        lines = list(explain_dhcp(message))
+        if message.op == 1:
+            option60 = bytes(message.options.get(60, b"")).decode("latin-1")
+            who = identify({"mac": message.chaddr[:6].hex(), "option60": option60, "over": "dhcp"})
+            lines.append(_who(who))
+        return lines
+
+    def tftp(datagram: bytes) -> list[str]:
+        packet = decode_tftp(datagram)
+        name = packet.name if isinstance(packet, Request) else ""
+        lines = [repr(packet)[:160]]
+        if name:
+            lines.append(_who(identify({"path": name, "over": "tftp"})))
+        return lines
+
+    yield from explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp})
+
+
+def _who(identity: Mapping[str, Any]) -> str:
+    if not identity["vendor"]:
+        return "  = no plugin knows this sender"
+    known = " ".join(str(identity[key]) for key in ("vendor", "model", "version") if identity[key])
+    return f"  = {known} (plugin {identity['plugin']}, confidence {identity['confidence']})"
