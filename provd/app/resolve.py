@@ -130,7 +130,8 @@ class Resolver:
             return _No("it was not added", mac, refused=True)
         if believed:
             device = self._learn(asked, device, news, boot, begins=begins)
-        shown = station.site.secrets == "token" or asked.claims.token == mac
+        # Not even a file without an account shows the token to somebody who has not proven anything.
+        shown = asked.claims.token == mac or (station.site.secrets == "token" and proven)
         token = station.token(mac, device) if shown else ""
         return _job(asked, route, model=device.model, device=device, mac=mac, boot=boot, token=token)
 
@@ -138,7 +139,7 @@ class Resolver:
         """A file whose name tells no MAC: a model's common file, or a static one."""
         station, request = self._station, asked.request
         heard = station.knowledge.of_request(request.user_agent, asked.name)
-        proven = asked.claims.token or asked.claims.lease
+        proven = asked.claims.token or self._lease_of(asked.claims, heard)
         mac = proven or self._unclaimed(heard.mac)
         known = Identity() if mac is None else station.known(mac)
         identity = merge(known, heard)
@@ -156,6 +157,10 @@ class Resolver:
             if asked.claims.token or (station.site.secrets == "token" and proven):
                 token = station.token(mac, device)
         return _job(asked, route, model=route.model, device=None, mac=mac, boot=boot, token=token)
+
+    def _lease_of(self, claims: Claims, heard: Identity) -> Mac | None:
+        """The lease holder, unless the request names another MAC: then the holder is a router with phones behind it."""
+        return claims.lease if heard.mac in (None, claims.lease) else None
 
     def _unclaimed(self, mac: Mac | None) -> Mac | None:
         """A MAC that the request only names counts as long as nobody has claimed that device."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from dataclasses import replace
 from typing import Protocol
@@ -30,9 +31,11 @@ class Bucket(Protocol):
 
 def network_of(peer: str) -> str:
     """The network that a sender counts for when no subnet of ours is known: its /24, or /64."""
-    if ":" in peer:
-        return ":".join(peer.split(":")[:4]) + "::/64"
-    return peer.rpartition(".")[0] + ".0/24"
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 64), strict=False))
 
 
 class Roster:
