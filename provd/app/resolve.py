@@ -26,8 +26,11 @@ _UNSETTLED = frozenset({DeviceState.SEEN, DeviceState.STALE})
 
 @dataclass(slots=True)
 class Job:
-    """A file that may be given. ``device`` is set for a device's own file, ``mac`` whenever the request concerns a
-    device; ``token`` stands in the URLs of the file."""
+    """A file that may be given.
+
+    ``plugin`` is empty for a static file of whichever plugin has it. ``device`` is set for a device's own file, ``mac``
+    whenever the request concerns a device; ``token`` stands in the URLs of the file.
+    """
 
     name: str
     plugin: str
@@ -88,11 +91,33 @@ class Resolver:
         routes = self._station.knowledge.find(name)
         mac = routes[0].mac if routes else None
         asked = _Asked(request, name, self._claims(request, token, mac), now)
-        found = _No() if not routes else self._shared(asked, routes) if mac is None else self._own(asked, routes, mac)
+        if not routes:
+            found = self._beside(asked)
+        elif mac is None:
+            found = self._shared(asked, routes)
+        else:
+            found = self._own(asked, routes, mac)
         if isinstance(found, Job):
             return found
         self._tell(asked, found)
         return None
+
+    def missing(self, request: FileRequest, job: Job, now: float) -> None:
+        """There is no such static file after all: tell it as any unknown name."""
+        self._tell(_Asked(request, job.name, Claims(), now), _No())
+
+    def _beside(self, asked: _Asked) -> Job | _No:
+        """A name that no rule knows may be a file that the operator has laid beside the plugins, firmware mostly."""
+        request, name = asked.request, asked.name
+        plausible = "." in name and len(name) <= _SHOWN and name.isprintable()
+        if not plausible or self._station.throttle.closed(request.peer, asked.now):
+            return _No()
+        mac = asked.claims.token or asked.claims.lease
+        sighting = None if mac is None else self._station.sightings.find(mac)
+        rule = FileRule(name, "static", template=name, content_type="application/octet-stream", secrets=False)
+        boot = "" if sighting is None else sighting.boot
+        whose = None if sighting is None else mac
+        return Job(name, "", rule, "", None, whose, boot, "", request.local, request.secure)
 
     def _claims(self, request: FileRequest, token: str, mac: Mac | None) -> Claims:
         station = self._station

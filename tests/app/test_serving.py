@@ -190,6 +190,25 @@ async def test_static_files_come_with_a_strong_tag_and_a_missing_one_is_told():
     assert (await world.fetch("/acme.rom")).etag != first.etag
 
 
+async def test_firmware_beside_a_plugin_is_found_by_its_name():
+    world = open_world()
+    assert not (await world.fetch("/bolt-9.1.rom")).found
+    assert world.ids() == ["FILE-UNKNOWN"]
+    world.catalogue.statics["bolt", "bolt-9.1.rom"] = b"\x7f" * 10
+    reply = await world.fetch("/any/folder/bolt-9.1.rom")
+    assert (reply.large, reply.private, reply.content_type) == (True, False, "application/octet-stream")
+    assert world.ids() == ["FILE-SERVED"]
+
+
+async def test_firmware_for_a_phone_of_ours_is_told_in_its_timeline():
+    world = World()
+    world.dhcp(PHONE, "10.0.0.5")
+    world.catalogue.statics["acme", "new.rom"] = b"x"
+    reply = await world.fetch("/new.rom", "10.0.0.5")
+    assert (reply.mac, reply.boot) == (PHONE, "t1")
+    assert world.device(PHONE).state is DeviceState.IDENTIFIED
+
+
 async def test_few_static_files_are_held_in_memory():
     world = open_world()
     rules = tuple(FileRule(f"rom-{number}", "static", f"rom-{number}", secrets=False) for number in range(10))
