@@ -104,7 +104,7 @@ class Resolver:
 
     def missing(self, request: FileRequest, job: Job, now: float) -> None:
         """There is no such static file after all: tell it as any unknown name."""
-        self._tell(_Asked(request, job.name, Claims(), now), _No())
+        self._tell(_Asked(request, job.name, Claims(), now), _No(mac=job.mac))
 
     def _beside(self, asked: _Asked) -> Job | _No:
         """A name that no rule knows may be a file that the operator has laid beside the plugins, firmware mostly."""
@@ -140,7 +140,7 @@ class Resolver:
         news = self._news(asked, mac, known) if believed else _NO_NEWS
         route = _route(routes, known, news)
         if route is None or route.rule.kind == "absent":
-            return _No("not offered" if route else "which plugin is not clear")
+            return _No("not offered" if route else "which plugin is not clear", mac if proven else None)
         if not proven and station.throttle.closed(request.peer, now):
             return _No(refused=True)
         verdict = decide(station.site.secrets, mac, asked.claims)
@@ -244,13 +244,29 @@ class Resolver:
         quiet = station.throttle.closed(request.peer, asked.now)
         if not no.refused:
             if not quiet:
-                station.emit(FileUnknown(at=asked.now, name=name, via=request.via, peer=request.peer, reason=no.reason))
+                self._tell_unknown(asked, no, name)
             return
         if not quiet:
             station.emit(
                 FileRefused(at=asked.now, mac=no.mac, name=name, via=request.via, peer=request.peer, reason=no.reason)
             )
         station.throttle.miss(request.peer, request.via, asked.now)
+
+    def _tell_unknown(self, asked: _Asked, no: _No, name: str) -> None:
+        """In the timeline of the device, when the request has proven to be its own."""
+        mac = no.mac or asked.claims.token or asked.claims.lease
+        sighting = None if mac is None else self._station.sightings.find(mac)
+        self._station.emit(
+            FileUnknown(
+                at=asked.now,
+                mac=None if sighting is None else mac,
+                boot="" if sighting is None else sighting.boot,
+                name=name,
+                via=asked.request.via,
+                peer=asked.request.peer,
+                reason=no.reason,
+            )
+        )
 
 
 def _job(

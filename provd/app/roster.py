@@ -17,6 +17,9 @@ from provd.domain.identify import merge
 from provd.domain.lifecycle import Event, after
 from provd.domain.records import Device, DeviceState
 
+MOMENT = 1.0
+"""Seconds within which being seen twice is being seen once."""
+
 _HOUR = 3600.0
 _NETWORKS = 1000
 
@@ -99,6 +102,8 @@ class Roster:
         # A file that was made before the last change of the device proves nothing about its present lines.
         if revision and revision == device.revision:
             state = after(state, Event.SERVE_CLAIMED if device.lines else Event.SERVE_UNCLAIMED)
+        if state is device.state and now - device.last_seen < MOMENT:
+            return
         kept = self._fleet.note(replace(device, state=state, last_seen=now), now, urgent=state is not device.state)
         self._tell_state(device, kept, now, boot)
         if kept.state is DeviceState.PROVISIONED and device.state is not kept.state:

@@ -42,6 +42,7 @@ async def test_the_first_boot_of_a_phone():
     world.dhcp(PHONE, "10.0.0.5")
     assert world.ids() == ["DEVICE-SIGHTED", "DEVICE-IDENTIFIED", "DEVICE-STATE"]
     assert not (await world.fetch(f"/{PHONE}.boot", "10.0.0.5")).found
+    assert (world.facts[0].mac, world.facts[0].boot) == (PHONE, "t1")
     common = await world.fetch("/ACME-A1.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")
     assert context_of(common)["account"] is None
     own = await world.fetch("/02-AA-AA-00-00-01.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")
