@@ -75,7 +75,7 @@ class ContextMaker:
         return {
             "model": _model(subject.model),
             "firmware": firmware(device.version if device else ""),
-            "device": self._device(device),
+            "device": self._device(subject),
             "urls": self._urls(subject, site),
             "claimed": claimed,
             "account": self._account(subject, device, site, values) if device and shows_account else None,
@@ -95,7 +95,8 @@ class ContextMaker:
             if name in KNOWN
         }
 
-    def _device(self, device: Device | None) -> dict[str, object]:
+    def _device(self, subject: Subject) -> dict[str, object]:
+        device = subject.device
         if device is None:
             return {"mac": "", "mac_upper": "", "mac_colon": "", "state": "", "label": ""}
         # Only claimed or not: the finer states change by serving the file, which must not change its bytes.
@@ -105,7 +106,8 @@ class ContextMaker:
             "mac_upper": device.mac.upper(),
             "mac_colon": mac_text(device.mac),
             "state": state.value,
-            "label": device.description or self._first_name(device),
+            # A name is not for whoever knows a MAC.
+            "label": (device.description or self._first_name(device)) if subject.secrets else "",
         }
 
     def _first_name(self, device: Device) -> str:

@@ -26,8 +26,11 @@ _UNSETTLED = frozenset({DeviceState.SEEN, DeviceState.STALE})
 
 @dataclass(slots=True)
 class Job:
-    """A file that may be given. ``device`` is set for a device's own file, ``mac`` whenever the request concerns a
-    device; ``token`` stands in the URLs of the file."""
+    """A file that may be given.
+
+    ``plugin`` is empty for a static file of whichever plugin has it. ``device`` is set for a device's own file, ``mac``
+    whenever the request concerns a device; ``token`` stands in the URLs of the file.
+    """
 
     name: str
     plugin: str
@@ -88,11 +91,33 @@ class Resolver:
         routes = self._station.knowledge.find(name)
         mac = routes[0].mac if routes else None
         asked = _Asked(request, name, self._claims(request, token, mac), now)
-        found = _No() if not routes else self._shared(asked, routes) if mac is None else self._own(asked, routes, mac)
+        if not routes:
+            found = self._beside(asked)
+        elif mac is None:
+            found = self._shared(asked, routes)
+        else:
+            found = self._own(asked, routes, mac)
         if isinstance(found, Job):
             return found
         self._tell(asked, found)
         return None
+
+    def missing(self, request: FileRequest, job: Job, now: float) -> None:
+        """There is no such static file after all: tell it as any unknown name."""
+        self._tell(_Asked(request, job.name, Claims(), now), _No(mac=job.mac))
+
+    def _beside(self, asked: _Asked) -> Job | _No:
+        """A name that no rule knows may be a file that the operator has laid beside the plugins, firmware mostly."""
+        request, name = asked.request, asked.name
+        plausible = "." in name and len(name) <= _SHOWN and name.isprintable()
+        if not plausible or self._station.throttle.closed(request.peer, asked.now):
+            return _No()
+        mac = asked.claims.token or asked.claims.lease
+        sighting = None if mac is None else self._station.sightings.find(mac)
+        rule = FileRule(name, "static", template=name, content_type="application/octet-stream", secrets=False)
+        boot = "" if sighting is None else sighting.boot
+        whose = None if sighting is None else mac
+        return Job(name, "", rule, "", None, whose, boot, "", request.local, request.secure)
 
     def _claims(self, request: FileRequest, token: str, mac: Mac | None) -> Claims:
         station = self._station
@@ -115,7 +140,7 @@ class Resolver:
         news = self._news(asked, mac, known) if believed else _NO_NEWS
         route = _route(routes, known, news)
         if route is None or route.rule.kind == "absent":
-            return _No("not offered" if route else "which plugin is not clear")
+            return _No("not offered" if route else "which plugin is not clear", mac if proven else None)
         if not proven and station.throttle.closed(request.peer, now):
             return _No(refused=True)
         verdict = decide(station.site.secrets, mac, asked.claims)
@@ -130,7 +155,8 @@ class Resolver:
             return _No("it was not added", mac, refused=True)
         if believed:
             device = self._learn(asked, device, news, boot, begins=begins)
-        shown = station.site.secrets == "token" or asked.claims.token == mac
+        # Not even a file without an account shows the token to somebody who has not proven anything.
+        shown = asked.claims.token == mac or (station.site.secrets == "token" and proven)
         token = station.token(mac, device) if shown else ""
         return _job(asked, route, model=device.model, device=device, mac=mac, boot=boot, token=token)
 
@@ -138,7 +164,7 @@ class Resolver:
         """A file whose name tells no MAC: a model's common file, or a static one."""
         station, request = self._station, asked.request
         heard = station.knowledge.of_request(request.user_agent, asked.name)
-        proven = asked.claims.token or asked.claims.lease
+        proven = asked.claims.token or self._lease_of(asked.claims, heard)
         mac = proven or self._unclaimed(heard.mac)
         known = Identity() if mac is None else station.known(mac)
         identity = merge(known, heard)
@@ -156,6 +182,10 @@ class Resolver:
             if asked.claims.token or (station.site.secrets == "token" and proven):
                 token = station.token(mac, device)
         return _job(asked, route, model=route.model, device=None, mac=mac, boot=boot, token=token)
+
+    def _lease_of(self, claims: Claims, heard: Identity) -> Mac | None:
+        """The lease holder, unless the request names another MAC: then the holder is a router with phones behind it."""
+        return claims.lease if heard.mac in (None, claims.lease) else None
 
     def _unclaimed(self, mac: Mac | None) -> Mac | None:
         """A MAC that the request only names counts as long as nobody has claimed that device."""
@@ -214,13 +244,29 @@ class Resolver:
         quiet = station.throttle.closed(request.peer, asked.now)
         if not no.refused:
             if not quiet:
-                station.emit(FileUnknown(at=asked.now, name=name, via=request.via, peer=request.peer, reason=no.reason))
+                self._tell_unknown(asked, no, name)
             return
         if not quiet:
             station.emit(
                 FileRefused(at=asked.now, mac=no.mac, name=name, via=request.via, peer=request.peer, reason=no.reason)
             )
         station.throttle.miss(request.peer, request.via, asked.now)
+
+    def _tell_unknown(self, asked: _Asked, no: _No, name: str) -> None:
+        """In the timeline of the device, when the request has proven to be its own."""
+        mac = no.mac or asked.claims.token or asked.claims.lease
+        sighting = None if mac is None else self._station.sightings.find(mac)
+        self._station.emit(
+            FileUnknown(
+                at=asked.now,
+                mac=None if sighting is None else mac,
+                boot="" if sighting is None else sighting.boot,
+                name=name,
+                via=asked.request.via,
+                peer=asked.request.peer,
+                reason=no.reason,
+            )
+        )
 
 
 def _job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from dataclasses import replace
 from typing import Protocol
@@ -15,6 +16,9 @@ from provd.domain.evidence import Identity
 from provd.domain.identify import merge
 from provd.domain.lifecycle import Event, after
 from provd.domain.records import Device, DeviceState
+
+MOMENT = 1.0
+"""Seconds within which being seen twice is being seen once."""
 
 _HOUR = 3600.0
 _NETWORKS = 1000
@@ -30,9 +34,11 @@ class Bucket(Protocol):
 
 def network_of(peer: str) -> str:
     """The network that a sender counts for when no subnet of ours is known: its /24, or /64."""
-    if ":" in peer:
-        return ":".join(peer.split(":")[:4]) + "::/64"
-    return peer.rpartition(".")[0] + ".0/24"
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 64), strict=False))
 
 
 class Roster:
@@ -96,6 +102,8 @@ class Roster:
         # A file that was made before the last change of the device proves nothing about its present lines.
         if revision and revision == device.revision:
             state = after(state, Event.SERVE_CLAIMED if device.lines else Event.SERVE_UNCLAIMED)
+        if state is device.state and now - device.last_seen < MOMENT:
+            return
         kept = self._fleet.note(replace(device, state=state, last_seen=now), now, urgent=state is not device.state)
         self._tell_state(device, kept, now, boot)
         if kept.state is DeviceState.PROVISIONED and device.state is not kept.state:

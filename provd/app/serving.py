@@ -56,7 +56,7 @@ class Serving:
         self._resolver = Resolver(station)
         self._rendering: dict[Hashable, asyncio.Task[FileReply]] = {}
         self._failures: dict[Hashable, tuple[Hashable, float]] = {}
-        self._statics: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._statics: dict[tuple[str, str], tuple[bytes | memoryview, str]] = {}
 
     def reset(self) -> None:
         """Forget every rendered file: the site has changed."""
@@ -82,7 +82,7 @@ class Serving:
         if job is None:
             return UNKNOWN
         if job.rule.kind == "static":
-            return await self._static(job)
+            return await self._static(request, job)
         return self._kept(job) or await self._rendered(job, now)
 
     def _slowed(self, request: FileRequest, now: float) -> bool:
@@ -187,29 +187,40 @@ class Serving:
         # Revision 0: an old file does not make the device provisioned.
         return replace(entry.reply, mac=job.mac, boot=job.boot, revision=0)
 
-    async def _static(self, job: Job) -> FileReply:
+    async def _static(self, request: FileRequest, job: Job) -> FileReply:
         # Read in a thread: firmware is large and lies on a disk.
-        body = await asyncio.to_thread(self._station.knowledge.catalogue.static, job.plugin, job.rule.template)
+        plugin, body = await asyncio.to_thread(self._find_static, job)
         if body is None:
-            return self._missing(job)
-        key = (job.plugin, job.rule.template)
+            return self._missing(request, job)
+        key = (plugin, job.rule.template.lower())
         kept = self._statics.get(key)
-        if kept is None or kept[0] != body:
+        if kept is None or (kept[0] is not body and kept[0] != body):
             if len(self._statics) >= _STATICS:
                 del self._statics[next(iter(self._statics))]
             kept = self._statics[key] = (body, await asyncio.to_thread(self._etag, body))
         return _reply(job, kept[0], kept[1])
 
-    def _missing(self, job: Job) -> FileReply:
+    def _find_static(self, job: Job) -> tuple[str, bytes | memoryview | None]:
+        catalogue = self._station.knowledge.catalogue
+        plugins = (job.plugin,) if job.plugin else tuple(manifest.id for manifest in catalogue.manifests)
+        for plugin in plugins:
+            body = catalogue.static(plugin, job.rule.template)
+            if body is not None:
+                return plugin, body
+        return "", None
+
+    def _missing(self, request: FileRequest, job: Job) -> FileReply:
+        now = self._clock.now()
+        if not job.plugin:
+            self._resolver.missing(request, job, now)
+            return UNKNOWN
         reason = f"the static file {job.rule.template!r} is not there"
         self._station.emit(
-            RenderFailed(
-                at=self._clock.now(), mac=job.mac, boot=job.boot, name=job.name, plugin=job.plugin, reason=reason
-            )
+            RenderFailed(at=now, mac=job.mac, boot=job.boot, name=job.name, plugin=job.plugin, reason=reason)
         )
         return UNKNOWN
 
-    def _etag(self, body: bytes) -> str:
+    def _etag(self, body: bytes | memoryview) -> str:
         # Keyed: whoever sees an ETag on the way cannot try passwords against it.
         return hashlib.blake2b(body, digest_size=16, key=self._etag_key).hexdigest()
 

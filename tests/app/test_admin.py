@@ -98,6 +98,15 @@ async def test_a_phone_is_added_assigned_and_served():
     assert (await office.do("device.show", mac=PHONE))["state"] == "provisioned"
 
 
+async def test_a_device_of_no_known_vendor_may_be_added_and_named_later():
+    office = furnished()
+    added = await office.do("device.add", mac="0c0000000001", description="from a label")
+    assert (added["vendor"], added["state"]) == ("", "seen")
+    named = await office.do("device.set", mac="0c0000000001", vendor="bolt")
+    assert (named["vendor"], named["model"], named["state"]) == ("Bolt", "", "identified")
+    assert (await office.do("device.set", mac="0c0000000001", model="b9"))["model"] == "B9"
+
+
 async def test_moving_to_the_tenant_and_taking_the_line_is_one_submission():
     office = furnished()
     await office.do("device.add", mac=PHONE)
@@ -148,6 +157,10 @@ async def test_moving_to_the_tenant_and_taking_the_line_is_one_submission():
         ("line.set", {"id": "n1", "port": 70000}, UsageError, "port: must be at most 65535"),
         ("line.set", {"id": "n1", "username": ""}, UsageError, "username: must not be empty"),
         ("line.set", {"id": "n1", "number": "x" * 300}, UsageError, "longer than 255"),
+        ("profile.add", {"id": "kept"}, ConflictError, "there already"),
+        ("device.add", {"mac": OTHER, "vendor": "Bolt", "model": "A1"}, NotFoundError, "no plugin knows 'Bolt A1'"),
+        ("device.list", {"limit": True}, UsageError, "must be a number"),
+        ("device.import", {"csv": 'mac\n"02aaaa'}, UsageError, "line 2"),
         ("profile.show", {"id": "none"}, NotFoundError, "no profile"),
         ("profile.add", {"id": "p", "level": "device"}, UsageError, "level: must be one of"),
         ("profile.add", {"id": "p", "level": "vendor"}, UsageError, "applies_to: is needed"),
@@ -169,6 +182,7 @@ async def test_refusals_say_why_and_change_nothing(name, params, error, reason):
     office = furnished()
     await office.do("device.add", mac=PHONE, model="A1")
     await office.do("device.assign", mac=PHONE, line="n1")
+    await office.do("profile.add", id="kept")
     office.audit()
     before, writes = dict(office.world.fleet.tables.devices), len(office.world.journal.batches)
     with pytest.raises(error, match=reason):

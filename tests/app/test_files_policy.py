@@ -12,7 +12,9 @@ from provd.app.site import Site
 from provd.app.throttle import HOLD
 from provd.base.types import Mac
 from provd.domain.records import DeviceState
+from provd.plugin import FileRule
 from tests.app.fakes import (
+    ACME,
     BOLT,
     OTHER,
     PHONE,
@@ -40,6 +42,7 @@ async def test_the_first_boot_of_a_phone():
     world.dhcp(PHONE, "10.0.0.5")
     assert world.ids() == ["DEVICE-SIGHTED", "DEVICE-IDENTIFIED", "DEVICE-STATE"]
     assert not (await world.fetch(f"/{PHONE}.boot", "10.0.0.5")).found
+    assert (world.facts[0].mac, world.facts[0].boot) == (PHONE, "t1")
     common = await world.fetch("/ACME-A1.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")
     assert context_of(common)["account"] is None
     own = await world.fetch("/02-AA-AA-00-00-01.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")
@@ -208,6 +211,38 @@ async def test_a_file_without_secrets_is_given_to_anybody():
     assert reply.found
     assert context_of(reply)["settings"]["admin"]["password"] is None
     assert context_of(reply)["lines"] == []
+
+
+async def test_a_file_without_secrets_does_not_show_the_token_either():
+    world = two_claimed_phones(secrets="token")
+    stranger = await world.fetch(f"/{PHONE}-ring.txt", "203.0.113.9")
+    context = context_of(stranger)
+    assert context["urls"]["files"] == context["urls"]["base"]
+    assert context["device"]["label"] == ""
+    own = await world.fetch(f"/{world.tokens.token(PHONE)}/{PHONE}-ring.txt", "203.0.113.9")
+    assert context_of(own)["urls"]["files"].endswith(world.tokens.token(PHONE))
+
+
+async def test_a_router_with_a_lease_is_not_taken_for_the_phones_behind_it():
+    world = two_claimed_phones(secrets="token")
+    router = Mac("0c0000000001")
+    world.leases.held["10.0.0.50"] = router
+    reply = await world.fetch("/acme-a1.cfg", "10.0.0.50", user_agent="Acme A1/1.0 02aaaa00000f")
+    assert context_of(reply)["urls"]["files"] == "http://10.0.0.1:8667"
+    assert world.fleet.tables.device(router) is None
+    assert world.device(Mac("02aaaa00000f")).model == "A1"
+
+
+async def test_a_common_file_that_claims_secrets_needs_proof():
+    world = two_claimed_phones()
+    secret = tuple(replace(rule, secrets=True) if rule.kind == "common" else rule for rule in ACME.files)
+    world.catalogue.manifests = (replace(ACME, files=(*secret, FileRule("never.cfg", "absent"))),)
+    world.catalogue.revision += 1
+    assert not (await world.fetch("/acme-a1.cfg", "203.0.113.9")).found
+    assert (await world.fetch("/acme-a1.cfg", "10.0.0.5")).found
+    world.facts.clear()
+    assert not (await world.fetch("/never.cfg", "10.0.0.5")).found
+    assert [fact.reason for fact in world.facts] == ["not offered"]
 
 
 async def test_a_source_that_guesses_is_closed_and_a_token_still_opens():

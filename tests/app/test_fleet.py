@@ -12,7 +12,7 @@ from provd.app.ports import Delete, Put
 from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
 from provd.base.secrets import Secret
 from provd.base.types import Mac
-from provd.domain.records import Code, Device, Level, Line, Profile, Tenant
+from provd.domain.records import Code, Device, Level, Line, Profile, Reservation, Tenant
 from tests.app.fakes import OTHER, PHONE, BrokenJournal, MemoryJournal, SlowJournal, claimed, group, line, tenant
 
 
@@ -217,3 +217,41 @@ def test_reading_is_by_kind():
     assert isinstance(fleet.tables.device(PHONE), Device)
     assert isinstance(fleet.tables.line("n1"), Line)
     assert list(fleet.tables.profiles) == ["desk"]
+
+
+async def test_a_new_line_that_was_refused_leaves_no_number_behind():
+    fleet, journal = fleet_with(tenant(), journal=BrokenJournal)
+    with pytest.raises(StorageError):
+        await put(fleet, line("n5"))
+    journal.broken = False
+    await put(fleet, line("n5"))
+    assert fleet.tables.lines["n5"].revision == 2
+
+
+async def test_reservations_are_kept_without_revisions():
+    fleet, journal = fleet_with()
+    generation = fleet.generation
+    await put(fleet, Reservation(id="r1", ip="10.0.0.5", mac=PHONE))
+    await put(fleet, Reservation(id="r1", ip="10.0.0.6", mac=PHONE))
+    assert fleet.tables.reservations["r1"].ip == "10.0.0.6"
+    assert fleet.generation == generation
+    again = Fleet(journal)
+    again.load()
+    assert list(again.tables.reservations) == ["r1"]
+    await again.change(lambda: [Delete(Reservation(id="r1", ip=""))])
+    assert again.tables.reservation("r1") is None
+
+
+async def test_deleting_what_is_not_there_is_no_error():
+    fleet, journal = fleet_with()
+    await fleet.change(lambda: [Delete(line("none"))])
+    assert not any(isinstance(change, Delete) for batch in journal.batches for change in batch)
+
+
+def test_a_device_that_was_deleted_meanwhile_is_not_written_again():
+    fleet, journal = fleet_with(claimed(tenant="master"), journal=BrokenJournal)
+    fleet.note(replace(fleet.tables.devices[PHONE], ip="10.0.0.1"), 1000.0)
+    fleet.tables.remove(fleet.tables.devices[PHONE])
+    journal.broken = False
+    fleet.flush(1001.0)
+    assert journal.batches == []

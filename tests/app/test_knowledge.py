@@ -46,3 +46,5 @@ def test_a_model_that_is_not_known_yet_is_a_plain_one():
 def test_networks():
     assert network_of("10.1.2.3") == "10.1.2.0/24"
     assert network_of("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64"
+    assert network_of("fe80::1%eth0") == "fe80::/64"
+    assert network_of("somewhere") == "somewhere"

@@ -11,7 +11,9 @@ from provd.app.serving import RETRY
 from provd.app.site import Site
 from provd.base.types import Mac
 from provd.domain.records import DeviceState, Level, Profile
+from provd.plugin import FileRule
 from tests.app.fakes import (
+    ACME,
     OTHER,
     PHONE,
     BrokenJournal,
@@ -110,6 +112,21 @@ async def test_many_who_ask_at_once_wait_for_one_render_and_may_hang_up():
     assert rendered(world) == [PHONE]
 
 
+async def test_phones_of_one_model_wait_for_the_same_common_file_and_keep_their_own_boot():
+    world = World()
+    for number, mac in ((5, PHONE), (6, OTHER)):
+        world.dhcp(mac, f"10.0.0.{number}", "acme A1")
+    world.renderer.gate = asyncio.Event()
+    asking = [asyncio.ensure_future(world.boot.file(world.ask("acme-a1.cfg", f"10.0.0.{last}"))) for last in (5, 6)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    world.renderer.gate.set()
+    replies = await asyncio.gather(*asking)
+    assert [(reply.mac, reply.boot) for reply in replies] == [(PHONE, "t1"), (OTHER, "t2")]
+    assert len(world.renderer.jobs) == 1
+    assert (await world.fetch("acme-a1.cfg", "10.0.0.5")).mac == PHONE
+
+
 async def test_what_changes_during_a_render_is_rendered_again():
     world = open_world()
     world.renderer.gate = asyncio.Event()
@@ -171,6 +188,36 @@ async def test_static_files_come_with_a_strong_tag_and_a_missing_one_is_told():
     assert first.etag == second.etag
     world.catalogue.statics["acme", "acme.rom"] = b"\x01" * 1000
     assert (await world.fetch("/acme.rom")).etag != first.etag
+
+
+async def test_firmware_beside_a_plugin_is_found_by_its_name():
+    world = open_world()
+    assert not (await world.fetch("/bolt-9.1.rom")).found
+    assert world.ids() == ["FILE-UNKNOWN"]
+    world.catalogue.statics["bolt", "bolt-9.1.rom"] = b"\x7f" * 10
+    reply = await world.fetch("/any/folder/bolt-9.1.rom")
+    assert (reply.large, reply.private, reply.content_type) == (True, False, "application/octet-stream")
+    assert world.ids() == ["FILE-SERVED"]
+
+
+async def test_firmware_for_a_phone_of_ours_is_told_in_its_timeline():
+    world = World()
+    world.dhcp(PHONE, "10.0.0.5")
+    world.catalogue.statics["acme", "new.rom"] = b"x"
+    reply = await world.fetch("/new.rom", "10.0.0.5")
+    assert (reply.mac, reply.boot) == (PHONE, "t1")
+    assert world.device(PHONE).state is DeviceState.IDENTIFIED
+
+
+async def test_few_static_files_are_held_in_memory():
+    world = open_world()
+    rules = tuple(FileRule(f"rom-{number}", "static", f"rom-{number}", secrets=False) for number in range(10))
+    world.catalogue.manifests = (replace(ACME, files=rules),)
+    world.catalogue.revision += 1
+    for number in range(10):
+        world.catalogue.statics["acme", f"rom-{number}"] = bytes([number])
+        assert (await world.fetch(f"/rom-{number}")).body == bytes([number])
+    assert len(world.boot._serving._statics) == 8
 
 
 async def test_tags_are_keyed():
