@@ -19,8 +19,10 @@ from provd.base.errors import (
     StorageError,
     UsageError,
 )
+from provd.base.facts.daemon import Recovered
 from provd.base.secrets import Secret
 from provd.http.control import ControlServer, credentials, may_use
+from provd.observe import tail as observe
 from tests.http.kit import FixedClock
 
 MAC = "805ec0112233"
@@ -255,3 +257,15 @@ async def test_a_stranger_is_turned_away(tmp_path):
         status, _, problem = await post(desk, "echo")
         assert (status, problem["type"]) == (403, "forbidden")
     await desk.server.close()
+
+
+async def test_the_live_tail_of_facts_fits(tmp_path):
+    tail = observe.Tail()
+    server = ControlServer({}, tail.watch, emit=print, clock=FixedClock())
+    await server.listen(tmp_path / "control.sock")
+    connector = UnixConnector(str(tmp_path / "control.sock"))
+    async with ClientSession(connector=connector) as session, session.get("http://x/v1/tail") as answer:
+        tail([Recovered(at=1.0, part="tftp")])
+        line = json.loads(await answer.content.readline())
+        assert (line["time"], line["text"]) == ("1970-01-01T00:00:01.000Z", "RECOVERED part=tftp")
+    await server.close()
