@@ -97,6 +97,7 @@ class PhoneServer:
             listener.close()
         self._listeners.clear()
         if self._protocols is not None:
+            self._protocols.pre_shutdown()
             await self._protocols.shutdown(grace)
             self._protocols = None
         if self._sweeper is not None:
