@@ -70,6 +70,7 @@ class Phase(enum.Enum):
 
 
 _SILENT = frozenset({Phase.NEW, Phase.IDLE})
+_AT_WORK = frozenset({Phase.WORK, Phase.ANSWER})
 
 
 @dataclass(slots=True)
@@ -207,7 +208,8 @@ class PhoneConnection(web.RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp allows less than asyncio does
         """Who has sent all is still owed the answer (RFC 9112 section 9.6); aiohttp would close at once."""
-        self.last = not self.secure and self.phase not in _SILENT
+        owed = self.phase in _AT_WORK or bool(self._messages)
+        self.last = owed and not self.secure
         return self.last
 
     def enter(self, phase: Phase) -> None:
@@ -277,6 +279,8 @@ class PhoneProtocols(web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
+        if isinstance(protocol, PhoneConnection):
+            protocol.enter(Phase.WORK)
         if message.url.absolute:
             # The target is read by requested_path alone; what a stranger put before the path must not be able to
             # upset the URL type.

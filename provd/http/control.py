@@ -47,7 +47,7 @@ import socket
 import stat
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ class ControlServer:
         self._permit = permit or may_use
         self._group: int | None = None
         self._running: set[asyncio.Future[Mapping[str, Any]]] = set()
+        self._tails: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._path: Path | None = None
 
@@ -118,6 +119,8 @@ class ControlServer:
         """Let operations in hand finish, end the tails and remove the socket."""
         if self._running:
             await asyncio.wait(self._running, timeout=5.0)
+        for tail in self._tails:
+            tail.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -159,8 +162,7 @@ class ControlServer:
         except (ProvdError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - a defect in one operation is told and answered, and the daemon goes on
-            reason = f"{type(error).__name__}: {error}"
-            self._emit(InternalError(at=self._clock.now(), where=f"control {name}", reason=reason))
+            self._tell(name, error)
             return problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "A defect of provd", type(error).__name__)
 
     async def _tail(self, request: web.Request) -> web.StreamResponse:
@@ -170,13 +172,25 @@ class ControlServer:
         except ValueError as error:
             raise UsageError(str(error)) from None
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        tail = asyncio.ensure_future(self._stream(mac, response))
+        self._tails.add(tail)
+        (outcome,) = await asyncio.gather(tail, return_exceptions=True)
+        self._tails.discard(tail)
+        if isinstance(outcome, Exception):
+            self._tell("tail", outcome)
+        return response
+
+    async def _stream(self, mac: Mac | None, response: web.StreamResponse) -> None:
+        """Write lines until the caller is gone; cancelled when the daemon stops."""
         async with self._watch(mac) as lines:
-            await response.prepare(request)
-            try:
+            with suppress(ConnectionError):
                 while True:
                     await response.write(await self._next(lines))
-            except ConnectionError:
-                return response
+
+    def _tell(self, name: str, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        self._emit(InternalError(at=self._clock.now(), where=f"control {name}", reason=reason))
 
     async def _next(self, lines: AsyncIterator[str]) -> bytes:
         try:
@@ -215,7 +229,7 @@ def _bound(path: Path, group: int | None) -> socket.socket:
         raise ConfigError(f"control socket {path}: {error.strerror or error}") from error
     finally:
         os.umask(mask)
-    listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    listener.settimeout(0)  # what asyncio needs
     return listener
 
 

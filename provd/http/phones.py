@@ -97,6 +97,7 @@ class PhoneServer:
             listener.close()
         self._listeners.clear()
         if self._protocols is not None:
+            self._protocols.pre_shutdown()
             await self._protocols.shutdown(grace)
             self._protocols = None
         if self._sweeper is not None:
@@ -117,7 +118,8 @@ class PhoneServer:
         read = True
         if request.body_exists:
             connection.enter(Phase.BODY)
-            read = await self._discard_body(request)
+            read = await self._discard_body(request, connection)
+            connection.enter(Phase.WORK)
         response: web.StreamResponse
         if request.method in _GET_OR_HEAD:
             response = await self._file(request, connection)
@@ -127,10 +129,12 @@ class PhoneServer:
             response.force_close()
         return response
 
-    async def _discard_body(self, request: web.BaseRequest) -> bool:
+    async def _discard_body(self, request: web.BaseRequest, connection: PhoneConnection) -> bool:
         """Read and drop a body of bearable size; False when the connection is of no further use."""
         if "Expect" in request.headers:
             return False  # RFC 9110 section 10.1.1: a final answer instead of 100 (Continue)
+        if connection.last and not request.content.is_eof():
+            return False  # the rest will never come
         left = self._limits.body_octets
         try:
             while octets := await request.content.readany():
@@ -150,7 +154,6 @@ class PhoneServer:
             return Answer(404, _UNKNOWN, self._connections.date)
         reply = self._files.ready(asked)
         if reply is None:
-            connection.enter(Phase.WORK)
             reply = await self._files.file(asked)
         if not reply.found:
             return Answer(404, _UNKNOWN, self._connections.date)

@@ -1,12 +1,13 @@
-"""Facts as plain values: the form used in JSON log lines, the live tail and the store."""
+"""Facts as plain values and words: for JSON log lines, the live tail, the store and the page."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
-from provd.base.facts import Fact
+from provd.base.facts import Fact, text_of
+from provd.base.facts.files import FileServed
 
 _COMMON = frozenset({"at", "mac", "boot"})
 
@@ -14,6 +15,18 @@ _COMMON = frozenset({"at", "mac", "boot"})
 def data_of(fact: Fact) -> dict[str, object]:
     """The fields of this kind of fact, without the ones every fact has. Secrets become ``***``."""
     return {field.name: _plain(getattr(fact, field.name)) for field in fields(fact) if field.name not in _COMMON}
+
+
+def label_of(fact: Fact) -> str:
+    """A word or two for a step of a boot: the name of a common file, ``$MAC file``, otherwise the end of the id."""
+    if isinstance(fact, FileServed):
+        return "$MAC file" if fact.kind == "device" else fact.name
+    return fact.ID.rpartition("-")[2].lower()
+
+
+def detail_of(fact: Fact) -> str:
+    """The fact's own fields as ``key=value …``, for where its id, device and boot are shown already."""
+    return text_of(replace(fact, mac=None, boot="")).partition(" ")[2]
 
 
 def utc_text(at: float) -> str:

@@ -157,3 +157,13 @@ async def test_answers_are_counted():
         await until(lambda: sum(bed.server.stats.answers.values()) == 3)
         assert bed.server.stats.answers == {200: 1, 404: 1, 405: 1}
         assert bed.server.stats.connections == 1
+
+
+async def test_a_complete_upload_with_a_closed_sending_side_is_answered_and_a_cut_one_is_not_waited_for():
+    async with phone_bed() as bed:
+        for body in (b"whole", b"half"):
+            phone = await bed.client()
+            phone.send(b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n" + body)
+            phone.writer.write_eof()
+            answer = await asyncio.wait_for(phone.reader.read(), 2)
+            assert answer == b"" or answer.startswith(b"HTTP/1.1 405 ")

@@ -19,9 +19,11 @@ from provd.base.errors import (
     StorageError,
     UsageError,
 )
+from provd.base.facts.daemon import Recovered
 from provd.base.secrets import Secret
 from provd.http.control import ControlServer, credentials, may_use
-from tests.http.kit import FixedClock
+from provd.observe import tail as observe
+from tests.http.kit import FixedClock, until
 
 MAC = "805ec0112233"
 
@@ -169,7 +171,7 @@ async def test_too_large_a_body_is_refused(desk):
 async def test_the_tail_streams_lines_until_the_client_leaves(desk):
     async with desk.http.get("http://x/v1/tail?mac=80-5E-C0-11-22-33") as answer:
         assert answer.content_type == "application/x-ndjson"
-        assert list(desk.tail.watching.values()) == [MAC]
+        await until(lambda: list(desk.tail.watching.values()) == [MAC])
         desk.tail.say('{"fact":"READY"}')
         lines = [await answer.content.readline()]
         while lines[-1] == b"\n":
@@ -255,3 +257,39 @@ async def test_a_stranger_is_turned_away(tmp_path):
         status, _, problem = await post(desk, "echo")
         assert (status, problem["type"]) == (403, "forbidden")
     await desk.server.close()
+
+
+async def test_the_live_tail_of_facts_fits(tmp_path):
+    tail = observe.Tail()
+    server = ControlServer({}, tail.watch, emit=print, clock=FixedClock(), heartbeat=0.02)
+    await server.listen(tmp_path / "control.sock")
+    connector = UnixConnector(str(tmp_path / "control.sock"))
+    async with ClientSession(connector=connector) as session, session.get("http://x/v1/tail") as answer:
+        assert await answer.content.readline() == b"\n"
+        tail([Recovered(at=1.0, part="tftp")])
+        line = json.loads(await answer.content.readline())
+        assert (line["time"], line["text"]) == ("1970-01-01T00:00:01.000Z", "RECOVERED part=tftp")
+    await server.close()
+
+
+async def test_a_tail_that_fails_ends_and_is_told(tmp_path):
+    @asynccontextmanager
+    async def broken(mac):
+        raise RuntimeError("no tail today")
+        yield
+
+    facts = []
+    server = ControlServer({}, broken, emit=facts.append, clock=FixedClock())
+    await server.listen(tmp_path / "control.sock")
+    connector = UnixConnector(str(tmp_path / "control.sock"))
+    async with ClientSession(connector=connector) as session, session.get("http://x/v1/tail") as answer:
+        assert await answer.read() == b""
+    assert [fact.where for fact in facts] == ["control tail"]
+    await server.close()
+
+
+async def test_a_stopping_daemon_ends_the_tails_properly(desk):
+    async with desk.http.get("http://x/v1/tail") as answer:
+        await until(lambda: desk.tail.watching)
+        await desk.server.close()
+        assert set(await answer.read()) <= {ord("\n")}

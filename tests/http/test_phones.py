@@ -1,4 +1,7 @@
 import asyncio
+import contextlib
+import random
+import re
 import ssl
 
 import pytest
@@ -250,6 +253,30 @@ async def test_a_stranger_cannot_upset_the_url_type():
             phone = await bed.client()
             phone.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await phone.answer()).status in {200, 400, 404}
+        assert bed.facts == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_mutilated_requests_get_an_answer_or_the_end_and_nothing_breaks(seed):
+    rng = random.Random(seed)
+    original = (
+        b'GET /provision//805ec0112233.cfg?x=%41 HTTP/1.1\r\nHost: x\r\nRange: bytes=0-9\r\nIf-Range: "a"\r\n'
+        b'If-None-Match: W/"b"\r\nX-Forwarded-For: 1.2.3.4, ::1\r\nContent-Length: 3\r\nExpect: x\r\n\r\nabc'
+    )
+    async with phone_bed(shelf(), trusted=("127.0.0.1/32",)) as bed:
+        for _ in range(60):
+            octets = bytearray(original)
+            for _ in range(rng.randint(1, 6)):
+                at = rng.randrange(len(octets))
+                octets[at : at + rng.randint(0, 3)] = rng.randbytes(rng.randint(0, 3))
+            phone = await bed.client()
+            phone.send(bytes(octets))
+            phone.writer.write_eof()
+            with contextlib.suppress(ConnectionResetError):
+                answer = await asyncio.wait_for(phone.reader.read(), 5)
+                assert answer == b"" or re.match(rb"HTTP/1\.[01] [2345]\d\d ", answer)
+                assert b" 500 " not in answer[:20]
+            phone.close()
         assert bed.facts == []
 
 
