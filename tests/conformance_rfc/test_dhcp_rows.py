@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = tomllib.loads((Path(__file__).parent / "dhcp_rows.toml").read_text())
 
 
-def tests_in(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
     tree = ast.parse(path.read_text())
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {node.name for node in ast.walk(tree) if isinstance(node, kinds) and node.name.startswith("test_")}
@@ -26,4 +26,4 @@ def test_the_row_is_proved_or_explained(row):
     assert bool(entry.get("tests")) != bool(entry.get("not_applicable"))
     for name in entry.get("tests", ()):
         path, _, test = name.partition("::")
-        assert test in tests_in(ROOT / path), name
+        assert test in names_in(ROOT / path), name
