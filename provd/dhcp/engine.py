@@ -274,7 +274,7 @@ class DhcpEngine:
             vendor_class=x.vendor_class,
             agent=message.options.get(82, b"") if message.giaddr else b"",
         )
-        persist = Persist(lease, send, x.advice.boot, state.value, self._tell.text(message.giaddr))
+        persist = Persist(lease, send, x.advice.boot, state, self._tell.text(message.giaddr))
         pool.idle.pop(binding.ip, None)
         binding.pending = persist
         effects.append(persist)

@@ -20,7 +20,7 @@ _BASIC: Final = bytes((3, 6, 15))
 _HOST_NAME: Final = 12
 _OFFER: Final = Type.OFFER.value
 _ACK: Final = Type.ACK.value
-_NO_ADDRESS: Final = bytes(4)
+_RELAY: Final = To.RELAY
 _BROADCAST: Final = b"\x80\0"
 
 
@@ -104,14 +104,14 @@ class Replies:
         message = x.message
         tail = nak_tail(x.server, reason)
         if message.giaddr:
-            payload = encode_reply(message, tail, flags=_BROADCAST)
-            return _send(x, payload, To.RELAY, message.giaddr)
-        return _send(x, encode_reply(message, tail), To.BROADCAST, 0)
+            payload, to = encode_reply(message, tail, flags=_BROADCAST), To.RELAY
+        else:
+            payload, to = encode_reply(message, tail), To.BROADCAST
+        return Send(payload, to, message.giaddr, message.chaddr, x.ingress.link.interface, x.source)
 
     def _tail(self, x: Exchange, kind: int) -> Tail:
         advice = x.advice
-        own = tuple(advice.own) if advice.own else ()
-        key = (x.pool.name, x.server, advice.key, own, x.message.options.get(55), kind)
+        key = (kind, x.pool.name, x.server, advice.key, x.message.options.get(55), *advice.own)
         tail = self._tails.get(key)
         if tail is None:
             if len(self._tails) >= _TAILS:
@@ -152,13 +152,9 @@ def _addressed(x: Exchange, payload: bytes, client: int, ip: int) -> Send:
     """RFC 2131 section 4.1: to the relay, to the address the client has, or to one that it does not have yet."""
     message = x.message
     if message.giaddr:
-        return _send(x, payload, To.RELAY, message.giaddr)
-    if client:
-        return _send(x, payload, To.UNICAST, client)
-    if message.flags & 0x8000:
-        return _send(x, payload, To.BROADCAST, ip)
-    return _send(x, payload, To.FRAME, ip)
-
-
-def _send(x: Exchange, payload: bytes, to: To, address: int) -> Send:
-    return Send(payload, to, address, x.message.chaddr, x.ingress.link.interface, x.source)
+        to, address = _RELAY, message.giaddr
+    elif client:
+        to, address = To.UNICAST, client
+    else:
+        to, address = To.BROADCAST if message.flags & 0x8000 else To.FRAME, ip
+    return Send(payload, to, address, message.chaddr, x.ingress.link.interface, x.source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import OrderedDict
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -77,7 +77,7 @@ class DhcpServer:
         self._network = network or LinuxNetwork()
         self._wires: dict[str, Wire] = {}
         self._broken: dict[str, str] = {}
-        self._waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
+        self._waiting: dict[bytes, _Waiting] = {}
         self._working = False
         self._overrun = Tally(60.0)
         self._timer: asyncio.TimerHandle | None = None
@@ -205,7 +205,7 @@ class DhcpServer:
                 # itself the newest message counts, at the place of the first.
                 waiting[data[24:44] + data[240:243]] = (wire, data, peer[0], control)
                 if len(waiting) > room:
-                    waiting.popitem(last=False)
+                    del waiting[next(iter(waiting))]
                     stats.dropped += 1
                     self._overflowed()
         except BlockingIOError:
@@ -224,17 +224,21 @@ class DhcpServer:
     def _work(self) -> None:
         """Work on one slice of what waits, then let others run."""
         waiting, persists = self._waiting, list[Persist]()
+        if len(waiting) <= _SLICE:
+            self._waiting = {}
+            batch = list(waiting.values())
+        else:
+            batch = [waiting.pop(key) for key in list(itertools.islice(waiting, _SLICE))]
         now = self._clock.now()
-        for _ in range(min(_SLICE, len(waiting))):
-            one = waiting.popitem(last=False)[1]
+        for one in batch:
             try:
                 self._one(one, now, persists)
             except Exception as error:  # noqa: BLE001 - one client's message must not end the service of all
                 self._sink(InternalError(at=now, where="dhcp.server", reason=repr(error)))
         self._submit(persists)
         self._arm()
-        self._working = bool(waiting)
-        if waiting:
+        self._working = bool(self._waiting)
+        if self._working:
             self._loop.call_soon(self._work)
 
     def _one(self, waiting: _Waiting, now: float, persists: list[Persist]) -> None:

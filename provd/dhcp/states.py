@@ -11,8 +11,8 @@ from provd.dhcp.replies import Exchange
 from provd.dhcp.table import LeaseTable
 
 
-class State(enum.Enum):
-    """What the client is doing; the value is its name in facts."""
+class State(enum.StrEnum):
+    """What the client is doing, as facts name it."""
 
     SELECTING = "selecting"
     INIT_REBOOT = "init-reboot"
