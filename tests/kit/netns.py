@@ -18,8 +18,10 @@ class Bed:
     """``with Bed() as bed:`` gives the namespaces ``bed.server`` and ``bed.client``; needs root.
 
     The server side is ``bed.server_ip`` on ``bed.server_interface``; the client side has an address only if
-    ``client_ip`` is given. ``anyip`` is a network whose every address is local to the client side, so that a simulated
-    phone may use its own leased source address. Programs started with :meth:`popen` are ended with the bed.
+    ``client_ip`` is given. ``anyip`` is a network whose every address is local to the client side, so that a
+    simulated phone may use its own leased source address; the kernel then also answers ARP for all of them, so a
+    server that probes finds every address taken (``provd.simulate.lan.private_lan`` keeps the kernel quiet instead).
+    Programs started with :meth:`popen` are ended with the bed.
     """
 
     def __init__(

@@ -7,7 +7,20 @@ import sys
 import pytest
 
 from provd.base.errors import ConfigError
+from provd.base.types import ip_int
+from provd.net.frame import (
+    ARP_REPLY,
+    BROADCAST_MAC,
+    ETHERTYPE_ARP,
+    ETHERTYPE_IPV4,
+    ArpPacket,
+    arp_probe,
+    parse_arp,
+    parse_udp,
+    udp_frame,
+)
 from provd.net.sockets import IP_PKTINFO, packet_socket, udp_socket
+from provd.simulate.lan import entered
 from tests.kit.netns import Bed
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -68,68 +81,55 @@ def test_a_missing_privilege_is_said():
     assert all("CAP_NET_RAW" in line for line in said)
 
 
-IN_THE_BED = """
-import socket, sys
-from provd.base.types import ip_int
-from provd.net.frame import *
-from provd.net.sockets import *
-
-here, there, server = sys.argv[1:4]
-me = bytes.fromhex("805ec0112233")
-arp = packet_socket(here, ETHERTYPE_ARP)
-udp = packet_socket(here, ETHERTYPE_IPV4, udp_port=68)
-sender = packet_socket(here, 0)
-for sock in (arp, udp): sock.settimeout(5)
-sender.send(arp_probe(me, ip_int(server)))
-while (answer := parse_arp(arp.recv(2000))).op != ARP_REPLY: pass
-print(answer.sender_mac.hex(), answer.sender_ip == ip_int(server), answer.target_mac == me)
-"""
+PHONE = bytes.fromhex("805ec0112233")
 
 
 @pytest.mark.root
 @needs_root
 def test_a_probe_is_answered_by_who_has_the_address():
-    with Bed() as bed:
-        said = bed.run(
-            bed.client, sys.executable, "-c", IN_THE_BED, bed.client_interface, bed.server_interface, bed.server_ip
-        ).stdout
-    assert said.split() == ["027700000001", "True", "True"]
-
-
-FILTERED = """
-import sys
-from provd.base.types import ip_int
-from provd.net.frame import *
-from provd.net.sockets import *
-
-interface = sys.argv[1]
-phone, server, everybody = bytes.fromhex("805ec0112233"), bytes.fromhex("027700000001"), b"\\xff" * 6
-with packet_socket(interface, ETHERTYPE_IPV4, udp_port=68) as receiver:
-    print("ready", flush=True)
-    receiver.settimeout(5)
-    while (datagram := parse_udp(receiver.recv(2000))).payload != b"last":
-        print(datagram.dst_port, datagram.payload.decode())
-"""
-
-SENDING = """
-import sys
-from provd.net.frame import *
-from provd.net.sockets import *
-
-with packet_socket(sys.argv[1], 0) as sender:
-    for port, payload in ((67, b"request"), (68, b"reply"), (80, b"web"), (68, b"odd"), (68, b"last")):
-        frame = udp_frame(bytes(5) + b"\\2", b"\\xff" * 6, 1, 2**32 - 1, 67, port, payload)
-        if payload == b"web":
-            frame = frame[:20] + b"\\x20\\x00" + frame[22:]
-        sender.send(frame)
-"""
+    with Bed() as bed, entered(bed.client):
+        with packet_socket(bed.client_interface, ETHERTYPE_ARP) as sock:
+            sock.settimeout(5)
+            sock.send(arp_probe(PHONE, ip_int(bed.server_ip)))
+            answer = parse_arp(sock.recv(2000))
+        assert answer == ArpPacket(ARP_REPLY, bytes.fromhex("027700000001"), ip_int(bed.server_ip), PHONE, 0)
 
 
 @pytest.mark.root
 @needs_root
-def test_the_filter_lets_only_its_port_through():
+def test_the_filter_lets_only_whole_datagrams_to_its_port_through():
     with Bed() as bed:
-        receiver = bed.python(bed.server, "-c", FILTERED, bed.server_interface, stdout=-1, text=True)
-        assert receiver.stdout.readline() == "ready\n"
-        bed.run(bed.client, sys.executable, "-c", SENDING, bed.client_interface)
-        assert receiver.stdout.read().splitlines() == ["68 reply", "68 odd"]
+        with entered(bed.server):
+            receiver = packet_socket(
+                bed.server_interface, ETHERTYPE_IPV4, udp_port=68, promiscuous=True, rcvbuf=1 << 20
+            )
+        with entered(bed.client):
+            sender = packet_socket(bed.client_interface, 0)
+        with receiver, sender:
+            receiver.settimeout(5)
+            for port, payload in ((67, b"request"), (68, b"reply"), (68, b"fragment"), (68, b"odd"), (68, b"last")):
+                frame = udp_frame(PHONE, BROADCAST_MAC, 1, 2**32 - 1, 67, port, payload)
+                sender.send(frame.replace(b"\x40\0\x40\x11", b"\x20\0\x40\x11") if payload == b"fragment" else frame)
+            heard = []
+            while (datagram := parse_udp(receiver.recv(2000))) and datagram.payload != b"last":
+                heard.append(datagram.payload)
+    assert heard == [b"reply", b"odd"]
+
+
+@pytest.mark.root
+@needs_root
+def test_a_send_only_socket_hears_nothing():
+    with Bed() as bed, entered(bed.server), packet_socket(bed.server_interface, 0) as sock:
+        bed.run(bed.client, "ip", "link", "set", bed.client_interface, "down")
+        with pytest.raises(BlockingIOError):
+            sock.recv(2000)
+
+
+@pytest.mark.root
+@needs_root
+def test_a_socket_of_one_interface_only():
+    with Bed() as bed, entered(bed.server), udp_socket(bed.server_interface, "0.0.0.0", 0) as sock:
+        assert (
+            sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0").decode()
+            == bed.server_interface
+        )

@@ -13,7 +13,9 @@ from provd.base.errors import ConfigError
 from provd.base.types import Mac, ip_int
 from provd.net.frame import ARP_REPLY, ETHERTYPE_ARP, arp_probe, parse_arp
 from provd.net.sockets import packet_socket
-from provd.plugin.phone import Dhcp, Fetch, Fetched, LeaseGot
+from provd.plugin.phone import Dhcp, Failed, Fetch, Fetched, LeaseGot
+from provd.simulate.forward import Forward
+from provd.simulate.http_client import http_get
 from provd.simulate.lan import LOOPBACK, entered, private_lan
 from provd.simulate.link import RawLink
 from provd.simulate.wire import WireTransport
@@ -93,3 +95,29 @@ async def _answered(sock: socket.socket, address: int) -> bool:
                     return True
     except TimeoutError:
         return False
+
+
+@pytest.mark.root
+@needs_root
+async def test_a_page_inside_is_reached_from_outside():
+    async with AsyncExitStack() as stack:
+        lan = stack.enter_context(private_lan())
+        server = MiniServer({"page": b"hello" * 100_000}, lan.server_ip, interface=lan.server_interface)
+        with entered(lan.server_namespace):
+            await stack.enter_async_context(server)
+        forward = Forward("127.0.0.1", 0, lan.server_namespace, (lan.server_ip, server.http_port))
+        port = await forward.open()
+        stack.push_async_callback(forward.close)
+        assert await http_get(f"http://127.0.0.1:{port}/page", {}) == Fetched(b"hello" * 100_000)
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
+            await Forward("127.0.0.1", port, lan.server_namespace, ("127.0.0.1", 1)).open()
+
+
+@pytest.mark.root
+@needs_root
+async def test_nobody_inside_means_a_closed_connection_outside():
+    with private_lan() as lan:
+        forward = Forward("127.0.0.1", 0, lan.server_namespace, ("127.0.0.1", 1))
+        port = await forward.open()
+        assert isinstance(await http_get(f"http://127.0.0.1:{port}/page", {}), Failed)
+        await forward.close()
