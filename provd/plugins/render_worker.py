@@ -83,7 +83,7 @@ class Worker(asyncio.Protocol):
                 env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
                 cwd=Path(provd.__file__).parents[1],
             )
-            ours.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+            ours.settimeout(0)
             await self._loop.create_connection(lambda: self, sock=ours.dup())
 
     async def reap(self) -> str:
