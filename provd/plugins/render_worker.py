@@ -84,7 +84,7 @@ class Worker(asyncio.Protocol):
                 cwd=Path(provd.__file__).parents[1],
             )
             ours.settimeout(0)
-            await self._loop.create_connection(lambda: self, sock=ours.dup())
+            await self._loop.create_unix_connection(lambda: self, sock=ours.dup())
 
     async def reap(self) -> str:
         """Kill what is left of the process and collect it. Returns the last line it wrote, if any."""
