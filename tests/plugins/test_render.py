@@ -304,3 +304,21 @@ async def test_the_event_loop_goes_on_while_templates_are_rendered(bench):
         turns += 1
     assert turns > 1000
     await asyncio.gather(job, return_exceptions=True)
+
+
+def test_the_other_event_loop_does_as_well(tmp_path):
+    uvloop = pytest.importorskip("uvloop")
+
+    async def story() -> list[bytes | BaseException]:
+        bench = Bench(tmp_path)
+        bench.template("huge", HUGE)
+        pool = await bench.start()
+        jobs = [bench.job(), bench.job("huge"), bench.job(value=2)]
+        done = await asyncio.gather(*map(pool.render, jobs), return_exceptions=True)
+        await pool.close()
+        return done
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        first, bad, last = runner.run(story())
+    assert (first, last) == (b"a = 1\n", b"a = 2\n")
+    assert isinstance(bad, PluginError)
