@@ -19,7 +19,11 @@ from provd.plugins.render_worker import Launch, Task, Worker
 TemplateFolders = Callable[[str], Sequence[Path]]
 """Plugin id to its template folders, the operator's overrides first. Raises PluginError when there is none."""
 
-RENDERER = Launch((sys.executable, "-s", "-m", "provd.plugins.renderd"), start_seconds=15.0, wall_seconds=5.0)
+CPU_SECONDS = 2.0
+"""Processor time one file may take. What does not even listen to its timer is killed after ``wall_seconds``."""
+RENDERER = Launch(
+    (sys.executable, "-s", "-m", "provd.plugins.renderd", f"{CPU_SECONDS}"), start_seconds=15.0, wall_seconds=5.0
+)
 FAULTS = 3
 FAULT_SECONDS = 600.0
 """So many faults in so many seconds put a plugin into quarantine."""
@@ -49,15 +53,17 @@ class RenderPool:
         self._faults: dict[str, list[float]] = {}
         self._quarantined: set[str] = set()
         self._epoch = 0
+        self._closing = True
 
     async def start(self) -> None:
         """Start the processes. Does not wait for them: the first files do."""
+        self._closing = False
         self._wanted.set()
         self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._size)]
 
     async def render(self, job: RenderJob) -> bytes:
         """The file. Raises PluginError when the template fails, exceeds a limit or a value is refused."""
-        if not self._keepers:
+        if self._closing:
             raise PluginError("the renderer is not running")
         if job.plugin in self._quarantined:
             raise PluginError(f"{job.plugin}: in quarantine until the next reload")
@@ -86,10 +92,12 @@ class RenderPool:
 
     async def close(self) -> None:
         """End the processes; whoever still waits gets a PluginError."""
-        keepers, self._keepers = self._keepers, []
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
+        self._closing = True
+        self._wanted.set()
+        for worker in tuple(self._workers):
+            worker.end("the renderer was closed")
+        await asyncio.gather(*self._keepers)
+        self._keepers.clear()
         self._fail_waiting("the renderer was closed")
 
     def feed(self) -> None:
@@ -105,8 +113,8 @@ class RenderPool:
     def lost(self, worker: Worker, reason: str) -> None:
         """A process is over: the file it was at has failed, those behind it are tried again elsewhere."""
         waiting = worker.in_flight
-        guilty = waiting.popleft() if waiting else None
-        if worker.ready:
+        guilty = waiting.popleft() if waiting and not self._closing else None
+        if worker.ready and not self._closing:
             self._facts(
                 RendererReplaced(
                     at=self._clock.now(),
@@ -121,6 +129,9 @@ class RenderPool:
         if guilty is not None:
             guilty.fail(reason)
             self._fault(guilty.plugin, reason)
+        elif not (self._queue or self._closing):
+            self._wanted.clear()  # it died of itself: another one, which may do the same, when it is needed
+        self.feed()
 
     def _fault(self, plugin: str, reason: str) -> None:
         now = self._clock.now()
@@ -142,26 +153,25 @@ class RenderPool:
         """Keep one process running. One that never got ready is not started again before somebody needs it."""
         while True:
             await self._wanted.wait()
+            if self._closing:
+                return
             worker = Worker(self, self._launch)
             self._workers.append(worker)
             try:
                 said = await self._run(worker)
             except OSError as error:
                 said = str(error)
-            finally:
-                self._workers.remove(worker)
-            if not worker.ready:
+            self._workers.remove(worker)
+            if not (worker.ready or self._closing):
                 self._wanted.clear()
                 self._fail_waiting(f"the renderer does not start: {said or 'it said nothing'}")
 
-    async def _run(self, worker: Worker) -> str:
+    @staticmethod
+    async def _run(worker: Worker) -> str:
         """One process from start to end. Returns what it last wrote to its standard error."""
         try:
             await worker.start()
             await worker.gone.wait()
         finally:
-            self._queue.extendleft(reversed(worker.in_flight))
-            worker.in_flight.clear()
-            worker.gone.set()
             said = await worker.reap()
         return said

@@ -69,26 +69,25 @@ def guarded(context: Mapping[str, object]) -> Mapping[str, object]:
     return {key: _marked(value, key) for key, value in context.items()}
 
 
-def _plain(value: object) -> object:
+def _text(value: object) -> str:
     kind = type(value)
-    if kind is str or kind is int or kind is Markup or isinstance(value, Undefined | Refused):
-        return value  # the last two raise with the variable's name as soon as they become text
+    if kind is str or kind is Markup:
+        return str(value)
+    if kind is int or isinstance(value, Undefined | Refused):
+        return str(value)  # the last two raise here, with the variable's name
     raise ValueRefusedError(f"a {kind.__name__} was to be written; only texts and whole numbers are")
 
 
-def _xml(value: object) -> object:
-    kind = type(value)
-    if kind is str:
-        text = str(value)
-        if _XML_SPECIAL.search(text):
-            # The five named entities: numeric references are not in every small parser.
-            text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            text = text.replace('"', "&quot;").replace("'", "&apos;")
-        return Markup(text)  # noqa: S704 - escaped just above
-    return value if kind is int or kind is Markup else _plain(value)
+def _xml(value: object) -> str:
+    text = _text(value)
+    if type(value) is str and _XML_SPECIAL.search(text):
+        # The five named entities: numeric references are not in every small parser.
+        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        text = text.replace('"', "&quot;").replace("'", "&apos;")
+    return text
 
 
-FINALIZE: Mapping[str, Callable[[object], object]] = {"xml": _xml, "keyvalue": _plain, "text": _plain}
+FINALIZE: Mapping[str, Callable[[object], str]] = {"xml": _xml, "keyvalue": _text, "text": _text}
 """What each expression of a template goes through on its way into the file, by format."""
 
 

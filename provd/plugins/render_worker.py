@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import provd
 from provd.base.errors import PeerError, PluginError
@@ -71,8 +72,8 @@ class Worker(asyncio.Protocol):
 
     async def start(self) -> None:
         """Start the process with one end of a socket pair as its standard input and nothing else of ours."""
-        ours, theirs = socket.socketpair()
-        with theirs:
+        with contextlib.ExitStack() as stack:
+            ours, theirs = map(stack.enter_context, socket.socketpair())
             self._process = await asyncio.create_subprocess_exec(
                 *self._launch.command,
                 stdin=theirs.fileno(),
@@ -82,8 +83,8 @@ class Worker(asyncio.Protocol):
                 env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
                 cwd=Path(provd.__file__).parents[1],
             )
-        ours.setblocking(False)  # noqa: FBT003 - the socket module's own signature
-        await self._loop.create_connection(lambda: self, sock=ours)
+            ours.settimeout(0)
+            await self._loop.create_unix_connection(lambda: self, sock=ours.dup())
 
     async def reap(self) -> str:
         """Kill what is left of the process and collect it. Returns the last line it wrote, if any."""
@@ -118,9 +119,8 @@ class Worker(asyncio.Protocol):
             self._owner.lost(self, reason)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        """Keep the transport; uvloop's has the methods of one, but not the base class."""
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Hand out what was rendered and ask for more."""
@@ -133,9 +133,10 @@ class Worker(asyncio.Protocol):
         self._owner.feed()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The process died, or was ended by us."""
+        """The process died, or was ended by us; how its socket ended does not matter."""
+        del exc
         self._transport = None
-        self.end("the renderer process died" if exc is None else f"the renderer's socket failed: {exc}")
+        self.end("the renderer process died")
 
     def _answered(self, kind: Answer, body: bytes) -> None:
         if kind is Answer.READY:

@@ -1,4 +1,4 @@
-"""The renderer process: ``python -m provd.plugins.renderd`` with a socket as its standard input.
+"""The renderer process: ``python -m provd.plugins.renderd CPU_SECONDS`` with a socket as its standard input.
 
 Templates are not trusted. This process has no environment, no descriptors but the socket and the null device, and
 limits on memory, processor time, output and files; whatever a template does to it, the daemon starts another one.
@@ -10,14 +10,13 @@ import gc
 import resource
 import signal
 import socket
+import sys
 from typing import BinaryIO, NoReturn
 
 from provd.base.errors import PluginError
 from provd.plugins.render_engine import Engine, LimitError
 from provd.plugins.render_wire import HEADER, Answer, decode_request, encode_answer
 
-CPU_SECONDS = 2.0
-"""Processor time of one file."""
 ADDRESS_SPACE = 512 << 20
 _LIMITS = {
     resource.RLIMIT_AS: ADDRESS_SPACE,
@@ -36,9 +35,9 @@ def _out_of_time(*_: object) -> NoReturn:
 
 
 class Worker:
-    """Answers one request after the other."""
+    """Answers one request after the other, each within ``cpu_seconds`` of processor time."""
 
-    def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
+    def __init__(self, cpu_seconds: float) -> None:
         self._engine = Engine()
         self._epoch = -1
         self._cpu_seconds = cpu_seconds
@@ -84,7 +83,7 @@ def main() -> None:
     for limit, value in _LIMITS.items():
         resource.setrlimit(limit, (value, value))
     gc.freeze()
-    serve(connection, connection.makefile("rb"), Worker())
+    serve(connection, connection.makefile("rb"), Worker(float(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,44 @@
+"""The templates hold for every model a manifest lists, not only for those with golden files."""
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+
+from provd.plugins.render_engine import Engine
+from provd.plugins.render_once import render_once
+from tests.conformance.parsers import PARSERS, pattern
+from tests.conformance.phones import CASES, PHONES, PLUGINS, Phone
+
+ENGINE = Engine()
+VENDORS = ("cisco_spa", "yealink")
+OWN = {"name", "aliases", "lines", "keys", "common"}
+
+
+def models(vendor: str) -> list[Phone]:
+    manifest = PLUGINS / vendor / "plugin.toml"
+    if not manifest.is_file():
+        return []
+    plugin = tomllib.loads(manifest.read_text(encoding="utf-8"))
+    template = next(phone for phone in PHONES if phone.vendor == vendor)
+    return [
+        replace(
+            template,
+            model=model["name"],
+            lines=model.get("lines", 1),
+            keys=model.get("keys", 0),
+            firmware="",
+            traits=plugin.get("traits", {}) | {key: value for key, value in model.items() if key not in OWN},
+        )
+        for model in plugin["model"]
+    ]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_model_of_the_manifest_gets_a_file_of_known_names(vendor, case):
+    known = set((PLUGINS / vendor / "names.txt").read_text(encoding="ascii").splitlines())
+    for phone in models(vendor):
+        body = render_once(PLUGINS / vendor / "templates", phone.job(case), engine=ENGINE)
+        names = {name for name, _ in PARSERS[phone.rule("device").format](body)}
+        assert {pattern(vendor, name) for name in names} <= known, phone.model
