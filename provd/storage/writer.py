@@ -168,10 +168,13 @@ class Writer:
         while True:
             woken = self._wake.wait(self._limits.probe if self._degraded else None)
             self._wake.clear()
+            # Before anything is taken from the lanes: between the two the loop would think that there is no work.
+            self._busy_since = time.monotonic()
             if not woken:
                 self._settle([])
             while batch := self._gathered():
                 self._settle(batch)
+            self._busy_since = 0.0
             if self._closing:
                 return
 
@@ -182,12 +185,11 @@ class Writer:
         return batch
 
     def _settle(self, batch: list[_Submission]) -> None:
-        self._busy_since = time.monotonic()
         if self._closing and not self._draining:
             errors: list[StorageError | None] = [StorageError("the store was closed")] * len(batch)
         else:
             errors = self._written(batch)
-        self._busy_since = 0.0
+        self._busy_since = time.monotonic()
         self._settled.set()
         outcomes = [(item.done, error) for item, error in zip(batch, errors, strict=True) if item.done is not None]
         if outcomes:
