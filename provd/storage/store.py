@@ -48,12 +48,13 @@ class Store:
         self._emit = emit
         self._planner = Planner(vault, engine.dialect)
         self._session = Session(engine)
-        self._ensure_master()
-        self._writer = Writer(self._session, self._planner, clock, emit, limits)
         self._path = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
         self._lock = lock
         self._closed = False
-        if self._path and self._path.stat().st_size > rescue.CHECK_AT_OPEN:
+        large = self._path is not None and self._path.stat().st_size > rescue.CHECK_AT_OPEN
+        self._ensure_master()
+        self._writer = Writer(self._session, self._planner, clock, emit, limits)
+        if self._path and large:
             self._check_behind(self._path)
 
     @classmethod
@@ -242,9 +243,13 @@ def _sound_engine(url: URL, clock: Clock, emit: FactSink) -> Engine:
             _upgrade(engine, clock, emit)
             damage = rescue.missing_in(engine) if path else ""
         except DBAPIError as error:
+            engine.dispose()
             if not rescue.is_damage(error):
                 raise
             damage = reason_of(error)
+        except BaseException:
+            engine.dispose()
+            raise
     if path and damage:
         engine.dispose()
         broken = rescue.move_aside(path)

@@ -80,6 +80,7 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._untold: deque[Fact] = deque()
         self._settled = threading.Event()
+        self._rousing = False
         self._attended = False
         self._busy_since = 0.0
         self._closing = False
@@ -109,12 +110,17 @@ class Writer:
                 loop.call_soon(done, StorageError(why))
             return
         lane.append(_Submission(changes, done))
-        # Set once per batch: while the thread is committing, the flag stays up for what gathers meanwhile.
-        if not self._wake.is_set():
-            self._wake.set()
+        if not self._rousing:
+            self._rousing = True
+            # Not at once: what the loop still submits in this turn belongs into the same transaction.
+            loop.call_soon(self._rouse, loop)
+
+    def _rouse(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._rousing = False
+        self._wake.set()
         if not self._attended:
             self._attended = True
-            loop.call_soon(self._attend, loop)
+            self._attend(loop)
 
     def _attend(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stand aside for the writer's thread, on the loop's thread, as long as it has work.
@@ -168,10 +174,13 @@ class Writer:
         while True:
             woken = self._wake.wait(self._limits.probe if self._degraded else None)
             self._wake.clear()
+            # Before anything is taken from the lanes: between the two the loop would think that there is no work.
+            self._busy_since = time.monotonic()
             if not woken:
                 self._settle([])
             while batch := self._gathered():
                 self._settle(batch)
+            self._busy_since = 0.0
             if self._closing:
                 return
 
@@ -182,12 +191,11 @@ class Writer:
         return batch
 
     def _settle(self, batch: list[_Submission]) -> None:
-        self._busy_since = time.monotonic()
         if self._closing and not self._draining:
             errors: list[StorageError | None] = [StorageError("the store was closed")] * len(batch)
         else:
             errors = self._written(batch)
-        self._busy_since = 0.0
+        self._busy_since = time.monotonic()
         self._settled.set()
         outcomes = [(item.done, error) for item, error in zip(batch, errors, strict=True) if item.done is not None]
         if outcomes:

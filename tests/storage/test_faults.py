@@ -147,12 +147,14 @@ async def test_a_full_disk_acknowledges_nothing_and_recovers_alone(
                 break
     await until(sqlite_place, Degraded)
     assert len(refused) >= 20
+    assert store.degraded
     assert {lease.ip for lease in store.load(Lease)} == acknowledged, "reading goes on"
 
     sqlite_place.facts.clear()
     disk.make_room()
     await until(sqlite_place, Recovered)
     await store.commit([Put(a_lease(200_000))])
+    assert not store.degraded
     assert {lease.ip for lease in sqlite_place.reopen().load(Lease)} == acknowledged | {200_000}
     assert sqlite_place.told(StoreReplaced) == []
 

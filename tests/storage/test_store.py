@@ -247,6 +247,13 @@ async def test_derived_keys_survive_a_restart(place: Place) -> None:
     assert store.vault.derive("etags") != token
 
 
+async def test_submissions_beyond_the_bound_are_counted(place: Place) -> None:
+    store = place.open(waiting=0)
+    with pytest.raises(StorageError, match="0 writes behind"):
+        await store.commit([Put(a_lease(1))])
+    assert store.refused == 1
+
+
 async def test_a_cancelled_commit_is_written_all_the_same(store: Store) -> None:
     task = asyncio.ensure_future(store.commit([Put(a_lease(1))]))
     asyncio.get_running_loop().call_soon(task.cancel)
