@@ -106,7 +106,8 @@ class Flight:
     """One transfer on the socket that is its TID. Raises OSError when there is no socket to be had."""
 
     __slots__ = (
-        "_segment", "asked", "fileno", "peer", "recv", "recvfrom", "reply", "request", "send_now", "sendto", "settled", "sock", "transfer",
+        "_segment", "asked", "fileno", "peer", "recv", "recvfrom", "reply", "request", "send_now", "sendto", "settled",
+        "sock", "transfer",
     )  # fmt: skip
 
     def __init__(

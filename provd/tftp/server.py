@@ -125,6 +125,7 @@ class TftpServer:
         self._flights: dict[int, Flight] = {}
         self._busy: dict[Peer, Flight | _Rendering] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._running = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -152,6 +153,7 @@ class TftpServer:
         if not self._listeners:
             self.open()
         self._loop = asyncio.get_running_loop()
+        self._running = True
         self._mtu = RouteMtu(self._fixed_mtu)
         self._segment = can_segment()
         self._epoll = select.epoll()
@@ -161,6 +163,10 @@ class TftpServer:
 
     async def close(self, grace: float = 0.0) -> None:
         """Take no more requests, let transfers finish for up to ``grace`` seconds, then end the rest."""
+        if not self._running:
+            self._close_listeners()
+            return
+        self._running = False
         for sock in self._listeners:
             self._loop.remove_reader(sock.fileno())
         if grace:

@@ -73,6 +73,7 @@ class Transfer:
         "_first",
         "_resends",
         "_rto",
+        "_rto_stale",
         "_rttvar",
         "_sent",
         "_sent_at",
@@ -103,6 +104,7 @@ class Transfer:
         self._sent_at = 0.0
         self._awaited = b""
         self._backed_off = False
+        self._rto_stale = False
         self._resends = 0
         self.resent = 0
         self.outcome: Outcome | None = None
@@ -142,7 +144,7 @@ class Transfer:
         return None
 
     def next_block(self, datagram: bytes, now: float) -> bytes | None:
-        """The short way through :meth:`receive` for the usual case, the awaited ACK in lock-step: the next DATA datagram.
+        """The short way through :meth:`receive` for the awaited ACK in lock-step: the next DATA as a whole datagram.
 
         None in any other case; then nothing has happened yet and :meth:`receive` has to be asked.
         """
@@ -183,7 +185,7 @@ class Transfer:
             self.finish(Outcome.SILENT)
             return None
         self._resends += 1
-        self._backed_off = True
+        self._backed_off = self._rto_stale = True
         longest = max(self._timing.longest, self._terms.timeout or 0)
         self._rto = min(self._rto * self._timing.backoff, longest)
         self._sent_at = now
@@ -224,8 +226,9 @@ class Transfer:
         return range(acked + 1, sent + 1)
 
     def _await(self, block: int) -> None:
-        # Every eighth block, and the last one, take the long way, which measures, and ends the transfer.
-        self._awaited = ack_packet(block) if block & 7 and block != self.last else b""
+        # The long way measures, which every eighth block is enough for, and ends the transfer.
+        short = block & 7 and block != self.last and not self._rto_stale
+        self._awaited = ack_packet(block) if short else b""
 
     def _unacked(self) -> Send:
         return self._terms.oack if self.acked < 0 else range(self.acked + 1, self._sent + 1)
@@ -234,6 +237,7 @@ class Transfer:
         """Follow the round-trip time (the estimator of RFC 6298 section 2)."""
         if self._terms.timeout:
             self._rto = float(self._terms.timeout)
+            self._rto_stale = False
             return
         if self._backed_off:
             # Nobody knows which of the copies was acknowledged: no sample, and the longer time-out stays (Karn).
@@ -245,5 +249,6 @@ class Transfer:
             self._srtt += (sample - self._srtt) / 8
         else:
             self._srtt, self._rttvar = max(sample, 1e-6), sample / 2
+        self._rto_stale = False
         timing = self._timing
         self._rto = min(max(self._srtt + 4 * self._rttvar, timing.shortest), timing.longest)
