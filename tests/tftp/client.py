@@ -75,8 +75,8 @@ class Reader:
 
     def _out_of_order(self, packet: Data, now: float) -> list[bytes]:
         behind = (self._next - packet.block) & 0xFFFF
-        if self.done and behind == 1:
-            return self._acknowledge(now)  # the last ACK was lost: dally (RFC 1350 section 6)
+        if behind == 1 and not self._in_window:
+            return self._acknowledge(now)  # our ACK was lost; at the end: dallying
         if behind > 0x8000 and self._in_window:
             return self._acknowledge(now)  # a gap: say where to go on (RFC 7440 section 4)
         return []

@@ -75,9 +75,13 @@ def test_a_window_fits_into_socket_buffers() -> None:
 
 def test_tsize_is_the_true_size() -> None:
     assert agreed({"tsize": "0"}, size=123456) == {"tsize": "123456"}
-    assert agreed({"tsize": "0"}, size=0) == {"tsize": "0"}
+    assert agreed({"tsize": "0"}, size=1) == {"tsize": "1"}
     assert agreed({"tsize": "x"}) == {}
 
 
 def test_only_what_was_asked_for_in_the_order_of_the_rfcs() -> None:
     assert list(agreed({"tsize": "0", "blksize": "1024"})) == ["blksize", "tsize"]
+
+
+def test_the_size_of_an_empty_file_is_not_told() -> None:
+    assert agreed({"tsize": "0"}, size=0) == {}  # curl takes "0" for an error

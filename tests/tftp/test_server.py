@@ -71,13 +71,21 @@ async def test_a_kernel_without_segmentation(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_segments_that_the_kernel_refuses_go_one_by_one() -> None:
-    # A fixed MTU above that of the loopback device makes blocks for which UDP_SEGMENT is refused.
-    async with serving(FixedFiles(FILES), limits=Limits(windowsize=4)) as bench:
+    async with serving(FixedFiles(FILES)) as bench:
         with Phone(bench) as phone:
+            bench.server._segment = True
             phone.ask(Request(b"fw.rom", options={"blksize": "30000", "windowsize": "2"}))
             assert isinstance(await phone.hear(), OptionAck)
             phone.say(Ack(0))
             assert [packet.block for packet in (await phone.hear(), await phone.hear())] == [1, 2]  # type: ignore[union-attr]
+
+
+async def test_blksize_is_clamped_to_the_mtu_of_the_route() -> None:
+    for mtu, granted in ((None, "65464"), (1500, "1468")):  # the loopback device has 65536
+        async with serving(FixedFiles(FILES), mtu=mtu) as bench:
+            with Phone(bench) as phone:
+                phone.ask(Request(b"fw.rom", options={"blksize": "65464"}))
+                assert await phone.hear() == OptionAck({"blksize": granted})
 
 
 async def test_a_leading_slash_is_tolerated() -> None:
