@@ -46,7 +46,8 @@ def negotiate(options: Mapping[str, str], size: int, *, mtu: Callable[[], int], 
         accepted["windowsize"] = str(windowsize)
     if timeout := _number(options, "timeout", 1, 255):
         accepted["timeout"] = str(timeout)
-    if _number(options, "tsize", 0, 1 << 63) is not None:
+    # A tsize of 0 in an OACK is "illegal" to curl 7.88, which then gives up an empty file that it would get without.
+    if size and _number(options, "tsize", 0, 1 << 63) is not None:
         accepted["tsize"] = str(size)
     return Terms(blksize, windowsize, timeout, OptionAck(accepted).encode() if accepted else None)
 

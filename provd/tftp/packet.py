@@ -115,16 +115,6 @@ class OptionAck:
 Packet = Request | Data | Ack | Error | OptionAck
 
 
-def data_header(block: int) -> bytes:
-    """The four octets before the payload of DATA; ``block`` may count beyond 16 bits, the number rolls over to 0."""
-    return _TWO.pack(3, block & 0xFFFF)
-
-
-def ack_packet(block: int) -> bytes:
-    """ACK of a block counted beyond 16 bits."""
-    return _TWO.pack(4, block & 0xFFFF)
-
-
 def decode(datagram: bytes) -> Packet:
     """The packet in a datagram. Raises WireError."""
     if len(datagram) < 4:

@@ -106,7 +106,8 @@ class Flight:
     """One transfer on the socket that is its TID. Raises OSError when there is no socket to be had."""
 
     __slots__ = (
-        "_segment", "asked", "fileno", "peer", "recv", "recvfrom", "reply", "request", "send_now", "sendto", "settled", "sock", "transfer",
+        "_segment", "asked", "fileno", "next_block", "peer", "recv", "recvfrom", "reply", "request", "send_now",
+        "sendto", "settled", "sock", "transfer",
     )  # fmt: skip
 
     def __init__(
@@ -121,11 +122,11 @@ class Flight:
         try:
             # Strict clients take an answer only from the address they asked.
             sock.bind((request.local, 0))
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         except OSError:
             sock.close()
             raise
         self.fileno = sock.fileno()
+        self.next_block = transfer.next_block
         self.recvfrom = sock.recvfrom
         self.sendto = sock.sendto
         self.recv = sock.recv
@@ -158,6 +159,8 @@ class Flight:
         try:
             if not isinstance(send, range):
                 self.sendto(send, self.peer)
+            elif self.settled and len(send) == 1:
+                self.send_now(self.transfer.datagrams(send)[0])
             elif len(send) == 1 or not self._segment or not self._send_segmented(send):
                 for datagram in self.transfer.datagrams(send):
                     self.sendto(datagram, self.peer)
@@ -168,9 +171,10 @@ class Flight:
         size = self.transfer.blksize + 4
         at_once = min(_MOST_SEGMENTS, _MOST_OCTETS // size)
         segmented = ((socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
+        to = () if self.settled else (0, self.peer)
         try:
             for i in range(0, len(blocks), at_once):
-                self.sock.sendmsg(self.transfer.pieces(blocks[i : i + at_once]), segmented, 0, self.peer)
+                self.sock.sendmsg(self.transfer.pieces(blocks[i : i + at_once]), segmented, *to)
         except BlockingIOError:
             raise
         except OSError:
@@ -187,6 +191,10 @@ class Flight:
             self.sendto(_UNKNOWN_TID, source)
         except OSError:
             return
+
+    def watch(self) -> None:
+        """From now on hear of ICMP errors: the client's silence may have a reason."""
+        self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
 
     def unreachable(self) -> bool:
         """Empty the socket's error queue; True when an ICMP message says that the client's port is closed."""

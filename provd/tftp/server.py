@@ -64,7 +64,7 @@ class Limits:
     """Larger files are refused in mode netascii: the conversion holds up the event loop and makes a copy."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     """A request that passed the first checks."""
 
@@ -125,6 +125,7 @@ class TftpServer:
         self._flights: dict[int, Flight] = {}
         self._busy: dict[Peer, Flight | _Rendering] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._running = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -152,6 +153,7 @@ class TftpServer:
         if not self._listeners:
             self.open()
         self._loop = asyncio.get_running_loop()
+        self._running = True
         self._mtu = RouteMtu(self._fixed_mtu)
         self._segment = can_segment()
         self._epoll = select.epoll()
@@ -161,6 +163,10 @@ class TftpServer:
 
     async def close(self, grace: float = 0.0) -> None:
         """Take no more requests, let transfers finish for up to ``grace`` seconds, then end the rest."""
+        if not self._running:
+            self._close_listeners()
+            return
+        self._running = False
         for sock in self._listeners:
             self._loop.remove_reader(sock.fileno())
         if grace:
@@ -320,7 +326,7 @@ class TftpServer:
                 try:
                     if flight.settled:
                         datagram = flight.recv(_LARGEST_REPLY)
-                        if (block := flight.transfer.next_block(datagram, now)) is not None:
+                        if (block := flight.next_block(datagram, now)) is not None:
                             flight.send_now(block)
                             continue
                     else:
@@ -328,7 +334,7 @@ class TftpServer:
                         if source != flight.peer:
                             self._stray(flight, datagram, source, now)
                             continue
-                        if (block := flight.transfer.next_block(datagram, now)) is not None:
+                        if (block := flight.next_block(datagram, now)) is not None:
                             flight.sendto(block, source)
                             continue
                 except OSError:
@@ -350,13 +356,15 @@ class TftpServer:
 
     def _sweep(self) -> None:
         """Resend and give up where a deadline has passed: one timer for all transfers."""
-        # What arrived while the loop was busy elsewhere comes first, or it would be taken for lost.
-        self._drain(self._limits.total)
-        now = self._clock.now()
-        for flight in [flight for flight in self._flights.values() if flight.transfer.deadline <= now]:
-            flight.send(flight.transfer.expire(now))
-            if flight.transfer.outcome is not None:
-                self._land(flight, now)
+        with self._defects:
+            # What arrived while the loop was busy elsewhere comes first, or it would be taken for lost.
+            self._drain(self._limits.total)
+            now = self._clock.now()
+            for flight in [flight for flight in self._flights.values() if flight.transfer.deadline <= now]:
+                flight.watch()
+                flight.send(flight.transfer.expire(now))
+                if flight.transfer.outcome is not None:
+                    self._land(flight, now)
         self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep) if self._flights else None
 
     def _land(self, flight: Flight, now: float) -> None:

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import enum
 import math
+import struct
 from dataclasses import dataclass
 from typing import Final
 
 from provd.tftp.options import Terms
-from provd.tftp.packet import Error, ErrorCode, ack_packet, data_header
+from provd.tftp.packet import Error, ErrorCode, Opcode
 
 Send = bytes | range | None
 Octets = bytes | memoryview
 
 TOO_LONG: Final = Error(ErrorCode.NOT_DEFINED, "transfer took too long").encode()
 _NEVER: Final = math.inf
+# Opcode and block number: packed here and not through the codec, because a call more per block is what one can measure.
+_PACK: Final = struct.Struct("!HH").pack
+_DATA: Final = int(Opcode.DATA)
+_ACK: Final = int(Opcode.ACK)
 
 
 class Outcome(enum.Enum):
@@ -73,6 +78,7 @@ class Transfer:
         "_first",
         "_resends",
         "_rto",
+        "_rto_stale",
         "_rttvar",
         "_sent",
         "_sent_at",
@@ -103,6 +109,7 @@ class Transfer:
         self._sent_at = 0.0
         self._awaited = b""
         self._backed_off = False
+        self._rto_stale = False
         self._resends = 0
         self.resent = 0
         self.outcome: Outcome | None = None
@@ -142,18 +149,20 @@ class Transfer:
         return None
 
     def next_block(self, datagram: bytes, now: float) -> bytes | None:
-        """The short way through :meth:`receive` for the usual case, the awaited ACK in lock-step: the next DATA datagram.
+        """The short way through :meth:`receive` for the awaited ACK in lock-step: the next DATA as a whole datagram.
 
-        None in any other case; then nothing has happened yet and :meth:`receive` has to be asked.
+        None in any other case; then nothing has happened yet and :meth:`receive` has to be asked. Every eighth block
+        goes that long way, which measures the round trip, and so does the last one, which ends the transfer.
         """
         if datagram != self._awaited:
             return None
         self.acked = self._sent
         block = self._sent = self._sent + 1
         self._sent_at = now
-        self._await(block)
+        short = block & 7 and block != self.last
+        self._awaited = _PACK(_ACK, block & 0xFFFF) if short else b""
         end = block * self.blksize
-        return data_header(block) + self._content[end - self.blksize : end]
+        return _PACK(_DATA, block & 0xFFFF) + self._content[end - self.blksize : end]
 
     def ack(self, block: int, now: float) -> Send:
         """Take the ACK of a block by its number on the wire.
@@ -183,7 +192,7 @@ class Transfer:
             self.finish(Outcome.SILENT)
             return None
         self._resends += 1
-        self._backed_off = True
+        self._backed_off = self._rto_stale = True
         longest = max(self._timing.longest, self._terms.timeout or 0)
         self._rto = min(self._rto * self._timing.backoff, longest)
         self._sent_at = now
@@ -202,7 +211,8 @@ class Transfer:
         pieces: list[Octets] = []
         for block in blocks:
             end = block * size
-            pieces += (data_header(block), content[end - size : end])
+            pieces.append(_PACK(_DATA, block & 0xFFFF))
+            pieces.append(content[end - size : end])
         return pieces
 
     def datagrams(self, send: Send) -> list[bytes]:
@@ -219,13 +229,9 @@ class Transfer:
             self._sent = 0
             return self._terms.oack
         sent = self._sent = min(acked + self.windowsize, self.last)
-        if sent == acked + 1:
-            self._await(sent)
+        if sent == acked + 1 and sent != self.last and not self._rto_stale:
+            self._awaited = _PACK(_ACK, sent & 0xFFFF)
         return range(acked + 1, sent + 1)
-
-    def _await(self, block: int) -> None:
-        # Every eighth block, and the last one, take the long way, which measures, and ends the transfer.
-        self._awaited = ack_packet(block) if block & 7 and block != self.last else b""
 
     def _unacked(self) -> Send:
         return self._terms.oack if self.acked < 0 else range(self.acked + 1, self._sent + 1)
@@ -234,6 +240,7 @@ class Transfer:
         """Follow the round-trip time (the estimator of RFC 6298 section 2)."""
         if self._terms.timeout:
             self._rto = float(self._terms.timeout)
+            self._rto_stale = False
             return
         if self._backed_off:
             # Nobody knows which of the copies was acknowledged: no sample, and the longer time-out stays (Karn).
@@ -245,5 +252,6 @@ class Transfer:
             self._srtt += (sample - self._srtt) / 8
         else:
             self._srtt, self._rttvar = max(sample, 1e-6), sample / 2
+        self._rto_stale = False
         timing = self._timing
         self._rto = min(max(self._srtt + 4 * self._rttvar, timing.shortest), timing.longest)
