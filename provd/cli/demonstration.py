@@ -22,7 +22,8 @@ import click
 from provd.base.errors import ProvdError
 from provd.base.types import mac_text
 from provd.cli.client import call
-from provd.simulate.lan import LOOPBACK, Lan, entered, private_lan
+from provd.simulate.forward import Forward
+from provd.simulate.lan import LOOPBACK, Lan, private_lan
 from provd.simulate.load import phone_class
 
 TENANTS = ("aurora", "borealis")
@@ -105,7 +106,8 @@ class Demonstration:
             await self._until_ready(daemon)
             story = loop.create_task(self._tell(daemon))
             if lan.server_namespace:
-                relay = await _page_relay(lan.server_namespace, self._page_port)
+                relay = Forward("127.0.0.1", self._page_port, lan.server_namespace, ("127.0.0.1", self._page_port))
+                await relay.open()
             self._say(f"the page is on http://127.0.0.1:{self._page_port}")
             self._prepare(str(config), lan)
             crowds = [loop.create_task(self._crowd(lan, config, *crowd)) for crowd in self._crowds(config)]
@@ -124,7 +126,7 @@ class Demonstration:
             return 0 if ok else 1
         finally:
             if relay is not None:
-                relay.close()
+                await relay.close()
             await _end(daemon)
 
     async def _until_ready(self, daemon: asyncio.subprocess.Process) -> None:
@@ -241,31 +243,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-async def _page_relay(namespace: str, port: int) -> asyncio.Server:
-    """Let browsers of this machine see the page, which listens inside the namespace."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            with entered(namespace):
-                inner = _connected(port)
-            inner_reader, inner_writer = await asyncio.open_connection(sock=inner)
-            await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
-        writer.close()
-
-    return await asyncio.start_server(serve, "127.0.0.1", port)
-
-
-def _connected(port: int) -> Any:
-    import socket
-
-    return socket.create_connection(("127.0.0.1", port), timeout=2)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while octets := await reader.read(65536):
-            writer.write(octets)
-            await writer.drain()
-        writer.write_eof()

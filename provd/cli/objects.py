@@ -102,10 +102,24 @@ def device() -> None:
 
 DEVICE_COLUMNS = ("mac", "vendor", "model", "version", "state", "tenant", "ip", "lines", "last_seen")
 device.add_command(listing("device.list", DEVICE_COLUMNS))
-device.add_command(by_id("show", "device.show", "mac", "Everything known about one device."))
 device.add_command(by_id("unassign", "device.unassign", "mac", "Take its lines away; it stays with its tenant."))
 device.add_command(by_id("reset", "device.reset", "mac", "Back to unclaimed; the tenant stays."))
 device.add_command(by_id("delete", "device.delete", "mac", "Forget the device."))
+
+
+local_option = click.option("--local", metavar="IP", help="Our address that the device talks to, for its URLs.")
+reveal_option = click.option("--reveal", is_flag=True, help="Show secrets; this is written to the audit trail.")
+
+
+@device.command("show")
+@click.argument("mac")
+@local_option
+@reveal_option
+@as_json
+@click.pass_context
+def device_show(ctx: click.Context, mac: str, local: str | None, *, reveal: bool, as_json: bool) -> None:
+    """Everything known about one device; with --reveal also its token URL."""
+    show_one(run(ctx, "device.show", mac=mac, local=local, reveal=reveal or None), as_json=as_json)
 
 
 @device.command("add")
@@ -175,11 +189,12 @@ def device_transfer(ctx: click.Context, device: str, tenant: str, *, as_json: bo
 @device.command("render")
 @click.argument("device")
 @click.argument("name", required=False)
-@click.option("--reveal", is_flag=True, help="Show secrets; this is written to the audit trail.")
+@local_option
+@reveal_option
 @click.pass_context
-def device_render(ctx: click.Context, device: str, name: str | None, *, reveal: bool) -> None:
+def device_render(ctx: click.Context, device: str, name: str | None, local: str | None, *, reveal: bool) -> None:
     """Print the file a device would get (its own file unless NAME is given)."""
-    result = run(ctx, "device.render", mac=device, name=name, reveal=reveal)
+    result = run(ctx, "device.render", mac=device, name=name, local=local, reveal=reveal or None)
     sys.stdout.write(result["text"])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
 import os
 import signal
 from collections.abc import Mapping
@@ -29,7 +31,11 @@ from provd.observe.sdnotify import ServiceManager
 
 GRACE = 4.0
 """Seconds that work in hand has when the daemon is told to stop."""
-HOUSEKEEPING = 60.0
+FLUSH_EVERY = 5.0
+"""Seconds between two writes of what was merely seen."""
+AGE_EVERY = 12
+PRUNE_EVERY = 720
+"""How many flushes come between two looks for stale devices, and between two removals of old facts."""
 _RELOADABLE = {"dhcp", "policy", "server.advertise", "server.log_level", "server.log_format", "sip", "activation"}
 
 
@@ -118,6 +124,8 @@ class Service:
                 listeners=listeners,
             )
         )
+        # What was loaded stays: the collector need not walk ten thousand devices again and again.
+        gc.freeze()
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)
 
@@ -175,15 +183,14 @@ class Service:
         self._manager.ready()
 
     async def _housekeep(self, core: Core) -> None:
-        """Once a minute: devices that were not seen for long, sightings that wait, old facts."""
-        turn = 0
-        while True:
-            await asyncio.sleep(HOUSEKEEPING)
+        """Write what was seen, mark devices that were not seen for long, remove old facts."""
+        for turn in itertools.count(1):
+            await asyncio.sleep(FLUSH_EVERY)
             now = self._clock.now()
-            core.boot.age(now)
             core.fleet.flush(now)
-            turn += 1
-            if turn % 60 == 0:
+            if turn % AGE_EVERY == 0:
+                core.boot.age(now)
+            if turn % PRUNE_EVERY == 0:
                 try:
                     await core.store.prune_facts(FACTS_KEPT)
                 except ProvdError:

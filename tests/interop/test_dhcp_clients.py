@@ -233,7 +233,7 @@ def test_a_real_relay_agent_brings_phones_of_another_network(tmp_path: Path) -> 
         inner = f"{bed.client_interface[:-1]}r"
         outer = f"{bed.client_interface[:-1]}p"
         bed.run(bed.client, "ip", "addr", "add", "10.77.0.2/16", "dev", bed.client_interface)
-        bed.run(bed.client, "ip", "netns", "add", phone)
+        subprocess.run(["ip", "netns", "add", phone], check=True)
         try:
             bed.run(bed.client, "ip", "link", "add", inner, "type", "veth", "peer", "name", outer)
             bed.run(bed.client, "ip", "link", "set", outer, "netns", phone)
@@ -269,4 +269,4 @@ def test_a_real_relay_agent_brings_phones_of_another_network(tmp_path: Path) -> 
                 assert got["ip"] == "10.88.0.10"
                 assert "tftp" in got
         finally:
-            bed.run(bed.client, "ip", "netns", "del", phone, check=False)
+            subprocess.run(["ip", "netns", "del", phone], check=False)

@@ -169,7 +169,7 @@ def test_a_token_in_the_url_is_enough_where_there_is_no_lease(tmp_path: Path) ->
         lan = Lan(bed, daemon, tmp_path)
         daemon.provd("device", "add", MAC, "--vendor", "Yealink", "--model", "T27P")
         assert lan.fetch("http", f"{MAC}.cfg") == b""
-        url = daemon.json("device", "show", MAC)["url"]
+        url = daemon.json("device", "show", MAC, "--reveal")["url"]
         token = url.rstrip("/").rpartition("/")[2]
         assert len(token) == 26
         with_token = lan.fetch("http", f"{token}/{MAC}.cfg")

@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -53,7 +54,7 @@ secrets = "{values["secrets"]}"
 
 
 class Daemon:
-    """``with Daemon(config_text, folder, bed=bed) as daemon:`` returns when the log says READY.
+    """``with Daemon(config_text, folder, bed=bed) as daemon:`` returns when the service manager hears READY.
 
     Lines of the log are in ``daemon.log``; :meth:`wait_for` waits for one that holds a text.
     """
@@ -85,10 +86,14 @@ class Daemon:
     def start(self, timeout: float = 30) -> None:
         """Start it and wait until it is ready."""
         inside = ("ip", "netns", "exec", self._bed.server) if self._bed else ()
+        path = self.config.with_name("notify.socket")
+        path.unlink(missing_ok=True)
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(str(path))
         self.process = subprocess.Popen(
             [*inside, *self._prefix, sys.executable, "-m", "provd", "serve", "--config", str(self.config)],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NOTIFY_SOCKET": str(path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -96,7 +101,17 @@ class Daemon:
         )
         self._lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process, self._lines), daemon=True).start()
-        self.wait_for("READY", timeout)
+        self._wait_until_ready(notify, timeout)
+
+    def _wait_until_ready(self, notify: socket.socket, timeout: float) -> None:
+        """The daemon says so to the service manager, whatever its log level."""
+        with notify:
+            notify.settimeout(timeout)
+            try:
+                while b"READY=1" not in notify.recv(4096):
+                    continue
+            except TimeoutError:
+                raise AssertionError("not ready:\n" + "\n".join(self.log[-60:])) from None
 
     def wait_for(self, text: str, timeout: float = 10) -> str:
         """The next line of the log that holds ``text``. Fails with the log when it ends or takes too long."""

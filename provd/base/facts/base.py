@@ -58,11 +58,11 @@ def _shown(value: object) -> str:
 
 
 def text_of(fact: Fact) -> str:
-    """``ID key=value …`` on one printable line; empty fields are left out, secrets print as ``***``."""
+    """``ID key=value …`` on one printable line; empty fields and flags that are not set are left out, secrets print as ``***``."""
     parts = [fact.ID]
     for field in fields(fact):
         value = getattr(fact, field.name)
-        if field.name == "at" or value is None or value in ("", ()):
+        if field.name == "at" or value is None or value is False or value in ("", ()):
             continue
         parts.append(f"{field.name}={mac_text(value) if field.name == 'mac' else _shown(value)}")
     return " ".join(parts)
