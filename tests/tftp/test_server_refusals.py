@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 
@@ -161,3 +162,33 @@ async def test_a_broadcast_is_not_answered() -> None:
             phone.say(SMALL)
             assert await phone.hear() == HELLO
         assert bench.server.stats.refused == {"broadcast": 1}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("port", [7, 19, 53, 69, 1023])
+async def test_a_reflector_port_gets_no_octet(port: int) -> None:
+    async with serving(FixedFiles(FILES)) as bench:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as reflector:
+            reflector.bind(("127.0.0.66", port))
+            for datagram in (SMALL.encode(), Request(b"x", opcode=Opcode.WRQ).encode(), b"\0\7"):
+                reflector.sendto(datagram, bench.address)
+            with Phone(bench) as phone:
+                assert await phone.hears_nothing_but(SMALL) == HELLO
+            with pytest.raises(BlockingIOError):
+                reflector.recv(100)
+        assert bench.server.stats.refused == {"port": 3}
+
+
+async def test_without_sockets_left_clients_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(FixedFiles(FILES)) as bench:
+        with Phone(bench) as phone:
+            monkeypatch.setattr("provd.tftp.server.Flight", no_socket)
+            phone.ask(SMALL)
+            assert await phone.hear() == Error(0, "busy, try again")
+            assert bench.server.active == 0
+            monkeypatch.undo()
+            assert await phone.hears_nothing_but(SMALL) == HELLO
+
+
+def no_socket(*_: object, **__: object) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
