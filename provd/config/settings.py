@@ -133,7 +133,10 @@ class TftpSection(Section):
     """Files over TFTP."""
 
     listen: tuple[ListenOn, ...] = Field(default=(Endpoint("0.0.0.0", 69),), description="[] turns TFTP off")
-    allow: tuple[Network, ...] = Field(default=(), description="networks that are answered; none named: all")
+    networks: tuple[Network, ...] = Field(default=(), description="whose requests are answered; none named: all")
+    transfers_per_client: int = Field(
+        default=4, ge=1, le=2000, description="at a time; more of one address wait. Raise it for phones behind a NAT"
+    )
 
 
 class PhonesSection(Section):

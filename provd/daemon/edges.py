@@ -17,7 +17,7 @@ from provd.dhcp.server import DhcpServer
 from provd.domain.records import Reservation
 from provd.http.phones import PhoneServer, tls_context
 from provd.http.proxies import TrustedProxies
-from provd.tftp.server import TftpServer
+from provd.tftp.server import Limits, TftpServer
 
 Values = Callable[[], Mapping[str, float]]
 Listener = tuple[str, str]
@@ -105,7 +105,8 @@ class Edges:
             self._core.emit,
             self._core.clock,
             listen=[(endpoint.host, endpoint.port) for endpoint in section.listen],
-            networks=[ipaddress.IPv4Network(network) for network in section.allow],
+            limits=Limits(per_client=section.transfers_per_client),
+            networks=[ipaddress.IPv4Network(network) for network in section.networks],
         )
         server.open()
         await server.start()

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import itertools
 import os
+import resource
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ from provd.observe.sdnotify import ServiceManager
 
 GRACE = 4.0
 """Seconds that work in hand has when the daemon is told to stop."""
+FILES = 65536
+"""File descriptors wanted, where the limits allow it."""
 FLUSH_EVERY = 5.0
 """Seconds between two writes of what was merely seen."""
 AGE_EVERY = 12
@@ -55,6 +58,7 @@ class Service:
 
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
+        self._more_files()
         core = Core(self._settings, self._clock, self._emit)
         try:
             await self._serve(core)
@@ -66,6 +70,13 @@ class Service:
             self._emit(Stopped(at=self._clock.now(), seconds=self._clock.now() - self._began))
             self._readers.hub.flush()
             self._readers.log.finish()
+
+    def _more_files(self) -> None:
+        """Take as many file descriptors as we may: every transfer and connection is one."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
     def stop(self, reason: str) -> None:
         """Begin to end."""

@@ -49,5 +49,5 @@ def test_a_step_has_a_label_and_a_detail():
         "$MAC file",
         "degraded",
     ]
-    assert detail_of(served()) == "name=a.cfg via=http peer=10.0.0.9 size=100 unchanged=False"
+    assert detail_of(served()) == "name=a.cfg via=http peer=10.0.0.9 size=100"
     assert detail_of(recovered()) == "part=tftp"

@@ -58,7 +58,7 @@ def _shown(value: object) -> str:
 
 
 def text_of(fact: Fact) -> str:
-    """``ID key=value …`` on one printable line, without empty fields and flags that are not set; secrets are ``***``."""
+    """``ID key=value …`` on one printable line, without empty fields and flags not set; secrets are ``***``."""
     parts = [fact.ID]
     for field in fields(fact):
         value = getattr(fact, field.name)

@@ -10,7 +10,7 @@ from provd.base.facts.base import Fact, Level
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileServed(Fact):
-    """A device got a file.
+    """A device has a file whole, or was told that the one it has is still the right one (``unchanged``).
 
     Do: nothing.
     """
