@@ -109,8 +109,8 @@ def classless_routes(routes: Iterable[tuple[int, int, int]]) -> bytes:
 def text_of(octets: bytes) -> str:
     """Text that a client sent, as text that can be stored and shown: latin-1, without trailing NULs, control
     characters replaced. Hostile all the same: whoever writes it somewhere escapes it for that place."""
-    text = octets.decode("latin-1").rstrip("\0")
-    return text if text.isprintable() else text.translate(_CONTROLS)
+    text = octets.decode("latin-1")
+    return text if text.isprintable() else text.rstrip("\0").translate(_CONTROLS)
 
 
 _CONTROLS: Mapping[int, str] = MappingProxyType(dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "?"))

@@ -116,7 +116,10 @@ class DhcpServer:
         was_off = self._settings.mode is Mode.OFF
         self._settings = settings
         self._engine.reconfigure(settings, reservations, self._clock.now())
-        if was_off and settings.mode is not Mode.OFF:
+        if settings.mode is Mode.OFF:
+            self._close_watch()
+            self._close_watch = _nothing
+        elif was_off:
             self._close_watch = self._network.watch(self._loop, self.refresh).close
         self.refresh()
         self._arm()
@@ -185,6 +188,10 @@ class DhcpServer:
     def leases(self) -> Iterable[Lease]:
         """Every lease that is on disk, also ended ones."""
         return self._engine.leases()
+
+    def usage(self) -> dict[str, tuple[int, int]]:
+        """Free addresses and size of the pools of each subnet by name, for metrics and the status page."""
+        return self._engine.usage()
 
     def release(self, ip: str) -> bool:
         """Take an address back from its client. False when it has no active lease. Raises ValueError."""

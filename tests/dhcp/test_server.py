@@ -198,6 +198,7 @@ async def test_a_whole_exchange_through_a_relay_without_root(relay):
     assert play.server.holder("127.77.0.11") is None
     assert play.server.holder("nonsense") is None
     assert [lease.mac for lease in play.server.leases()] == ["805ec0112233"]
+    assert play.server.usage() == {"demo": (65520, 65521)}
     assert play.server.release("127.77.0.10")
     assert not play.server.release("127.77.0.10")
     assert play.told() == ["DHCP-OFFER", "DHCP-ACK", "DHCP-RELEASE"]
