@@ -1,0 +1,115 @@
+"""Boot storms: all phones get power in the same instant and want an address, the common file and their own file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench.arena import Arena, Server, running
+from tests.bench.ours import COMMON, HTTP_PORT, YEALINK, prepare, serving
+from tests.bench.peers import NGINX, Fleet, kea, missing
+from tests.bench.rows_dhcp import answered
+from tests.bench.table import OURS, Floor, Report, Row
+
+PEERS = "kea+nginx"
+NGINX_PORT = 80
+
+
+@dataclass(frozen=True)
+class Storm:
+    """So many phones, known already or never seen."""
+
+    phones: int
+    known: bool
+    floors: Sequence[Floor]
+
+    @property
+    def work(self) -> str:
+        return f"storm: {self.phones:,} {'known' if self.known else 'never seen'} phones, last one ready after"
+
+
+STORMS = (
+    Storm(1000, known=True, floors=(Floor(1, most=True),)),
+    Storm(1000, known=False, floors=(Floor(2, most=True),)),
+    Storm(5000, known=True, floors=(Floor(1, PEERS, most=True),)),
+    Storm(5000, known=False, floors=()),
+)
+
+
+def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
+    for storm in STORMS:
+        if quick and storm.phones > 1000:
+            continue
+        report.add(*_rows(arena, storm, reps))
+
+
+def _rows(arena: Arena, storm: Storm, reps: int) -> Sequence[Row]:
+    fleet = Fleet(storm.phones if storm.known else 0, YEALINK)
+    state = prepare(arena, "state-storm", fleet, devices=fleet.leases)
+    row = Row(storm.work, "s", storm.floors)
+    lost = Row("   DHCP messages lost", "", (Floor(0, most=True),))
+    folder = _files(arena, Fleet(storm.phones, YEALINK))
+    peers = not (NGINX.missing or missing("kea-dhcp4"))
+    if not peers:
+        row.missing = [PEERS]
+    for _ in range(reps):
+        with serving(arena, state) as provd:
+            _sample(arena, OURS, storm, row, lost, [provd.server], HTTP_PORT, "")
+        if peers:
+            with _peers(arena, fleet, folder) as servers:
+                _sample(arena, PEERS, storm, row, lost, servers, NGINX_PORT, "/provision")
+    return row, lost
+
+
+def _files(arena: Arena, fleet: Fleet) -> Path:
+    """Files of the same sizes as ours, for nginx."""
+    root = arena.room("www")
+    folder = root / "provision"
+    folder.mkdir()
+    (folder / COMMON).write_text("# common\n" + "some.parameter = value\n" * 50)
+    for k in range(fleet.leases):
+        mac = f"{fleet.prefix << 24 | k:012x}"
+        (folder / f"{mac}.cfg").write_text(f"# {mac}\n" + "account.1.something = some value\n" * 80)
+    for path in (root, folder):
+        path.chmod(0o755)
+    return root
+
+
+@contextmanager
+def _peers(arena: Arena, fleet: Fleet, folder: Path) -> Iterator[list[Server]]:
+    with ExitStack() as stack:
+        addresses = stack.enter_context(running(kea(arena, fleet)))
+        files = stack.enter_context(running(NGINX.start(arena, folder, NGINX_PORT)))
+        arena.until(addresses, lambda: answered(arena))
+        yield [addresses, files]
+
+
+def _sample(
+    arena: Arena, name: str, storm: Storm, row: Row, lost: Row, servers: list[Server], port: int, below: str
+) -> None:
+    arena.until(servers[0], lambda: answered(arena))
+    before = arena.lost()
+    files = ("-f", f"{below}/{COMMON}", "-f", f"{below}/%m.cfg", "-P", port)
+    found: Any = arena.json_load("storm", *files, "-n", storm.phones, "-T", 90, server=servers[0])
+    last = found["ready"]["100"]
+    row.add(name, 999.0 if last is None else last)
+    resent = found["resent_discover"] + found["resent_request"]
+    lost.add(name, resent)
+    if resent or arena.lost() > before:
+        lost.note(f"{name}: {resent} sent again, {arena.lost() - before} found no room in the server's socket")
+    row.note(f"{name}: leased {_parts(found['leased'])}, ready {_parts(found['ready'])}")
+    bad = {key: found[key] for key in ("http_again", "naks", "strange", "refused") if found[key]}
+    if bad:
+        row.note(f"{name}: {bad}")
+    if name == OURS:
+        row.note(f"{name}: {arena.server_cpu:.2f} s of CPU, load generator {found['cpu']:.2f} s")
+    if arena.other > 0.3:
+        row.note(f"{name}: {arena.other:.1f} CPUs were busy with something else")
+
+
+def _parts(times: dict[str, float | None]) -> str:
+    said = " / ".join("never" if value is None else f"{value:.2f}" for value in times.values())
+    return f"{said} s (50 / 95 / 99 / 100 %)"
