@@ -137,6 +137,8 @@ class Service:
         )
         # What was loaded stays: the collector need not walk ten thousand devices again and again.
         gc.freeze()
+        # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
+        gc.set_threshold(20_000, 50, 50)
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)
 

@@ -26,6 +26,7 @@ from provd.storage import migrations, rescue
 from provd.storage.batch import Planner, driver_form
 from provd.storage.lock import FileLock
 from provd.storage.mapping import Codec, Row, RowError
+from provd.storage.pace import Pace
 from provd.storage.session import Session, make_engine, parse_url, reason_of, translated
 from provd.storage.tables import FACT, TENANT
 from provd.storage.vault import Vault
