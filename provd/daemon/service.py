@@ -23,7 +23,7 @@ from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
-from provd.daemon.readers import Readers
+from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.translate import newcomers_of, site_of
 from provd.daemon.views import DaemonViews
 from provd.http.control import ControlServer, Operation
@@ -59,7 +59,8 @@ class Service:
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
         self._more_files()
-        core = Core(self._settings, self._clock, self._emit)
+        rendered = self._readers.metrics.rendered
+        core = Core(self._settings, self._clock, self._emit, watched=lambda renderer: TimedRenderer(renderer, rendered))
         try:
             await self._serve(core)
         finally:

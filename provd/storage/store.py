@@ -26,7 +26,6 @@ from provd.storage import migrations, rescue
 from provd.storage.batch import Planner, driver_form
 from provd.storage.lock import FileLock
 from provd.storage.mapping import Codec, Row, RowError
-from provd.storage.pace import Pace
 from provd.storage.session import Session, make_engine, parse_url, reason_of, translated
 from provd.storage.tables import FACT, TENANT
 from provd.storage.vault import Vault
@@ -102,7 +101,9 @@ class Store:
         Order is kept, except that submissions of nothing but facts wait in a lane of their own, which never holds up
         the others. ``StoredFact.seq`` is given by the store: a Put always adds one.
         """
-        low = all(type(change.record) is StoredFact for change in changes)
+        low = (not changes or type(changes[0].record) is StoredFact) and all(
+            type(change.record) is StoredFact for change in changes
+        )
         self._writer.submit(changes, done, low=low)
 
     async def commit(self, changes: Sequence[Change]) -> None:
