@@ -28,13 +28,16 @@ def main() -> int:
     parser.add_argument("--reps", type=int, default=3, help="repetitions of each figure (default 3)")
     parser.add_argument("--quick", action="store_true", help="one short repetition of less")
     parser.add_argument("--scratch", type=Path, help="where state and lease files lie; default: the temporary folder")
+    parser.add_argument(
+        "--realtime", action="store_true", help="for a machine with other work: the kernel's round-robin class for both"
+    )
     chosen = parser.parse_args()
     lacking = missing("ip", "gcc", "taskset")
     if os.geteuid() or lacking:
         print(f"nothing is measured: needs {lacking or 'root, for network namespaces'}")
         return 0
     report = Report()
-    with Arena(chosen.scratch) as arena:
+    with Arena(chosen.scratch, realtime=chosen.realtime) as arena:
         for section in chosen.section or SECTIONS:
             print(f"\n== {section}", flush=True)
             measure = importlib.import_module(f"tests.bench.rows_{section}").measure

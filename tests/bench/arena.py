@@ -106,8 +106,9 @@ class Server:
 class Arena(Bed):
     """The bed with phones' addresses, a scratch folder, compiled load generators and pinned programs."""
 
-    def __init__(self, scratch: Path | None = None) -> None:
+    def __init__(self, scratch: Path | None = None, *, realtime: bool = False) -> None:
         super().__init__(server_ip=SERVER, client_ip=RELAY)
+        self._realtime = realtime
         self._scratch = tempfile.TemporaryDirectory(prefix="provd-bench-", dir=scratch)
         self.folder = Path(self._scratch.name)
         # Servers that drop their privileges read their files here.
@@ -167,7 +168,7 @@ class Arena(Bed):
                 env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
                 start_new_session=True,
             )
-        _favour(program.pid)
+        self._favour(program.pid)
         server = Server(program, log)
         self._servers.append(server)
         return server
@@ -188,7 +189,7 @@ class Arena(Bed):
             text=True,
             start_new_session=True,
         )
-        _favour(program.pid)
+        self._favour(program.pid)
         try:
             output, errors = program.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -205,6 +206,14 @@ class Arena(Bed):
     def json_load(self, name: str, *arguments: object, server: Server | None = None, timeout: float = 180) -> Any:
         """Run one of the generators of this folder; gives its figures."""
         return json.loads(self.load(self.program(name), *map(str, arguments), server=server, timeout=timeout))
+
+    def _favour(self, pid: int) -> None:
+        with contextlib.suppress(OSError):
+            if self._realtime:
+                os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
+            # Where the kernel groups tasks by session it is the group's niceness that counts.
+            Path(f"/proc/{pid}/autogroup").write_text(_NICE)
+            os.setpriority(os.PRIO_PROCESS, pid, int(_NICE))
 
     def until(self, server: Server, ready: Callable[[], bool], patience: float = 30) -> float:
         """Wait until a server answers; gives the seconds it took. Raises RuntimeError with its log."""
@@ -232,14 +241,6 @@ def running(server: Server) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
-
-
-def _favour(pid: int) -> None:
-    # Where the kernel groups tasks by session it is the group's niceness that counts.
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(_NICE)
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, int(_NICE))
 
 
 def _children() -> float:

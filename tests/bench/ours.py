@@ -118,7 +118,7 @@ class Settings:
     secrets: str = "bound"
     plugins: Path | None = None
     profile: str = ""
-    """Where cProfile's figures of the event loop's thread are to go."""
+    """Where the sampler of ``profiled.py`` is to write; it begins at SIGUSR2."""
 
 
 class Provd:

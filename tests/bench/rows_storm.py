@@ -57,10 +57,10 @@ def _rows(arena: Arena, storm: Storm, reps: int) -> Sequence[Row]:
         row.missing = [PEERS]
     for _ in range(reps):
         with serving(arena, state) as provd:
-            _sample(arena, OURS, storm, row, lost, [provd.server], HTTP_PORT, "")
+            _sample(arena, OURS, storm, row, lost, [provd.server], HTTP_PORT, "", "secret-%n" if storm.known else "ap%m")
         if peers:
             with _peers(arena, fleet, folder) as servers:
-                _sample(arena, PEERS, storm, row, lost, servers, NGINX_PORT, "/provision")
+                _sample(arena, PEERS, storm, row, lost, servers, NGINX_PORT, "/provision", "# %m")
     return row, lost
 
 
@@ -88,11 +88,19 @@ def _peers(arena: Arena, fleet: Fleet, folder: Path) -> Iterator[list[Server]]:
 
 
 def _sample(
-    arena: Arena, name: str, storm: Storm, row: Row, lost: Row, servers: list[Server], port: int, below: str
+    arena: Arena,
+    name: str,
+    storm: Storm,
+    row: Row,
+    lost: Row,
+    servers: list[Server],
+    port: int,
+    below: str,
+    expected: str,
 ) -> None:
     arena.until(servers[0], lambda: answered(arena))
     before = arena.lost()
-    files = ("-f", f"{below}/{COMMON}", "-f", f"{below}/%m.cfg", "-P", port)
+    files = ("-f", f"{below}/{COMMON}", "-f", f"{below}/%m.cfg", "-P", port, "-e", expected)
     found: Any = arena.json_load("storm", *files, "-n", storm.phones, "-T", 90, server=servers[0])
     last = found["ready"]["100"]
     row.add(name, 999.0 if last is None else last)

@@ -1,14 +1,13 @@
 /* A boot storm: so many phones get power in the same instant and want an address and their files.
  *
  *   storm -f PATH [-f PATH] [-n PHONES] [-s SERVER] [-P PORT] [-g GIADDR] [-b FIRST] [-p PREFIX] [-v VENDORCLASS]
- *         [-u USERAGENT] [-S SECONDS] [-T SECONDS]
+ *         [-u USERAGENT] [-e TEXT] [-S SECONDS] [-T SECONDS]
  *
  * Each phone: DISCOVER, OFFER, REQUEST, ACK as a relay passes them on; then the files in their order over HTTP, a
- * connection for each, from the leased address (which must be local here: AnyIP). %m in a PATH or USERAGENT is the
- * phone's MAC as 12 digits, %M with colons. A DHCP message is sent again after 4, 8, 16, 32 s (each a second more or
+ * connection for each, from the leased address (which must be local here: AnyIP). %m in a PATH, USERAGENT or TEXT is
+ * the phone's MAC as 12 digits, %M with colons, %n its number as 6 digits. A DHCP message is sent again after 4, 8, 16, 32 s (each a second more or
  * less, RFC 2131 section 4.1), and the phone begins anew after that; a file that fails or takes 15 s is asked for again
- * after 4, 8, 16 s. -S spreads the power over some seconds. The last file must hold the phone's MAC (with or without
- * colons) when its path has a mark.
+ * after 4, 8, 16 s. -S spreads the power over some seconds. The last file must hold TEXT.
  *
  * One line of JSON: when 50, 95, 99 and 100 % of the phones had their lease and their last file (null: never), what was
  * sent again. One thread, epoll.
@@ -41,7 +40,7 @@ struct phone {
 static struct {
     uint32_t phones, first, prefix, giaddr;
     struct sockaddr_in dhcp, http;
-    const char *vendor_class, *agent, *paths[FILES];
+    const char *vendor_class, *agent, *expected, *paths[FILES];
     int files;
     double spread, timeout;
 } option = {.phones = 200, .prefix = 0x805ec0, .vendor_class = "yealink", .agent = "Yealink SIP-T21P_E2 52.84.0.15 %M",
@@ -132,7 +131,10 @@ static void fill(char *to, size_t room, const char *from, uint32_t k)
 
     mac_of(m, option.prefix, option.first + k);
     while (*from && to < end) {
-        if (from[0] == '%' && (from[1] == 'm' || from[1] == 'M')) {
+        if (from[0] == '%' && from[1] == 'n') {
+            to += sprintf(to, "%06u", option.first + k);
+            from += 2;
+        } else if (from[0] == '%' && (from[1] == 'm' || from[1] == 'M')) {
             for (int i = 0; i < 6; i++)
                 to += sprintf(to, from[1] == 'M' && i ? ":%02x" : "%02x", m[i]);
             from += 2;
@@ -203,22 +205,21 @@ static void send_request(uint32_t k, double now)
     epoll_ctl(epoll, EPOLL_CTL_MOD, p->fd, &event);
 }
 
-/* A 200 with as many octets as it says, and the phone's MAC in them where the path names one. */
+/* A 200 with as many octets as it says, and in the last file the text that tells it is this phone's. */
 static int sound(const struct phone *p, uint32_t k)
 {
     const char *body = strstr(p->answer, "\r\n\r\n"), *size = strcasestr(p->answer, "\r\nContent-Length:");
-    char plain[40], colons[40];
+    char expected[200];
 
     if (strncmp(p->answer, "HTTP/1.1 200", 12) || !body || !size || size > body)
         return 0;
     body += 4;
     if (atol(size + 17) != p->answer + p->length - body)
         return 0;
-    if (!strstr(option.paths[p->file], "%m"))
+    if (!option.expected || p->file < option.files - 1)
         return 1;
-    fill(plain, sizeof plain, "%m", k);
-    fill(colons, sizeof colons, "%M", k);
-    return strcasestr(body, plain) || strcasestr(body, colons);
+    fill(expected, sizeof expected, option.expected, k);
+    return strstr(body, expected) != NULL;
 }
 
 static void read_answer(uint32_t k, double now)
@@ -316,7 +317,7 @@ static void parse(int argc, char **argv)
     option.dhcp = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(67)};
     option.http = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(80)};
     option.dhcp.sin_addr.s_addr = option.http.sin_addr.s_addr = htonl(address("10.77.0.1"));
-    while ((letter = getopt(argc, argv, "f:n:s:P:g:b:p:v:u:S:T:")) != -1) {
+    while ((letter = getopt(argc, argv, "f:n:s:P:g:b:p:v:u:e:S:T:")) != -1) {
         switch (letter) {
         case 'f':
             if (option.files < FILES)
@@ -330,6 +331,7 @@ static void parse(int argc, char **argv)
         case 'p': option.prefix = strtoul(optarg, NULL, 16); break;
         case 'v': option.vendor_class = optarg; break;
         case 'u': option.agent = optarg; break;
+        case 'e': option.expected = optarg; break;
         case 'S': option.spread = atof(optarg); break;
         case 'T': option.timeout = atof(optarg); break;
         default: fprintf(stderr, "unknown option; see the head of storm.c\n"), exit(2);
