@@ -22,8 +22,9 @@ MISSION = {
     "yealink": ("T21P", "T21P_E2", "T23P", "T23G", "T27P", "T27G", "T48G", "T48S", "W52P", "W56P"),
 }
 GENERATIONS = (70, 71, 72, 73, 80, 81, 82, 83, 84, 85, 86, 87)
+TURNING_POINTS = (72, 73, 80, 81, 82)
 
-CODES = ("*38123", "1234", "*1234", "*69", "98*7#6")
+CODES = ("*38123", "1234", "*1234", "*69", "12*34*56*78", "98*7#6")
 
 
 def every_model() -> Iterator[tuple[str, str, str, str]]:
@@ -37,7 +38,7 @@ def every_model() -> Iterator[tuple[str, str, str, str]]:
             yield plugin, name, "", SERVER
     for name in MISSION["yealink"]:
         family = model("yealink", name).traits["family"]
-        for generation in GENERATIONS:
+        for generation in GENERATIONS if name in {"T48G", "W52P"} else TURNING_POINTS:
             yield "yealink", name, f"{family}.{generation}.0.15", ""
 
 
