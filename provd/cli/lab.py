@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from provd.cli.commands import Command
 from provd.cli.output import Exit, errors_to_exit, show_json
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--vendor", required=True, help="Vendor or plugin id.")
 @click.option("--model", default="", metavar="A[,B…]", help="Default: each model of the vendor in turn.")
 @click.option("--firmware", default="", metavar="VERSION")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
 
 def perform(settings: Settings, operation: str, params: Mapping[str, object]) -> Any:
-    """Carry out one operation directly. Raises ProvdError."""
+    """Carry out one operation directly, as the user whom the database belongs to. Raises ProvdError."""
     from provd.app.admin import Admin
     from provd.app.zones import zone
     from provd.daemon.core import Core
     from provd.daemon.stored import StoredAddresses
+
+    become_owner(settings.server.state_dir)
 
     async def run() -> Any:
         clock = SystemClock()
@@ -39,6 +42,20 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
             await core.close()
 
     return asyncio.run(run())
+
+
+def become_owner(folder: Path) -> None:
+    """Root takes the rights of the folder's owner for good, so that the daemon can use what is made there."""
+    if os.geteuid() != 0:
+        return
+    try:
+        owner = folder.stat()
+    except OSError:
+        return
+    if owner.st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
 
 
 def _warn(fact: Fact) -> None:
