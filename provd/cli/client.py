@@ -55,9 +55,24 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def settings_of(config: str | None) -> Settings:
     """The configuration that a command was told to use. Raises ConfigError."""
-    from provd.config.load import config_path, load
+    from provd.config.load import load
 
-    return load(config_path(config))
+    return load(config_file(config))
+
+
+def config_file(config: str | None) -> Path:
+    """Its file. Raises ConfigError when there is none."""
+    from provd.config.load import config_path
+
+    path = config_path(config)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        reason = "there is no such file; --config FILE or $PROVD_CONFIG names another one"
+        raise ConfigError(reason, str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", str(path)) from None
+    return path
 
 
 def call(config: str | None, operation: str, **params: object) -> Any:

@@ -146,13 +146,10 @@ def explain_pcap(ctx: click.Context, file: Path) -> None:
 
     Make one with: tcpdump -i eth1 -w boot.pcap port 67 or port 68 or port 69
     """
-    lines = 0
     with errors_to_exit():
         from provd.cli.offline import explain_capture
 
-        for line in explain_capture(ctx.find_root().obj, file):
-            click.echo(line)
-            lines += 1
-    if not lines:
+        told = explain_capture(ctx.find_root().obj, file, click.echo)
+    if not told:
         click.echo("no DHCP and no TFTP in this capture", err=True)
         sys.exit(Exit.NOTHING)

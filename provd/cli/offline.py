@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -18,6 +18,7 @@ from provd.plugin import Manifest
 
 if TYPE_CHECKING:
     from provd.plugins.catalogue import PluginCatalogue
+    from provd.tftp.packet import Packet
 
 
 def perform(settings: Settings, operation: str, params: Mapping[str, object]) -> Any:
@@ -74,14 +75,14 @@ class _Plugins:
 
 
 def _plugins(config: str | None) -> _Plugins:
-    """Where the plugins are, also on a machine without any configuration."""
+    """Where the plugins are, also on a machine without any configuration, or for a user who may not read it."""
     from provd.daemon.core import plugin_folders
 
     path = config_path(config)
     try:
         settings = load(path)
     except ConfigError:
-        if path.exists() or config:
+        if config or os.access(path, os.R_OK):
             raise
         settings = Settings()
     return _Plugins(plugin_folders(settings), settings.server.state_dir)
@@ -138,8 +139,8 @@ def _likely_transport(given: Mapping[str, str]) -> str:
     return "tftp" if "path" in given else "dhcp"
 
 
-def explain_capture(config: str | None, file: Path) -> Iterator[str]:
-    """What the datagrams of a capture say, a line each, with what provd makes of their senders."""
+def explain_capture(config: str | None, file: Path, tell: Callable[[str], None]) -> int:
+    """Tell what the datagrams of a capture say, with what provd makes of their senders; how many there were."""
     from provd.dhcp.explain import explain as explain_dhcp
     from provd.dhcp.packet import decode as decode_dhcp
     from provd.net.explain import explain_pcap
@@ -147,8 +148,11 @@ def explain_capture(config: str | None, file: Path) -> Iterator[str]:
     from provd.tftp.packet import decode as decode_tftp
 
     identify = identifier(config)
+    told = 0
 
     def dhcp(datagram: bytes) -> list[str]:
+        nonlocal told
+        told += 1
         message = decode_dhcp(datagram)
         lines = list(explain_dhcp(message))
         if message.op == 1:
@@ -158,14 +162,35 @@ def explain_capture(config: str | None, file: Path) -> Iterator[str]:
         return lines
 
     def tftp(datagram: bytes) -> list[str]:
+        nonlocal told
+        told += 1
         packet = decode_tftp(datagram)
-        name = packet.name if isinstance(packet, Request) else ""
-        lines = [repr(packet)[:160]]
-        if name:
-            lines.append(_who(identify({"path": name, "over": "tftp"})))
+        lines = [_tftp_line(packet)]
+        if isinstance(packet, Request) and packet.name:
+            lines.append(_who(identify({"path": packet.name, "over": "tftp"})))
         return lines
 
-    yield from explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp})
+    for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp}):
+        tell(line)
+    return told
+
+
+def _tftp_line(packet: Packet) -> str:
+    """A TFTP packet in the words of RFC 1350."""
+    from provd.tftp import packet as tftp
+
+    match packet:
+        case tftp.Request():
+            options = "".join(f" {name}={value}" for name, value in packet.options.items())
+            return f"{packet.opcode.name} {packet.name!r} {packet.mode}{options}"
+        case tftp.Data():
+            return f"DATA block {packet.block}, {len(packet.payload)} octets"
+        case tftp.Ack():
+            return f"ACK block {packet.block}"
+        case tftp.OptionAck():
+            return "OACK" + "".join(f" {name}={value}" for name, value in packet.options.items())
+        case tftp.Error():
+            return f"ERROR {packet.code} {packet.message!r}"
 
 
 def _who(identity: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import click
 
 from provd import __version__
 from provd.base.errors import ConfigError
-from provd.cli.client import NotRunningError, ask, settings_of
+from provd.cli.client import NotRunningError, ask, config_file, settings_of
 from provd.cli.commands import Command
 from provd.cli.output import Exit, errors_to_exit, show_json, show_one
 
@@ -20,10 +20,9 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of
 def serve(ctx: click.Context) -> None:
     """Run the daemon in the foreground until SIGTERM; SIGHUP reloads the configuration."""
     with errors_to_exit():
-        from provd.config.load import config_path
         from provd.daemon import serve as run
 
-        run(config_path(ctx.find_root().obj))
+        run(config_file(ctx.find_root().obj))
 
 
 @click.command("check-config", cls=Command)
