@@ -67,7 +67,7 @@ def test_a_table_shows_odd_values_without_harm(capsys: pytest.CaptureFixture[str
     row = {"name": "bad\x1b[2J\nname", "tags": ["a", "b"], "on": True, "off": False, "map": {"k": 1}, "none": None}
     show_rows([row], ("name", "tags", "on", "off", "map", "none", "missing"), as_json=False)
     head, line = capsys.readouterr().out.splitlines()
-    assert head.split() == "NAME TAGS ON OFF MAP NONE MISSING".split()
+    assert head.split() == ["NAME", "TAGS", "ON", "OFF", "MAP", "NONE", "MISSING"]
     assert "\x1b" not in line
     assert line.split() == ["bad�[2J�name", "a,", "b", "yes", "no", "k=1", "-", "-"]
 
