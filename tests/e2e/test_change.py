@@ -116,10 +116,14 @@ def test_bound_means_the_holder_of_our_lease(plugin: str, name: str) -> None:
             assert not house.ask(asked, peer=house.lan.ips[thief.mac], via=via).found
             assert not house.ask(asked, via=via).found
         refused = [fact.reason for fact in house.facts if isinstance(fact, FileRefused)]
-        assert refused == [
-            "the address is leased to another device",
-            "the address has no lease of ours and there is no valid token",
-        ] * 2
+        assert (
+            refused
+            == [
+                "the address is leased to another device",
+                "the address has no lease of ours and there is no valid token",
+            ]
+            * 2
+        )
 
 
 @each_vendor
