@@ -128,6 +128,7 @@ async def test_moving_to_the_tenant_and_taking_the_line_is_one_submission():
         ("device.add", {"mac": OTHER, "settings": {"time.zone": "Mars/Base"}}, UsageError, "no time zone 'Mars/Base'"),
         ("device.set", {"mac": PHONE, "unset": "sip.port"}, UsageError, "not set here"),
         ("device.set", {"mac": PHONE, "description": "a\nb"}, UsageError, "must be printable"),
+        ("line.set", {"id": "n1", "password": "secret "}, UsageError, "password: must not begin or end with a blank"),
         ("device.set", {"mac": PHONE, "description": 5}, UsageError, "must be a text"),
         ("device.set", {"mac": PHONE, "new_token": "yes"}, UsageError, "true or false"),
         ("device.set", {"mac": PHONE, "settings": []}, UsageError, "must be a mapping"),
