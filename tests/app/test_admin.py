@@ -128,6 +128,7 @@ async def test_moving_to_the_tenant_and_taking_the_line_is_one_submission():
         ("device.add", {"mac": OTHER, "settings": {"time.zone": "Mars/Base"}}, UsageError, "no time zone 'Mars/Base'"),
         ("device.set", {"mac": PHONE, "unset": "sip.port"}, UsageError, "not set here"),
         ("device.set", {"mac": PHONE, "description": "a\nb"}, UsageError, "must be printable"),
+        ("line.set", {"id": "n1", "password": "secret "}, UsageError, "password: must not begin or end with a blank"),
         ("device.set", {"mac": PHONE, "description": 5}, UsageError, "must be a text"),
         ("device.set", {"mac": PHONE, "new_token": "yes"}, UsageError, "true or false"),
         ("device.set", {"mac": PHONE, "settings": []}, UsageError, "must be a mapping"),
@@ -205,7 +206,7 @@ async def test_what_the_journal_refuses_is_not_told_as_done():
 
 async def test_unassign_reset_and_transfer():
     office = furnished()
-    await office.do("device.add", mac=PHONE, settings={"vlan.id": 5})
+    await office.do("device.add", mac=PHONE, settings={"vlan.id": 5}, description="Ana's desk")
     await office.do("device.assign", mac=PHONE, line=["n1", "n2"])
     kept = await office.do("device.unassign", mac=PHONE, line="n1")
     assert (kept["lines"], kept["state"], kept["tenant"]) == (["n2"], "assigned", "north")
@@ -214,6 +215,7 @@ async def test_unassign_reset_and_transfer():
     assert office.world.device(PHONE).token_epoch == 0
     moved = await office.do("device.transfer", mac=PHONE, tenant="south", new_token=True)
     assert (moved["tenant"], office.world.device(PHONE).token_epoch) == ("south", 1)
+    assert (bare["description"], moved["description"]) == ("Ana's desk", "")
     assert (await office.do("device.assign", mac=PHONE, line="s1"))["lines"] == ["s1"]
     assert (await office.do("device.delete", mac=PHONE)) == {"deleted": COLON}
     assert office.world.fleet.tables.holder("s1") is None

@@ -27,7 +27,7 @@ def flat_profile(body: bytes) -> Pairs:
 
 
 def key_value(body: bytes) -> Pairs:
-    """``name = value`` lines in order, without comments. The value reaches to the end of the line; there is no quoting."""
+    """``name = value`` lines in order, without comments. A value reaches to the end of its line; no quoting."""
     text = body.decode("utf-8")
     first, *lines = text.split("\n")
     assert first == VERSION_LINE

@@ -49,8 +49,8 @@ def content(reply: FileReply) -> bytes:
     [
         (SPA, ("spa504G.cfg", "spa504g.cfg", "SPA504G.CFG", "Spa504G.cfg")),
         (T48, ("y000000000035.cfg", "Y000000000035.CFG", "Y000000000035.cfg")),
-        (SPA, tuple(f"{form}.cfg" for form in spelt(SPA)) + (f"{SPA.upper()}.CFG", f"{SPA}.xml")),
-        (T48, tuple(f"{form}.cfg" for form in spelt(T48)) + (f"{T48.upper()}.CFG",)),
+        (SPA, (*(f"{form}.cfg" for form in spelt(SPA)), f"{SPA.upper()}.CFG", f"{SPA}.xml")),
+        (T48, (*(f"{form}.cfg" for form in spelt(T48)), f"{T48.upper()}.CFG")),
     ],
     ids=["spa common", "yealink common", "spa device", "yealink device"],
 )

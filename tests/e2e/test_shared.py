@@ -60,7 +60,9 @@ def test_explain_pcap_has_something_to_say(capture: Path, tmp_path: Path) -> Non
     done = provd("explain-pcap", str(capture), folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     *lines, last = done.stdout.splitlines()
-    told, frames = map(int, re.fullmatch(r"(\d+) of (\d+) frames explained", last).groups())  # type: ignore[union-attr]
+    summary = re.fullmatch(r"(\d+) of (\d+) frames explained", last)
+    assert summary is not None
+    told, frames = int(summary[1]), int(summary[2])
     heads = [line for line in lines if FRAME.fullmatch(line)]
     assert len(heads) == told <= frames
     assert "Traceback" not in done.stdout

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from provd.plugin.phone import Account, Failed, Fetched
+from provd.plugin.phone import Account, Dialed, Failed, Fetched
 from provd.simulate.memory import MemoryWorld
 from tests.kit.phones import SPA_MODELS, make_phone
 
@@ -232,6 +232,33 @@ def test_settings_that_are_not_mentioned_stay_and_empty_elements_reset():
     net.files[f"{BASE}/spa504G.cfg"] = profile("<User_ID_1_/><Display_Name_1_></Display_Name_1_>")
     net.boot(phone)
     assert phone.accounts == (Account(1, "200", "", "h"),)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "srv", "server", "port", "backup"),
+    [
+        ("h:5062", "No", "h", 5062, ""),
+        ("h:SRV=h:5060:p=0|b:5070:p=1", "Yes", "h", 5060, "b"),
+        ("h:SRV=b:5070:p=1|h:5060:p=0", "Yes", "h", 5060, "b"),
+        ("h:SRV=h:5060:p=0", "Yes", "h", 5060, ""),
+        ("h:SRV=h:5060:p=0|b:5070:p=1", "No", "", 0, ""),
+    ],
+)
+def test_a_proxy_may_bring_its_own_srv_records(proxy, srv, server, port, backup):
+    phone = spa()
+    body = f"<User_ID_1_>200</User_ID_1_><Proxy_1_>{proxy}</Proxy_1_><Use_DNS_SRV_1_>{srv}</Use_DNS_SRV_1_>"
+    lan({"spa504G.cfg": profile(body)}).boot(phone)
+    [account] = phone.accounts
+    assert (account.server, account.port, account.backup_server) == (server, port, backup)
+
+
+def test_digits_and_stars_may_be_an_address():
+    phone = spa()
+    account = "<User_ID_1_>200</User_ID_1_><Proxy_1_>h</Proxy_1_><Dial_Plan_1_>([x*#].)</Dial_Plan_1_>"
+    lan({"spa504G.cfg": profile(account)}).boot(phone)
+    assert phone.dial("12*34*56*78") == Dialed("", "taken for an IP address (Enable_IP_Dialing)")
+    lan({"spa504G.cfg": profile(f"{account}<Enable_IP_Dialing_1_>No</Enable_IP_Dialing_1_>")}).boot(phone)
+    assert phone.dial("12*34*56*78").user == "12*34*56*78"
 
 
 def test_lines_that_are_off_or_beyond_the_model_have_no_account():

@@ -8,6 +8,7 @@ from tests.kit.phones import YEALINK_MODELS, make_phone
 
 MAC = "805ec0112233"
 BASE = "http://10.20.0.1:8667"
+HEAD = "#!version:1.0.0.1\n"
 
 COMMON = b"""\
 #!version:1.0.0.1
@@ -210,6 +211,28 @@ def test_passwords_of_several_users_are_no_duplicates():
     net = with_files({f"{MAC}.cfg": UNCLAIMED + lines})
     net.boot(t27())
     assert net.complaints == []
+
+
+def test_each_user_keeps_a_password_of_its_own():
+    phone = t27("45.80.0.1")
+    lines = f"{HEAD}security.user_password = admin:1\nsecurity.user_password = user:2\n"
+    with_files({f"{phone.mac}.cfg": lines.encode()}).boot(phone)
+    assert phone.settings["security.user_password:admin"] == "admin:1"
+    assert phone.settings["security.user_password:user"] == "user:2"
+
+
+@pytest.mark.parametrize(("version", "backup"), [("45.72.0.1", ""), ("45.73.0.1", "b"), ("45.83.0.1", "b")])
+def test_the_second_server_needs_a_firmware_and_a_mode(version, backup):
+    account = "account.1.enable = 1\naccount.1.user_name = 200\naccount.1.sip_server_host = h\n"
+    servers = "account.1.sip_server.1.address = h\naccount.1.sip_server.2.address = b\n"
+    phone = t27(version)
+    net = with_files({f"{phone.mac}.cfg": f"{HEAD}{account}{servers}".encode()})
+    net.boot(phone)
+    assert [account.backup_server for account in phone.accounts] == [""]
+    mode = "account.1.fallback.redundancy_type = 1\n"
+    net.files[f"{BASE}/{phone.mac}.cfg"] = f"{HEAD}{account}{servers}{mode}".encode()
+    net.boot(phone)
+    assert [account.backup_server for account in phone.accounts] == [backup]
 
 
 def test_names_of_another_generation_are_not_known():

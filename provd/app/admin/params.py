@@ -128,6 +128,9 @@ def _text(param: Param, value: object) -> str:
         raise UsageError(f"{param.name}: is longer than {_LONGEST} characters")
     if value and not value.isprintable():
         raise UsageError(f"{param.name}: must be printable")
+    if value != value.strip():
+        # Phones drop blanks at the ends of a value: a password would be another one there.
+        raise UsageError(f"{param.name}: must not begin or end with a blank")
     return value
 
 
