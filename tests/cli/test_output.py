@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from provd.base.clock import SystemClock
 from provd.base.errors import ConfigError, ConflictError, NotFoundError, ProvdError, StorageError, UsageError
 from provd.cli.client import RefusedError
 from provd.cli.output import ago, errors_to_exit, local, show_one, show_rows
@@ -67,7 +68,7 @@ def test_a_table_shows_odd_values_without_harm(capsys: pytest.CaptureFixture[str
     row = {"name": "bad\x1b[2J\nname", "tags": ["a", "b"], "on": True, "off": False, "map": {"k": 1}, "none": None}
     show_rows([row], ("name", "tags", "on", "off", "map", "none", "missing"), as_json=False)
     head, line = capsys.readouterr().out.splitlines()
-    assert head.split() == "NAME TAGS ON OFF MAP NONE MISSING".split()
+    assert head.split() == ["NAME", "TAGS", "ON", "OFF", "MAP", "NONE", "MISSING"]
     assert "\x1b" not in line
     assert line.split() == ["bad�[2J�name", "a,", "b", "yes", "no", "k=1", "-", "-"]
 
@@ -81,5 +82,5 @@ def test_an_object_shows_sentences_below_each_other_and_times_twice(capsys: pyte
         "reasons    it says so",
         "           it looks so",
     ]
-    show_one({"last_seen": datetime.fromtimestamp(time.time() - 70, UTC).isoformat()}, as_json=False)
+    show_one({"last_seen": datetime.fromtimestamp(SystemClock().now() - 70, UTC).isoformat()}, as_json=False)
     assert capsys.readouterr().out.endswith(" (1 min ago)\n")
