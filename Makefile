@@ -13,12 +13,24 @@ ARGS   ?=
 help:
 	@sed -n '1,4s/^# //p' Makefile
 
-$(VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --editable
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("provd needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+# What it takes to run, and what it takes to test: the first is there in a moment.
+$(VENV)/.runs: pyproject.toml | $(BIN)/pip
+	@echo "installing provd into $(VENV) …"
+	@$(PIP) '.[fast]'
 	@touch $@
 
-run: $(VENV)/.installed
+$(VENV)/.installed: pyproject.toml | $(BIN)/pip
+	@echo "installing provd and what its tests need into $(VENV) …"
+	@$(PIP) '.[test]'
+	@touch $@ $(VENV)/.runs
+
+run: $(VENV)/.runs
 	@$(BIN)/provd demo $(ARGS)
 
 system-packages:

@@ -12,7 +12,6 @@ from provd.config.settings import Settings
 def problems(settings: Settings) -> Iterator[str]:
     """Everything that would fail at the start or be degraded afterwards, one sentence each."""
     yield from _interfaces(settings)
-    yield from _dhcp(settings)
     yield from _certificate(settings)
     yield from _database(settings)
     yield from _plugins(settings)
@@ -27,15 +26,6 @@ def _interfaces(settings: Settings) -> Iterator[str]:
             yield f"dhcp.interfaces: there is no interface {name}; there are {', '.join(sorted(there))}"
         elif name in there and not there[name].addresses:
             yield f"dhcp.interfaces: {name} has no IPv4 address"
-
-
-def _dhcp(settings: Settings) -> Iterator[str]:
-    from provd.daemon.translate import dhcp_of
-
-    try:
-        dhcp_of(settings.dhcp)
-    except ConfigError as error:
-        yield str(error)
 
 
 def _certificate(settings: Settings) -> Iterator[str]:

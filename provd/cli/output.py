@@ -116,8 +116,10 @@ def _timed(key: str, value: object, now: float, *, both: bool = False) -> object
     except ValueError:
         return value
     near = ago(at, now)
+    if not both:
+        return near
     exact = local(at, seconds=True)
-    return f"{exact} ({near})" if both and not exact.startswith(near) else near
+    return exact if exact.startswith(near) else f"{exact} ({near})"
 
 
 def _cell(value: object) -> str:

@@ -31,9 +31,12 @@ def serve(ctx: click.Context) -> None:
 @click.pass_context
 def check_config(ctx: click.Context, *, deep: bool, as_json: bool) -> None:
     """Print OK, or every error with its file and line."""
+    from provd.daemon.translate import dhcp_of
+
     errors: list[str] = []
     try:
         settings = settings_of(ctx.find_root().obj)
+        dhcp_of(settings.dhcp)
     except ConfigError as error:
         errors = str(error).splitlines()
     else:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from click.testing import CliRunner
@@ -70,7 +70,7 @@ class Office:
         self.permitted = True
         self.tail = Tail()
 
-    def __enter__(self) -> Office:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._begun.wait(10)
         return self

@@ -58,7 +58,7 @@ def test_a_user_without_permission_for_the_socket_is_told(shell: Shell, office: 
     effective = os.geteuid()
     os.seteuid(65534)
     try:
-        with pytest.raises(RefusedError, match="no permission for .*control.sock: be root or the user of the daemon"):
+        with pytest.raises(RefusedError, match=r"no permission for .*control\.sock: be root or the user of the daemon"):
             ask(settings, "device.list", {})
     finally:
         os.seteuid(effective)

@@ -88,9 +88,8 @@ def test_a_phone_is_announced_claimed_moved_and_forgotten(shell: Shell, office: 
     assert shell("device", "transfer", "02aaaa00000a", "south", "--json").json["tenant"] == "south"
     assert shell("device", "reset", "02aaaa00000a", "--json").json["state"] == "unclaimed"
     assert shell("device", "delete", "02aaaa00000a").out == "02:aa:aa:00:00:0a is deleted\n"
-    assert office.audit() == [
-        f"device.{what}" for what in ["add", "assign", "unassign", "set", "transfer", "reset", "delete"]
-    ]
+    done = [action.removeprefix("device.") for action in office.audit()]
+    assert done == ["add", "assign", "unassign", "set", "transfer", "reset", "delete"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from provd.base.clock import SystemClock
 from provd.base.errors import ConfigError, ConflictError, NotFoundError, ProvdError, StorageError, UsageError
 from provd.cli.client import RefusedError
 from provd.cli.output import ago, errors_to_exit, local, show_one, show_rows
@@ -81,5 +82,5 @@ def test_an_object_shows_sentences_below_each_other_and_times_twice(capsys: pyte
         "reasons    it says so",
         "           it looks so",
     ]
-    show_one({"last_seen": datetime.fromtimestamp(time.time() - 70, UTC).isoformat()}, as_json=False)
+    show_one({"last_seen": datetime.fromtimestamp(SystemClock().now() - 70, UTC).isoformat()}, as_json=False)
     assert capsys.readouterr().out.endswith(" (1 min ago)\n")

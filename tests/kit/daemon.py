@@ -54,6 +54,32 @@ secrets = "{values["secrets"]}"
 """
 
 
+def loopback_config(state: Path, *, mode: str = "off", secrets: str = "open", sections: str = "") -> tuple[str, int]:
+    """A configuration on free ports of the loopback interface for a daemon without rights, and the port of HTTP."""
+    with contextlib.ExitStack() as held:
+        kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_STREAM)
+        probes = [held.enter_context(socket.socket(socket.AF_INET, kind)) for kind in kinds]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        tftp, phones, page = (probe.getsockname()[1] for probe in probes)
+    text = f"""
+[server]
+state_dir = "{state}"
+[dhcp]
+mode = "{mode}"
+[tftp]
+listen = ["127.0.0.1:{tftp}"]
+[phones]
+listen = ["127.0.0.1:{phones}"]
+[api]
+listen = ["127.0.0.1:{page}"]
+[policy]
+secrets = "{secrets}"
+{sections}
+"""
+    return text, phones
+
+
 class Daemon:
     """``with Daemon(config_text, folder, bed=bed) as daemon:`` returns when the service manager hears READY.
 
@@ -152,12 +178,21 @@ class Daemon:
         with contextlib.suppress(queue.Empty):
             self._lines.get(timeout=0.01)
 
+    def command(self, *arguments: str) -> list[str]:
+        """The command line for this daemon, for those who start it themselves."""
+        return [sys.executable, "-m", "provd", "--config", str(self.config), *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it needs around it."""
+        return os.environ | {"PYTHONPATH": str(ROOT)}
+
     def provd(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run the command line against this daemon."""
         return subprocess.run(
-            [sys.executable, "-m", "provd", "--config", str(self.config), *arguments],
+            self.command(*arguments),
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=check,

@@ -139,6 +139,9 @@ class Devices:
 
     def _made_by(self, device: Device, vendor: str, name: str) -> Device:
         vendor = vendor or device.vendor
+        if device.plugin and vendor.lower() == device.vendor.lower() and name.lower() in ("", device.model.lower()):
+            # Nothing new: its plugin and the confidence of what the phone itself said stay.
+            return replace(device, confidence=max(device.confidence, SAID))
         for manifest in self._desk.knowledge.catalogue.manifests:
             if vendor and vendor.lower() not in (manifest.vendor.lower(), manifest.id):
                 continue

@@ -1,0 +1,71 @@
+"""The command line and the real daemon, as two processes on loopback."""
+
+import json
+import select
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.kit.daemon import ROOT, Daemon, loopback_config
+
+
+def fetch(port: int, name: str) -> bytes:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=10) as answer:
+        return answer.read()
+
+
+def next_line(stream: IO[str]) -> str:
+    """A line that is there within a moment, or an empty text."""
+    return stream.readline() if select.select([stream], [], [], 0.2)[0] else ""
+
+
+def test_a_friday_afternoon(tmp_path: Path) -> None:
+    text, port = loopback_config(tmp_path / "state")
+    with Daemon(text, tmp_path) as daemon:
+        daemon.provd("tenant", "add", "acme", "--set", "sip.server=10.0.0.5")
+        daemon.provd("line", "add", "101", "--tenant", "acme", "--password", "-", stdin="s3cret-pass\n")
+        daemon.provd("device", "add", "80:5e:c0:11:22:33", "--model", "T27P")
+        daemon.provd("device", "assign", "805ec0112233", "101")
+        assert b"s3cret-pass" in fetch(port, "805ec0112233.cfg")
+        (shown,) = daemon.json("device", "list", "state=provisioned")
+        assert (shown["model"], shown["lines"]) == ("T27P", ["101"])
+        assert "s3cret-pass" not in "".join(daemon.log)
+        status = daemon.json("status")
+        assert (status["running"], status["lines"]) == (True, 1)
+        again = daemon.provd("tenant", "add", "acme", check=False)
+        assert (again.returncode, again.stderr) == (5, "tenant 'acme' is there already\n")
+        assert daemon.stop() == 0
+        # Nobody listens any more: the same commands work on what is stored.
+        assert daemon.json("line", "list")[0]["device"] == "80:5e:c0:11:22:33"
+        assert daemon.provd("status", check=False).returncode == 1
+
+
+def test_the_tail_is_told_what_happens_and_ends_with_the_daemon(tmp_path: Path) -> None:
+    text, port = loopback_config(tmp_path / "state", secrets="token")
+    with Daemon(text, tmp_path) as daemon:
+        daemon.provd("device", "add", "80:5e:c0:11:22:33", "--model", "T27P")
+        with subprocess.Popen(
+            daemon.command("tail", "805ec0112233", "--json"),
+            cwd=ROOT,
+            env=daemon.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as tail:
+            assert tail.stdout is not None
+            facts: list[dict[str, object]] = []
+            while not facts:
+                # The tail tells what happens from now on; when that begins is its own affair, so refuse until it hears.
+                with pytest.raises(urllib.error.HTTPError, match="404"):
+                    fetch(port, "805ec0112233.cfg")
+                if line := next_line(tail.stdout):
+                    facts.append(json.loads(line))
+            assert facts[0]["fact"] == "FILE-REFUSED"
+            assert facts[0]["reason"] == "no valid token"
+            daemon.stop()
+            _, error = tail.communicate(timeout=10)
+        assert (tail.returncode, error) == (1, "the daemon has stopped\n")

@@ -1,0 +1,39 @@
+"""``provd simulate|demo``."""
+
+import socket
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+
+def test_phones_that_nobody_can_play_are_a_usage_error(shell: Shell) -> None:
+    answer = shell("simulate", "--vendor", "nobody")
+    assert answer.code == 2
+    assert answer.err.startswith("nobody can play a phone of 'nobody'")
+
+
+def test_phones_that_nobody_answers_fail(shell: Shell) -> None:
+    relay = ("--relay", "127.99.0.1", "--server", "127.99.0.2", "--server-port", "9", "--client-port", "6868")
+    quick = ("--tick", "0.01", "--timeout", "1")
+    answer = shell("simulate", "--vendor", "yealink", "--model", "T27P", *relay, *quick)
+    assert (answer.code, answer.out.splitlines()[0].endswith("NOT all done")) == (1, True)
+    answer = shell("simulate", "--vendor", "yealink", "--model", "T27P", *relay, *quick, "--events", "--json")
+    assert answer.code == 1
+
+
+@pytest.mark.root
+@pytest.mark.timeout(110)
+def test_the_demonstration_ends_when_every_phone_has_its_user(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    answer = shell("demo", "--once", "--phones", "2", "--page-port", str(port))
+    assert answer.code == 0, answer.out[-3000:]
+    assert answer.out.rstrip().endswith("demo: 2 of 2 phones are provisioned")
+    assert answer.out.count("can talk") == 2
+
+
+@pytest.mark.root
+def test_a_demonstration_that_cannot_start_says_why(shell: Shell) -> None:
+    answer = shell("demo", "--once", "--phones", "0")
+    assert answer.code == 2

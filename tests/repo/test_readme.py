@@ -1,0 +1,69 @@
+"""What README.md says can be typed, read and found."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+
+from provd.base.facts.catalogue import catalogue
+from provd.cli.root import cli
+from provd.config.settings import Settings
+from provd.domain.settings import KNOWN
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+PROSE = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
+CODE = re.findall(r"`([^`\n]+)`", PROSE)
+
+
+def command_lines() -> list[list[str]]:
+    lines = [line for block in BLOCKS for line in block.splitlines()]
+    found = [line for line in [*lines, *CODE] if line.startswith("provd ")]
+    return [shlex.split(line.partition(" < ")[0], comments=True)[1:] for line in found]
+
+
+def check(words: list[str]) -> None:
+    ctx = click.Context(cli, info_name="provd")
+    command: click.Command = cli
+    while isinstance(command, click.Group) and words:
+        found = command.get_command(ctx, words[0])
+        assert found is not None, f"there is no {words[0]!r} in {ctx.command_path}"
+        command, words = found, words[1:]
+        ctx = click.Context(command, info_name=command.name, parent=ctx)
+    command.make_parser(ctx).parse_args(list(words))
+
+
+def test_every_command_line_exists() -> None:
+    lines = command_lines()
+    assert len(lines) > 25
+    for words in lines:
+        check(words)
+
+
+def test_every_fact_exists() -> None:
+    facts = catalogue()
+    named = {code for code in CODE if re.fullmatch(r"[A-Z]+(-[A-Z]+)+", code)}
+    assert len(named) > 8
+    assert named <= set(facts)
+
+
+def test_every_setting_exists() -> None:
+    sections = {name: set(field.annotation.model_fields) for name, field in Settings.model_fields.items()}  # type: ignore[union-attr]
+    known = {f"{section}.{key}" for section, keys in sections.items() for key in keys} | set(KNOWN)
+    groups = {name.partition(".")[0] for name in known}
+    named = set(re.findall(r"\b([a-z]+\.[a-z_]+)\b", " ".join([*CODE, *(" ".join(line) for line in command_lines())])))
+    wanted = {name for name in named if name.partition(".")[0] in groups and not name.endswith((".toml", ".csv"))}
+    assert len(wanted) > 12
+    assert wanted <= known
+
+
+def test_every_link_and_make_target_exists() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert "://" in target or (ROOT / target).exists(), target
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z]+)", "\n".join([*CODE, *BLOCKS])):
+        assert f"\n{target}:" in makefile, target
+    for file in re.findall(r"(?<=\s)(?:etc|systemd)/[\w./-]+", "\n".join(BLOCKS)):
+        assert (ROOT / file).exists(), file
