@@ -82,7 +82,7 @@ def _plugins(config: str | None) -> _Plugins:
     try:
         settings = load(path)
     except ConfigError:
-        if config or os.access(path, os.R_OK):
+        if config or os.access(path, os.R_OK, effective_ids=True):
             raise
         settings = Settings()
     return _Plugins(plugin_folders(settings), settings.server.state_dir)

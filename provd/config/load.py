@@ -48,7 +48,9 @@ def config_path(given: str | None = None, environ: Mapping[str, str] | None = No
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings. Raises ConfigError whose text has one line per error, each with file and line."""
     merged = _Merged()
-    for file in [path, *sorted((path.parent / "conf.d").glob("*.toml"))]:
+    # The file first: who may not read it hears that, and not what is wrong with the folder beside it.
+    _merge_file(merged, path)
+    for file in sorted((path.parent / "conf.d").glob("*.toml")):
         _merge_file(merged, file)
     _merge_environment(merged, os.environ if environ is None else environ)
     try:

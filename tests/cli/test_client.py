@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from provd.app.admin import Admin
 from provd.base.facts.daemon import Recovered
@@ -166,3 +167,25 @@ def test_a_closed_pipe_is_no_traceback(shell: Shell, office: Office) -> None:
 
 def test_the_settings_of_the_default_are_those_of_an_empty_file(shell: Shell) -> None:
     assert settings_of(str(shell.config)).dhcp == Settings().dhcp
+
+
+@pytest.mark.root
+def test_a_configuration_that_only_others_may_read(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir(mode=0o700)
+    shell.config = folder / "provd.toml"
+    shell.config.write_text("")
+    monkeypatch.setenv("PROVD_CONFIG", str(shell.config))
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o5)
+    os.seteuid(65534)
+    try:
+        refused = shell("device", "list")
+        identified = CliRunner().invoke(cli, ["identify", "--path", "spa504G.cfg"])
+    finally:
+        os.seteuid(0)
+    assert (refused.code, refused.err) == (3, f"{shell.config}: cannot be read: Permission denied\n")
+    # Who has no configuration asks the plugins that came with provd.
+    assert identified.exit_code == 0
