@@ -46,18 +46,22 @@ class Edges:
         self.engine = engine
         self.tftp: TftpServer | None = None
         self.phones: PhoneServer | None = None
-        self.listeners: list[Listener] = []
+        self._opened: list[Listener] = []
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """What is served where, at this moment."""
+        section = self._settings.dhcp
+        dhcp = [("dhcp", f"{name} ({section.mode})") for name in section.interfaces] if section.mode != "off" else []
+        return dhcp + self._opened
 
     async def open(self) -> None:
         """Open everything that the settings name."""
         phones, tftp = self._settings.phones, self._settings.tftp
         core = self._core
         core.holders.ask = self.dhcp.holder
-        if self.serves_dhcp:
-            self.dhcp.open()
-            self.listeners += [
-                ("dhcp", f"{name} ({self._settings.dhcp.mode})") for name in self._settings.dhcp.interfaces
-            ]
+        # Also where its mode is "off": a reload may change that.
+        self.dhcp.open()
         if tftp.listen:
             await self._open_tftp()
         if phones.listen or phones.tls_listen:
@@ -66,11 +70,15 @@ class Edges:
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)
-                self.listeners.append(("http", f"{opened[0]}:{opened[1]}"))
+                self._opened.append(("http", f"{opened[0]}:{opened[1]}"))
             tls = tls_context(Path(phones.tls_certificate), Path(phones.tls_key)) if phones.tls_listen else None
             for endpoint in phones.tls_listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port, tls)
-                self.listeners.append(("https", f"{opened[0]}:{opened[1]}"))
+                self._opened.append(("https", f"{opened[0]}:{opened[1]}"))
+
+    def note(self, name: str, address: str) -> None:
+        """A listener that is opened elsewhere."""
+        self._opened.append((name, address))
 
     async def close(self, grace: float) -> None:
         """Take nothing new, let what is in hand finish within ``grace`` seconds, close."""
@@ -79,8 +87,7 @@ class Edges:
             closing.append(self.tftp.close(grace))
         if self.phones is not None:
             closing.append(self.phones.close(grace))
-        if self.serves_dhcp:
-            self.dhcp.close()
+        self.dhcp.close()
         await asyncio.gather(*closing)
 
     def reserved(self, added: Reservation | None, removed: Reservation | None) -> None:
@@ -111,12 +118,7 @@ class Edges:
         server.open()
         await server.start()
         self.tftp = server
-        self.listeners += [("tftp", f"{host}:{port}") for host, port in server.addresses]
-
-    @property
-    def serves_dhcp(self) -> bool:
-        """Whether the DHCP server runs, if only to observe."""
-        return self._settings.dhcp.mode != "off"
+        self._opened += [("tftp", f"{host}:{port}") for host, port in server.addresses]
 
     def counters(self) -> Iterator[tuple[str, str, Values]]:
         """Sources of metrics: name, meaning and values of each edge's counters."""

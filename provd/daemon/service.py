@@ -17,7 +17,7 @@ from provd.app.admin import Admin
 from provd.app.zones import zone
 from provd.base.clock import Clock, SystemClock
 from provd.base.errors import ConfigError, ProvdError
-from provd.base.facts.daemon import Ready, Reloaded, ReloadFailed, Stopped, Stopping
+from provd.base.facts.daemon import InternalError, Ready, Reloaded, ReloadFailed, Stopped, Stopping
 from provd.config.load import load
 from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
@@ -59,6 +59,7 @@ class Service:
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
         self._more_files()
+        asyncio.get_running_loop().set_exception_handler(self._unhandled)
         core = Core(self._settings, self._clock, self._emit)
         try:
             await self._serve(core)
@@ -78,6 +79,12 @@ class Service:
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
+    def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody caught is a fact, not a text on standard error; the loop goes on in either case."""
+        error = context.get("exception")
+        reason = repr(error) if error is not None else str(context.get("message", ""))
+        self._emit(InternalError(at=self._clock.now(), where=_place_of(error), reason=reason))
+
     def stop(self, reason: str) -> None:
         """Begin to end."""
         self._reason = reason
@@ -88,7 +95,7 @@ class Service:
         edges = Edges(core)
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
-        addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved) if edges.serves_dhcp else None
+        addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
             fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
         )
@@ -107,16 +114,14 @@ class Service:
             await control.listen(self._settings.server.control_path)
             for endpoint in self._settings.api.listen:
                 opened = await page.listen(endpoint.host, endpoint.port)
-                edges.listeners.append(("page", f"{opened[0]}:{opened[1]}"))
+                edges.note("page", f"{opened[0]}:{opened[1]}")
             self._ready(core, edges, views)
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
         finally:
             keeping.cancel()
-            await edges.close(GRACE)
-            await control.close()
-            await page.close()
+            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
             core.fleet.flush(self._clock.now())
 
     def _ready(self, core: Core, edges: Edges, views: DaemonViews) -> None:
@@ -222,6 +227,17 @@ def changes(old: Settings, new: Settings) -> list[str]:
             f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key)
         ]
     return found
+
+
+def _place_of(error: BaseException | None) -> str:
+    """``module:line`` of the innermost of our own frames that the exception went through."""
+    place, frame = "event loop", error.__traceback__ if error is not None else None
+    while frame is not None:
+        module = frame.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("provd."):
+            place = f"{module}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    return place
 
 
 def _applies(name: str) -> bool:

@@ -113,6 +113,9 @@ class DhcpServer:
         if ports != (self._settings.server_port, self._settings.client_port) or settings.mode is Mode.OFF:
             for name in list(self._wires):
                 self._drop(name)
+        if settings.mode is Mode.OFF:
+            self._close_watch()
+            self._close_watch = _nothing
         was_off = self._settings.mode is Mode.OFF
         self._settings = settings
         self._engine.reconfigure(settings, reservations, self._clock.now())

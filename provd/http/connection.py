@@ -153,6 +153,11 @@ class Connections:
             self.emit(SlowPeersCut(at=self.clock.now(), count=self._slow, peer=peer, phase=text))
             self._slow, self._slow_told = 0, now
 
+    def abort(self) -> None:
+        """Close every connection at once."""
+        for connection in tuple(self._open):
+            connection.abort()
+
     def _tell_limit(self, peer: str, limit: int) -> None:
         now = self.clock.now()
         if now - self._told.get(peer, -_TOLD_AGAIN) < _TOLD_AGAIN:
