@@ -35,6 +35,8 @@ _LARGEST = 2048
 _CONTROL = 64
 _DRAIN = 4096
 """Datagrams taken from one socket at a time."""
+_TRY_AGAIN = 2.0
+"""Seconds until a socket that could not be opened is tried again."""
 _SLICE = 128
 """Datagrams worked on at a time: about two milliseconds."""
 
@@ -83,6 +85,7 @@ class DhcpServer:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
         self._close_watch = _nothing
+        self._again: asyncio.TimerHandle | None = None
 
     # --- life
 
@@ -104,8 +107,9 @@ class DhcpServer:
         for name in list(self._wires):
             self._drop(name)
         self._waiting.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._again):
+            if timer is not None:
+                timer.cancel()
 
     def reload(self, settings: DhcpSettings, reservations: Sequence[ReservedAddress]) -> None:
         """Take new settings; leases stay, sockets are opened anew only where they changed."""
@@ -157,6 +161,8 @@ class DhcpServer:
             wire = Wire(self._network, self._settings, name, None if plain else info)
         except ConfigError as error:
             self._degraded(name, str(error))
+            # What stands in the way (a program that has the port) may go without the kernel telling us.
+            self._again = self._again or self._loop.call_later(_TRY_AGAIN, self._retry)
             return
         self._wires[name] = wire
         self._loop.add_reader(wire.udp.fileno(), self._readable, wire)
@@ -164,6 +170,10 @@ class DhcpServer:
             self._degraded(name, f"answers are broadcast, addresses not probed: {wire.raw_refused}")
         elif self._broken.pop(name, None) is not None:
             self._sink(Recovered(at=self._clock.now(), part=f"dhcp {name}"))
+
+    def _retry(self) -> None:
+        self._again = None
+        self.refresh()
 
     def _degraded(self, name: str, reason: str) -> None:
         if self._broken.get(name) != reason:
