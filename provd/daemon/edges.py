@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from provd.dhcp.engine import DhcpEngine
 from provd.dhcp.lease import Lease
 from provd.dhcp.server import DhcpServer
 from provd.domain.records import Reservation
+from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer, tls_context
 from provd.http.proxies import TrustedProxies
 from provd.tftp.server import Limits, TftpServer
@@ -66,7 +68,11 @@ class Edges:
             await self._open_tftp()
         if phones.listen or phones.tls_listen:
             self.phones = PhoneServer(
-                core.boot, emit=core.emit, clock=core.clock, proxies=TrustedProxies(phones.trusted_proxies)
+                core.boot,
+                emit=core.emit,
+                clock=core.clock,
+                proxies=TrustedProxies(phones.trusted_proxies),
+                limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)
@@ -112,7 +118,7 @@ class Edges:
             self._core.emit,
             self._core.clock,
             listen=[(endpoint.host, endpoint.port) for endpoint in section.listen],
-            limits=Limits(per_client=section.transfers_per_client),
+            limits=Limits(per_client=section.transfers_per_client, total=share_of_descriptors(Limits().total, 4)),
             networks=[ipaddress.IPv4Network(network) for network in section.networks],
         )
         server.open()
@@ -130,6 +136,12 @@ class Edges:
     def lease_usage(self) -> Mapping[str, float]:
         """Addresses in use, by subnet."""
         return {name: float(used) for name, (used, _) in self.engine.usage().items()}
+
+
+def share_of_descriptors(wanted: int, part: int) -> int:
+    """So many connections or transfers, or what fits into this part of our file descriptors."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if limit == resource.RLIM_INFINITY else max(1, min(wanted, limit // part))
 
 
 def _fields(stats: object) -> Mapping[str, float]:

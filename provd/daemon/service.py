@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import itertools
 import os
@@ -17,7 +18,7 @@ from provd.app.admin import Admin
 from provd.app.zones import zone
 from provd.base.clock import Clock, SystemClock
 from provd.base.errors import ConfigError, ProvdError
-from provd.base.facts.daemon import InternalError, Ready, Reloaded, ReloadFailed, Stopped, Stopping
+from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
 from provd.config.load import load
 from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
@@ -52,6 +53,7 @@ class Service:
         self._began = self._clock.now()
         self._stop = asyncio.Event()
         self._reason = ""
+        self._descriptors_told = 0.0
         self._manager = ServiceManager(os.environ)
         self._readers = Readers(settings.server, self._clock)
         self._emit = self._readers.emit
@@ -81,9 +83,15 @@ class Service:
 
     def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What nobody caught is a fact, not a text on standard error; the loop goes on in either case."""
-        error = context.get("exception")
+        now, error = self._clock.now(), context.get("exception")
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            if now >= self._descriptors_told + 60:
+                self._descriptors_told = now
+                limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+                self._emit(OutOfDescriptors(at=now, reason=str(error.strerror), limit=limit))
+            return
         reason = repr(error) if error is not None else str(context.get("message", ""))
-        self._emit(InternalError(at=self._clock.now(), where=_place_of(error), reason=reason))
+        self._emit(InternalError(at=now, where=_place_of(error), reason=reason))
 
     def stop(self, reason: str) -> None:
         """Begin to end."""

@@ -37,7 +37,8 @@ def udp_socket(
     """A bound, non-blocking IPv4 UDP socket; on ``interface`` only, if one is named.
 
     ``rcvbuf`` is octets (0 = the system's default); it is asked for beyond ``net.core.rmem_max`` where the privilege
-    allows. ``exclusive`` refuses a port that another program has, which otherwise both would have. ``pktinfo`` makes ``recvmsg`` tell the address and interface each datagram came to. Raises ConfigError.
+    allows. ``pktinfo`` makes ``recvmsg`` tell the address and interface each datagram came to. ``exclusive`` refuses a
+    port that another program has; without it both would have it, and each some of the datagrams. Raises ConfigError.
     """
     what = f"UDP {address}:{port}" + (f" on {interface}" if interface else "")
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

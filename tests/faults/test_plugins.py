@@ -32,7 +32,9 @@ BROKEN = {
     "no TOML": b"id = \n",
     "another contract": acme.MANIFEST.format(version="1.0.0").replace("contract = 1", "contract = 99").encode(),
     "a template that is not there": acme.MANIFEST.format(version="1").replace("common.cfg.j2", "no.j2").encode(),
-    "a regular expression that is none": acme.MANIFEST.format(version="1.0.0").replace('"acme"\nconf', '"("\nconf').encode(),
+    "a regular expression that is none": acme.MANIFEST.format(version="1.0.0")
+    .replace('"acme"\nconf', '"("\nconf')
+    .encode(),
 }
 
 
