@@ -31,6 +31,12 @@ _STATICS = 8
 
 Pause = Callable[[float], Awaitable[None]]
 
+LOOK_AGAIN = 1.0
+"""Seconds after which a static file is looked for on the disk again."""
+
+_Static = tuple[bytes | memoryview, str]
+"""Octets and ETag."""
+
 
 class Serving:
     """The :class:`~provd.app.files.FileService`."""
@@ -56,7 +62,9 @@ class Serving:
         self._resolver = Resolver(station)
         self._rendering: dict[Hashable, asyncio.Task[FileReply]] = {}
         self._failures: dict[Hashable, tuple[Hashable, float]] = {}
-        self._statics: dict[tuple[str, str], tuple[bytes | memoryview, str]] = {}
+        self._statics: dict[tuple[str, str], _Static] = {}
+        self._looked: dict[tuple[str, str], tuple[tuple[int, float], _Static]] = {}
+        self._asked: tuple[FileRequest, Job] | None = None
 
     def reset(self) -> None:
         """Forget every rendered file: the site has changed."""
@@ -68,22 +76,31 @@ class Serving:
         now = self._clock.now()
         if self._slowed(request, now):
             return None
-        self._station.refresh()
-        job = self._resolver.resolve(request, now)
-        return UNKNOWN if job is None else self._kept(job)
+        job = self._resolved(request, now)
+        if job is None:
+            return UNKNOWN
+        reply = self._seen(job, now) if job.rule.kind == "static" else self._kept(job)
+        if reply is None:
+            self._asked = (request, job)
+        return reply
 
     async def file(self, request: FileRequest) -> FileReply:
         """The answer."""
         if self._slowed(request, self._clock.now()):
             await self._pause(PENALTY)
         now = self._clock.now()
-        self._station.refresh()
-        job = self._resolver.resolve(request, now)
+        # Transports ask `ready` first; what that found out about this very request need not be found out again.
+        asked, self._asked = self._asked, None
+        job = asked[1] if asked is not None and asked[0] is request else self._resolved(request, now)
         if job is None:
             return UNKNOWN
         if job.rule.kind == "static":
             return await self._static(request, job)
         return self._kept(job) or await self._rendered(job, now)
+
+    def _resolved(self, request: FileRequest, now: float) -> Job | None:
+        self._station.refresh()
+        return self._resolver.resolve(request, now)
 
     def _slowed(self, request: FileRequest, now: float) -> bool:
         station = self._station
@@ -198,6 +215,20 @@ class Serving:
             if len(self._statics) >= _STATICS:
                 del self._statics[next(iter(self._statics))]
             kept = self._statics[key] = (body, await asyncio.to_thread(self._etag, body))
+        if len(self._looked) >= _STATICS:
+            self._looked.clear()
+        seen = (self._station.knowledge.revision, self._clock.now())
+        self._looked[job.plugin, job.rule.template] = (seen, kept)
+        return _reply(job, kept[0], kept[1])
+
+    def _seen(self, job: Job, now: float) -> FileReply | None:
+        """A static file that was looked for a moment ago: many phones ask for it in the same second."""
+        found = self._looked.get((job.plugin, job.rule.template))
+        if found is None:
+            return None
+        (revision, at), kept = found
+        if revision != self._station.knowledge.revision or not 0 <= now - at < LOOK_AGAIN:
+            return None
         return _reply(job, kept[0], kept[1])
 
     def _find_static(self, job: Job) -> tuple[str, bytes | memoryview | None]:

@@ -73,7 +73,7 @@ class Station:
 
     def token(self, mac: Mac, device: Device | None) -> str:
         """The URL token of a MAC, whether it is a device already or not."""
-        return self.tokens.token(mac) if device is None else self.book.keep(mac, device.token_epoch)
+        return self.tokens.token(mac) if device is None else self.book.token(mac, device.token_epoch)
 
     def known(self, mac: Mac) -> Known:
         """What is known of that MAC by now."""

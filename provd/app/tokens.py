@@ -55,34 +55,45 @@ class Tokens:
 
 
 class TokenBook:
-    """Whose token is this? Needed where a request names no MAC: a common file below a token directory."""
+    """Whose token is this? Needed where a request names no MAC: a common file below a token directory.
+
+    Tokens are derived when the first such request comes: most sites never have one.
+    """
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
+        self._epochs: dict[Mac, int] = {}
         self._owners: dict[str, Mac] = {}
-        self._issued: dict[Mac, tuple[int, str]] = {}
+        self._issued: dict[Mac, str] = {}
 
-    def keep(self, mac: Mac, epoch: int) -> str:
-        """The device's token, remembered from now on; an older one of the device is forgotten."""
-        known = self._issued.get(mac)
-        if known is not None:
-            if known[0] == epoch:
-                return known[1]
+    def keep(self, mac: Mac, epoch: int) -> None:
+        """Remember the device; an older token of it is forgotten."""
+        if self._epochs.get(mac) != epoch:
             self.drop(mac)
-        token = self._tokens.token(mac, epoch)
-        self._owners[token] = mac
-        self._issued[mac] = (epoch, token)
+            self._epochs[mac] = epoch
+
+    def token(self, mac: Mac, epoch: int) -> str:
+        """The device's token, remembered from now on."""
+        self.keep(mac, epoch)
+        token = self._issued.get(mac)
+        if token is None:
+            token = self._issued[mac] = self._tokens.token(mac, epoch)
+            self._owners[token] = mac
         return token
 
     def drop(self, mac: Mac) -> None:
         """Forget the device."""
-        known = self._issued.pop(mac, None)
-        if known is not None:
-            self._owners.pop(known[1], None)
+        self._epochs.pop(mac, None)
+        token = self._issued.pop(mac, None)
+        if token is not None:
+            self._owners.pop(token, None)
 
     def owner(self, token: str) -> Mac | None:
         """The remembered device with this token, or None.
 
         The look-up goes by hash, so it tells nothing of near misses by its time.
         """
+        if len(self._issued) < len(self._epochs):
+            for mac, epoch in self._epochs.items():
+                self.token(mac, epoch)
         return self._owners.get(token)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from provd.config.settings import Settings
 
 DEFAULT_PATH = Path("/etc/provd/provd.toml")
 ENVIRONMENT = "PROVD_"
+_TOML_LINE = re.compile(r"\(at line (\d+),")
+_LONGEST = 300
 _RESERVED = {"PROVD_CONFIG", "PROVD_SHARED", "PROVD_UPDATE_GOLDEN"}
 
 
@@ -70,7 +73,11 @@ def _merge_file(merged: _Merged, file: Path) -> None:
     except UnicodeDecodeError as error:
         raise ConfigError(f"cannot be read: {error}", str(file)) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not TOML: {error}", str(file)) from None
+        place = _TOML_LINE.search(str(error))
+        line = int(place[1]) if place else text.count("\n") + 1
+        raise ConfigError(f"not TOML: {str(error)[:_LONGEST]}", f"{file}:{line}") from None
+    except RecursionError:
+        raise ConfigError("not TOML: brackets inside brackets without end", str(file)) from None
     lines = lines_by_key(text)
     _deep(merged, merged.values, document, (), lambda steps: f"{file}:{line_of(lines, steps)}")
 

@@ -9,9 +9,20 @@ from pathlib import Path
 from typing import Literal, Self
 
 from netaddr import IPNetwork
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from provd.config.values import Duration, Endpoint, IPv4, ListenOn, Network, Pool, range_bounds
+from provd.config.values import (
+    INFINITE_SECONDS,
+    Duration,
+    Endpoint,
+    IPv4,
+    ListenOn,
+    Network,
+    Network4,
+    Pool,
+    range_bounds,
+)
+from provd.dhcp.subnet import NOT_AMONG_OPTIONS
 
 
 class Section(BaseModel):
@@ -44,41 +55,56 @@ class DatabaseSection(Section):
 
     url: str = Field(default="sqlite", description="sqlite (= state_dir/provd.db) or postgresql://provd@db/provd")
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.url != "sqlite" and not self.url.startswith(("sqlite:///", "postgresql://")):
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        if url != "sqlite" and not url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError('url must be "sqlite", "sqlite:///FILE" or "postgresql://…"')
-        return self
+        return url
 
 
 class DhcpSubnet(Section):
     """One network that addresses are given out on."""
 
-    network: Network = Field(description="relayed requests match by giaddr / option 82 link selection")
+    network: Network4 = Field(description="relayed requests match by giaddr / option 82 link selection")
     pools: tuple[Pool, ...] = Field(default=(), description="ranges of addresses to give out; none: reservations only")
     routers: tuple[IPv4, ...] = Field(default=(), description="option 3")
     dns: tuple[IPv4, ...] = Field(default=(), description="option 6")
     ntp: tuple[IPv4, ...] = Field(default=(), description="option 42")
     domain: str = Field(default="", description="option 15")
-    lease: Duration = Field(default=3600, description='option 51; "infinite" is possible')
+    lease: Duration = Field(default=3600, ge=1, le=INFINITE_SECONDS, description='option 51; "infinite" is possible')
     probe: bool = Field(default=True, description="ARP before offering, for a client without an address")
     options: dict[str, str] = Field(
         default={},
         description='further options by code, for whoever asks: { "119" = "hex:…", "44" = "ip:…" }',
     )
 
-    @model_validator(mode="after")
-    def _inside(self) -> Self:
-        network = IPNetwork(self.network)
-        for pool in self.pools:
+    @field_validator("pools")
+    @classmethod
+    def _inside(cls, pools: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "network" not in info.data:
+            return pools  # what is wrong with the network is said already
+        network = IPNetwork(info.data["network"])
+        before = ""
+        for pool in sorted(pools, key=range_bounds):
             first, last = range_bounds(pool)
             if first < network.first or last > network.last:
-                raise ValueError(f"pool {pool} is not inside {self.network}")
-        for code, value in self.options.items():
-            if not code.isdigit() or not 1 <= int(code) <= 254:
+                raise ValueError(f"pool {pool} is not inside {network}")
+            if before and range_bounds(before)[1] >= first:
+                raise ValueError(f"pools {before} and {pool} overlap")
+            before = pool
+        return pools
+
+    @field_validator("options")
+    @classmethod
+    def _permitted(cls, options: dict[str, str]) -> dict[str, str]:
+        for code, value in options.items():
+            if not (code.isascii() and code.isdigit()) or not 1 <= int(code) <= 254:
                 raise ValueError(f"option {code!r} is not a code from 1 to 254")
+            if int(code) in NOT_AMONG_OPTIONS:
+                raise ValueError(f"option {code} is decided by provd or has a setting of its own")
             option_octets(value)
-        return self
+        return options
 
 
 def option_octets(text: str) -> bytes:
@@ -133,7 +159,7 @@ class TftpSection(Section):
     """Files over TFTP."""
 
     listen: tuple[ListenOn, ...] = Field(default=(Endpoint("0.0.0.0", 69),), description="[] turns TFTP off")
-    networks: tuple[Network, ...] = Field(default=(), description="whose requests are answered; none named: all")
+    networks: tuple[Network4, ...] = Field(default=(), description="whose requests are answered; none named: all")
     transfers_per_client: int = Field(
         default=4, ge=1, le=2000, description="at a time; more of one address wait. Raise it for phones behind a NAT"
     )

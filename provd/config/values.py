@@ -96,6 +96,17 @@ def _network(value: str) -> str:
 Network = Annotated[str, AfterValidator(_network)]
 
 
+def _network4(value: str) -> str:
+    network = _network(value)
+    if ":" in network:
+        raise ValueError(f"{value!r} is not an IPv4 network")
+    return network
+
+
+Network4 = Annotated[str, AfterValidator(_network4)]
+"""For what speaks IPv4 only: DHCP and TFTP."""
+
+
 def range_bounds(text: str) -> tuple[int, int]:
     """First and last address of ``a-b``, ``a`` or ``network/len``. Raises ValueError."""
     try:

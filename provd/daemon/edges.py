@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from provd.dhcp.engine import DhcpEngine
 from provd.dhcp.lease import Lease
 from provd.dhcp.server import DhcpServer
 from provd.domain.records import Reservation
+from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer, tls_context
 from provd.http.proxies import TrustedProxies
 from provd.tftp.server import Limits, TftpServer
@@ -46,31 +48,43 @@ class Edges:
         self.engine = engine
         self.tftp: TftpServer | None = None
         self.phones: PhoneServer | None = None
-        self.listeners: list[Listener] = []
+        self._opened: list[Listener] = []
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """What is served where, at this moment."""
+        section = self._settings.dhcp
+        dhcp = [("dhcp", f"{name} ({section.mode})") for name in section.interfaces] if section.mode != "off" else []
+        return dhcp + self._opened
 
     async def open(self) -> None:
         """Open everything that the settings name."""
         phones, tftp = self._settings.phones, self._settings.tftp
         core = self._core
         core.holders.ask = self.dhcp.holder
-        if self.serves_dhcp:
-            self.dhcp.open()
-            self.listeners += [
-                ("dhcp", f"{name} ({self._settings.dhcp.mode})") for name in self._settings.dhcp.interfaces
-            ]
+        # Also where its mode is "off": a reload may change that.
+        self.dhcp.open()
         if tftp.listen:
             await self._open_tftp()
         if phones.listen or phones.tls_listen:
             self.phones = PhoneServer(
-                core.boot, emit=core.emit, clock=core.clock, proxies=TrustedProxies(phones.trusted_proxies)
+                core.boot,
+                emit=core.emit,
+                clock=core.clock,
+                proxies=TrustedProxies(phones.trusted_proxies),
+                limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)
-                self.listeners.append(("http", f"{opened[0]}:{opened[1]}"))
+                self._opened.append(("http", f"{opened[0]}:{opened[1]}"))
             tls = tls_context(Path(phones.tls_certificate), Path(phones.tls_key)) if phones.tls_listen else None
             for endpoint in phones.tls_listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port, tls)
-                self.listeners.append(("https", f"{opened[0]}:{opened[1]}"))
+                self._opened.append(("https", f"{opened[0]}:{opened[1]}"))
+
+    def note(self, name: str, address: str) -> None:
+        """A listener that is opened elsewhere."""
+        self._opened.append((name, address))
 
     async def close(self, grace: float) -> None:
         """Take nothing new, let what is in hand finish within ``grace`` seconds, close."""
@@ -79,8 +93,7 @@ class Edges:
             closing.append(self.tftp.close(grace))
         if self.phones is not None:
             closing.append(self.phones.close(grace))
-        if self.serves_dhcp:
-            self.dhcp.close()
+        self.dhcp.close()
         await asyncio.gather(*closing)
 
     def reserved(self, added: Reservation | None, removed: Reservation | None) -> None:
@@ -105,18 +118,13 @@ class Edges:
             self._core.emit,
             self._core.clock,
             listen=[(endpoint.host, endpoint.port) for endpoint in section.listen],
-            limits=Limits(per_client=section.transfers_per_client),
+            limits=Limits(per_client=section.transfers_per_client, total=share_of_descriptors(Limits().total, 4)),
             networks=[ipaddress.IPv4Network(network) for network in section.networks],
         )
         server.open()
         await server.start()
         self.tftp = server
-        self.listeners += [("tftp", f"{host}:{port}") for host, port in server.addresses]
-
-    @property
-    def serves_dhcp(self) -> bool:
-        """Whether the DHCP server runs, if only to observe."""
-        return self._settings.dhcp.mode != "off"
+        self._opened += [("tftp", f"{host}:{port}") for host, port in server.addresses]
 
     def counters(self) -> Iterator[tuple[str, str, Values]]:
         """Sources of metrics: name, meaning and values of each edge's counters."""
@@ -128,6 +136,12 @@ class Edges:
     def lease_usage(self) -> Mapping[str, float]:
         """Addresses in use, by subnet."""
         return {name: float(used) for name, (used, _) in self.engine.usage().items()}
+
+
+def share_of_descriptors(wanted: int, part: int) -> int:
+    """So many connections or transfers, or what fits into this part of our file descriptors."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if limit == resource.RLIM_INFINITY else max(1, min(wanted, limit // part))
 
 
 def _fields(stats: object) -> Mapping[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import itertools
 import os
@@ -17,7 +18,7 @@ from provd.app.admin import Admin
 from provd.app.zones import zone
 from provd.base.clock import Clock, SystemClock
 from provd.base.errors import ConfigError, ProvdError
-from provd.base.facts.daemon import Ready, Reloaded, ReloadFailed, Stopped, Stopping
+from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
 from provd.config.load import load
 from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
@@ -52,6 +53,7 @@ class Service:
         self._began = self._clock.now()
         self._stop = asyncio.Event()
         self._reason = ""
+        self._descriptors_told = 0.0
         self._manager = ServiceManager(os.environ)
         self._readers = Readers(settings.server, self._clock)
         self._emit = self._readers.emit
@@ -59,6 +61,7 @@ class Service:
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
         self._more_files()
+        asyncio.get_running_loop().set_exception_handler(self._unhandled)
         rendered = self._readers.metrics.rendered
         core = Core(self._settings, self._clock, self._emit, watched=lambda renderer: TimedRenderer(renderer, rendered))
         try:
@@ -79,6 +82,18 @@ class Service:
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
+    def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody caught is a fact, not a text on standard error; the loop goes on in either case."""
+        now, error = self._clock.now(), context.get("exception")
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            if now >= self._descriptors_told + 60:
+                self._descriptors_told = now
+                limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+                self._emit(OutOfDescriptors(at=now, reason=str(error.strerror), limit=limit))
+            return
+        reason = repr(error) if error is not None else str(context.get("message", ""))
+        self._emit(InternalError(at=now, where=_place_of(error), reason=reason))
+
     def stop(self, reason: str) -> None:
         """Begin to end."""
         self._reason = reason
@@ -89,7 +104,7 @@ class Service:
         edges = Edges(core)
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
-        addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved) if edges.serves_dhcp else None
+        addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
             fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
         )
@@ -108,16 +123,14 @@ class Service:
             await control.listen(self._settings.server.control_path)
             for endpoint in self._settings.api.listen:
                 opened = await page.listen(endpoint.host, endpoint.port)
-                edges.listeners.append(("page", f"{opened[0]}:{opened[1]}"))
+                edges.note("page", f"{opened[0]}:{opened[1]}")
             self._ready(core, edges, views)
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
         finally:
             keeping.cancel()
-            await edges.close(GRACE)
-            await control.close()
-            await page.close()
+            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
             core.fleet.flush(self._clock.now())
 
     def _ready(self, core: Core, edges: Edges, views: DaemonViews) -> None:
@@ -139,7 +152,7 @@ class Service:
         # What was loaded stays: the collector need not walk ten thousand devices again and again.
         gc.freeze()
         # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
-        gc.set_threshold(20_000, 50, 50)
+        gc.set_threshold(50_000, 20, 100)
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)
 
@@ -225,6 +238,17 @@ def changes(old: Settings, new: Settings) -> list[str]:
             f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key)
         ]
     return found
+
+
+def _place_of(error: BaseException | None) -> str:
+    """``module:line`` of the innermost of our own frames that the exception went through."""
+    place, frame = "event loop", error.__traceback__ if error is not None else None
+    while frame is not None:
+        module = frame.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("provd."):
+            place = f"{module}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    return place
 
 
 def _applies(name: str) -> bool:

@@ -24,6 +24,10 @@ from provd.dhcp.states import State, Verdict, judge, state_of
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
 from provd.dhcp.table import LeaseTable
 
+_TOO_LATE = 10.0
+"""Seconds after which an ACK that waited for the disk is not sent any more: the lease would end before its client
+thinks so (RFC 2131 section 4.4.1 lets it count from its last REQUEST)."""
+
 
 class DhcpEngine:
     """All of DHCP but input and output. ``leases`` are those that were stored; ``own`` our addresses anywhere."""
@@ -133,6 +137,8 @@ class DhcpEngine:
             if then is None or binding.pending is not persist:
                 continue  # nobody waits, or the client has released or declined it meanwhile
             table.granted(binding, lease)
+            if now - lease.starts > _TOO_LATE:
+                continue  # the client has asked again meanwhile and would count from then; its next REQUEST is quick
             effects.append(then)
             fact = facts.DhcpAck(
                 at=now,

@@ -35,8 +35,13 @@ _LARGEST = 2048
 _CONTROL = 64
 _DRAIN = 4096
 """Datagrams taken from one socket at a time."""
-_SLICE = 128
-"""Datagrams worked on at a time: about two milliseconds."""
+_TRY_AGAIN = 2.0
+"""Seconds until a socket that could not be opened is tried again."""
+_SLICE = 256
+"""Datagrams worked on between two looks at the clock."""
+_TURN = 0.03
+"""Seconds, about, that DHCP may take in one turn of the loop: in a storm a phone without an address comes first, for
+all its retransmissions would come on top; the others wait no longer than that."""
 
 
 @dataclass(slots=True)
@@ -83,6 +88,7 @@ class DhcpServer:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
         self._close_watch = _nothing
+        self._again: asyncio.TimerHandle | None = None
 
     # --- life
 
@@ -104,8 +110,9 @@ class DhcpServer:
         for name in list(self._wires):
             self._drop(name)
         self._waiting.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._again):
+            if timer is not None:
+                timer.cancel()
 
     def reload(self, settings: DhcpSettings, reservations: Sequence[ReservedAddress]) -> None:
         """Take new settings; leases stay, sockets are opened anew only where they changed."""
@@ -113,6 +120,9 @@ class DhcpServer:
         if ports != (self._settings.server_port, self._settings.client_port) or settings.mode is Mode.OFF:
             for name in list(self._wires):
                 self._drop(name)
+        if settings.mode is Mode.OFF:
+            self._close_watch()
+            self._close_watch = _nothing
         was_off = self._settings.mode is Mode.OFF
         self._settings = settings
         self._engine.reconfigure(settings, reservations, self._clock.now())
@@ -157,6 +167,8 @@ class DhcpServer:
             wire = Wire(self._network, self._settings, name, None if plain else info)
         except ConfigError as error:
             self._degraded(name, str(error))
+            # What stands in the way (a program that has the port) may go without the kernel telling us.
+            self._again = self._again or self._loop.call_later(_TRY_AGAIN, self._retry)
             return
         self._wires[name] = wire
         self._loop.add_reader(wire.udp.fileno(), self._readable, wire)
@@ -164,6 +176,10 @@ class DhcpServer:
             self._degraded(name, f"answers are broadcast, addresses not probed: {wire.raw_refused}")
         elif self._broken.pop(name, None) is not None:
             self._sink(Recovered(at=self._clock.now(), part=f"dhcp {name}"))
+
+    def _retry(self) -> None:
+        self._again = None
+        self.refresh()
 
     def _degraded(self, name: str, reason: str) -> None:
         if self._broken.get(name) != reason:
@@ -229,24 +245,27 @@ class DhcpServer:
             self._sink(DhcpOverrun(at=now, dropped=count))
 
     def _work(self) -> None:
-        """Work on one slice of what waits, then let others run."""
-        waiting, persists = self._waiting, list[Persist]()
-        if len(waiting) <= _SLICE:
-            self._waiting = {}
-            batch = list(waiting.values())
-        else:
-            batch = [waiting.pop(key) for key in list(itertools.islice(waiting, _SLICE))]
-        now = self._clock.now()
-        for one in batch:
-            try:
-                self._one(one, now, persists)
-            except Exception as error:  # noqa: BLE001 - one client's message must not end the service of all
-                self._sink(InternalError(at=now, where="dhcp.server", reason=repr(error)))
+        """Work on what waits for one turn, then let others run."""
+        until = self._clock.now() + _TURN
+        persists: list[Persist] = []
+        while self._waiting and (now := self._clock.now()) < until:
+            for one in self._slice():
+                try:
+                    self._one(one, now, persists)
+                except Exception as error:  # noqa: BLE001 - one client's message must not end the service of all
+                    self._sink(InternalError(at=now, where="dhcp.server", reason=repr(error)))
         self._submit(persists)
         self._arm()
         self._working = bool(self._waiting)
         if self._working:
             self._loop.call_soon(self._work)
+
+    def _slice(self) -> list[_Waiting]:
+        waiting = self._waiting
+        if len(waiting) <= _SLICE:
+            self._waiting = {}
+            return list(waiting.values())
+        return [waiting.pop(key) for key in list(itertools.islice(waiting, _SLICE))]
 
     def _one(self, waiting: _Waiting, now: float, persists: list[Persist]) -> None:
         wire, data, source, control = waiting

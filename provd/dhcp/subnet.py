@@ -73,7 +73,7 @@ class Subnet:
             raise ConfigError(f"{where}: a lease of {self.lease} seconds")
         if (self.t1 or self.t2) and not 0 < self.t1 < self.t2 < self.lease:
             raise ConfigError(f"{where}: t1 < t2 < lease is not so (RFC 2131 section 4.4.5)")
-        if refused := sorted((SERVER_ONLY | {43, *_OWN_FIELDS}) & set(self.options)):
+        if refused := sorted(NOT_AMONG_OPTIONS & set(self.options)):
             raise ConfigError(f"{where}: option {refused[0]} is not set among `options`")
 
     def __contains__(self, address: int) -> bool:
@@ -108,8 +108,8 @@ class Subnet:
         return {int(code): value for code, value in (found | dict(self.options)).items()}
 
 
-_OWN_FIELDS = frozenset({1, 3, 6, 15, 42, 121, 249})
-"""Options that have a setting of their own."""
+NOT_AMONG_OPTIONS = SERVER_ONLY | {1, 3, 6, 15, 42, 43, 121, 249}
+"""Options that the engine decides, that have a setting of their own, or that mean nothing without a vendor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,9 @@ class LinuxNetwork:
 
     def udp(self, interface: str | None, address: str, port: int) -> socket.socket:
         """A UDP socket that broadcasts and reports destinations. Raises ConfigError."""
-        return udp_socket(interface, address, port, broadcast=True, rcvbuf=_RECEIVE_BUFFER, pktinfo=True)
+        return udp_socket(
+            interface, address, port, broadcast=True, rcvbuf=_RECEIVE_BUFFER, pktinfo=True, exclusive=True
+        )
 
     def frames(self, interface: str) -> socket.socket:
         """A socket that sends Ethernet frames. Raises ConfigError."""

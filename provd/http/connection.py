@@ -51,7 +51,7 @@ class Limits:
     body: float = 30.0
     answer: float = 30.0
     sweep: float = 1.0
-    per_address: int = 64
+    per_address: int = 256
     total: int = 10_000
     body_octets: int = 1 << 20
 
@@ -152,6 +152,11 @@ class Connections:
             peer, _, text = slow.partition(" ")
             self.emit(SlowPeersCut(at=self.clock.now(), count=self._slow, peer=peer, phase=text))
             self._slow, self._slow_told = 0, now
+
+    def abort(self) -> None:
+        """Close every connection at once."""
+        for connection in tuple(self._open):
+            connection.abort()
 
     def _tell_limit(self, peer: str, limit: int) -> None:
         now = self.clock.now()

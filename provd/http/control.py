@@ -115,10 +115,10 @@ class ControlServer:
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
         self._path = path
 
-    async def close(self) -> None:
-        """Let operations in hand finish, end the tails and remove the socket."""
+    async def close(self, grace: float = 5.0) -> None:
+        """Let operations in hand finish within ``grace`` seconds, end the tails and remove the socket."""
         if self._running:
-            await asyncio.wait(self._running, timeout=5.0)
+            await asyncio.wait(self._running, timeout=grace)
         for tail in self._tails:
             tail.cancel()
         if self._runner is not None:

@@ -8,6 +8,7 @@ connections; who got which file is told by the file service.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from functools import partial
 from pathlib import Path
@@ -98,7 +99,10 @@ class PhoneServer:
         self._listeners.clear()
         if self._protocols is not None:
             self._protocols.pre_shutdown()
-            await self._protocols.shutdown(grace)
+            # aiohttp takes the time twice: for what is in hand, and for what it then cancels.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._protocols.shutdown(grace), grace)
+            self._connections.abort()
             self._protocols = None
         if self._sweeper is not None:
             self._sweeper.cancel()

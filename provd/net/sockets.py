@@ -32,17 +32,20 @@ def udp_socket(
     broadcast: bool = False,
     rcvbuf: int = 0,
     pktinfo: bool = False,
+    exclusive: bool = False,
 ) -> socket.socket:
     """A bound, non-blocking IPv4 UDP socket; on ``interface`` only, if one is named.
 
     ``rcvbuf`` is octets (0 = the system's default); it is asked for beyond ``net.core.rmem_max`` where the privilege
-    allows. ``pktinfo`` makes ``recvmsg`` tell the address and interface each datagram came to. Raises ConfigError.
+    allows. ``pktinfo`` makes ``recvmsg`` tell the address and interface each datagram came to. ``exclusive`` refuses a
+    port that another program has; without it both would have it, and each some of the datagrams. Raises ConfigError.
     """
     what = f"UDP {address}:{port}" + (f" on {interface}" if interface else "")
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.settimeout(0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not exclusive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if interface:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
         if broadcast:

@@ -43,7 +43,7 @@ class Timeline:
         self._facts = facts
         self._total = total
         self._held = 0
-        self._by_mac: OrderedDict[Mac, deque[Fact]] = OrderedDict()
+        self._by_mac: OrderedDict[Mac, list[Fact]] = OrderedDict()
         self._warnings: deque[Fact] = deque(maxlen=warnings)
 
     def __call__(self, facts: Sequence[Fact]) -> None:
@@ -79,10 +79,14 @@ class Timeline:
     def _remember(self, mac: Mac, fact: Fact) -> None:
         held = self._by_mac.get(mac)
         if held is None:
-            held = self._by_mac[mac] = deque(maxlen=self._facts)
+            # A list: most devices have a handful of facts, and a deque sets out with room for sixty-four.
+            held = self._by_mac[mac] = []
         else:
             self._by_mac.move_to_end(mac)
-        self._held += len(held) < self._facts
+        if len(held) < self._facts:
+            self._held += 1
+        else:
+            del held[0]
         held.append(fact)
         while len(self._by_mac) > self._devices or (self._held > self._total and len(self._by_mac) > 1):
             _, forgotten = self._by_mac.popitem(last=False)

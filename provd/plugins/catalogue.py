@@ -37,12 +37,14 @@ class PluginCatalogue:
     """Implements :class:`provd.app.ports.Catalogue`.
 
     ``folders`` hold one folder per plugin; a plugin of a later one takes the place of the same id in an earlier one.
-    Firmware and other files of the operator lie in ``state_dir/firmware/<plugin>/``.
+    Firmware and other files of the operator lie in ``state_dir/firmware/<plugin>/``, templates that outrank the
+    plugin's in ``state_dir/overrides/<plugin>/``.
     """
 
     def __init__(self, folders: Iterable[Path], state_dir: Path, clock: Clock, facts: FactSink) -> None:
         self._folders = tuple(folders)
         self._firmware = state_dir / "firmware"
+        self._overrides = state_dir / "overrides"
         self._clock = clock
         self._facts = facts
         self._blobs = Blobs(state_dir)
@@ -111,7 +113,7 @@ class PluginCatalogue:
     def _take(self, folder: Path, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
         name = folder.name
         try:
-            plugin = _Plugin(load(folder), folder, _digest(folder))
+            plugin = _Plugin(load(folder), folder, _digest(folder, self._overrides / name))
         except PluginError as error:
             # The one that was in force until now, else the one of an earlier folder, else none.
             known = before.get(name)
@@ -136,15 +138,18 @@ class PluginCatalogue:
             self._facts(PluginLoaded(at=now, plugin=key, version=manifest.version, models=models, folder=folder))
 
 
-def _digest(folder: Path) -> str:
+def _digest(folder: Path, overrides: Path) -> str:
     """Over everything that decides what devices get: the manifest and the templates. Raises PluginError."""
     digest = hashlib.sha256(str(folder).encode())
-    templates = folder / "templates"
     try:
-        for path in (folder / MANIFEST, *sorted(path for path in templates.rglob("*") if path.is_file())):
+        for path in (folder / MANIFEST, *_files(folder / "templates"), *_files(overrides)):
             content = path.read_bytes()
-            digest.update(f"\0{path.relative_to(folder)}\0{len(content)}\0".encode())
+            digest.update(f"\0{path}\0{len(content)}\0".encode())
             digest.update(content)
     except OSError as error:
         raise PluginError(f"{folder}: {error.strerror}") from None
     return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -45,10 +45,10 @@ def test_a_short_key_is_refused():
 def test_the_book_knows_the_owner_of_the_latest_token_only():
     tokens = Tokens(b"k" * 32)
     book = TokenBook(tokens)
-    old = book.keep(ME, 0)
-    assert book.keep(ME, 0) == old
+    old = book.token(ME, 0)
+    assert book.token(ME, 0) == old
     assert book.owner(old) == ME
-    new = book.keep(ME, 1)
+    new = book.token(ME, 1)
     assert (book.owner(old), book.owner(new)) == (None, ME)
     book.drop(ME)
     book.drop(ME)

@@ -48,9 +48,9 @@ class FailingSync:
 
     def strike(self, daemon: Daemon) -> None:
         inject = "inject=fsync,fdatasync:error=EIO"
+        strace = [program("strace"), "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", inject]
         self._strace = subprocess.Popen(
-            [program("strace"), "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", inject]
-            + ["-p", str(daemon.pid)],
+            [*strace, "-p", str(daemon.pid)],
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -212,6 +212,9 @@ def test_perfdhcp_loses_nothing_through_its_relay(bed: Bed, tmp_path: Path) -> N
             "2000",
             "-p",
             "4",
+            # what is in flight at the end of the period may still come back
+            "-W",
+            "1000000",
             "-x",
             "i",
             "10.77.0.1",

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -147,14 +148,19 @@ class Daemon:
     def wait_for_notice(self, text: str, timeout: float = 10) -> str:
         """The next message to the service manager that holds ``text``."""
         assert self._notify is not None
-        self._notify.settimeout(timeout)
-        while True:
-            try:
+        assert self.process is not None
+        self._notify.settimeout(0.2)
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            ended = self.process.poll() is not None
+            with contextlib.suppress(TimeoutError):
                 notice = self._notify.recv(4096).decode()
-            except TimeoutError:
-                raise AssertionError(f"no {text!r} for the service manager:\n" + "\n".join(self.log[-60:])) from None
-            if text in notice:
-                return notice
+                if text in notice:
+                    return notice
+                continue
+            if ended:
+                break
+        raise AssertionError(f"no {text!r} for the service manager:\n" + "\n".join(self.log[-60:]))
 
     def _close_notify(self) -> None:
         if self._notify is not None:

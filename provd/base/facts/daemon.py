@@ -101,6 +101,21 @@ class Recovered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfDescriptors(Fact):
+    """A connection could not be accepted because this process has no file descriptor left; new connections wait for a
+    second, everything else goes on. Told at most once a minute.
+
+    Do: raise the limit (``LimitNOFILE=`` of the service), or look for the host that opens so many connections.
+    """
+
+    ID: ClassVar[str] = "OUT-OF-DESCRIPTORS"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    reason: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InternalError(Fact):
     """A handler met something it was not made for; that one request was dropped and the daemon goes on.
 

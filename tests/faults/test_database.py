@@ -1,0 +1,153 @@
+"""A database file that was damaged, and a database server that goes away: the daemon starts, tells and serves."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.test_kill import acknowledged
+from tests.kit.daemon import Daemon, lan_config
+from tests.kit.lan import PHONE, Lan, leases_of
+from tests.storage.conftest import PostgresServer
+
+pytestmark = [pytest.mark.root, pytest.mark.fault]
+
+SOON = 1.2
+SECOND_RELAY = "10.77.31.254"
+"""An address of the client side that no phone of these tests gets."""
+
+
+def stopped_with_a_fleet(lan: Lan, daemon: Daemon, count: int) -> dict[str, str]:
+    """Leases and devices of ``count`` phones in a database that nobody uses any more."""
+    with daemon:
+        given = {str(lan.lease(mac)): mac for mac in (f"805ec01{number:05x}" for number in range(count))}
+        assert daemon.stop() == 0
+    return given
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_octets_in_the_file_do_not_keep_it_from_serving(seed: int, lan: Lan, tmp_path: Path) -> None:
+    daemon = Daemon(lan_config(lan.bed, tmp_path / "state"), tmp_path, bed=lan.bed)
+    stopped_with_a_fleet(lan, daemon, 60)
+    path, chance = tmp_path / "state" / "provd.db", random.Random(seed)
+    octets = bytearray(path.read_bytes())
+    for _ in range(40):
+        start = chance.randrange(len(octets))
+        octets[start : start + 200] = chance.randbytes(200)
+    path.write_bytes(octets)
+    with daemon:
+        assert any("STORE-REPLACED" in line or "STORE-ROW-SKIPPED" in line for line in daemon.log)
+        phone = lan.boots()
+        daemon.kill()
+        daemon.start()
+        assert leases_of(daemon)[phone] == PHONE
+
+
+def test_a_hundred_and_one_bad_rows_cost_themselves(lan: Lan, tmp_path: Path) -> None:
+    daemon = Daemon(lan_config(lan.bed, tmp_path / "state"), tmp_path, bed=lan.bed)
+    given = stopped_with_a_fleet(lan, daemon, 120)
+    database = sqlite3.connect(tmp_path / "state" / "provd.db")
+    database.execute("UPDATE device SET state = 'levitating' WHERE rowid <= 50")
+    database.execute("UPDATE device SET vendor = CAST(x'ff00fe' AS TEXT) WHERE rowid BETWEEN 51 AND 101")
+    database.execute(
+        "UPDATE lease SET mac = x'00', expires = 'soon' WHERE rowid IN (SELECT rowid FROM lease LIMIT 101)"
+    )
+    database.commit()
+    database.close()
+    with daemon:
+        told = [line for line in daemon.log if "STORE-ROW-SKIPPED" in line]
+        assert sorted(line.partition("rows=")[2].split()[0] for line in told) == ["101", "101"]
+        left = leases_of(daemon)
+        assert len(left) == 19
+        assert left.items() <= given.items()
+        for ip, mac in left.items():
+            assert lan.renew(ip, mac) == ip
+        lan.boots()
+        # Those whose rows are gone get an address again, and nobody's.
+        again = {str(lan.lease(mac)) for mac in set(given.values()) - set(left.values())}
+        assert len(again) == 101
+        assert not again & left.keys()
+
+
+# -- PostgreSQL --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    if not Path("/usr/lib/postgresql/15/bin/initdb").exists():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("PostgreSQL 15 is not installed")
+    # A short path: socket names are limited to 107 octets, and pytest's folders are closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="provd-pg-"))
+    server = PostgresServer(folder)
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+def wait_for_lines(file: Path, count: int, daemon: Daemon) -> None:
+    """Until the crowd has written so many more lines than it had."""
+    wanted = file.read_bytes().count(b"\n") + count
+    deadline = time.monotonic() + 10
+    while file.read_bytes().count(b"\n") < wanted:
+        assert time.monotonic() < deadline, "\n".join(daemon.log[-40:])
+        daemon.drain()
+
+
+@pytest.mark.peer
+def test_phones_boot_on_postgresql_also_after_its_restart(postgres: PostgresServer, lan: Lan, tmp_path: Path) -> None:
+    postgres.execute("CREATE DATABASE provd")
+    url = f'[database]\nurl = "{postgres.url("provd")}"\n'
+    with Daemon(lan_config(lan.bed, tmp_path / "state", sections=url), tmp_path, bed=lan.bed) as daemon:
+        phone = lan.boots()
+        assert not (tmp_path / "state" / "provd.db").exists()
+        with (tmp_path / "acks").open("wb") as acks:
+            crowd = lan.bed.python(
+                lan.bed.client,
+                *["-m", "tests.kit.dhcp_load", lan.bed.server_ip, SECOND_RELAY, "0", "48000", "4"],
+                stdout=acks,
+                stderr=subprocess.DEVNULL,
+            )
+            wait_for_lines(tmp_path / "acks", 200, daemon)
+            postgres.stop()
+            daemon.wait_for("DEGRADED")
+            daemon.wait_for("DHCP-NOT-STORED")
+            assert lan.renew(phone, seconds=SOON) is None
+            assert lan.http(f"{PHONE}.cfg", phone) == lan.tftp(f"{PHONE}.cfg", phone) != b""
+            postgres.start()
+            daemon.wait_for("RECOVERED")
+            wait_for_lines(tmp_path / "acks", 400, daemon)
+            assert lan.renew(phone) == phone
+            # And once more, too quick to be noticed by anything but the writer.
+            postgres.stop()
+            postgres.start()
+            wait_for_lines(tmp_path / "acks", 600, daemon)
+            assert crowd.poll() is None
+            daemon.kill()
+            crowd.kill()
+            crowd.wait()
+        daemon.start()
+        held = leases_of(daemon)
+    given = acknowledged(tmp_path / "acks")
+    assert len(given) >= 600
+    assert {ip: held.get(ip) for ip in given} == given
+    assert held[phone] == PHONE
+    assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
+
+
+@pytest.mark.peer
+def test_a_postgresql_that_is_not_there_is_said_in_a_sentence(lan: Lan, tmp_path: Path) -> None:
+    url = f'[database]\nurl = "postgresql://provd@/provd?host={tmp_path}"\n'
+    daemon = Daemon(lan_config(lan.bed, tmp_path / "state", sections=url), tmp_path, bed=lan.bed)
+    ended = daemon.provd("serve", check=False)
+    assert ended.returncode == 1
+    assert "postgresql://provd@" in ended.stderr
+    assert ended.stderr.count("\n") == 1
