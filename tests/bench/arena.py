@@ -183,7 +183,11 @@ class Arena(Bed):
         served = cpu_of(server.pid) if server else 0.0
         began = time.perf_counter()
         program = subprocess.Popen(
-            self.client_command(*command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            self.client_command(*command),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         self._favour(program.pid)
         try:

@@ -137,7 +137,7 @@ class Provd:
         place = self.folder / "notify"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
             notices.bind(str(place))
-            notices.setblocking(False)
+            notices.settimeout(0)
             run = ("-m", "provd", "serve") if not self._settings.profile else ("-m", "tests.bench.profiled", "serve")
             environment = {"NOTIFY_SOCKET": str(place), "PROVD_BENCH_PROFILE": self._settings.profile}
             server = arena.start(PYTHON, *run, "--config", self.config, name=name, **environment)

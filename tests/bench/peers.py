@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from provd.base.clock import SystemClock
 from tests.bench.arena import POOL, SERVER, Arena, Server, missing, pool_address
 
 HALF = 1800
@@ -20,7 +21,7 @@ FILES_URL = f"http://{SERVER}/provision"
 
 @dataclass(frozen=True)
 class Fleet:
-    """Leases that are there already: phone k has the MAC ``prefix`` + ``first`` + k and the k-th address of the pool."""
+    """Leases that are there already: phone k has MAC ``prefix`` + ``first`` + k and the k-th address of the pool."""
 
     leases: int = 0
     prefix: int = 0x0A7700
@@ -53,7 +54,7 @@ class Peer:
 def kea(arena: Arena, fleet: Fleet) -> Server:
     """memfile: appended to a file before the answer, not synced. Relayed clients only, so plain UDP sockets."""
     room = arena.room("kea")
-    expire = int(time.time()) + HALF
+    expire = int(SystemClock().now()) + HALF
     with (room / "leases.csv").open("w") as file:
         file.write(
             "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
@@ -89,7 +90,7 @@ def kea(arena: Arena, fleet: Fleet) -> Server:
 def dhcpd(arena: Arena, fleet: Fleet) -> Server:
     """Synced to the disk before every answer; without its ping check."""
     room = arena.room("dhcpd")
-    now = time.time()
+    now = SystemClock().now()
     starts, ends = (time.strftime("%w %Y/%m/%d %H:%M:%S", time.gmtime(now + d)) for d in (-HALF, HALF))
     with (room / "leases").open("w") as file:
         file.write("authoring-byte-order little-endian;\n")
@@ -114,7 +115,7 @@ def dhcpd(arena: Arena, fleet: Fleet) -> Server:
 def dnsmasq(arena: Arena, fleet: Fleet) -> Server:
     """Writes its whole lease file anew; without its ping check."""
     room = arena.room("dnsmasq")
-    expires = int(time.time()) + HALF
+    expires = int(SystemClock().now()) + HALF
     with (room / "leases").open("w") as file:
         for k in range(fleet.leases):
             file.write(f"{expires} {fleet.colons(k)} {pool_address(k)} * 01:{fleet.colons(k)}\n")

@@ -38,7 +38,18 @@ def wrk(arena: Arena, server: Server, port: int, *words: object, seconds: float,
     script = Path(__file__).with_name("fleet.lua")
     header = ("-H", "Connection: close") if close else ()
     output = arena.load(
-        *("wrk", "-t1", "-c64", f"-d{seconds:g}s", "--latency", *header, "-s", script, f"http://{SERVER}:{port}/", "--"),
+        *(
+            "wrk",
+            "-t1",
+            "-c64",
+            f"-d{seconds:g}s",
+            "--latency",
+            *header,
+            "-s",
+            script,
+            f"http://{SERVER}:{port}/",
+            "--",
+        ),
         *map(str, words),
         server=server,
     )
@@ -141,9 +152,7 @@ def _newcomers(arena: Arena, reps: int, seconds: float) -> Sequence[Row]:
         for state, row in zip((empty, many), rows, strict=True):
             # Their addresses prove nothing here: such a site hands out its files openly.
             with serving(arena, state, Settings(secrets="open")) as provd:
-                found = wrk(
-                    arena, provd.server, HTTP_PORT, "new", f"{YEALINK:06x}", 100_000, AGENT, seconds=seconds
-                )
+                found = wrk(arena, provd.server, HTTP_PORT, "new", f"{YEALINK:06x}", 100_000, AGENT, seconds=seconds)
                 row.add(OURS, found["rate"])
                 _note(arena, row, OURS, found)
     medians = [row.medians[OURS] for row in rows]

@@ -57,7 +57,9 @@ def _rows(arena: Arena, storm: Storm, reps: int) -> Sequence[Row]:
         row.missing = [PEERS]
     for _ in range(reps):
         with serving(arena, state) as provd:
-            _sample(arena, OURS, storm, row, lost, [provd.server], HTTP_PORT, "", "secret-%n" if storm.known else "ap%m")
+            _sample(
+                arena, OURS, storm, row, lost, [provd.server], HTTP_PORT, "", "secret-%n" if storm.known else "ap%m"
+            )
         if peers:
             with _peers(arena, fleet, folder) as servers:
                 _sample(arena, PEERS, storm, row, lost, servers, NGINX_PORT, "/provision", "# %m")
