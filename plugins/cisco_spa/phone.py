@@ -78,6 +78,7 @@ _NUMBER = re.compile(
     r"Network_Startup_Delay|Interdigit_(?:Long|Short)_Timer|SIP_Port_\d+_|Register_Expires_\d+_"
 )
 _URL = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<server>[^/:]+)?(?::(?P<port>\d+))?(?P<path>/.*)?", re.IGNORECASE)
+_SRV = re.compile(r"([^:|]+):(\d+):p=(\d+)")
 _LINKSYS = re.compile(r"SPA9\d\d|SPA2102|SPA3102|SPA8[08]00|PAP2T?")
 _BY_LOWER_CASE = {name.lower(): name for name in FACTORY}
 
@@ -330,7 +331,7 @@ class Phone:
             user, proxy = get(f"User_ID_{line}_", ""), get(f"Proxy_{line}_", "")
             if not user or not proxy or "No" in {get(f"Line_Enable_{line}_"), get(f"Register_{line}_")}:
                 continue
-            host, _, port = proxy.partition(":")
+            host, port, backup = self._servers(line, proxy)
             own_auth = get(f"Use_Auth_ID_{line}_") == "Yes"
             yield Account(
                 line=line,
@@ -341,7 +342,20 @@ class Phone:
                 auth_username=get(f"Auth_ID_{line}_", "") if own_auth else "",
                 display_name=get(f"Display_Name_{line}_", ""),
                 label=get(f"Short_Name_{line}_", ""),
+                backup_server=backup,
+                transport=get(f"SIP_Transport_{line}_", "UDP").lower(),
             )
+
+    def _servers(self, line: int, proxy: str) -> tuple[str, str, str]:
+        """Host, port and second server of a proxy, which may bring its own SRV records."""
+        host, _, rest = proxy.partition(":")
+        if not rest.startswith("SRV="):
+            return host, rest, ""
+        if self.settings.get(f"Use_DNS_SRV_{line}_") != "Yes":
+            return "", "", ""
+        records = sorted(_SRV.findall(rest.removeprefix("SRV=")), key=lambda record: int(record[2]))
+        first = records[0] if records else ("", "", "")
+        return first[0], first[1], records[1][0] if len(records) > 1 else ""
 
 
 def _default_rule(model: Model) -> str:

@@ -60,6 +60,7 @@ STAR_CODES = {
 _ELEMENT = re.compile(
     r"<(?P<from>[^:>]*):(?P<to>[^>]*)>|\[(?P<set>[^\]]*)\]|(?P<timer>[SLP]\d+)|(?P<one>[\dx*#.,!])", re.ASCII
 )
+_ADDRESS = re.compile(r"\d{1,3}(?:\*\d{1,3}){3}", re.ASCII)
 
 
 def dial(digits: str, settings: Mapping[str, str], line: int) -> Dialed:
@@ -68,6 +69,8 @@ def dial(digits: str, settings: Mapping[str, str], line: int) -> Dialed:
         code = settings.get(name, stock)
         if code and digits.startswith(code):
             return Dialed("", f"taken by {name} {code}")
+    if settings.get(f"Enable_IP_Dialing_{line}_", "Yes") == "Yes" and _ADDRESS.fullmatch(digits):
+        return Dialed("", "taken for an IP address (Enable_IP_Dialing)")
     plan = settings.get(f"Dial_Plan_{line}_", STOCK_DIAL_PLAN)
     for sequence in plan.strip().removeprefix("(").removesuffix(")").split("|"):
         pattern, replacements, barred = _compiled(sequence)

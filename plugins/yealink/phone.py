@@ -32,7 +32,7 @@ from provd.plugin.phone import (
     Wait,
 )
 
-from .phone_files import RESETS, meaningful_lines, read_config
+from .phone_files import ACCUMULATES, RESETS, meaningful_lines, read_config
 
 OPTION60 = "yealink"
 OPTION55 = (1, 2, 3, 4, 6, 7, 12, 15, 28, 42, 66, 67, 43, 120)
@@ -64,6 +64,8 @@ FIRMWARE = {
 USER_AGENT_WORDS = {"W56P": "W52P", "T49G": "SIP VP-T49G"}
 """A W56P is a W52P base with another handset and runs the same firmware."""
 
+TRANSPORTS = {"0": "udp", "1": "tcp", "2": "tls"}
+
 _INCLUDE = re.compile(
     r'(?:\[(?P<model>[^\]]+)\])?include:config\s+(?:"(?P<quoted>[^"]+)"|<(?P<angle>[^>]+)>|(?P<bare>\S+))'
 )
@@ -83,7 +85,6 @@ class Phone:
         self._name = model.name.replace(" ", "_")
         self._lines = model.lines
         self._common = model.common[0] if model.common else ""
-        self._first_line = int(model.traits.get("first_line", 1))
         usual = f"{model.traits.get('family', 0)}.{model.traits.get('generation', 0) or 84}.0.15"
         self.version = handset.version or FIRMWARE.get(self._name, usual)
         self._applied: dict[str, tuple[str, list[tuple[str, str]]]] = {}
@@ -247,7 +248,11 @@ class Phone:
     def _take(self, pairs: list[tuple[str, str]]) -> list[str]:
         """Change the settings. Gives the names whose empty value was of no effect although it looked like a reset."""
         kept: list[str] = []
-        for name, value in pairs:
+        for parameter, value in pairs:
+            name = parameter
+            if ACCUMULATES.fullmatch(parameter):
+                # One line for each of the phone's own users, the user's name in front.
+                name = f"{parameter}:{value.partition(':')[0]}"
             if value in RESETS:
                 self.settings.pop(name, None)
                 if name in FACTORY:
@@ -270,7 +275,8 @@ class Phone:
         server, port = ("sip_server.1.address", "sip_server.1.port")
         if self._generation < 73:
             server, port = ("sip_server_host", "sip_server_port")
-        for line in range(self._first_line, self._first_line + self._lines):
+        transport = "sip_server.1.transport_type" if self._generation >= 80 else "transport"
+        for line in range(1, self._lines + 1):
             start = f"account.{line}."
             user, host = get(f"{start}user_name", ""), get(start + server, "")
             if get(f"{start}enable") == "1" and user and host:
@@ -284,7 +290,15 @@ class Phone:
                     auth_username=get(f"{start}auth_name", ""),
                     display_name=get(f"{start}display_name", ""),
                     label=get(f"{start}label", ""),
+                    backup_server=self._backup_server(start),
+                    transport=TRANSPORTS.get(get(start + transport, "0"), "other"),
                 )
+
+    def _backup_server(self, start: str) -> str:
+        """The second server, where the firmware has one and knows what to use it for."""
+        if self._generation < 73 or self.settings.get(f"{start}fallback.redundancy_type") != "1":
+            return ""
+        return self.settings.get(f"{start}sip_server.2.address", "")
 
     def _pause(self) -> tuple[float, str]:
         """How long until it asks again, and why."""

@@ -15,7 +15,7 @@ _STATIC_GROUPS = r"(?:network|auto_provision|autoprovision|firmware|security|sys
 # From V81 these groups carry "static." in front of the name; from V82 the bare names are no longer known.
 _STATIC = re.compile(rf"static\.({_STATIC_GROUPS}.+)")
 _MOVED = re.compile(_STATIC_GROUPS)
-_ACCUMULATES = re.compile(r"(?:static\.)?security\.user_(?:password|name)")
+ACCUMULATES = re.compile(r"(?:static\.)?security\.user_(?:password|name)")
 _NAME = re.compile(r"[A-Za-z0-9_.\-]+")
 _PORT = re.compile(r"account\.\d+\.(?:sip_server\.\d\.port|sip_server_port|sip_listen_port|outbound_port)")
 _CHECKS = (
@@ -62,7 +62,7 @@ def read_config(body: bytes, generation: int) -> ConfigFile:
         if not equals or not _NAME.fullmatch(name):
             found.complaints.append(f"line {number} is not a parameter: {line[:40]!r}")
             continue
-        if name in seen and not _ACCUMULATES.fullmatch(name):
+        if name in seen and not ACCUMULATES.fullmatch(name):
             found.complaints.append(f"line {number}: {name} stands twice; the last one wins")
         seen.add(name)
         known = _known_as(name, generation)

@@ -75,6 +75,11 @@ def _cleared(device: Device, *, new_token: bool) -> Device:
     return replace(bare, profile="", settings={}, token_epoch=device.token_epoch + (1 if new_token else 0))
 
 
+def _given(device: Device, tenant: str, *, new_token: bool) -> Device:
+    """The device in other hands. Its description goes too: phones show it, and it names the old owner's people."""
+    return replace(_cleared(device, new_token=new_token), tenant=tenant, description="")
+
+
 def reset(tables: Tables, mac: Mac, *, new_token: bool = False) -> list[Change]:
     """Back to an unclaimed phone of the same tenant: no lines, no profile, no settings of its own.
 
@@ -89,14 +94,14 @@ def transfer(tables: Tables, mac: Mac, tenant: str, *, new_token: bool = False) 
     device = device_of(tables, mac)
     if device.tenant == owner.id:
         raise ConflictError(f"the device belongs to tenant {owner.id!r} already")
-    return [Put(replace(_cleared(device, new_token=new_token), tenant=owner.id))]
+    return [Put(_given(device, owner.id, new_token=new_token))]
 
 
 def delete_tenant(tables: Tables, key: str) -> list[Change]:
     """Delete a tenant with its lines; its devices go back to the master tenant."""
     tenant = tenant_of(tables, key)
     given_back: list[Change] = [
-        Put(replace(_cleared(device, new_token=False), tenant=MASTER_TENANT))
+        Put(_given(device, MASTER_TENANT, new_token=False))
         for device in tables.devices.values()
         if device.tenant == tenant.id and tenant.id != MASTER_TENANT
     ]

@@ -5,80 +5,128 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from provd.base.errors import ConflictError, NotFoundError, ProvdError, UsageError
+from provd.base.errors import ConfigError, ConflictError, NotFoundError, ProvdError, StorageError, UsageError
 
-_ERRORS: Mapping[str, type[ProvdError]] = {"not-found": NotFoundError, "conflict": ConflictError, "usage": UsageError}
+if TYPE_CHECKING:
+    from provd.config.settings import Settings
+
+
+class NotRunningError(ProvdError):
+    """No daemon listens on the control socket."""
+
+
+class RefusedError(ProvdError):
+    """The daemon does not work for this user."""
+
+
+_ERRORS: Mapping[str, type[ProvdError]] = {
+    "not-found": NotFoundError,
+    "conflict": ConflictError,
+    "usage": UsageError,
+    "config": ConfigError,
+    "storage": StorageError,
+    "forbidden": RefusedError,
+}
 
 
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP/1.1 over a unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=60)
+    def __init__(self, path: Path, timeout: float | None = 60) -> None:
+        super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the socket file."""
+        """Connect to the socket file. Raises NotRunningError, RefusedError."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        try:
+            self.sock.connect(str(self._path))
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            raise NotRunningError(f"no daemon listens on {self._path}") from None
+        except PermissionError:
+            raise RefusedError(f"no permission for {self._path}: be root or the user of the daemon") from None
+
+
+def settings_of(config: str | None) -> Settings:
+    """The configuration that a command was told to use. Raises ConfigError."""
+    from provd.config.load import load
+
+    return load(config_file(config))
+
+
+def config_file(config: str | None) -> Path:
+    """Its file. Raises ConfigError when there is none."""
+    from provd.config.load import config_path
+
+    path = config_path(config)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        reason = "there is no such file; --config FILE or $PROVD_CONFIG names another one"
+        raise ConfigError(reason, str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", str(path)) from None
+    return path
 
 
 def call(config: str | None, operation: str, **params: object) -> Any:
     """Carry out an operation and return its result. Raises ProvdError."""
-    from provd.config.load import config_path, load
-
-    settings = load(config_path(config))
-    given = {name: value for name, value in params.items() if value is not None}
+    settings = settings_of(config)
+    needed = {name: value for name, value in params.items() if value is not None}
     try:
-        return _ask(settings.server.control_path, operation, given)
-    except (FileNotFoundError, ConnectionRefusedError):
+        return ask(settings, operation, needed)
+    except NotRunningError:
         from provd.cli.offline import perform
 
-        return perform(settings, operation, given)
-    except PermissionError:
-        raise ProvdError(
-            f"no permission for {settings.server.control_path}: be root or the user of the daemon"
-        ) from None
+        if sys.stderr.isatty():
+            sys.stderr.write("no daemon runs: working on the database\n")
+        return perform(settings, operation, needed)
 
 
-def _ask(path: Path, operation: str, params: Mapping[str, object]) -> Any:
-    connection = _UnixConnection(path)
+def ask(settings: Settings, operation: str, params: Mapping[str, object]) -> Any:
+    """Let the running daemon do it. Raises NotRunningError when there is none, else ProvdError."""
+    connection = _UnixConnection(settings.server.control_path)
     try:
-        body = json.dumps(params)
-        connection.request("POST", f"/v1/{operation}", body, {"Content-Type": "application/json"})
+        connection.request("POST", f"/v1/{operation}", json.dumps(params), {"Content-Type": "application/json"})
         response = connection.getresponse()
-        answer = json.loads(response.read() or b"null")
-    except (http.client.HTTPException, json.JSONDecodeError, TimeoutError) as error:
-        raise ProvdError(f"the daemon did not answer: {str(error) or type(error).__name__}") from None
+        answer = _answer(response)
+    except (http.client.HTTPException, ValueError, OSError) as error:
+        reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
+        raise ProvdError(f"the daemon did not answer: {reason}") from None
     finally:
         connection.close()
-    if response.status >= 400:
-        raise _ERRORS.get(str(answer.get("type", "")).rpartition("/")[2], ProvdError)(answer.get("detail") or "refused")
     return answer
 
 
 def stream(config: str | None, **query: str | None) -> Iterator[Mapping[str, Any]]:
-    """Facts of the running daemon as they happen, until the caller stops."""
+    """Facts of the running daemon as they happen, until it stops or the caller does. Raises ProvdError."""
     from urllib.parse import urlencode
 
-    from provd.config.load import config_path, load
-
-    path = load(config_path(config)).server.control_path
-    connection = _UnixConnection(path)
-    connection.timeout = None
+    connection = _UnixConnection(settings_of(config).server.control_path, None)
     wanted = urlencode({name: value for name, value in query.items() if value})
     try:
         connection.request("GET", f"/v1/tail?{wanted}")
         response = connection.getresponse()
+        if response.status >= 400:
+            _answer(response)
         while line := response.readline():
             if line.strip():
                 yield json.loads(line)
-    except (FileNotFoundError, ConnectionRefusedError):
-        raise ProvdError(f"no daemon listens on {path}") from None
+    except (http.client.HTTPException, ConnectionError):
+        return
     finally:
         connection.close()
+
+
+def _answer(response: http.client.HTTPResponse) -> Any:
+    answer = json.loads(response.read() or b"null")
+    if response.status < 400:
+        return answer
+    kind = _ERRORS.get(str(answer.get("type", "")), ProvdError)
+    raise kind(answer.get("detail") or answer.get("title") or "the daemon refused")

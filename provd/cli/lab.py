@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
+from provd.cli.commands import Command
 from provd.cli.output import Exit, errors_to_exit, show_json
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--vendor", required=True, help="Vendor or plugin id.")
 @click.option("--model", default="", metavar="A[,B…]", help="Default: each model of the vendor in turn.")
 @click.option("--firmware", default="", metavar="VERSION")
-@click.option("--count", default=1, show_default=True, help="How many phones.")
+@click.option("--count", default=1, type=click.IntRange(min=1), show_default=True, help="How many phones.")
 @click.option("--interface", default="", help="Where the phones are plugged in; needs root.")
 @click.option("--relay", default="", metavar="IP", help="Or: our address as their DHCP relay.")
 @click.option("--server", default="", metavar="IP", help="The DHCP server behind the relay.")
@@ -26,12 +27,15 @@ from provd.cli.output import Exit, errors_to_exit, show_json
 @click.option("--timeout", default=120.0, show_default=True, metavar="SECONDS")
 @click.option("--tick", default=1.0, show_default=True, help="How long a second of a phone's waiting takes.")
 @click.option("--blksize", default=0, help="TFTP block size to ask for.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Another one makes other phones.")
 @click.option("--events", is_flag=True, help="Write every event as a line of JSON.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
 @click.pass_context
 def simulate(ctx: click.Context, /, *, events: bool, as_json: bool, **options: Any) -> None:
-    """Boot virtual phones against any server and say what became of them."""
+    """Boot virtual phones against any server and say what became of them.
+
+    Example: provd simulate --vendor acme --count 20 --spread 10 --interface eth1
+    """
     import asyncio
 
     with errors_to_exit():
@@ -61,8 +65,8 @@ def simulate(ctx: click.Context, /, *, events: bool, as_json: bool, **options: A
 
 @click.command()
 @click.option("--once", is_flag=True, help="End when every phone is provisioned.")
-@click.option("--phones", default=12, show_default=True, help="How many phones.")
-@click.option("--page-port", default=8666, show_default=True)
+@click.option("--phones", default=12, type=click.IntRange(1, 200), show_default=True, help="How many phones.")
+@click.option("--page-port", default=8666, show_default=True, help="Where the web page is, on 127.0.0.1.")
 @click.option("--loopback", is_flag=True, help="No namespaces: addresses of the loopback network (needs no root).")
 def demo(*, once: bool, phones: int, page_port: int, loopback: bool) -> None:
     """A private LAN with the real daemon and simulated phones that boot, are claimed and come back as yours."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,14 +18,17 @@ from provd.plugin import Manifest
 
 if TYPE_CHECKING:
     from provd.plugins.catalogue import PluginCatalogue
+    from provd.tftp.packet import Packet
 
 
 def perform(settings: Settings, operation: str, params: Mapping[str, object]) -> Any:
-    """Carry out one operation directly. Raises ProvdError."""
+    """Carry out one operation directly, as the user whom the database belongs to. Raises ProvdError."""
     from provd.app.admin import Admin
     from provd.app.zones import zone
     from provd.daemon.core import Core
     from provd.daemon.stored import StoredAddresses
+
+    become_owner(settings.server.state_dir)
 
     async def run() -> Any:
         clock = SystemClock()
@@ -39,6 +43,20 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
             await core.close()
 
     return asyncio.run(run())
+
+
+def become_owner(folder: Path) -> None:
+    """Root takes the rights of the folder's owner for good, so that the daemon can use what is made there."""
+    if os.geteuid() != 0:
+        return
+    try:
+        owner = folder.stat()
+    except OSError:
+        return
+    if owner.st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
 
 
 def _warn(fact: Fact) -> None:
@@ -57,14 +75,14 @@ class _Plugins:
 
 
 def _plugins(config: str | None) -> _Plugins:
-    """Where the plugins are, also on a machine without any configuration."""
+    """Where the plugins are, also on a machine without any configuration, or for a user who may not read it."""
     from provd.daemon.core import plugin_folders
 
     path = config_path(config)
     try:
         settings = load(path)
     except ConfigError:
-        if path.exists() or config:
+        if config or os.access(path, os.R_OK):
             raise
         settings = Settings()
     return _Plugins(plugin_folders(settings), settings.server.state_dir)
@@ -121,8 +139,8 @@ def _likely_transport(given: Mapping[str, str]) -> str:
     return "tftp" if "path" in given else "dhcp"
 
 
-def explain_capture(config: str | None, file: Path) -> Iterator[str]:
-    """What the datagrams of a capture say, a line each, with what provd makes of their senders."""
+def explain_capture(config: str | None, file: Path, tell: Callable[[str], None]) -> int:
+    """Tell what the datagrams of a capture say, with what provd makes of their senders; how many there were."""
     from provd.dhcp.explain import explain as explain_dhcp
     from provd.dhcp.packet import decode as decode_dhcp
     from provd.net.explain import explain_pcap
@@ -130,8 +148,11 @@ def explain_capture(config: str | None, file: Path) -> Iterator[str]:
     from provd.tftp.packet import decode as decode_tftp
 
     identify = identifier(config)
+    told = 0
 
     def dhcp(datagram: bytes) -> list[str]:
+        nonlocal told
+        told += 1
         message = decode_dhcp(datagram)
         lines = list(explain_dhcp(message))
         if message.op == 1:
@@ -141,14 +162,35 @@ def explain_capture(config: str | None, file: Path) -> Iterator[str]:
         return lines
 
     def tftp(datagram: bytes) -> list[str]:
+        nonlocal told
+        told += 1
         packet = decode_tftp(datagram)
-        name = packet.name if isinstance(packet, Request) else ""
-        lines = [repr(packet)[:160]]
-        if name:
-            lines.append(_who(identify({"path": name, "over": "tftp"})))
+        lines = [_tftp_line(packet)]
+        if isinstance(packet, Request) and packet.name:
+            lines.append(_who(identify({"path": packet.name, "over": "tftp"})))
         return lines
 
-    yield from explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp})
+    for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp}):
+        tell(line)
+    return told
+
+
+def _tftp_line(packet: Packet) -> str:
+    """A TFTP packet in the words of RFC 1350."""
+    from provd.tftp import packet as tftp
+
+    match packet:
+        case tftp.Request():
+            options = "".join(f" {name}={value}" for name, value in packet.options.items())
+            return f"{packet.opcode.name} {packet.name!r} {packet.mode}{options}"
+        case tftp.Data():
+            return f"DATA block {packet.block}, {len(packet.payload)} octets"
+        case tftp.Ack():
+            return f"ACK block {packet.block}"
+        case tftp.OptionAck():
+            return "OACK" + "".join(f" {name}={value}" for name, value in packet.options.items())
+        case tftp.Error():
+            return f"ERROR {packet.code} {packet.message!r}"
 
 
 def _who(identity: Mapping[str, Any]) -> str:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from provd.cli.objects import as_json, listing
+from provd.cli.commands import Group, as_json, listing
 from provd.cli.output import Exit, errors_to_exit, show_json
 
 
-@click.group()
+@click.group(cls=Group)
 def plugin() -> None:
     """Vendor plugins: what is in force, checking a folder, beginning a new one."""
 
 
-plugin.add_command(listing("plugin.list", ("id", "version", "vendor", "models", "license")))
+def _counted(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**row, "models": len(row["models"])}
+
+
+plugin.add_command(listing("plugin.list", ("id", "version", "vendor", "models", "license"), view=_counted))
 
 
 @plugin.command("check")
@@ -52,13 +58,17 @@ def plugin_check(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
         sys.exit(Exit.FAILURE)
 
 
-@plugin.command("new")
+@plugin.command("new", cls=click.Command)
 @click.argument("identifier", metavar="ID")
-@click.option("--vendor", required=True)
+@click.option("--vendor", required=True, help="As people write it.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where to make it.")
 def plugin_new(identifier: str, vendor: str, folder: Path) -> None:
-    """Begin a plugin from the skeleton; it passes `provd plugin check` as it is."""
+    """Begin a plugin from the skeleton; it passes `provd plugin check` as it is.
+
+    Example: provd plugin new acme --vendor Acme --folder /etc/provd/plugins
+    """
     with errors_to_exit():
         from provd.plugins.skeleton import new
 
-        click.echo(new(folder, identifier, vendor))
+        made = new(folder, identifier, vendor)
+    click.echo(f"{made} is begun; `provd plugin check {made}` tells how far it is")

@@ -15,7 +15,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "check-config": ("provd.cli.service:check_config", "check the configuration file"),
     "demo": ("provd.cli.lab:demo", "a private LAN with the real daemon and simulated phones"),
     "simulate": ("provd.cli.lab:simulate", "virtual phones against any server"),
-    "device": ("provd.cli.objects:device", "phones: list, add, assign, reset …"),
+    "device": ("provd.cli.device:device", "phones: list, add, assign, reset, import …"),
     "tenant": ("provd.cli.objects:tenant", "owners of devices and lines"),
     "line": ("provd.cli.objects:line", "SIP accounts"),
     "profile": ("provd.cli.objects:profile", "settings for many devices"),
@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tail": ("provd.cli.evidence:tail", "what happens, as it happens"),
     "explain": ("provd.cli.evidence:explain", "what a fact means and what to do"),
     "explain-pcap": ("provd.cli.evidence:explain_pcap", "what the phones in a capture said"),
-    "status": ("provd.cli.service:status", "how the running daemon is"),
+    "status": ("provd.cli.service:status", "how the daemon is, and how much there is of what"),
     "version": ("provd.cli.service:version", "the version"),
 }
 

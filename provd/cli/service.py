@@ -7,34 +7,33 @@ import sys
 import click
 
 from provd import __version__
+from provd.base.errors import ConfigError
+from provd.cli.client import NotRunningError, ask, config_file, settings_of
+from provd.cli.commands import Command
 from provd.cli.output import Exit, errors_to_exit, show_json, show_one
 
+_as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
-@click.command()
-@click.option("--config", "config", metavar="FILE", help="Configuration file.")
+
+@click.command(cls=Command)
 @click.pass_context
-def serve(ctx: click.Context, config: str | None) -> None:
+def serve(ctx: click.Context) -> None:
     """Run the daemon in the foreground until SIGTERM; SIGHUP reloads the configuration."""
     with errors_to_exit():
-        from provd.config.load import config_path
         from provd.daemon import serve as run
 
-        run(config_path(config or ctx.find_root().obj))
+        run(config_file(ctx.find_root().obj))
 
 
-@click.command("check-config")
-@click.option("--config", "config", metavar="FILE", help="Configuration file.")
+@click.command("check-config", cls=Command)
 @click.option("--deep", is_flag=True, help="Also open what it names: interfaces, certificates, database, plugins.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@_as_json
 @click.pass_context
-def check_config(ctx: click.Context, config: str | None, *, deep: bool, as_json: bool) -> None:
+def check_config(ctx: click.Context, *, deep: bool, as_json: bool) -> None:
     """Print OK, or every error with its file and line."""
-    from provd.base.errors import ConfigError
-    from provd.config.load import config_path, load
-
     errors: list[str] = []
     try:
-        settings = load(config_path(config or ctx.find_root().obj))
+        settings = settings_of(ctx.find_root().obj)
     except ConfigError as error:
         errors = str(error).splitlines()
     else:
@@ -53,18 +52,27 @@ def check_config(ctx: click.Context, config: str | None, *, deep: bool, as_json:
         sys.exit(Exit.CONFIG)
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@click.command(cls=Command)
+@_as_json
 @click.pass_context
 def status(ctx: click.Context, *, as_json: bool) -> None:
-    """Say how the running daemon is."""
-    from provd.cli.objects import run
+    """Say how the running daemon is; exit code 1 when none runs, after what its database holds."""
+    with errors_to_exit():
+        settings = settings_of(ctx.find_root().obj)
+        try:
+            shown = {"running": True, **ask(settings, "status", {})}
+        except NotRunningError as error:
+            from provd.cli.offline import perform
 
-    show_one(run(ctx, "status"), as_json=as_json)
+            shown = {"running": False, **perform(settings, "status", {})}
+            click.echo(str(error), err=True)
+    show_one(shown, as_json=as_json)
+    if not shown["running"]:
+        sys.exit(Exit.FAILURE)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@_as_json
 def version(*, as_json: bool) -> None:
     """Print the versions of provd and of what it runs on."""
     if not as_json:

@@ -63,7 +63,9 @@ def _merge_file(merged: _Merged, file: Path) -> None:
         document = tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError("there is no such file", str(file)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror or error}", str(file)) from None
+    except UnicodeDecodeError as error:
         raise ConfigError(f"cannot be read: {error}", str(file)) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not TOML: {error}", str(file)) from None

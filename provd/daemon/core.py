@@ -8,6 +8,7 @@ from pathlib import Path
 
 from provd.app.boot import Boot
 from provd.app.fleet import Fleet
+from provd.app.ports import Renderer
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
 from provd.base.clock import Clock
@@ -47,9 +48,19 @@ def plugin_folders(settings: Settings) -> tuple[Path, ...]:
 
 
 class Core:
-    """The parts and how they know each other. Constructing it opens the database and reads the plugins."""
+    """The parts and how they know each other. Constructing it opens the database and reads the plugins.
 
-    def __init__(self, settings: Settings, clock: Clock, emit: FactSink) -> None:
+    ``watched`` may put something between the use cases and the renderer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        emit: FactSink,
+        *,
+        watched: Callable[[Renderer], Renderer] = lambda renderer: renderer,
+    ) -> None:
         state = settings.server.state_dir
         self.settings = settings
         self.clock = clock
@@ -65,7 +76,7 @@ class Core:
             fleet=self.fleet,
             catalogue=self.catalogue,
             leases=self.holders,
-            renderer=self.renderer,
+            renderer=watched(self.renderer),
             tokens=Tokens(self.store.vault.derive("device tokens")),
             zone=zone,
             clock=clock,

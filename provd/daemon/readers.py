@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
+from provd.app.ports import Renderer, RenderJob
 from provd.base.clock import Clock
 from provd.base.facts import FactSink, Level
 from provd.config.settings import ServerSection
@@ -18,6 +20,21 @@ from provd.observe.timeline import Timeline
 from provd.storage.store import Store
 
 _STDERR = 2
+
+
+class TimedRenderer:
+    """A renderer whose times are counted."""
+
+    def __init__(self, renderer: Renderer, rendered: Callable[[float], None]) -> None:
+        self._renderer = renderer
+        self._rendered = rendered
+
+    async def render(self, job: RenderJob) -> bytes:
+        """The file. Raises PluginError."""
+        began = time.perf_counter()
+        octets = await self._renderer.render(job)
+        self._rendered(time.perf_counter() - began)
+        return octets
 
 
 class Readers:

@@ -23,7 +23,7 @@ from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
-from provd.daemon.readers import Readers
+from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.translate import newcomers_of, site_of
 from provd.daemon.views import DaemonViews
 from provd.http.control import ControlServer, Operation
@@ -59,7 +59,8 @@ class Service:
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
         self._more_files()
-        core = Core(self._settings, self._clock, self._emit)
+        rendered = self._readers.metrics.rendered
+        core = Core(self._settings, self._clock, self._emit, watched=lambda renderer: TimedRenderer(renderer, rendered))
         try:
             await self._serve(core)
         finally:
@@ -137,6 +138,8 @@ class Service:
         )
         # What was loaded stays: the collector need not walk ten thousand devices again and again.
         gc.freeze()
+        # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
+        gc.set_threshold(20_000, 50, 50)
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)
 

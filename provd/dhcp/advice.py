@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
 
 
-@dataclass(frozen=True, slots=True)
-class ClientInfo:
+class ClientInfo(NamedTuple):
     """What one client message says about its sender, for the application's eyes.
 
     ``mac`` comes from ``chaddr`` (never from option 61), ``vendor_class`` is option 60 as latin-1 text without

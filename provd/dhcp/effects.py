@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from provd.base.facts import Fact
 from provd.dhcp.lease import Lease
@@ -74,12 +75,8 @@ class Link:
     addresses: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ingress:
-    """Where a datagram came in: link, IPv4 source and destination as numbers.
-
-    The same for many datagrams; edges keep these objects rather than making one for each.
-    """
+class Ingress(NamedTuple):
+    """Where a datagram came in: link, IPv4 source and destination as numbers."""
 
     link: Link
     source: int = 0

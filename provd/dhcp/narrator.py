@@ -8,7 +8,7 @@ from provd.dhcp.effects import Emit, Ingress, Link, Send
 from provd.dhcp.packet import Message, decode
 from provd.dhcp.pool import Binding
 from provd.dhcp.replies import Exchange
-from provd.dhcp.tally import Tally
+from provd.guard.tally import Tally
 
 _MINUTE = 60.0
 _NAMES = 4096
@@ -18,9 +18,9 @@ class Narrator:
     """Makes facts; those that a flood would repeat are told once per period, with their number."""
 
     def __init__(self) -> None:
-        self._no_address = Tally(_MINUTE)
-        self._malformed = Tally(_MINUTE)
-        self._foreign = Tally(10 * _MINUTE)
+        self._no_address = Tally[str](_MINUTE)
+        self._malformed = Tally[str](_MINUTE)
+        self._foreign = Tally[int](10 * _MINUTE)
         self._texts: dict[int, str] = {0: ""}
 
     def text(self, address: int) -> str:
@@ -34,7 +34,7 @@ class Narrator:
 
     def malformed(self, error: object, source: str, interface: str, now: float) -> list[Emit]:
         """A datagram that did not decode."""
-        count = self._malformed.told(source, now)
+        count = self._malformed.add(source, now)
         if not count:
             return []
         fact = facts.DhcpMalformed(at=now, source=source, interface=interface, reason=str(error), count=count)
@@ -54,7 +54,7 @@ class Narrator:
 
     def other_server(self, server: int, link: Link, now: float) -> list[Emit]:
         """Somebody else answers DHCP here."""
-        count = self._foreign.told(server, now)
+        count = self._foreign.add(server, now)
         if not count:
             return []
         fact = facts.DhcpForeignServer(at=now, server=ip_text(server), interface=link.interface, count=count)
@@ -63,7 +63,7 @@ class Narrator:
     def none_left(self, x: Exchange, reason: str) -> list[Emit]:
         """A DISCOVER that stays without an answer."""
         name = x.pool.name
-        count = self._no_address.told(name, x.now)
+        count = self._no_address.add(name, x.now)
         if not count:
             return []
         return [Emit(facts.DhcpNoAddress(at=x.now, mac=x.mac, subnet=name, reason=reason, count=count))]

@@ -26,8 +26,8 @@ from provd.dhcp.lease import Lease
 from provd.dhcp.packet import decode
 from provd.dhcp.prober import Prober
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
-from provd.dhcp.tally import Tally
 from provd.dhcp.wire import LinuxNetwork, Network, Wire
+from provd.guard.tally import Tally
 from provd.net.netlink import Interface
 
 _LARGEST = 2048
@@ -79,7 +79,7 @@ class DhcpServer:
         self._broken: dict[str, str] = {}
         self._waiting: dict[bytes, _Waiting] = {}
         self._working = False
-        self._overrun = Tally(60.0)
+        self._overrun = Tally[str](60.0)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
         self._close_watch = _nothing
@@ -224,7 +224,7 @@ class DhcpServer:
 
     def _overflowed(self) -> None:
         now = self._clock.now()
-        count = self._overrun.told("", now)
+        count = self._overrun.add("", now)
         if count:
             self._sink(DhcpOverrun(at=now, dropped=count))
 

@@ -14,8 +14,6 @@ from provd.dhcp.subnet import DhcpSettings, ReservedAddress
 
 _PENDING_LOOK = 10.0
 """Seconds until a binding is looked at again whose lease is still on its way to the disk."""
-_REMEMBERED = 4096
-"""Addresses whose subnet is remembered: those of relays, mostly."""
 
 
 class LeaseTable:
@@ -25,7 +23,6 @@ class LeaseTable:
         self.by_ip: dict[int, Binding] = {}
         self.pools: tuple[Pool, ...] = ()
         self._queue: list[tuple[float, int]] = []
-        self._found: dict[int, Pool] = {}
 
     # --- configuration
 
@@ -36,7 +33,6 @@ class LeaseTable:
         # The longest prefix comes first, so that a subnet inside another one is found.
         subnets = sorted(settings.subnets, key=lambda subnet: -subnet.prefixlen)
         self.pools = tuple(Pool(subnet, reserved, own, settings.reserve_share) for subnet in subnets)
-        self._found.clear()
         for binding in sorted(self.by_ip.values(), key=Binding.free_at):
             self._attach(binding, now)
 
@@ -73,14 +69,10 @@ class LeaseTable:
 
     def pool_of(self, address: int) -> Pool | None:
         """The pool of the subnet that has this address."""
-        pool = self._found.get(address)
-        if pool is None:
-            pool = next((pool for pool in self.pools if address & pool.mask == pool.network), None)
-            if pool is not None:
-                if len(self._found) >= _REMEMBERED:
-                    self._found.clear()
-                self._found[address] = pool
-        return pool
+        for pool in self.pools:
+            if address & pool.mask == pool.network:
+                return pool
+        return None
 
     # --- choosing and holding
 

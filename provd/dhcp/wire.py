@@ -128,10 +128,10 @@ class Wire:
         key = (source, destination)
         known = self._ingresses.get(key)
         if known is None:
-            if len(self._ingresses) >= _REMEMBERED:
-                self._ingresses.clear()
-            known = Ingress(self.link, ip_int(source), int.from_bytes(destination, "big"))
-            self._ingresses[key] = known
+            address = int.from_bytes(socket.inet_aton(source), "big")
+            known = Ingress(self.link, address, int.from_bytes(destination, "big"))
+            if len(self._ingresses) < _REMEMBERED:  # relays come first and stay; renewing clients are each their own
+                self._ingresses[key] = known
         return known
 
     def send(self, send: Send) -> None:

@@ -25,7 +25,7 @@ class Metrics:
     """A reader of facts, and the registry of everything that is counted elsewhere."""
 
     def __init__(self) -> None:
-        self._facts: Counter[tuple[str, str]] = Counter()
+        self._facts: Counter[type[Fact]] = Counter()
         self._file_octets: Counter[str] = Counter()
         self._sources: list[Callable[[], Metric]] = []
         self._registry = CollectorRegistry(auto_describe=False)
@@ -36,8 +36,8 @@ class Metrics:
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Count a batch."""
+        self._facts.update(map(type, facts))
         for fact in facts:
-            self._facts[fact.ID, fact.LEVEL.name.lower()] += 1
             if isinstance(fact, FileServed) and not fact.unchanged:
                 self._file_octets[fact.via] += fact.size
 
@@ -60,8 +60,8 @@ class Metrics:
     def _families(self) -> Iterator[Metric]:
         yield _family(GaugeMetricFamily, "provd_info", "The version of the daemon", "version", {__version__: 1})
         counted = CounterMetricFamily("provd_facts", "Facts by id", labels=["fact", "level"])
-        for labels, count in sorted(self._facts.items()):
-            counted.add_metric(labels, count)
+        for kind, count in sorted(self._facts.items(), key=lambda item: item[0].ID):
+            counted.add_metric((kind.ID, kind.LEVEL.name.lower()), count)
         yield counted
         octets = self._file_octets
         yield _family(CounterMetricFamily, "provd_file_octets", "Octets of files delivered", "via", octets)

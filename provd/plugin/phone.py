@@ -36,6 +36,8 @@ class Account:
     auth_username: str = ""
     display_name: str = ""
     label: str = ""
+    backup_server: str = ""
+    transport: str = "udp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def translated(error: SQLAlchemyError) -> StorageError:
 
 
 class Session:
-    """The one connection that writes. Used by one thread; only ``interrupt`` may be called by another."""
+    """The one connection that writes. Used by one thread at a time; only ``interrupt`` may be called meanwhile."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

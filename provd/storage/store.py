@@ -101,7 +101,9 @@ class Store:
         Order is kept, except that submissions of nothing but facts wait in a lane of their own, which never holds up
         the others. ``StoredFact.seq`` is given by the store: a Put always adds one.
         """
-        low = all(type(change.record) is StoredFact for change in changes)
+        low = (not changes or type(changes[0].record) is StoredFact) and all(
+            type(change.record) is StoredFact for change in changes
+        )
         self._writer.submit(changes, done, low=low)
 
     async def commit(self, changes: Sequence[Change]) -> None:

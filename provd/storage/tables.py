@@ -147,8 +147,9 @@ LEASE = Table(
     "lease",
     METADATA,
     Column("ip", _ROWID, primary_key=True, autoincrement=False),
-    Column("client", LargeBinary, nullable=False, index=True),
-    Column("mac", Text, nullable=False, index=True),
+    # No further index: leases are read once, all of them, and written all the time.
+    Column("client", LargeBinary, nullable=False),
+    Column("mac", Text, nullable=False),
     Column("state", SmallInteger, nullable=False),
     Column("starts", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),

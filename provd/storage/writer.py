@@ -1,4 +1,8 @@
-"""The one writer: a thread that commits whatever has gathered since its last commit, in one transaction."""
+"""The one writer: commits whatever has gathered since the last commit, in one transaction.
+
+Where commits are quick they are made on the event loop's thread, at the end of the turn that asked for them; else, and
+always for a database elsewhere, by a thread of their own.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.storage.batch import Planner, Statement
+from provd.storage.pace import Pace
 from provd.storage.session import RefusedError, UnavailableError
 
 _STAND_ASIDE = 0.0005
@@ -66,14 +71,27 @@ _Outcome = tuple[Done, StorageError | None]
 
 
 class Writer:
-    """Group commit. ``submit`` belongs to the event loop's thread, and every ``done`` is called there."""
+    """Group commit. ``submit`` belongs to the event loop's thread, and every ``done`` is called there.
 
-    def __init__(self, session: Connection, planner: Planner, clock: Clock, emit: FactSink, limits: Limits) -> None:
+    Without a ``pace`` every commit is the thread's.
+    """
+
+    def __init__(
+        self,
+        session: Connection,
+        planner: Planner,
+        clock: Clock,
+        emit: FactSink,
+        limits: Limits,
+        pace: Pace | None = None,
+    ) -> None:
         self._session = session
         self._planner = planner
         self._clock = clock
         self._emit = emit
         self._limits = limits
+        self._pace = pace
+        self._writing = threading.Lock()
         self._lane: deque[_Submission] = deque()
         self._low_lane: deque[_Submission] = deque()
         self._wake = threading.Event()
@@ -117,10 +135,30 @@ class Writer:
 
     def _rouse(self, loop: asyncio.AbstractEventLoop) -> None:
         self._rousing = False
+        if self._pace is not None and not self._busy_since:
+            self._commit_here(loop, self._pace)
+            if not (self._lane or self._low_lane):
+                return
         self._wake.set()
         if not self._attended:
             self._attended = True
             self._attend(loop)
+
+    def _commit_here(self, loop: asyncio.AbstractEventLoop, pace: Pace) -> None:
+        """Commit on the loop's thread what has gathered, if that is quick and the thread is not at it."""
+        began = time.monotonic()
+        if self._degraded or self._closing or not pace.quick(began) or not self._writing.acquire(blocking=False):
+            return
+        try:
+            batch = self._gathered()
+            errors = self._written(batch)
+        finally:
+            self._writing.release()
+        ended = time.monotonic()
+        pace.took(ended - began, ended)
+        for item, error in zip(batch, errors, strict=True):
+            if item.done is not None:
+                loop.call_soon(item.done, error)
 
     def _attend(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stand aside for the writer's thread, on the loop's thread, as long as it has work.
@@ -194,7 +232,8 @@ class Writer:
         if self._closing and not self._draining:
             errors: list[StorageError | None] = [StorageError("the store was closed")] * len(batch)
         else:
-            errors = self._written(batch)
+            with self._writing:
+                errors = self._written(batch)
         self._busy_since = time.monotonic()
         self._settled.set()
         outcomes = [(item.done, error) for item, error in zip(batch, errors, strict=True) if item.done is not None]

@@ -21,7 +21,7 @@ FILES_URL = f"http://{SERVER}/provision"
 
 @dataclass(frozen=True)
 class Fleet:
-    """Leases that are there already: phone k has MAC ``prefix`` + ``first`` + k and the k-th address of the pool."""
+    """Leases there already: phone k has the MAC ``prefix`` + ``first`` + k and the k-th address of the pool."""
 
     leases: int = 0
     prefix: int = 0x0A7700

@@ -27,13 +27,15 @@ def flat_profile(body: bytes) -> Pairs:
 
 
 def key_value(body: bytes) -> Pairs:
-    """``name = value`` lines in order. The value reaches to the end of the line; there is no quoting."""
+    """``name = value`` lines in order, without comments. The value reaches to the end of the line; there is no quoting."""
     text = body.decode("utf-8")
     first, *lines = text.split("\n")
     assert first == VERSION_LINE
     assert lines.pop() == ""
     pairs = []
     for line in lines:
+        if line.startswith("#"):
+            continue
         match = _LINE.fullmatch(line)
         assert match is not None, line
         pairs.append((match["name"], match["value"]))

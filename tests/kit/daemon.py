@@ -11,8 +11,9 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from tests.kit.netns import Bed
@@ -59,12 +60,22 @@ class Daemon:
     Lines of the log are in ``daemon.log``; :meth:`wait_for` waits for one that holds a text.
     """
 
-    def __init__(self, config: str, folder: Path, *, bed: Bed | None = None, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        config: str,
+        folder: Path,
+        *,
+        bed: Bed | None = None,
+        prefix: tuple[str, ...] = (),
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.config = folder / "provd.toml"
         self.config.write_text(config)
         self.log: list[str] = []
         self._bed = bed
         self._prefix = prefix
+        self._environ = environ
+        self._notify: socket.socket | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self.process: subprocess.Popen[str] | None = None
 
@@ -88,12 +99,15 @@ class Daemon:
         inside = ("ip", "netns", "exec", self._bed.server) if self._bed else ()
         path = self.config.with_name("notify.socket")
         path.unlink(missing_ok=True)
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.bind(str(path))
+        self._close_notify()
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.bind(str(path))
         self.process = subprocess.Popen(
             [*inside, *self._prefix, sys.executable, "-m", "provd", "serve", "--config", str(self.config)],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NOTIFY_SOCKET": str(path)},
+            env=os.environ
+            | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NOTIFY_SOCKET": str(path)}
+            | dict(self._environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -101,17 +115,25 @@ class Daemon:
         )
         self._lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process, self._lines), daemon=True).start()
-        self._wait_until_ready(notify, timeout)
+        # It says so to the service manager, whatever its log level.
+        self.wait_for_notice("READY=1", timeout)
 
-    def _wait_until_ready(self, notify: socket.socket, timeout: float) -> None:
-        """The daemon says so to the service manager, whatever its log level."""
-        with notify:
-            notify.settimeout(timeout)
+    def wait_for_notice(self, text: str, timeout: float = 10) -> str:
+        """The next message to the service manager that holds ``text``."""
+        assert self._notify is not None
+        self._notify.settimeout(timeout)
+        while True:
             try:
-                while b"READY=1" not in notify.recv(4096):
-                    continue
+                notice = self._notify.recv(4096).decode()
             except TimeoutError:
-                raise AssertionError("not ready:\n" + "\n".join(self.log[-60:])) from None
+                raise AssertionError(f"no {text!r} for the service manager:\n" + "\n".join(self.log[-60:])) from None
+            if text in notice:
+                return notice
+
+    def _close_notify(self) -> None:
+        if self._notify is not None:
+            self._notify.close()
+            self._notify = None
 
     def wait_for(self, text: str, timeout: float = 10) -> str:
         """The next line of the log that holds ``text``. Fails with the log when it ends or takes too long."""
@@ -163,6 +185,7 @@ class Daemon:
             if self.process.poll() is None:
                 self.process.kill()
             self.process.wait()
+        self._close_notify()
 
     def _read(self, process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
         assert process.stdout is not None

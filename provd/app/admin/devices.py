@@ -214,6 +214,7 @@ class Devices:
 
     async def _import(self, args: Args, by: str) -> object:
         rows = sheet.read(args.text("csv"))
+        added = sum(self._desk.tables.device(row.mac) is None for row in rows)
         if args.flag("dry_run"):
             changes = self._imported(rows)
         else:
@@ -224,7 +225,7 @@ class Devices:
                 return changes
 
             await self._desk.change("device.import", f"{len(rows)} rows", by, plan)
-        return {"rows": len(rows), "changed": len(changes), "dry_run": args.flag("dry_run")}
+        return {"rows": len(rows), "added": added, "changed": len(changes), "dry_run": args.flag("dry_run")}
 
     def _imported(self, rows: Sequence[sheet.Row]) -> list[Change]:
         faults: list[str] = []
@@ -238,8 +239,8 @@ class Devices:
             if device != self._desk.tables.device(device.mac):
                 changes.append(Put(device))
         if faults:
-            more = f" (and {len(faults) - 20} more)" if len(faults) > 20 else ""
-            raise UsageError("; ".join(faults[:20]) + more)
+            more = [f"and {len(faults) - 20} more"] if len(faults) > 20 else []
+            raise UsageError("\n".join([*faults[:20], *more]))
         return changes
 
     def _from_row(self, row: sheet.Row) -> Device:

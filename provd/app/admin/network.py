@@ -17,6 +17,7 @@ from provd.domain.evidence import Evidence, Via
 from provd.domain.records import Reservation
 
 _LISTING = (Param("limit", "number"), Param("after"))
+_LEASE_STATES = (*(state.name.lower() for state in LeaseState), "expired")
 _VIAS: dict[str, Via] = {str(via): via for via in get_args(Via)}
 
 
@@ -42,19 +43,22 @@ class Network:
         )
 
     async def _leases(self, args: Args, _by: str) -> object:
-        state = args.text("state").upper()
-        if state and state not in LeaseState.__members__:
-            raise UsageError(f"state: must be one of {', '.join(LeaseState.__members__).lower()}")
+        state = args.text("state").lower()
+        if state and state not in _LEASE_STATES:
+            raise UsageError(f"state: must be one of {', '.join(_LEASE_STATES)}")
+        now = self._desk.clock.now()
 
         def fits(lease: Lease) -> bool:
             return (
                 args.text("mac") in ("", lease.mac)
                 and args.text("subnet") in ("", lease.subnet)
-                and state in ("", lease.state.name)
+                and state in ("", views.lease_state(lease, now))
             )
 
         every = () if self._desk.addresses is None else self._desk.addresses.leases()
-        return views.page((lease for lease in every if fits(lease)), args, _by_address, views.lease)
+        return views.page(
+            (lease for lease in every if fits(lease)), args, _by_address, lambda lease: views.lease(lease, now)
+        )
 
     async def _release(self, args: Args, by: str) -> object:
         if self._desk.addresses is None or not await self._desk.addresses.release(args.text("ip")):
@@ -144,6 +148,7 @@ class Insight:
     async def _status(self, _args: Args, _by: str) -> object:
         tables, addresses = self._desk.tables, self._desk.addresses
         leases = () if addresses is None else addresses.leases()
+        now = self._desk.clock.now()
         return {
             "devices": len(tables.devices),
             "states": dict(sorted(Counter(device.state.value for device in tables.devices.values()).items())),
@@ -151,7 +156,7 @@ class Insight:
             "lines": len(tables.lines),
             "profiles": len(tables.profiles),
             "reservations": len(tables.reservations),
-            "leases": dict(sorted(Counter(lease.state.name.lower() for lease in leases).items())),
+            "leases": dict(sorted(Counter(views.lease_state(lease, now) for lease in leases).items())),
             "plugins": len(self._desk.knowledge.catalogue.manifests),
             "policy": self._desk.boot.station.site.secrets,
             "dhcp": addresses is not None,

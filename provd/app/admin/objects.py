@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,6 +39,7 @@ _LINE = (
     Param("password", "secret"),
 )
 _TRANSPORTS = ("", "udp", "tcp", "tls")
+_LEVELS = tuple(level.value for level in Level if level is not Level.DEVICE)
 
 
 class Tenants:
@@ -61,7 +63,13 @@ class Tenants:
         return ownership.tenant_of(self._desk.tables, args.text("id"))
 
     async def _list(self, args: Args, _by: str) -> object:
-        return views.page(self._desk.tables.tenants.values(), args, lambda tenant: tenant.id, views.tenant)
+        devices = Counter(device.tenant for device in self._desk.tables.devices.values())
+        lines = Counter(line.tenant for line in self._desk.tables.lines.values())
+
+        def view(tenant: Tenant) -> views.View:
+            return {**views.tenant(tenant), "devices": devices[tenant.id], "lines": lines[tenant.id]}
+
+        return views.page(self._desk.tables.tenants.values(), args, lambda tenant: tenant.id, view)
 
     async def _show(self, args: Args, _by: str) -> object:
         tenant = self._of(args)
@@ -125,7 +133,7 @@ class Lines:
         found = (
             line
             for line in tables.lines.values()
-            if (not tenant or line.tenant == tenant) and not (args.flag("free") and tables.holder(line.id))
+            if (not tenant or line.tenant == tenant.lower()) and not (args.flag("free") and tables.holder(line.id))
         )
         return views.page(found, args, lambda line: line.id, self._view)
 
@@ -197,9 +205,16 @@ class Profiles:
         return profile
 
     async def _list(self, args: Args, _by: str) -> object:
-        level = args.text("level")
+        level = args.text("level").lower()
+        if level and level not in _LEVELS:
+            raise UsageError(f"level: must be one of {', '.join(_LEVELS)}")
+        devices = Counter(device.profile for device in self._desk.tables.devices.values())
+
+        def view(profile: Profile) -> views.View:
+            return {**views.profile(profile), "devices": devices[profile.id]}
+
         found = (profile for profile in self._desk.tables.profiles.values() if level in ("", profile.level))
-        return views.page(found, args, lambda profile: profile.id, views.profile)
+        return views.page(found, args, lambda profile: profile.id, view)
 
     async def _show(self, args: Args, _by: str) -> object:
         profile = self._of(args)
@@ -223,9 +238,8 @@ class Profiles:
     def _with(self, profile: Profile, args: Args) -> Profile:
         level = args.text("level") or profile.level.value
         applies_to = args.text("applies_to") if "applies_to" in args else profile.applies_to
-        levels = [each.value for each in Level if each is not Level.DEVICE]
-        if level not in levels:
-            raise UsageError(f"level: must be one of {', '.join(levels)}")
+        if level not in _LEVELS:
+            raise UsageError(f"level: must be one of {', '.join(_LEVELS)}")
         needed = level in (Level.VENDOR, Level.MODEL, Level.TENANT)
         if needed != bool(applies_to):
             reason = "is needed" if needed else "must be empty"

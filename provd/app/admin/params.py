@@ -76,7 +76,8 @@ def check(params: Iterable[Param], given: Mapping[str, object]) -> Args:
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            raise UsageError(f"{name}: no such parameter" + (f"; did you mean {near[0]}?" if near else ""))
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known) or 'none'}"
+            raise UsageError(f"{name}: no such parameter; {hint}")
     values: dict[str, object] = {}
     for param in known.values():
         value = given.get(param.name)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from provd.app.admin.params import Args
 from provd.base.secrets import Secret
 from provd.base.types import ip_text, mac_text
-from provd.dhcp.lease import INFINITE, Lease
+from provd.dhcp.lease import INFINITE, Lease, LeaseState
 from provd.domain.evidence import Identity
 from provd.domain.records import Device, Line, Profile, Reservation, Tenant
 from provd.domain.settings import masked
@@ -100,13 +100,19 @@ def reservation(record: Reservation) -> View:
     }
 
 
-def lease(record: Lease) -> View:
+def lease_state(record: Lease, now: float) -> str:
+    """active, expired, released or declined."""
+    ended = record.state is LeaseState.ACTIVE and record.expires < INFINITE and record.expires <= now
+    return "expired" if ended else record.state.name.lower()
+
+
+def lease(record: Lease, now: float) -> View:
     """A lease."""
     endless = record.expires >= INFINITE
     return {
         "ip": ip_text(record.ip),
         "mac": mac_text(record.mac),
-        "state": record.state.name.lower(),
+        "state": lease_state(record, now),
         "starts": when(record.starts),
         "expires": None if endless else when(record.expires),
         "subnet": record.subnet,

@@ -79,7 +79,7 @@ class FileThrottled(Fact):
 class RenderFailed(Fact):
     """A template could not be rendered for a device; the device was given its last good file if there is one.
 
-    Do: read the reason; ``provd plugin check`` and ``provd render`` reproduce it. A value with a line break or a
+    Do: read the reason; ``provd plugin check`` and ``provd device render`` reproduce it. A value with a line break or a
     control character in it is refused rather than written into a file.
     """
 

@@ -103,5 +103,3 @@ def _create_addresses() -> None:
         *_columns(sa.LargeBinary(), "agent"),
         sa.PrimaryKeyConstraint("ip", name="pk_lease"),
     )
-    op.create_index("ix_lease_client", "lease", ["client"])
-    op.create_index("ix_lease_mac", "lease", ["mac"])

@@ -1,0 +1,180 @@
+"""``provd device``: phones."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+import click
+
+from provd.cli.commands import (
+    Group,
+    as_json,
+    by_id,
+    deleted,
+    listing,
+    parsed,
+    run,
+    settings_option,
+    unset_option,
+)
+from provd.cli.output import show_json, show_one, show_rows
+
+COLUMNS = ("mac", "vendor", "model", "version", "state", "tenant", "ip", "lines", "last_seen")
+FILTERS = ("state", "tenant", "vendor", "model", "plugin", "profile", "ip", "query")
+
+
+@click.group(cls=Group)
+def device() -> None:
+    """Phones: what is there, whose they are, what they are given.
+
+    A MAC may be written in any form: 805ec0112233, 80:5E:C0:11:22:33, 805e.c011.2233.
+    """
+
+
+device.add_command(listing("device.list", COLUMNS, filters=FILTERS, example="state=unclaimed vendor=Acme"))
+device.add_command(by_id("reset", "device.reset", "mac", "Back to unclaimed, without settings; the tenant stays."))
+device.add_command(
+    by_id("delete", "device.delete", "mac", "Forget the device; it is added again when it asks.", gone=deleted)
+)
+
+_mac = click.argument("mac")
+_local = click.option("--local", metavar="IP", help="Our address that the device talks to, for its URLs.")
+_reveal = click.option("--reveal", is_flag=True, help="Show secrets; this is written to the audit trail.")
+
+
+@device.command("show")
+@_mac
+@_local
+@_reveal
+@as_json
+@click.pass_context
+def device_show(ctx: click.Context, mac: str, local: str | None, *, reveal: bool, as_json: bool) -> None:
+    """Everything known about one device; with --reveal also its token URL and temporary account."""
+    show_one(run(ctx, "device.show", mac=mac, local=local, reveal=reveal or None), as_json=as_json)
+
+
+@device.command("add")
+@_mac
+@click.option("--vendor", help="When the MAC does not tell it.")
+@click.option("--model", help="As a plugin spells it, see `provd plugin list --json`.")
+@click.option("--tenant", help="Its owner from the start; default: master.")
+@click.option("--profile", help="Group profile.")
+@click.option("--description")
+@settings_option
+@as_json
+@click.pass_context
+def device_add(
+    ctx: click.Context, /, mac: str, settings: tuple[str, ...], *, as_json: bool, **fields: str | None
+) -> None:
+    """Announce a device before it is plugged in."""
+    show_one(run(ctx, "device.add", mac=mac, settings=parsed(settings), **fields), as_json=as_json)
+
+
+@device.command("set")
+@_mac
+@click.option("--model")
+@click.option("--vendor")
+@click.option("--profile", help="Group profile; '' takes it away.")
+@click.option("--description")
+@settings_option
+@unset_option
+@click.option("--new-token", is_flag=True, help="Another token URL; the phone must learn it from option 66 or by hand.")
+@as_json
+@click.pass_context
+def device_set(
+    ctx: click.Context,
+    /,
+    mac: str,
+    settings: tuple[str, ...],
+    unset: tuple[str, ...],
+    *,
+    new_token: bool,
+    as_json: bool,
+    **fields: str | None,
+) -> None:
+    """Change a device's own settings or description."""
+    changes = {"settings": parsed(settings), "unset": list(unset) or None, "new_token": new_token or None}
+    show_one(run(ctx, "device.set", mac=mac, **changes, **fields), as_json=as_json)
+
+
+@device.command("assign")
+@_mac
+@click.argument("lines", nargs=-1, required=True, metavar="LINE...")
+@as_json
+@click.pass_context
+def device_assign(ctx: click.Context, mac: str, lines: tuple[str, ...], *, as_json: bool) -> None:
+    """Put lines on a device; an unclaimed one moves to their tenant. The first line becomes account 1."""
+    show_one(run(ctx, "device.assign", mac=mac, line=list(lines)), as_json=as_json)
+
+
+@device.command("unassign")
+@_mac
+@click.argument("lines", nargs=-1, metavar="[LINE]...")
+@as_json
+@click.pass_context
+def device_unassign(ctx: click.Context, mac: str, lines: tuple[str, ...], *, as_json: bool) -> None:
+    """Take these lines, or all, from a device; it stays with its tenant."""
+    show_one(run(ctx, "device.unassign", mac=mac, line=list(lines) or None), as_json=as_json)
+
+
+@device.command("transfer")
+@_mac
+@click.argument("tenant")
+@as_json
+@click.pass_context
+def device_transfer(ctx: click.Context, mac: str, tenant: str, *, as_json: bool) -> None:
+    """Give a device to another tenant; nothing that the old one had set stays on it."""
+    show_one(run(ctx, "device.transfer", mac=mac, tenant=tenant), as_json=as_json)
+
+
+@device.command("render")
+@_mac
+@click.argument("name", required=False)
+@_local
+@_reveal
+@click.pass_context
+def device_render(ctx: click.Context, mac: str, name: str | None, local: str | None, *, reveal: bool) -> None:
+    """Print a file as the device would get it: its own file unless NAME is given. Passwords are ***."""
+    result = run(ctx, "device.render", mac=mac, name=name, local=local, reveal=reveal or None)
+    click.echo(result["text"], nl=False)
+
+
+@device.command("settings")
+@_mac
+@click.option("--origin", is_flag=True, help="Also where each value comes from.")
+@as_json
+@click.pass_context
+def device_settings(ctx: click.Context, mac: str, *, origin: bool, as_json: bool) -> None:
+    """Show the settings in force for a device."""
+    result = run(ctx, "device.settings", mac=mac)
+    columns = ("name", "value", "origin") if origin else ("name", "value")
+    show_rows(result["items"], columns, as_json=as_json)
+
+
+@device.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@as_json
+@click.pass_context
+def device_import(ctx: click.Context, file: TextIO, *, dry_run: bool, as_json: bool) -> None:
+    """Add or change devices from CSV: all rows, or none when one is wrong. FILE may be - for standard input.
+
+    The first line names the columns: mac, and any of vendor, model, tenant, profile, description, lines (several are
+    separated by semicolons). An empty cell changes nothing.
+    """
+    result = run(ctx, "device.import", csv=file.read(), dry_run=dry_run)
+    if as_json:
+        show_json(result)
+        return
+    would = "would be " if dry_run else ""
+    changed = result["changed"] - result["added"]
+    unchanged = result["rows"] - result["changed"]
+    click.echo(f"{result['added']} {would}added, {changed} {would}changed, {unchanged} unchanged")
+
+
+@device.command("export")
+@click.pass_context
+def device_export(ctx: click.Context) -> None:
+    """Print all devices as CSV, as `import` reads it."""
+    sys.stdout.write(run(ctx, "device.export")["csv"])
