@@ -27,7 +27,7 @@ PHONES = ("10.77.16.0/20", "10.77.32.0/19", "10.77.64.0/18", "10.77.128.0/17")
 """Every address of the pool is local to the client side, so that each phone has its own source address."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_NICE = "-10"
+_NICE = "-20"
 _NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh/default")
 _THRESHOLDS = {"gc_thresh1": 65536, "gc_thresh2": 131072, "gc_thresh3": 262144}
 

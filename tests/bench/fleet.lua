@@ -30,8 +30,8 @@ end
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    '\n{"done": %d, "rate": %.1f, "p50": %.3f, "p99": %.3f, "max": %.3f, "octets": %d, "status": %d, "broken": %d}\n',
+    '\n{"done": %d, "rate": %.1f, "p50": %.3f, "p99": %.3f, "max": %.3f, "octets": %d, "status": %d, "broken": %d, "timeouts": %d}\n',
     summary.requests, summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3,
     latency:percentile(99) / 1e3, latency.max / 1e3, summary.bytes, errors.status,
-    errors.connect + errors.read + errors.write + errors.timeout))
+    errors.connect + errors.read + errors.write, errors.timeout))
 end

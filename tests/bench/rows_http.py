@@ -88,8 +88,9 @@ def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
 
 
 def _note(arena: Arena, row: Row, name: str, found: Any) -> None:
-    if found["status"] or found["broken"]:
-        row.note(f"{name}: {found['status']} answers were not 200, {found['broken']} were none")
+    bad = {key: found[key] for key in ("status", "broken", "timeouts") if found[key]}
+    if bad:
+        row.note(f"{name}: requests without a 200: {bad}")
     if name.startswith(OURS):
         each = arena.server_cpu / max(found["done"], 1) * 1e6
         size = found["octets"] // max(found["done"], 1)
@@ -108,7 +109,7 @@ def _fleet(arena: Arena, reps: int, seconds: float) -> Sequence[Row]:
     folder = arena.room("www")
 
     def run(name: str, server: Server, port: int, words: Sequence[object]) -> None:
-        wrk(arena, server, port, *words, seconds=1)
+        wrk(arena, server, port, *words, seconds=3)  # every file has been rendered then
         found = wrk(arena, server, port, *words, seconds=seconds)
         kept.add(name, found["rate"])
         slowest.add(name, found["p99"])

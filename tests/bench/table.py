@@ -73,8 +73,9 @@ class Row:
                 said.append(f"{floor.peer} is missing: no verdict")
                 continue
             met, text = judged
-            limit = floor.limit(medians) or 1e-12
-            said.append(f"{'ok' if met else 'MISSED'} ({text}; we are at {medians[OURS] / limit:.2f} of it)")
+            limit = floor.limit(medians)
+            share = f"; we are at {medians[OURS] / limit:.2f} of it" if limit else ""
+            said.append(f"{'ok' if met else 'MISSED'} ({text}{share})")
         return "; ".join(said)
 
     def lines(self) -> list[str]:
