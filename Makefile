@@ -45,7 +45,8 @@ check: $(VENV)/.installed
 test: $(VENV)/.installed system-packages check
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
-bench: $(VENV)/.installed system-packages
+bench: $(VENV)/.installed
+	@sh tests/kit/system-packages.sh bench
 	$(BIN)/python -m tests.bench $(ARGS)
 
 clean:

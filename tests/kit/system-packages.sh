@@ -1,14 +1,17 @@
 #!/bin/sh
 # Programs that we did not write and test against. Root installs the missing ones from Debian; others use what is there
-# (their tests are skipped with the name of what is missing, and with CI=true that is a failure).
+# (their tests are skipped with the name of what is missing, and with CI=true that is a failure). With "bench" as the
+# argument: what the benchmarks compare with.
 set -u
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=
-for pair in ip:iproute2 udhcpc:udhcpc dhcpcd:dhcpcd5 dhclient:isc-dhcp-client dhcrelay:isc-dhcp-relay atftp:atftp tftp:tftp-hpa \
-  curl:curl nmap:nmap perfdhcp:kea-admin strace:strace chromium:chromium systemd-analyze:systemd tshark:tshark; do
+pairs="ip:iproute2 udhcpc:udhcpc dhcpcd:dhcpcd5 dhclient:isc-dhcp-client dhcrelay:isc-dhcp-relay atftp:atftp tftp:tftp-hpa curl:curl nmap:nmap perfdhcp:kea-admin strace:strace chromium:chromium systemd-analyze:systemd"
+[ "${1:-}" = bench ] && pairs="ip:iproute2 kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server dnsmasq:dnsmasq-base in.tftpd:tftpd-hpa \
+  nginx:nginx-light wrk:wrk gcc:gcc"
+for pair in $pairs; do
   command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
-[ -x /usr/lib/postgresql/15/bin/initdb ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+[ "${1:-}" = bench ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"
 # Debian starts the services of what it installs; a policy of 101 keeps them from doing so on the test machine.
