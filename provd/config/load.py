@@ -51,13 +51,21 @@ def config_path(given: str | None = None, environ: Mapping[str, str] | None = No
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings. Raises ConfigError whose text has one line per error, each with file and line."""
     merged = _Merged()
-    for file in [path, *sorted((path.parent / "conf.d").glob("*.toml"))]:
+    _merge_file(merged, path)
+    for file in _beside(path.parent / "conf.d"):
         _merge_file(merged, file)
     _merge_environment(merged, os.environ if environ is None else environ)
     try:
         return Settings.model_validate(merged.values)
     except ValidationError as error:
         raise ConfigError("\n".join(sorted({_sentence(merged, e) for e in error.errors()}))) from None
+
+
+def _beside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.toml"))
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", str(folder)) from None
 
 
 def _merge_file(merged: _Merged, file: Path) -> None:
