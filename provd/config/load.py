@@ -53,13 +53,20 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
     merged = _Merged()
     # The file first: who may not read it hears that, and not what is wrong with the folder beside it.
     _merge_file(merged, path)
-    for file in sorted((path.parent / "conf.d").glob("*.toml")):
+    for file in _beside(path.parent / "conf.d"):
         _merge_file(merged, file)
     _merge_environment(merged, os.environ if environ is None else environ)
     try:
         return Settings.model_validate(merged.values)
     except ValidationError as error:
         raise ConfigError("\n".join(sorted({_sentence(merged, e) for e in error.errors()}))) from None
+
+
+def _beside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.toml"))
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", str(folder)) from None
 
 
 def _merge_file(merged: _Merged, file: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -78,21 +80,33 @@ def test_another_dhcp_server_on_the_interface_is_told(lan: Lan, tmp_path: Path) 
             lan.boots()
 
 
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
+NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
 
 
-def test_without_rights_it_says_what_it_lacks(lan: Lan, tmp_path: Path) -> None:
-    state = tmp_path / "state"
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users reach, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="provd-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_without_rights_it_says_what_it_lacks(lan: Lan, open_folder: Path) -> None:
+    state = open_folder / "state"
     state.mkdir()
-    daemon = Daemon(lan_config(lan.bed, state), tmp_path, bed=lan.bed)
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
-    code, said = start_in_vain(lan, daemon.config, program("setpriv"), *NOBODY[1:])
+    daemon = Daemon(lan_config(lan.bed, state), open_folder, bed=lan.bed)
+    nobody = (program("setpriv"), *NOBODY)
+    open_folder.chmod(0o700)
+    code, said = start_in_vain(lan, daemon.config, *nobody)
+    assert code == 3
+    assert f"{daemon.config}: cannot be read" in said
+    open_folder.chmod(0o755)
+    code, said = start_in_vain(lan, daemon.config, *nobody)
     assert code == 1
     assert "Permission denied" in said
     assert str(state) in said
     os.chown(state, 65534, 65534)
-    code, said = start_in_vain(lan, daemon.config, program("setpriv"), *NOBODY[1:])
+    code, said = start_in_vain(lan, daemon.config, *nobody)
     assert code in {1, 3}
     assert "0.0.0.0:69" in said
     assert "Permission denied" in said or "not permitted" in said
