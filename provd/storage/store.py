@@ -26,6 +26,7 @@ from provd.storage import migrations, rescue
 from provd.storage.batch import Planner, driver_form
 from provd.storage.lock import FileLock
 from provd.storage.mapping import Codec, Row, RowError
+from provd.storage.pace import Pace
 from provd.storage.session import Session, make_engine, parse_url, reason_of, translated
 from provd.storage.tables import FACT, TENANT
 from provd.storage.vault import Vault
@@ -53,7 +54,9 @@ class Store:
         self._closed = False
         large = self._path is not None and self._path.stat().st_size > rescue.CHECK_AT_OPEN
         self._ensure_master()
-        self._writer = Writer(self._session, self._planner, clock, emit, limits)
+        # A file is written where it is wanted, as long as the disk is quick; a server elsewhere, by the thread.
+        pace = Pace() if engine.dialect.name == "sqlite" else None
+        self._writer = Writer(self._session, self._planner, clock, emit, limits, pace)
         if self._path and large:
             self._check_behind(self._path)
 
