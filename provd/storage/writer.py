@@ -130,8 +130,9 @@ class Writer:
         lane.append(_Submission(changes, done))
         if not self._rousing:
             self._rousing = True
-            # Not at once: what the loop still submits in this turn belongs into the same transaction.
-            loop.call_soon(self._rouse, loop)
+            # Not at once: what the loop still submits in this turn belongs into the same transaction, and what has
+            # arrived meanwhile and is worked on in the next one as well.
+            loop.call_soon(loop.call_soon, self._rouse, loop)
 
     def _rouse(self, loop: asyncio.AbstractEventLoop) -> None:
         self._rousing = False
