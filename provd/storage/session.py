@@ -121,6 +121,7 @@ class Session:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+        self._suspect = False
 
     def write(self, statements: Sequence[Statement]) -> None:
         """Execute the statements as one transaction; when this returns they are on the disk.
@@ -132,6 +133,7 @@ class Session:
             connection = self._connection
             if connection is None:
                 connection = self._connection = self._engine.connect()
+                self._settle(connection)
             if len(statements) == 1:
                 connection.exec_driver_sql(*statements[0])
             else:
@@ -139,11 +141,22 @@ class Session:
         except SQLAlchemyError as error:
             mine = translated(error)
             if isinstance(mine, UnavailableError):
+                self._suspect = True
                 self.close()
             raise mine from error
         except (ValueError, OverflowError) as error:
             # The drivers let these pass untranslated: a number of more than 64 bits, a NUL.
             raise RefusedError(str(error)) from error
+
+    def _settle(self, connection: Connection) -> None:
+        """After a failed write: bring what the log still holds of it to the disk, or fail again.
+
+        A new connection takes the refused rows over from the log. The same rows written once more change nothing
+        then, and a commit that changes nothing does not sync: it would promise what is not on the disk.
+        """
+        if self._suspect and self._engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(FULL)").all()
+        self._suspect = False
 
     @staticmethod
     def _bracketed(connection: Connection, statements: Sequence[Statement]) -> None:

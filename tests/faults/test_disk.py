@@ -87,8 +87,8 @@ def test_what_cannot_be_stored_is_not_promised(kind: type[Fault], lan: Lan, stat
             # The write-ahead log may have room left inside itself.
             while (ip := lan.lease(mac := next(newcomers), seconds=SOON)) is not None:
                 given[ip] = mac
-            daemon.wait_for("DHCP-NOT-STORED")
             assert "part=storage" in daemon.wait_for("DEGRADED")
+            daemon.wait_for("DHCP-NOT-STORED")
             assert any(row.startswith("storage") for row in daemon.json("status")["degraded"])
 
             assert lan.renew(phone, seconds=SOON) is None, "a longer lease needs the disk too"

@@ -134,7 +134,7 @@ def test_one_address_cannot_take_all_connections(lan: Lan, tmp_path: Path) -> No
         contextlib.ExitStack() as stack,
     ):
         phone = lan.boots()
-        for _ in range(100):
+        for _ in range(300):
             with contextlib.suppress(OSError):
                 stack.enter_context(lan.connect(RELAY))
         assert f"peer={RELAY}" in daemon.wait_for("HTTP-CONNECTIONS")
