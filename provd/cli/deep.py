@@ -11,10 +11,20 @@ from provd.config.settings import Settings
 
 def problems(settings: Settings) -> Iterator[str]:
     """Everything that would fail at the start or be degraded afterwards, one sentence each."""
+    yield from _event_loop(settings)
     yield from _interfaces(settings)
     yield from _certificate(settings)
     yield from _database(settings)
     yield from _plugins(settings)
+
+
+def _event_loop(settings: Settings) -> Iterator[str]:
+    from provd.daemon import loop_factory
+
+    try:
+        loop_factory(settings)
+    except ConfigError as error:
+        yield str(error)
 
 
 def _interfaces(settings: Settings) -> Iterator[str]:

@@ -39,6 +39,9 @@ class ServerSection(Section):
         default="", description="host or address put into URLs; default: the local address the phone talked to"
     )
     control: str = Field(default="", description="socket for the command line; default: control.sock in state_dir")
+    event_loop: Literal["asyncio", "uvloop"] = Field(
+        default="asyncio", description="asyncio | uvloop   (uvloop comes with the extra `fast`; less memory in a storm)"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug | info | warning | error"
     )

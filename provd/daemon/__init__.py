@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 
+from provd.base.errors import ConfigError
 from provd.config.load import load
+from provd.config.settings import Settings
 from provd.daemon.service import Service
 
 
@@ -16,4 +20,15 @@ def serve(path: Path) -> None:
     async def run() -> None:
         await Service(path, settings).run()
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:
+        runner.run(run())
+
+
+def loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop that the settings name (None: Python's own). Raises ConfigError."""
+    if settings.server.event_loop == "asyncio":
+        return None
+    try:
+        return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]  # it may not be installed
+    except ImportError:
+        raise ConfigError("server.event_loop: uvloop is not installed; pip install 'provd[fast]'") from None
