@@ -114,7 +114,7 @@ class Service:
         page = PageServer(
             views, self._readers.metrics.text, emit=self._emit, clock=self._clock, hosts=self._settings.api.hosts
         )
-        self._measure(core, edges)
+        self._measure(edges, views)
         self._signals(core, edges)
         keeping = asyncio.create_task(self._housekeep(core))
         try:
@@ -169,11 +169,11 @@ class Service:
 
         return {name: operation(name) for name in admin.operations} | {"status": status}
 
-    def _measure(self, core: Core, edges: Edges) -> None:
+    def _measure(self, edges: Edges, views: DaemonViews) -> None:
         metrics = self._readers.metrics
         for name, text, values in edges.counters():
             metrics.counter(name, text, "what", values)
-        metrics.gauge("provd_devices", "Devices by state", "state", lambda: states_of(core))
+        metrics.gauge("provd_devices", "Devices by state", "state", views.states)
         metrics.gauge("provd_leases", "Active and other leases by subnet", "subnet", edges.lease_usage)
 
     # --- signals and reload
@@ -196,7 +196,8 @@ class Service:
         except ConfigError as error:
             self._emit(ReloadFailed(at=now, reason=str(error)))
         else:
-            site = site_of(fresh)
+            # Other listeners wait for a restart, and until then the URLs name those that are open.
+            site = site_of(fresh, listening=core.settings.phones)
             core.boot.reconfigure(site, newcomers_of(site))
             if any(name.startswith("server.log") for name in changed):
                 self._readers.relevel(fresh.server)
@@ -253,14 +254,6 @@ def _place_of(error: BaseException | None) -> str:
 
 def _applies(name: str) -> bool:
     return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
-
-
-def states_of(core: Core) -> Mapping[str, float]:
-    """How many devices are in each state."""
-    count: dict[str, float] = {}
-    for device in core.fleet.tables.devices.values():
-        count[device.state.value] = count.get(device.state.value, 0) + 1
-    return count
 
 
 def status_of(views: DaemonViews) -> Mapping[str, Any]:

@@ -8,16 +8,16 @@ from netaddr import IPNetwork
 
 from provd.app.site import Site
 from provd.base.types import ip_int
-from provd.config.settings import DhcpSection, DhcpSubnet, Settings, option_octets
+from provd.config.settings import DhcpSection, DhcpSubnet, PhonesSection, Settings, option_octets
 from provd.config.values import range_bounds
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
 from provd.domain.records import Reservation
 from provd.guard.bucket import KeyedBuckets
 
 
-def site_of(settings: Settings, *, http_port: int | None = None) -> Site:
-    """Policy and addresses. ``http_port`` is the port that was really opened, where the file says 0."""
-    phones, policy = settings.phones, settings.policy
+def site_of(settings: Settings, *, listening: PhonesSection | None = None) -> Site:
+    """Policy and addresses. ``listening`` is the section whose listeners are open, where that is another one."""
+    phones, policy = listening or settings.phones, settings.policy
     listen, tls = phones.listen, phones.tls_listen
     return Site(
         # The settings model refuses the rung that this version does not have.
@@ -26,7 +26,7 @@ def site_of(settings: Settings, *, http_port: int | None = None) -> Site:
         max_new_devices=policy.max_new_devices,
         stale_after=float(policy.stale_after),
         advertise=settings.server.advertise,
-        http_port=http_port or (listen[0].port if listen else 0),
+        http_port=listen[0].port if listen else 0,
         https_port=tls[0].port if tls else 0,
         sip_port=settings.sip.listen[0].port if settings.sip.listen else 5060,
     )

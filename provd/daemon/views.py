@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Literal, TypeVar, cast
 
 from provd import __version__
+from provd.app.admin.views import lease_state
 from provd.app.effective import for_device
 from provd.base.clock import Clock
 from provd.base.facts import Fact, text_of
@@ -18,7 +19,7 @@ from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_text
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
-from provd.dhcp.lease import INFINITE, Lease, LeaseState
+from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.records import Device, DeviceState
 from provd.http.views import (
     BootStep,
@@ -119,7 +120,7 @@ class DaemonViews:
         tables = self._core.fleet.tables
         by_plugin = Counter(device.plugin for device in tables.devices.values())
         now = self._clock.now()
-        active = sum(1 for lease in self._edges.dhcp.leases() if _lease_state(lease, now) == "active")
+        active = sum(1 for lease in self._edges.dhcp.leases() if lease_state(lease, now) == "active")
         counts = {
             "devices": len(tables.devices),
             "active leases": active,
@@ -264,17 +265,11 @@ def _label_of(fact: Fact) -> str:
     return fact.ID.partition("-")[2].lower().replace("-", " ")
 
 
-def _lease_state(lease: Lease, now: float) -> str:
-    if lease.state is LeaseState.ACTIVE and lease.expires < INFINITE and lease.expires <= now:
-        return "expired"
-    return lease.state.name.lower()
-
-
 def _lease_row(lease: Lease, now: float) -> LeaseRow:
     return LeaseRow(
         ip=ip_text(lease.ip),
         mac=lease.mac,
-        state=_lease_state(lease, now),
+        state=lease_state(lease, now),
         starts=float(lease.starts),
         expires=float("inf") if lease.expires >= INFINITE else float(lease.expires),
         hostname=lease.hostname,

@@ -1,6 +1,5 @@
 """Real traffic: every DHCP message of every capture that lies beside the repository is decoded, explained, answered."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,13 @@ from provd.base.errors import WireError
 from provd.dhcp.explain import explain
 from provd.dhcp.packet import decode, encode
 from provd.dhcp.subnet import Subnet
+from tests.conftest import shared_folder
 from tests.dhcp.playbook import SERVER, Playbook
 
 pytestmark = pytest.mark.shared
 
-FOLDER = Path(os.environ.get("PROVD_SHARED") or Path(__file__).resolve().parents[3] / "shared") / "captures"
-CAPTURES = sorted(FOLDER.rglob("*.pcap*")) if FOLDER.is_dir() else []
+SHARED = shared_folder()
+CAPTURES = sorted((SHARED / "captures").rglob("*.pcap*")) if SHARED else []
 EVERYWHERE = Subnet(name="all", network=0, prefixlen=0, pools=((0x0A000000, 0x0AFFFFFF),), probe=False)
 
 
