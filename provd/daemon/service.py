@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from provd import __version__
-from provd.app.admin import Admin
+from provd.app.admin import Admin, Caller
 from provd.app.zones import zone
 from provd.base.clock import Clock, SystemClock
 from provd.base.errors import ConfigError, ProvdError
@@ -159,7 +159,7 @@ class Service:
     def _operations(self, admin: Admin, views: DaemonViews) -> Mapping[str, Operation]:
         def operation(name: str) -> Operation:
             async def perform(params: dict[str, Any]) -> Mapping[str, Any]:
-                result = await admin.call(name, params, by="control")
+                result = await admin.call(name, params, Caller(name="control"))
                 return result if isinstance(result, Mapping) else {"items": result}
 
             return perform
