@@ -20,6 +20,8 @@ from provd.config.values import (
     Network,
     Network4,
     Pool,
+    PortRange,
+    port_bounds,
     range_bounds,
 )
 from provd.dhcp.subnet import NOT_AMONG_OPTIONS
@@ -196,6 +198,16 @@ class SipSection(Section):
     pnp: bool = Field(
         default=True, description="multicast ua-profile answers on the dhcp interfaces (from the next version on)"
     )
+    rtp_ports: PortRange = Field(
+        default="16384-16583",
+        description="UDP ports for what callers hear; every call takes two, so these serve 100 calls at a time",
+    )
+
+    @property
+    def rtp_range(self) -> range:
+        """The ports of ``rtp_ports``."""
+        first, last = port_bounds(self.rtp_ports)
+        return range(first, last + 1)
 
 
 class ApiSection(Section):
