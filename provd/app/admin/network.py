@@ -63,7 +63,7 @@ class Network:
     async def _release(self, args: Args, by: str) -> object:
         if self._desk.addresses is None or not await self._desk.addresses.release(args.text("ip")):
             raise NotFoundError(f"there is no active lease of {args.text('ip')}")
-        self._desk.audit("lease.release", args.text("ip"), by)
+        await self._desk.audit("lease.release", args.text("ip"), by)
         return {"released": args.text("ip")}
 
     async def _reservations(self, args: Args, _by: str) -> object:

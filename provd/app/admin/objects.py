@@ -32,12 +32,15 @@ _LINE_TEXTS = (
     "outbound_proxy",
     "voicemail",
 )
-_LINE_NUMBERS = ("port", "backup_port", "outbound_port")
+_LINE_PORTS = ("port", "backup_port", "outbound_port")
+_LINE_NUMBERS = (*_LINE_PORTS, "max_devices")
 _LINE = (
     *(Param(name) for name in _LINE_TEXTS),
     *(Param(name, "number") for name in _LINE_NUMBERS),
     Param("password", "secret"),
 )
+MOST_DEVICES = 100
+"""Devices that one line may be on."""
 _TRANSPORTS = ("", "udp", "tcp", "tls")
 _LEVELS = tuple(level.value for level in Level if level is not Level.DEVICE)
 
@@ -126,14 +129,15 @@ class Lines:
         return ownership.line_of(self._desk.tables, args.text("id"))
 
     def _view(self, line: Line) -> views.View:
-        return views.line(line, self._desk.tables.holder(line.id))
+        return views.line(line, self._desk.tables.holders(line.id))
 
     async def _list(self, args: Args, _by: str) -> object:
         tables, tenant = self._desk.tables, args.text("tenant")
         found = (
             line
             for line in tables.lines.values()
-            if (not tenant or line.tenant == tenant.lower()) and not (args.flag("free") and tables.holder(line.id))
+            if (not tenant or line.tenant == tenant.lower())
+            and not (args.flag("free") and len(tables.holders(line.id)) >= line.max_devices)
         )
         return views.page(found, args, lambda line: line.id, self._view)
 
@@ -141,7 +145,7 @@ class Lines:
         line = self._of(args)
         if not args.flag("reveal"):
             return self._view(line)
-        self._desk.audit("line.reveal", line.id, by)
+        await self._desk.audit("line.reveal", line.id, by)
         return {**self._view(line), "password": line.password.reveal()}
 
     async def _add(self, args: Args, by: str) -> object:
@@ -166,8 +170,10 @@ class Lines:
         if texts.get("transport", "") not in _TRANSPORTS:
             raise UsageError("transport: must be one of udp, tcp, tls")
         for name, port in numbers.items():
-            if port > 65535:
+            if name in _LINE_PORTS and port > 65535:
                 raise UsageError(f"{name}: must be at most 65535")
+        if not 1 <= numbers.get("max_devices", 1) <= MOST_DEVICES:
+            raise UsageError(f"max_devices: must be between 1 and {MOST_DEVICES}")
         if texts.get("username") == "":
             raise UsageError("username: must not be empty")
         password = Secret(args.text("password")) if args.text("password") else line.password

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -43,6 +43,7 @@ def device(record: Device) -> View:
         "state": record.state.value,
         "ip": record.ip,
         "lines": list(record.lines),
+        "ports": list(record.ports),
         "profile": record.profile,
         "description": record.description,
         "settings": masked(record.settings),
@@ -64,14 +65,15 @@ def tenant(record: Tenant) -> View:
     }
 
 
-def line(record: Line, holder: str | None) -> View:
-    """A line and the device it is on."""
+def line(record: Line, holders: Sequence[str]) -> View:
+    """A line and the devices it is on; ``device`` is the first of them."""
     names = ("id", "tenant", "username", "auth_username", "display_name", "number", "server", "port", "transport")
-    more = ("backup_server", "backup_port", "outbound_proxy", "outbound_port", "voicemail", "revision")
+    more = ("backup_server", "backup_port", "outbound_proxy", "outbound_port", "voicemail", "max_devices", "revision")
     view: View = {name: getattr(record, name) for name in (*names, *more)}
     view["password"] = str(record.password) if record.password else ""
     view["settings"] = masked(record.settings)
-    view["device"] = mac_text(holder) if holder else None
+    view["device"] = mac_text(holders[0]) if holders else None
+    view["devices"] = [mac_text(holder) for holder in holders]
     return view
 
 
