@@ -22,9 +22,9 @@ from provd.domain.records import (
     AuditEntry,
     Code,
     Device,
+    Heartbeat,
     Line,
     Lock,
-    Mark,
     PendingResync,
     Profile,
     Redemption,
@@ -46,7 +46,7 @@ Watcher = Callable[[Device | None, Device | None], None]
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
-_PLAIN = (Reservation, Code, Redemption, PendingResync, Lock, Mark, ApiToken)
+_PLAIN = (Reservation, Code, Redemption, PendingResync, Lock, Heartbeat, ApiToken)
 """Kinds that hold no settings and that no file depends on."""
 
 

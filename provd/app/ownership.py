@@ -10,7 +10,10 @@ from provd.app.tables import Tables
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
-from provd.domain.records import MASTER_TENANT, Code, Device, Line, Tenant
+from provd.domain.records import MASTER_TENANT, Code, Device, Level, Line, Profile, Tenant
+
+MARK = ":"
+"""Stands between a tenant and the name that this tenant gave to an object of its own (``acme:101``)."""
 
 
 def device_of(tables: Tables, mac: Mac) -> Device:
@@ -35,6 +38,17 @@ def tenant_of(tables: Tables, key: str) -> Tenant:
     if tenant is None:
         raise NotFoundError(f"there is no tenant {key!r}")
     return tenant
+
+
+def owner_of_key(key: str) -> str | None:
+    """The tenant that gave this name to a line or profile of its own (``acme:101``), None where the site gave it."""
+    tenant, mark, _ = key.partition(MARK)
+    return tenant if mark else None
+
+
+def owner_of_profile(profile: Profile) -> str | None:
+    """The tenant that a profile belongs to, None for one of the site."""
+    return profile.applies_to.lower() if profile.level is Level.TENANT else owner_of_key(profile.id)
 
 
 def assign(tables: Tables, mac: Mac, lines: Sequence[str], *, room: int = 0) -> list[Change]:
@@ -107,8 +121,12 @@ def delete_tenant(tables: Tables, key: str) -> list[Change]:
         for device in tables.devices.values()
         if device.tenant == tenant.id and tenant.id != MASTER_TENANT
     ]
-    lines = [Delete(line) for line in tables.lines.values() if line.tenant == tenant.id]
-    return [*given_back, *lines, Delete(tenant)]
+    lines = [line for line in tables.lines.values() if line.tenant == tenant.id]
+    codes = _delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])
+    tokens = [Delete(token) for token in tables.api_tokens.values() if token.tenant == tenant.id]
+    # Whoever is called so next must not inherit anything.
+    profiles = [Delete(profile) for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id]
+    return [*given_back, *codes, *map(Delete, lines), *profiles, *tokens, Delete(tenant)]
 
 
 def delete_line(tables: Tables, key: str) -> list[Change]:

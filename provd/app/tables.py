@@ -14,10 +14,10 @@ from provd.domain.records import (
     ApiToken,
     Code,
     Device,
+    Heartbeat,
     Level,
     Line,
     Lock,
-    Mark,
     PendingResync,
     Profile,
     Redemption,
@@ -25,7 +25,7 @@ from provd.domain.records import (
     Tenant,
 )
 
-Kept = Device | Tenant | Line | Code | Redemption | Profile | Reservation | PendingResync | Lock | Mark | ApiToken
+Kept = Device | Tenant | Line | Code | Redemption | Profile | Reservation | PendingResync | Lock | Heartbeat | ApiToken
 """The kinds of records that are kept in memory."""
 
 
@@ -42,7 +42,7 @@ class Tables:
         self._reservations: dict[str, Reservation] = {}
         self._resyncs: dict[Mac, PendingResync] = {}
         self._locks: dict[str, Lock] = {}
-        self._marks: dict[str, Mark] = {}
+        self._heartbeats: dict[str, Heartbeat] = {}
         self._api_tokens: dict[str, ApiToken] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
@@ -54,7 +54,7 @@ class Tables:
             Reservation: self._reservations,
             PendingResync: self._resyncs,
             Lock: self._locks,
-            Mark: self._marks,
+            Heartbeat: self._heartbeats,
             ApiToken: self._api_tokens,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
@@ -70,7 +70,7 @@ class Tables:
         self.reservation = self._reservations.get
         self.resync = self._resyncs.get
         self.lock = self._locks.get
-        self.mark = self._marks.get
+        self.heartbeat = self._heartbeats.get
         self.api_token = self._api_tokens.get
 
     @property

@@ -171,7 +171,8 @@ class PendingResync:
 class Lock:
     """Wrong codes of one device, of one source address or of the whole site, and until when nothing is looked at.
 
-    Times are seconds of the daemon's running time (see ``Mark``), so that no clock that is set can lift a lock.
+    At a start the times move on by the time in which the daemon did not run (see ``Heartbeat``): neither a restart nor
+    a clock that was set lifts a lock.
     """
 
     id: str
@@ -188,15 +189,11 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """How far time had come when the daemon last wrote it down: the wall clock as it was believed (``at``) and the
-    seconds that the daemon has run in all (``ran``). ``doubted`` is the running time since which the wall clock is not
-    believed, 0 when it is."""
+class Heartbeat:
+    """That the daemon lived at that time. What lies between it and the next start does not count for a lock."""
 
-    id: str = "clock"
+    id: str = "daemon"
     at: float = 0.0
-    ran: float = 0.0
-    doubted: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +278,7 @@ Record = (
     | Reservation
     | PendingResync
     | Lock
-    | Mark
+    | Heartbeat
     | ApiToken
     | AuditEntry
     | StoredFact

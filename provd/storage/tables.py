@@ -156,13 +156,11 @@ LOCK = Table(
     Column("until", Double, nullable=False),
 )
 
-MARK = Table(
-    "mark",
+HEARTBEAT = Table(
+    "heartbeat",
     METADATA,
     Column("id", Text, primary_key=True),
     Column("at", Double, nullable=False),
-    Column("ran", Double, nullable=False),
-    Column("doubted", Double, nullable=False),
 )
 
 API_TOKEN = Table(

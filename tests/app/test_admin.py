@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from provd.app.admin import Admin
+from provd.app.admin import Admin, Caller
 from provd.app.site import Site
 from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError, UsageError
 from provd.domain.records import MASTER_TENANT, AuditEntry, DeviceState
@@ -63,7 +63,7 @@ class Office:
         )
 
     async def do(self, operation: str, /, **params: object):
-        result = await self.admin.call(operation, params, by="ann")
+        result = await self.admin.call(operation, params, Caller(name="ann"))
         json.dumps(result)  # plain values only
         return result
 
@@ -160,7 +160,7 @@ async def test_a_line_may_be_allowed_on_several_devices():
         ("device.set", {"mac": PHONE, "description": 5}, UsageError, "must be a text"),
         ("device.set", {"mac": PHONE, "new_token": "yes"}, UsageError, "true or false"),
         ("device.set", {"mac": PHONE, "settings": []}, UsageError, "must be a mapping"),
-        ("device.set", {"mac": PHONE, "profile": "none"}, NotFoundError, "no group profile"),
+        ("device.set", {"mac": PHONE, "profile": "none"}, NotFoundError, "no profile 'none'"),
         ("device.set", {"mac": PHONE, "descripton": "x"}, UsageError, "did you mean description"),
         ("device.assign", {"mac": PHONE, "line": "none"}, NotFoundError, "no line 'none'"),
         ("device.assign", {"mac": PHONE, "line": "s1"}, ConflictError, "belongs to tenant 'north'; transfer"),

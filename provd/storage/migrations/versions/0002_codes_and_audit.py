@@ -68,10 +68,10 @@ def _create_clockwork() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_lock"),
     )
     op.create_table(
-        "mark",
+        "heartbeat",
         *_columns(sa.Text(), "id"),
-        *_columns(sa.Double(), "at", "ran", "doubted"),
-        sa.PrimaryKeyConstraint("id", name="pk_mark"),
+        *_columns(sa.Double(), "at"),
+        sa.PrimaryKeyConstraint("id", name="pk_heartbeat"),
     )
 
 
