@@ -225,6 +225,7 @@ class Service:
             if turn % PRUNE_EVERY == 0:
                 try:
                     await core.store.prune_facts(FACTS_KEPT)
+                    await core.store.prune_audit(AUDIT_KEPT)
                 except ProvdError:
                     # The store has told of itself as degraded; the next hour comes.
                     continue
@@ -232,6 +233,8 @@ class Service:
 
 FACTS_KEPT = 200_000
 """Facts in the store; older ones are removed once an hour."""
+AUDIT_KEPT = 500_000
+"""The same for entries of the audit."""
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

@@ -19,7 +19,7 @@ from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
 from provd.base.types import Mac, mac_text
 from provd.dhcp.lease import Lease
-from provd.domain.records import Device, DeviceState, Line, Profile, Reservation, Settings, Tenant
+from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Reservation, Settings, Tenant
 from provd.domain.settings import validate
 
 
@@ -79,15 +79,17 @@ class Desk:
         moved: list[tuple[Device, DeviceState]] = []
 
         def watched() -> Sequence[Change]:
-            changes = plan()
+            changes = list(plan())
             for change in changes:
                 if isinstance(change, Put) and isinstance(change.record, Device):
                     before = self.tables.device(change.record.mac)
                     moved.append((change.record, before.state if before else change.record.state))
+            if changes:
+                changes.append(Put(self._entry(action, name, caller, owner_in(changes))))
             return changes
 
         await self.fleet.change(watched)
-        self.audit(action, name, caller)
+        self._tell(action, name, caller)
         for device, was in moved:
             if was is not device.state:
                 self.emit(
@@ -96,8 +98,16 @@ class Desk:
                     )
                 )
 
-    def audit(self, action: str, name: str, caller: Caller) -> None:
-        """Tell who did what to which object."""
+    async def audit(self, action: str, name: str, caller: Caller, *, tenant: str = "") -> None:
+        """Note who did what to which object where nothing changes: it is in the audit before anything is shown."""
+        await self.fleet.change(lambda: [Put(self._entry(action, name, caller, tenant))])
+        self._tell(action, name, caller)
+
+    def _entry(self, action: str, name: str, caller: Caller, tenant: str) -> AuditEntry:
+        kind = action.partition(".")[0]
+        return AuditEntry(at=self.clock.now(), by=caller.name, action=action, kind=kind, object=name, tenant=tenant)
+
+    def _tell(self, action: str, name: str, caller: Caller) -> None:
         kind = action.partition(".")[0]
         mac = Mac(name) if kind == "device" and len(name) == 12 else None
         self.emit(AdminChanged(at=self.clock.now(), mac=mac, action=action, kind=kind, object=name, by=caller.name))
@@ -145,3 +155,13 @@ class Desk:
                 raise UsageError(f"unset: {name!r} is not set here")
             del merged[name]
         return merged
+
+
+def owner_in(changes: Sequence[Change]) -> str:
+    """Whose object the changes are about: the tenant of the last record that has one, empty where none has."""
+    for change in reversed(changes):
+        record = change.record
+        owner = record.id if isinstance(record, Tenant) else getattr(record, "tenant", "")
+        if owner:
+            return str(owner)
+    return ""

@@ -101,7 +101,7 @@ class Devices:
         account = station.tokens.account(device.mac, device.token_epoch)
         shown = args.flag("reveal")
         if shown:
-            self._desk.audit("device.reveal", device.mac, caller)
+            await self._desk.audit("device.reveal", device.mac, caller)
         return {
             **self._view(device, caller),
             "url": f"{base}/{station.token(device.mac, device) if shown else '***'}",
@@ -256,7 +256,7 @@ class Devices:
         reveal = args.flag("reveal")
         reply = await self._desk.boot.preview(device, name, args.text("local") or _DEFAULT_LOCAL, reveal=reveal)
         if reveal:
-            self._desk.audit("device.reveal", device.mac, caller)
+            await self._desk.audit("device.reveal", device.mac, caller)
         text = bytes(reply.body).decode("utf-8", "replace")
         return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
 

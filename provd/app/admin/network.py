@@ -76,7 +76,7 @@ class Network:
     async def _release(self, args: Args, caller: Caller) -> object:
         if self._desk.addresses is None or not await self._desk.addresses.release(args.text("ip")):
             raise NotFoundError(f"there is no active lease of {args.text('ip')}")
-        self._desk.audit("lease.release", args.text("ip"), caller)
+        await self._desk.audit("lease.release", args.text("ip"), caller)
         return {"released": args.text("ip")}
 
     async def _reservations(self, args: Args, _caller: Caller) -> object:

@@ -37,12 +37,15 @@ _LINE_TEXTS = (
     "outbound_proxy",
     "voicemail",
 )
-_LINE_NUMBERS = ("port", "backup_port", "outbound_port")
+_LINE_PORTS = ("port", "backup_port", "outbound_port")
+_LINE_NUMBERS = (*_LINE_PORTS, "max_devices")
 _LINE = (
     *(Param(name) for name in _LINE_TEXTS),
     *(Param(name, "number") for name in _LINE_NUMBERS),
     Param("password", "secret"),
 )
+MOST_DEVICES = 100
+"""Devices that one line may be on."""
 _TRANSPORTS = ("", "udp", "tcp", "tls")
 _LEVELS = tuple(level.value for level in Level if level is not Level.DEVICE)
 
@@ -144,7 +147,7 @@ class Lines:
         return self._desk.line(args.text("id"), caller)
 
     def _view(self, line: Line, caller: Caller) -> views.View:
-        return views.line(line, self._desk.tables.holder(line.id), caller.shown)
+        return views.line(line, self._desk.tables.holders(line.id), caller.shown)
 
     async def _list(self, args: Args, caller: Caller) -> object:
         tables, tenant = self._desk.tables, args.text("tenant")
@@ -153,7 +156,7 @@ class Lines:
             for line in tables.lines.values()
             if caller.owns(line.tenant)
             and (not tenant or line.tenant == tenant.lower())
-            and not (args.flag("free") and tables.holder(line.id))
+            and not (args.flag("free") and len(tables.holders(line.id)) >= line.max_devices)
         )
         return views.page(found, args, lambda line: line.id, lambda line: self._view(line, caller))
 
@@ -161,7 +164,7 @@ class Lines:
         line = self._of(args, caller)
         if not args.flag("reveal"):
             return self._view(line, caller)
-        self._desk.audit("line.reveal", line.id, caller)
+        await self._desk.audit("line.reveal", line.id, caller)
         return {**self._view(line, caller), "password": line.password.reveal()}
 
     async def _add(self, args: Args, caller: Caller) -> object:
@@ -204,8 +207,10 @@ class Lines:
         if texts.get("transport", "") not in _TRANSPORTS:
             raise UsageError("transport: must be one of udp, tcp, tls")
         for name, port in numbers.items():
-            if port > 65535:
+            if name in _LINE_PORTS and port > 65535:
                 raise UsageError(f"{name}: must be at most 65535")
+        if not 1 <= numbers.get("max_devices", 1) <= MOST_DEVICES:
+            raise UsageError(f"max_devices: must be between 1 and {MOST_DEVICES}")
         if texts.get("username") == "":
             raise UsageError("username: must not be empty")
         password = Secret(args.text("password")) if args.text("password") else line.password

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -45,6 +45,7 @@ def device(record: Device, shown: Shown = str) -> View:
         "state": record.state.value,
         "ip": record.ip,
         "lines": [shown(key) for key in record.lines],
+        "ports": list(record.ports),
         "profile": shown(record.profile),
         "description": record.description,
         "settings": masked(record.settings),
@@ -66,14 +67,15 @@ def tenant(record: Tenant) -> View:
     }
 
 
-def line(record: Line, holder: str | None, shown: Shown = str) -> View:
-    """A line and the device it is on."""
+def line(record: Line, holders: Sequence[str], shown: Shown = str) -> View:
+    """A line and the devices it is on; ``device`` is the first of them."""
     names = ("tenant", "username", "auth_username", "display_name", "number", "server", "port", "transport")
-    more = ("backup_server", "backup_port", "outbound_proxy", "outbound_port", "voicemail", "revision")
+    more = ("backup_server", "backup_port", "outbound_proxy", "outbound_port", "voicemail", "max_devices", "revision")
     view: View = {"id": shown(record.id), **{name: getattr(record, name) for name in (*names, *more)}}
     view["password"] = str(record.password) if record.password else ""
     view["settings"] = masked(record.settings)
-    view["device"] = mac_text(holder) if holder else None
+    view["device"] = mac_text(holders[0]) if holders else None
+    view["devices"] = [mac_text(holder) for holder in holders]
     return view
 
 
