@@ -5,8 +5,8 @@ The grammar of the parameters of a list:
 ``NAME=VALUE``
     equal; without regard to case for texts. Of a field that is a list: contains. Fields are those of the items.
 ``NAME__OP=VALUE``
-    with ``ne``, ``lt``, ``le``, ``gt``, ``ge``, ``contains`` (texts), ``in`` (values with commas between them), ``empty``
-    (``true`` or ``false``).
+    with ``ne``, ``lt``, ``le``, ``gt``, ``ge``, ``contains`` (texts), ``in`` (values with commas between them), or
+    ``empty`` (``true`` or ``false``).
 ``q=WORDS``
     every word occurs somewhere in the item's texts.
 ``sort=NAME,-NAME``
@@ -17,8 +17,8 @@ The grammar of the parameters of a list:
     at most so many items; go on where an earlier answer with the same ``sort`` ended. A cursor is a place in the order
     and not a number: what is added or removed meanwhile moves nothing that follows.
 
-Numbers are decimal, flags ``true`` or ``false``, times ISO 8601 with a zone (``2026-11-20T10:00:00Z``) or seconds since the
-epoch. Whatever does not fit is an error that names the parameter.
+Numbers are decimal, flags ``true`` or ``false``, times ISO 8601 with a zone (``2026-11-20T10:00:00Z``) or seconds since
+the epoch. Whatever does not fit is an error that names the parameter.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Column(Generic[R]):
 
     name: str
     kind: Kind
-    get: Callable[[R], Any]
+    get: Callable[[R, Caller], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +155,7 @@ class _Query(Generic[R]):
         self._faults.append((name[:60], text))
 
     def _parameter(self, name: str, value: str) -> None:
+        caller = self._caller
         match name:
             case "limit":
                 if value.isascii() and value.isdigit() and len(value) < 5 and 1 <= int(value) <= LARGEST:
@@ -176,7 +177,7 @@ class _Query(Generic[R]):
             case "q":
                 words = value.lower().split()
                 texts = [column for column in self._collection.columns if column.kind in ("text", "texts")]
-                self._tests.append(lambda record: _holds(record, texts, words))
+                self._tests.append(lambda record: _holds((column.get(record, caller) for column in texts), words))
             case _:
                 self._filter(name, value)
 
@@ -210,8 +211,8 @@ class _Query(Generic[R]):
         except ValueError as error:
             self._fault(parameter, str(error))
             return
-        get = column.get
-        self._tests.append(lambda record: test(get(record)))
+        get, caller = column.get, self._caller
+        self._tests.append(lambda record: test(get(record, caller)))
 
     # --- using
 
@@ -220,7 +221,7 @@ class _Query(Generic[R]):
 
     def place(self, record: R) -> tuple[Any, ...]:
         """Where the record stands in the order."""
-        values = [_orderly(column.kind, column.get(record)) for column, _ in self._sort]
+        values = [_orderly(column.kind, column.get(record, self._caller)) for column, _ in self._sort]
         falling = [_Falling(value) if down else value for value, (_, down) in zip(values, self._sort, strict=True)]
         return (*falling, self._collection.key(record))
 
@@ -270,8 +271,7 @@ def _is_a(value: object, kind: type) -> bool:
     return isinstance(value, kind)
 
 
-def _holds(record: R, columns: Sequence[Column[R]], words: Sequence[str]) -> bool:
-    values = (column.get(record) for column in columns)
+def _holds(values: Iterable[Any], words: Sequence[str]) -> bool:
     text = "\n".join(value if isinstance(value, str) else "\n".join(map(str, value)) for value in values).lower()
     return all(word in text for word in words)
 
@@ -279,23 +279,25 @@ def _holds(record: R, columns: Sequence[Column[R]], words: Sequence[str]) -> boo
 def _test(kind: Kind, operator: str, text: str) -> Test:
     """What a value of that kind must fulfil. Raises ValueError that says what is wrong."""
     if operator == "empty":
-        wanted = _value("flag", text)
-        return lambda value: (not value) == wanted
-    if operator == "in":
-        choices = {_value("text" if kind == "texts" else kind, word) for word in text.split(",")}
-        if kind == "texts":
-            return lambda value: any(each.lower() in choices for each in value)
-        return lambda value: _comparable(kind, value) in choices
+        empty = _value("flag", text)
+        return lambda value: (not value) == empty
     if kind == "texts":
-        wanted = text.lower()
-        if operator == "contains":
-            return lambda value: any(wanted in each.lower() for each in value)
-        return lambda value: (wanted in {each.lower() for each in value}) == (operator == "")
+        return _test_texts(operator, text.lower())
+    if operator == "in":
+        choices = {_value(kind, word) for word in text.split(",")}
+        return lambda value: _comparable(kind, value) in choices
     wanted = _value(kind, text)
     if operator == "contains":
         return lambda value: wanted in _comparable(kind, value)
     compare = _COMPARE[operator]
     return lambda value: compare(_comparable(kind, value), wanted)
+
+
+def _test_texts(operator: str, wanted: str) -> Test:
+    if operator == "contains":
+        return lambda value: any(wanted in each.lower() for each in value)
+    choices = set(wanted.split(",")) if operator == "in" else {wanted}
+    return lambda value: bool(choices & {each.lower() for each in value}) == (operator != "ne")
 
 
 def _comparable(kind: Kind, value: Any) -> Any:
