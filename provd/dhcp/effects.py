@@ -33,6 +33,8 @@ class Send:
     chaddr: bytes
     interface: str
     source: int
+    text: str = ""
+    """``address`` in its dotted form, where that is at hand."""
 
 
 @dataclass(slots=True, eq=False)
