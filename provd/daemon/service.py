@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from provd import __version__
-from provd.app.admin import Admin
+from provd.app.admin import Admin, Caller
 from provd.app.zones import zone
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
@@ -162,7 +162,7 @@ class Service:
     def _operations(self, admin: Admin, views: DaemonViews) -> Mapping[str, Operation]:
         def operation(name: str) -> Operation:
             async def perform(params: dict[str, Any]) -> Mapping[str, Any]:
-                result = await admin.call(name, params, by="control")
+                result = await admin.call(name, params, Caller(name="control"))
                 return result if isinstance(result, Mapping) else {"items": result}
 
             return perform
@@ -225,6 +225,7 @@ class Service:
             if turn % PRUNE_EVERY == 0:
                 try:
                     await core.store.prune_facts(FACTS_KEPT)
+                    await core.store.prune_audit(AUDIT_KEPT)
                 except ProvdError:
                     # The store has told of itself as degraded; the next hour comes.
                     continue
@@ -232,6 +233,8 @@ class Service:
 
 FACTS_KEPT = 200_000
 """Facts in the store; older ones are removed once an hour."""
+AUDIT_KEPT = 500_000
+"""The same for entries of the audit."""
 
 
 def changes(old: Settings, new: Settings) -> list[str]:
