@@ -100,6 +100,21 @@ class Narrator:
         boot, state, interface, relay = persist.boot, persist.state, then.interface, persist.relay
         return Emit(_ACKNOWLEDGED(now, lease.mac, boot, text, lease.subnet, seconds, state, interface, relay))
 
+    def rest(self, persist: Persist, binding: Binding, seconds: int, send: Send, now: float) -> Emit:
+        """An ACK of what is left of a lease leaves."""
+        fact = facts.DhcpAckRest(
+            at=now,
+            mac=persist.lease.mac,
+            boot=persist.boot,
+            ip=binding.text,
+            subnet=persist.lease.subnet,
+            seconds=seconds,
+            state=persist.state,
+            interface=send.interface,
+            relay=persist.relay,
+        )
+        return Emit(fact)
+
     def refused(self, x: Exchange, ip: int, reason: str) -> Emit:
         """A NAK leaves."""
         fact = facts.DhcpNak(

@@ -48,6 +48,14 @@ class Replies:
             send.text = binding.text
         return send
 
+    def rest(self, x: Exchange, ip: int, seconds: int) -> Send:
+        """The ACK of what is left of a lease."""
+        tail, siaddr = Tail(_options(x, _ACK, seconds)), x.pool.siaddr
+        payload = encode_reply(
+            x.message, tail, ciaddr=x.data[12:16], yiaddr=ip.to_bytes(4, "big"), siaddr=siaddr, own=self._own(x)
+        )
+        return _addressed(x, payload, x.ciaddr, ip)
+
     def _lease_reply(self, x: Exchange, kind: int, ciaddr: bytes, ip: int) -> bytes:
         pattern, pool, yiaddr = x.pattern, x.pool, ip.to_bytes(4, "big")
         if not pattern.familiar or x.advice.own or (pool.reserved and pool.reservation(x.client, x.mac)):
@@ -111,13 +119,15 @@ class Replies:
         return {code: own[code] for code in own if (code in asked or code in advice.force) and code not in SERVER_ONLY}
 
 
-def _options(x: Exchange, kind: int) -> list[tuple[int, bytes]]:
+def _options(x: Exchange, kind: int, seconds: int = 0) -> list[tuple[int, bytes]]:
     """The options in the order in which they are sent: the protocol's, the mask (RFC 2132 section 3.3: before the
-    routers), what was asked for in the order of option 55, what is forced."""
+    routers), what was asked for in the order of option 55, what is forced. ``seconds`` instead of a whole lease."""
     subnet, advice, server = x.pool.subnet, x.advice, x.pattern.server
     values = {**x.pool.options, **advice.options}
     if kind == Type.INFORM:
         items = lease_options(Type.ACK, server, 0, 0, 0)
+    elif seconds and seconds != subnet.lease:
+        items = lease_options(kind, server, seconds, seconds // 2, seconds * 7 // 8)
     else:
         items = lease_options(kind, server, subnet.lease, *subnet.timers)
     items.append((1, values.pop(1)))
