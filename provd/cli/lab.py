@@ -41,7 +41,7 @@ from provd.cli.output import Exit, errors_to_exit, show_json
 def simulate(ctx: click.Context, /, *, events: bool, as_json: bool, dial: TextIO | None, **options: Any) -> None:
     """Boot virtual phones against any server and say what became of them.
 
-    Examples:
+    One crowd boots, the other one dials:
 
     provd simulate --vendor acme --count 20 --spread 10 --interface eth1
 

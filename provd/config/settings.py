@@ -226,6 +226,10 @@ class PolicySection(Section):
         default="bound", description="who gets a file with secrets: open | bound | token"
     )
     auto_add: bool = Field(default=True, description="add phones that a plugin recognises by themselves")
+    claim: Literal["dial", "mac"] = Field(
+        default="dial",
+        description="how a tenant's token takes an unclaimed phone: dial (a code on it) | mac (knowing it)",
+    )
     max_new_devices: int = Field(default=5000, ge=1, description="phones that one network may add by itself in an hour")
     stale_after: Duration = Field(default=30 * 86400, description="a device not seen for so long is marked stale")
 

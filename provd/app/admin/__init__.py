@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from provd.app.admin import collections
+from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Addresses, Desk, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Lines, Profiles, Tenants
 from provd.app.admin.params import Param, check
+from provd.app.admin.tokens import Tokens
 from provd.app.boot import Boot
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
@@ -17,7 +22,7 @@ from provd.base.clock import Clock
 from provd.base.errors import UsageError
 from provd.base.facts import FactSink
 
-__all__ = ["Addresses", "Admin", "Operation", "Param"]
+__all__ = ["Addresses", "Admin", "Caller", "Operation", "Param", "Scope"]
 
 
 class Admin:
@@ -38,19 +43,36 @@ class Admin:
         addresses: Addresses | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
-        groups = (Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk))
+        tokens = Tokens(desk)
+        groups = (Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk), tokens)
         self.operations: dict[str, Operation] = {
             operation.name: operation for group in groups for operation in group.operations()
         }
+        self.collections: dict[str, Collection[Any]] = {each.name: each for each in collections.every(desk)}
+        self.desk = desk
 
-    async def call(self, name: str, params: Mapping[str, object], by: str = "") -> object:
-        """Carry out an operation for somebody (``by`` stands in the audit).
+    async def call(self, name: str, params: Mapping[str, object], caller: Caller) -> object:
+        """Carry out an operation for somebody.
 
-        Raises UsageError (NotFoundError, ConflictError) when nothing was changed, StorageError when the change could
-        not be kept, PluginError when a file cannot be rendered.
+        Raises ForbiddenError or UsageError (NotFoundError, ConflictError) when nothing was changed, StorageError
+        when the change could not be kept, PluginError when a file cannot be rendered.
         """
         operation = self.operations.get(name)
         if operation is None:
             near = difflib.get_close_matches(name, self.operations, n=1)
             raise UsageError(f"there is no operation {name[:60]!r}" + (f"; did you mean {near[0]}?" if near else ""))
-        return await operation.run(check(operation.params, params), by)
+        caller.need(operation.scope)
+        if operation.site:
+            caller.need_all_tenants()
+        args = check(operation.params, params)
+        if args.flag("reveal"):
+            caller.need(Scope.ADMIN)
+        return await operation.run(args, caller)
+
+    def select(self, name: str, params: Iterable[tuple[str, str]], caller: Caller) -> Page:
+        """One page of a collection, as :mod:`provd.app.admin.listing` describes. Raises ForbiddenError, FaultsError."""
+        collection = self.collections[name]
+        caller.need(collection.scope)
+        if collection.site:
+            caller.need_all_tenants()
+        return select(collection, params, caller)
