@@ -118,6 +118,9 @@ def _claimed_twice(manifest: Manifest, others: Iterable[Manifest]) -> Iterator[s
             for start in match.starts:
                 if (match.source, start, match.confidence) in matches:
                     yield f"{match.source} {start!r}: plugin {other.id} has it with the same confidence"
+        if manifest.pnp is not None and other.pnp is not None and manifest.pnp.confidence == other.pnp.confidence:
+            for vendor in sorted(set(manifest.pnp.vendors).intersection(other.pnp.vendors)):
+                yield f"pnp vendor {vendor!r}: plugin {other.id} has it with the same confidence"
         for oui in other.ouis:
             for prefix in oui.prefixes:
                 if (prefix, oui.confidence) in ouis:
