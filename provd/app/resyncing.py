@@ -7,7 +7,9 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
+from provd.base.secrets import Secret
 from provd.domain.records import Device
+from provd.plugin import ActionUri
 
 
 class Heard(enum.StrEnum):
@@ -15,6 +17,8 @@ class Heard(enum.StrEnum):
 
     ACCEPTED = "accepted"
     """It said yes (a 2xx)."""
+    PASSED_ON = "passed-on"
+    """Somebody between has taken the order and does not report what the device says to it (a PBX)."""
     REFUSED = "refused"
     """It, or who stands between, said no."""
     SILENT = "silent"
@@ -37,11 +41,17 @@ class Order:
     """What the device is to do, in the words of its vendor (from its plugin's ``[resync]``).
 
     ``event`` is the value of the SIP Event header (``check-sync``, ``check-sync;reboot=false``, ``resync``);
-    ``path`` the path and query of the action on the device's own web server, empty where there is none.
+    ``action`` the way over the device's own web server, None where there is none, and ``passwords`` those of its
+    administrator that it may have by now: the likeliest first. ``lines`` are the SIP users that the device is
+    registered with at a PBX, and ``tenant`` is theirs: those of the file that it has, not of the one that it is to
+    fetch.
     """
 
     event: str
-    path: str = ""
+    action: ActionUri | None = None
+    passwords: tuple[Secret, ...] = ()
+    lines: tuple[str, ...] = ()
+    tenant: str = ""
 
 
 class Way(Protocol):
