@@ -124,6 +124,7 @@ def identifier(config: str | None) -> Callable[[Mapping[str, str]], dict[str, An
     from provd.base.types import parse_mac
     from provd.domain.evidence import Evidence, Via
     from provd.domain.identify import Index
+    from provd.sip.pnp import device_words, mac_in
 
     index = Index.build(manifests(config))
 
@@ -136,13 +137,20 @@ def identifier(config: str | None) -> Callable[[Mapping[str, str]], dict[str, An
             mac = parse_mac(given["mac"]) if given.get("mac") else None
         except ValueError as error:
             raise UsageError(str(error)) from None
+        name, words = given.get("path", "").lstrip("/"), device_words(given.get("event", ""))
+        if via == "pnp":
+            # What is asked for by multicast is no file but a URI that has the MAC for its user.
+            mac, name = mac or mac_in(name if "@" in name else f"sip:{name}@"), ""
         found = index.identify(
             Evidence(
                 via=via,
                 mac=mac,
                 option60=given.get("option60", "").rstrip("\0"),
                 user_agent=given.get("user_agent", ""),
-                name=given.get("path", "").lstrip("/"),
+                name=name,
+                vendor=words.vendor,
+                model=words.model,
+                version=words.version,
             )
         )
         return views.identity(found)
@@ -151,6 +159,8 @@ def identifier(config: str | None) -> Callable[[Mapping[str, str]], dict[str, An
 
 
 def _likely_transport(given: Mapping[str, str]) -> str:
+    if "event" in given:
+        return "pnp"
     if "user_agent" in given:
         return "http"
     return "tftp" if "path" in given else "dhcp"
@@ -161,6 +171,9 @@ def explain_capture(config: str | None, file: Path, tell: Callable[[str], None])
     from provd.dhcp.explain import explain as explain_dhcp
     from provd.dhcp.packet import decode as decode_dhcp
     from provd.net.explain import explain_pcap
+    from provd.sip.message import Request as SipRequest
+    from provd.sip.message import parse as parse_sip
+    from provd.sip.message import shown
     from provd.tftp.packet import Request
     from provd.tftp.packet import decode as decode_tftp
 
@@ -187,7 +200,18 @@ def explain_capture(config: str | None, file: Path, tell: Callable[[str], None])
             lines.append(_who(identify({"path": packet.name, "over": "tftp"})))
         return lines
 
-    for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp}):
+    def sip(datagram: bytes) -> list[str]:
+        nonlocal told
+        told += 1
+        message = parse_sip(datagram)
+        lines = [shown(datagram.lstrip().partition(b"\n")[0].strip().decode("utf-8", "surrogateescape"))]
+        event = message.headers.get("event")
+        if isinstance(message, SipRequest) and message.method == "SUBSCRIBE":
+            said = {"event": event, "path": message.uri, "user_agent": message.user_agent, "over": "pnp"}
+            lines += [f"Event: {shown(event)}", _who(identify(said))]
+        return lines
+
+    for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp, 5060: sip}):
         tell(line)
     return told
 
