@@ -31,6 +31,8 @@ class Model:
     keys: int = 0
     """How many programmable keys it has of its own."""
     common: tuple[str, ...] = ()
+    ports: bool = False
+    """Its accounts are sockets or handsets of their own, which may belong to different tenants."""
     traits: Mapping[str, str | int | bool] = field(default_factory=dict)
     """Anything the plugin's own templates and advice need to know (firmware family, image name …)."""
 
@@ -163,6 +165,8 @@ class Manifest:
     ouis: tuple[OuiRule, ...] = ()
     files: tuple[FileRule, ...] = ()
     dhcp: tuple[DhcpAdvice, ...] = ()
+    star_codes: tuple[str, ...] = ()
+    """Numbers, or their beginnings, that these devices keep for themselves when they leave the factory."""
     resync: ResyncAdvice | None = None
     """None: its devices cannot be told, and come by themselves."""
 

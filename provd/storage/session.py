@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import NullPool
 
-from provd.base.errors import StorageError
+from provd.base.errors import ClashError, StorageError
 from provd.storage.batch import Statement
 
 _CONNECT_SECONDS = 5
@@ -34,6 +34,10 @@ _PREPARED = 512
 
 class RefusedError(StorageError):
     """The database refuses these values; others will do."""
+
+
+class TakenError(RefusedError, ClashError):
+    """A unique value is taken."""
 
 
 class UnavailableError(StorageError):
@@ -107,7 +111,9 @@ def reason_of(error: SQLAlchemyError | sqlite3.Error) -> str:
 
 def translated(error: SQLAlchemyError) -> StorageError:
     """Our error for one of the database's."""
-    if isinstance(error, IntegrityError | DataError | ProgrammingError) or (
+    if isinstance(error, IntegrityError):
+        return TakenError(reason_of(error))
+    if isinstance(error, DataError | ProgrammingError) or (
         isinstance(error, InterfaceError) and not error.connection_invalidated
     ):
         return RefusedError(reason_of(error))
