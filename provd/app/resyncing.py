@@ -43,13 +43,15 @@ class Order:
     ``event`` is the value of the SIP Event header (``check-sync``, ``check-sync;reboot=false``, ``resync``);
     ``action`` the way over the device's own web server, None where there is none, and ``passwords`` those of its
     administrator that it may have by now: the likeliest first. ``lines`` are the SIP users that the device is
-    registered with at a PBX: those of the file that it has, not of the one that it is to fetch.
+    registered with at a PBX, and ``tenant`` is theirs: those of the file that it has, not of the one that it is to
+    fetch.
     """
 
     event: str
     action: ActionUri | None = None
     passwords: tuple[Secret, ...] = ()
     lines: tuple[str, ...] = ()
+    tenant: str = ""
 
 
 class Way(Protocol):

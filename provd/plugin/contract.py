@@ -125,10 +125,15 @@ class ActionUri:
 
     paths: tuple[str, ...]
     auth: ActionAuth = "digest"
-    """The strongest scheme the device takes; ``none`` never shows a password."""
+    """The weakest scheme that may be used (a digest is always taken where it is offered); ``none``: no password."""
     user: str = "admin"
     password: str = ""
-    port: int = 80
+    tls: bool = False
+    """Over HTTPS; the certificate proves nothing, phones sign their own."""
+    port: int = 0
+    """0: the usual one of the scheme."""
+    later: str = ""
+    """Part of the answer of a device that is busy and will do it afterwards."""
 
 
 @dataclass(frozen=True, slots=True)

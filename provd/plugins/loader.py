@@ -293,16 +293,17 @@ def _advice(row: DhcpRow) -> DhcpAdvice:
 
 
 def _resync(row: ResyncRow) -> ResyncAdvice:
-    action = row.action
+    action = None
+    if row.action is not None:
+        fields = row.action.model_dump()
+        action = ActionUri(**{**fields, "paths": tuple(fields["paths"])})
     return ResyncAdvice(
         event=row.event,
         event_claimed=row.event_claimed,
         reboots=row.reboots,
         daily=row.daily,
         spread=row.spread,
-        action=None
-        if action is None
-        else ActionUri(tuple(action.paths), action.auth, action.user, action.password, action.port),
+        action=action,
     )
 
 

@@ -100,7 +100,9 @@ class ActionRow(Strict):
     auth: Literal["none", "basic", "digest"] = "digest"
     user: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[!-9;-~]+$")] = "admin"
     password: Annotated[str, StringConstraints(max_length=63, pattern=r"^[!-~]*$")] = ""
-    port: int = Field(default=80, ge=1, le=65535)
+    tls: bool = False
+    port: int = Field(default=0, ge=0, le=65535)
+    later: Annotated[str, StringConstraints(max_length=80)] = ""
 
 
 class ResyncRow(Strict):
