@@ -31,10 +31,10 @@ class Model:
     keys: int = 0
     """How many programmable keys it has of its own."""
     common: tuple[str, ...] = ()
-    ports: bool = False
-    """Its accounts are sockets or handsets of their own, which may belong to different tenants."""
     traits: Mapping[str, str | int | bool] = field(default_factory=dict)
     """Anything the plugin's own templates and advice need to know (firmware family, image name …)."""
+    ports: bool = False
+    """Its accounts are sockets or handsets of their own, which may belong to different tenants."""
 
 
 @dataclass(frozen=True, slots=True)

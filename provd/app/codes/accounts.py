@@ -26,9 +26,10 @@ class Accounts:
             return None
         mac, port = Mac(read["mac"]), int(read["port"] or 1)
         device = self._tables.device(mac)
-        if device is None or username != self._tokens.account(mac, device.token_epoch, port).username:
+        if device is None:
             return None
-        return KnownAccount(mac, self._tokens.account(mac, device.token_epoch, port), port)
+        account = self._tokens.account(mac, device.token_epoch, port)
+        return KnownAccount(mac, account, port) if account.username == username else None
 
     def holder(self, username: str) -> tuple[Device, Line] | None:
         """The device that uses a line with this user name, when there is exactly one; and the line."""

@@ -8,6 +8,7 @@ thousand dials at once get no more tries than one after the other.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from typing import NamedTuple
 
 from provd.app.codes.book import CodeBook
@@ -54,7 +55,7 @@ class _Case(NamedTuple):
 
 
 class Desk:
-    """Implements the port ``DialDesk``. ``terms`` may be replaced at any time; ``resync`` is set where there is one."""
+    """Implements the port ``DialDesk``. ``terms`` is asked each time; ``resync`` is set where there is one."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Desk:
         book: CodeBook,
         evidence: Evidence,
         turnstile: Turnstile,
-        terms: Terms,
+        terms: Callable[[], Terms],
         clock: Clock,
         emit: FactSink,
         leap: Leap | None = None,
@@ -77,7 +78,7 @@ class Desk:
         self._clock = clock
         self._emit = emit
         self._leap = leap
-        self.terms = terms
+        self._terms = terms
         self.resync: Resync | None = None
 
     async def dial(self, dial: Dial) -> Answer:
@@ -105,7 +106,7 @@ class Desk:
 
     async def _carry_out(self, case: _Case, device: Device) -> Answer:
         digits = dialed(case.dial.digits)
-        pin = self.terms.pin_of(digits)
+        pin = self._terms().pin_of(digits)
         if pin is not None:
             return await self._reset(case, device, pin)
         code = self._book.find(digits)
@@ -152,7 +153,7 @@ class Desk:
         )
 
     async def _reset(self, case: _Case, device: Device, pin: str) -> Answer:
-        wanted = self.terms.reset_pin.reveal()
+        wanted = self._terms().reset_pin.reveal()
         if not hmac.compare_digest(pin.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass")):
             raise RefusedError(Outcome.UNKNOWN)
         before: list[Device] = []

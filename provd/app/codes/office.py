@@ -31,6 +31,8 @@ class Office:
         self._clock = clock
         self._emit = emit
         self.leap = leap
+        self.terms = terms
+        """What the configuration says; replaced as a whole by :meth:`reconfigure`."""
         self.book = CodeBook(fleet.tables, key)
         self.accounts = Accounts(fleet, station.tokens)
         self.turnstile = Turnstile(fleet, clock, emit, lambda: self.terms.rules)
@@ -40,20 +42,15 @@ class Office:
             book=self.book,
             evidence=Evidence(fleet.tables, self.accounts, station.leases, station.knowledge),
             turnstile=self.turnstile,
-            terms=terms,
+            terms=lambda: self.terms,
             clock=clock,
             emit=emit,
             leap=leap,
         )
 
-    @property
-    def terms(self) -> Terms:
-        """What the configuration says."""
-        return self.desk.terms
-
     def reconfigure(self, terms: Terms) -> None:
         """Take over a changed configuration; codes that were given out stay as they are."""
-        self.desk.terms = terms
+        self.terms = terms
         self.check_number()
 
     def check_number(self) -> None:

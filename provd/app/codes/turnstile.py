@@ -64,7 +64,8 @@ class Turnstile:
         locks = list(self._locks.values())
         if locks:
             lived = max([beat.at if beat else 0.0, *(lock.last for lock in locks)])
-            self._fleet.keep(*(Put(lockout.moved(lock, now - lived)) for lock in locks))
+            # In one transaction with the beat: moved twice they would not have the same rest.
+            self._fleet.keep(*(Put(lockout.moved(lock, now - lived)) for lock in locks), Put(Heartbeat(at=now)))
         self._addresses = sum(lock.kind in {"source", "crowd"} for lock in locks)
         self.beat()
 
