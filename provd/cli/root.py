@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tenant": ("provd.cli.objects:tenant", "owners of devices and lines"),
     "line": ("provd.cli.objects:line", "SIP accounts"),
     "profile": ("provd.cli.objects:profile", "settings for many devices"),
+    "token": ("provd.cli.token:token", "bearer tokens of the REST interface"),
     "lease": ("provd.cli.network:lease", "DHCP leases"),
     "reservation": ("provd.cli.network:reservation", "addresses kept for a client"),
     "plugin": ("provd.cli.plugin:plugin", "vendor plugins: list, check, new"),

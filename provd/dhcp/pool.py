@@ -20,7 +20,7 @@ from provd.dhcp.subnet import ReservedAddress, Subnet, prefix_mask
 
 if TYPE_CHECKING:
     from provd.dhcp.effects import Persist
-    from provd.dhcp.replies import Exchange
+    from provd.dhcp.exchange import Exchange
 
 NEVER: Final = math.inf
 
@@ -82,6 +82,13 @@ class Binding:
         if lease is None or lease.state is not LeaseState.ACTIVE:
             return False
         return lease.expires > now or lease.expires == INFINITE
+
+    def rest(self, longest: int, now: float) -> int:
+        """Whole seconds that its holder's durable lease still lasts, up to ``longest``; 0 without one."""
+        lease = self.lease
+        if lease is None or lease.client != self.client or not self.active(now):
+            return 0
+        return longest if lease.expires == INFINITE else min(longest, math.floor(lease.expires - now))
 
 
 class Pool:
