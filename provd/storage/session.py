@@ -30,6 +30,8 @@ _CONNECT_SECONDS = 2
 _BUSY_MILLISECONDS = 5000
 # A statement text per number of rows; the driver keeps this many of them prepared.
 _PREPARED = 512
+_UNIQUE_VIOLATION = "23505"
+"""SQLSTATE (PostgreSQL, appendix A)."""
 
 
 class RefusedError(StorageError):
@@ -111,14 +113,20 @@ def reason_of(error: SQLAlchemyError | sqlite3.Error) -> str:
 
 def translated(error: SQLAlchemyError) -> StorageError:
     """Our error for one of the database's."""
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError) and _is_clash(error.orig):
         return TakenError(reason_of(error))
-    if isinstance(error, DataError | ProgrammingError) or (
+    if isinstance(error, IntegrityError | DataError | ProgrammingError) or (
         isinstance(error, InterfaceError) and not error.connection_invalidated
     ):
         return RefusedError(reason_of(error))
     disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
     return UnavailableError(reason_of(error), disconnected=disconnected)
+
+
+def _is_clash(origin: BaseException | None) -> bool:
+    if isinstance(origin, sqlite3.IntegrityError):
+        return origin.sqlite_errorcode in {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+    return getattr(origin, "sqlstate", "") == _UNIQUE_VIOLATION
 
 
 class Session:
