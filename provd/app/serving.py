@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from provd.app import effective
 from provd.app.cache import Cache, Entry
-from provd.app.context import ContextMaker, Subject
+from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.ports import Renderer, RenderJob
 from provd.app.resolve import Job, Resolver, split
@@ -170,7 +170,7 @@ class Serving:
         self, job: Job, context: dict[str, object], quick: tuple[int, int, int], revisions: Hashable
     ) -> FileReply:
         try:
-            body = await self._renderer.render(RenderJob(job.plugin, job.rule, context))
+            body = await self._renderer.render(RenderJob(job.plugin, job.rule, context, SHARED))
         except PluginError as error:
             return self._failed(job, revisions, error)
         self._failures.pop(job.key, None)
@@ -278,7 +278,7 @@ class Serving:
             masked=not reveal,
         )
         context = self._maker.make(subject, station.site)
-        body = await self._renderer.render(RenderJob(device.plugin, rule, context))
+        body = await self._renderer.render(RenderJob(device.plugin, rule, context, SHARED))
         return FileReply(
             found=True, body=body, content_type=rule.content_type, mac=device.mac, kind=rule.kind, plugin=device.plugin
         )

@@ -26,6 +26,8 @@ class Tables:
         self._reservations: dict[str, Reservation] = {}
         self._holders: dict[str, Mac] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
+        self.stamp = 0
+        """Rises when a tenant or a profile, which many devices share, is put or removed."""
         self.device = self._devices.get
         self.tenant = self._tenants.get
         self.line = self._lines.get
@@ -86,6 +88,7 @@ class Tables:
 
     def put(self, record: Kept) -> None:
         """Insert or replace."""
+        self.stamp += isinstance(record, Tenant | Profile)
         self._forget(self.get(record))
         table, key = self._table(record)
         table[key] = record
@@ -101,6 +104,7 @@ class Tables:
 
     def remove(self, record: Kept) -> None:
         """Remove the record with the same key, if it is there."""
+        self.stamp += isinstance(record, Tenant | Profile)
         table, key = self._table(record)
         self._forget(table.pop(key, None))
 

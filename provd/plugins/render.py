@@ -13,7 +13,7 @@ from provd.base.clock import Clock
 from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
-from provd.plugins.render_wire import Request, encode_request
+from provd.plugins.render_wire import Request, RequestEncoder
 from provd.plugins.render_worker import Launch, Task, Worker
 
 TemplateFolders = Callable[[str], Sequence[Path]]
@@ -53,6 +53,7 @@ class RenderPool:
         self._faults: dict[str, list[float]] = {}
         self._quarantined: set[str] = set()
         self._epoch = 0
+        self._encoder = RequestEncoder()
         self._closing = True
 
     async def start(self) -> None:
@@ -68,9 +69,11 @@ class RenderPool:
         if job.plugin in self._quarantined:
             raise PluginError(f"{job.plugin}: in quarantine until the next reload")
         folders = [str(folder) for folder in self._folders(job.plugin)]
-        request = Request(folders, job.rule.template, job.rule.format, self._epoch, job.context)
+        own = {name: value for name, value in job.context.items() if name not in job.shared}
+        shared = {name: value for name, value in job.context.items() if name in job.shared}
+        request = Request(folders, job.rule.template, job.rule.format, self._epoch, own, shared)
         try:
-            message = encode_request(request)
+            message = self._encoder.encode(request)
         except (TypeError, ValueError) as error:
             raise PluginError(f"{job.plugin}: the context is not plain data ({type(error).__name__})") from None
         task = Task(job.plugin, job.rule.template, message, asyncio.get_running_loop().create_future())
