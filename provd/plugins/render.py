@@ -54,6 +54,7 @@ class RenderPool:
         self._quarantined: set[str] = set()
         self._epoch = 0
         self._encoder = RequestEncoder()
+        self._places: dict[str, list[str]] = {}
         self._closing = True
 
     async def start(self) -> None:
@@ -68,7 +69,7 @@ class RenderPool:
             raise PluginError("the renderer is not running")
         if job.plugin in self._quarantined:
             raise PluginError(f"{job.plugin}: in quarantine until the next reload")
-        folders = [str(folder) for folder in self._folders(job.plugin)]
+        folders = self._places.get(job.plugin) or self._place(job.plugin)
         own = {name: value for name, value in job.context.items() if name not in job.shared}
         shared = {name: value for name, value in job.context.items() if name in job.shared}
         request = Request(folders, job.rule.template, job.rule.format, self._epoch, own, shared)
@@ -82,9 +83,14 @@ class RenderPool:
         self.feed()
         return await task.result
 
+    def _place(self, plugin: str) -> list[str]:
+        folders = self._places[plugin] = [str(folder) for folder in self._folders(plugin)]
+        return folders
+
     def reload(self) -> None:
         """Templates may have changed: read them anew and lift every quarantine."""
         self._epoch += 1
+        self._places.clear()
         self._faults.clear()
         self._quarantined.clear()
 
