@@ -16,11 +16,27 @@ from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.tables import Kept, Tables
 from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
-from provd.domain.records import MASTER_TENANT, Device, Line, Profile, Reservation, Tenant
+from provd.domain.records import (
+    MASTER_TENANT,
+    ApiToken,
+    AuditEntry,
+    Code,
+    Device,
+    Heartbeat,
+    Line,
+    Lock,
+    PendingResync,
+    Profile,
+    Redemption,
+    Reservation,
+    Tenant,
+)
 from provd.domain.settings import protect
 
 WRITE_EVERY = 5.0
 """Seconds between two writes of one device that was merely seen."""
+
+_MOST_OWED = 10_000
 
 Plan = Callable[[], Sequence[Change]]
 """Reads the fleet and says what is to change. Raises UsageError to change nothing."""
@@ -29,6 +45,9 @@ Watcher = Callable[[Device | None, Device | None], None]
 """Hears every change of a device: before and after."""
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
+
+_PLAIN = (Reservation, Code, Redemption, PendingResync, Lock, Heartbeat, ApiToken)
+"""Kinds that hold no settings and that no file depends on."""
 
 
 class _Step(NamedTuple):
@@ -43,7 +62,17 @@ class _Step(NamedTuple):
 
 
 _IN_FILES = attrgetter(
-    "vendor", "model", "version", "plugin", "tenant", "lines", "profile", "settings", "description", "token_epoch"
+    "vendor",
+    "model",
+    "version",
+    "plugin",
+    "tenant",
+    "lines",
+    "ports",
+    "profile",
+    "settings",
+    "description",
+    "token_epoch",
 )
 """What a device's files depend on; ``revision`` rises when one of these changes."""
 
@@ -64,6 +93,7 @@ class Fleet:
         self._watchers: list[Watcher] = []
         self._written: dict[Mac, float] = {}
         self._dirty: dict[Mac, None] = {}
+        self._owed: list[Kept] = []
 
     def load(self) -> None:
         """Read every record from the journal; called once, before anything is served."""
@@ -76,12 +106,18 @@ class Fleet:
             put(_with_secrets(profile))
         for device in load(Device):
             put(_with_secrets(device))
-        for reservation in load(Reservation):
-            put(reservation)
+        self._load_plain()
         if MASTER_TENANT not in self.tables.tenants:
             master = Tenant(id=MASTER_TENANT, name="Nobody yet")
             self.tables.put(master)
             self._journal.submit([Put(master)])
+
+    def _load_plain(self) -> None:
+        for plain in _PLAIN:
+            for record in self._journal.load(plain):
+                # The tuple's common type is wider than what is in it.
+                if isinstance(record, _PLAIN):
+                    self.tables.put(record)
 
     def watch(self, watcher: Watcher) -> None:
         """Tell this watcher of every change of a device from now on, and of every device there is."""
@@ -92,14 +128,17 @@ class Fleet:
     async def change(self, plan: Plan) -> None:
         """Carry out an administrative change as a whole; it is durable when this returns.
 
-        Raises UsageError (nothing was changed) or StorageError (it was taken back).
+        An ``AuditEntry`` among the changes is written with them and not kept in memory. Raises UsageError (nothing was
+        changed) or StorageError (it was taken back).
         """
         # One at a time: a refused change is taken back without anything built upon it.
         async with self._lock:
-            steps = self._apply(plan())
-            if not steps:
+            planned = plan()
+            entries = [change for change in planned if isinstance(change.record, AuditEntry)]
+            steps = self._apply(change for change in planned if not isinstance(change.record, AuditEntry))
+            changes = [*(change for step in steps if (change := step.change) is not None), *entries]
+            if not changes:
                 return
-            changes = [change for step in steps if (change := step.change) is not None]
             try:
                 await self._journal.commit(changes)
             except StorageError:
@@ -108,40 +147,23 @@ class Fleet:
 
     def _apply(self, changes: Iterable[Change]) -> list[_Step]:
         steps: list[_Step] = []
-        rivals: set[Mac] = set()
         for change in changes:
             if not isinstance(change.record, Kept):
                 raise UsageError(f"{type(change.record).__name__} is not kept in the fleet")
             before = self.tables.get(change.record)
             after = self._revised(before, change.record) if isinstance(change, Put) else None
-            if isinstance(after, Device):
-                rivals.update(holder for line in after.lines if (holder := self.tables.holder(line)))
             self._set(before, after)
             steps.append(_Step(before, after))
         try:
             for before, after in steps:
                 if after is None or self.tables.get(after) is after:
                     self.tables.check(before, after)
-            self._check_rivals(rivals)
         except UsageError:
-            self._undo(steps, rivals)
+            for before, after in reversed(steps):
+                self._set(after, before)
             raise
         self._announce(steps)
         return steps
-
-    def _check_rivals(self, rivals: Iterable[Mac]) -> None:
-        for mac in rivals:
-            device = self.tables.device(mac)
-            if device is not None:
-                self.tables.check(None, device)
-
-    def _undo(self, steps: Sequence[_Step], rivals: Iterable[Mac]) -> None:
-        for before, after in reversed(steps):
-            self._set(after, before)
-        for mac in rivals:
-            device = self.tables.device(mac)
-            if device is not None:
-                self.tables.put(device)
 
     def _set(self, before: Kept | None, after: Kept | None) -> None:
         if after is not None:
@@ -217,8 +239,34 @@ class Fleet:
         return kept
 
     def flush(self, now: float) -> None:
-        """Write every device that still waits; called every few seconds and before the daemon stops."""
+        """Write everything that still waits; called every few seconds and before the daemon stops."""
         self._write(list(self._dirty), now)
+        owed, self._owed = self._owed, []
+        if owed:
+            # As they are now: what has changed again meanwhile may have been written already.
+            present = ((record, self.tables.get(record)) for record in owed)
+            self._submit([Delete(record) if kept is None else Put(kept) for record, kept in present])
+
+    def keep(self, *changes: Change) -> None:
+        """Take over changes of records that no file depends on and write them behind, until the journal has them."""
+        for change in changes:
+            record = change.record
+            if not isinstance(record, _PLAIN):
+                raise UsageError(f"{type(record).__name__} is not written behind")
+            if isinstance(change, Put):
+                self.tables.put(record)
+            else:
+                self.tables.remove(record)
+        self._submit(changes)
+
+    def _submit(self, changes: Sequence[Change]) -> None:
+        def done(error: StorageError | None) -> None:
+            if error is not None:
+                records = [change.record for change in changes]
+                owed = [record for record in records if isinstance(record, _PLAIN)]
+                self._owed = [*self._owed, *owed][-_MOST_OWED:]
+
+        self._journal.submit(changes, done)
 
     def _write(self, macs: Sequence[Mac], now: float) -> None:
         present = [device for mac in macs if (device := self.tables.device(mac)) is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from provd.app.ports import Change, Delete, Put
@@ -10,7 +10,10 @@ from provd.app.tables import Tables
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
-from provd.domain.records import MASTER_TENANT, Device, Line, Tenant
+from provd.domain.records import MASTER_TENANT, Code, Device, Level, Line, Profile, Tenant
+
+MARK = ":"
+"""Stands between a tenant and the name that this tenant gave to an object of its own (``acme:101``)."""
 
 
 def device_of(tables: Tables, mac: Mac) -> Device:
@@ -35,6 +38,17 @@ def tenant_of(tables: Tables, key: str) -> Tenant:
     if tenant is None:
         raise NotFoundError(f"there is no tenant {key!r}")
     return tenant
+
+
+def owner_of_key(key: str) -> str | None:
+    """The tenant that gave this name to a line or profile of its own (``acme:101``), None where the site gave it."""
+    tenant, mark, _ = key.partition(MARK)
+    return tenant if mark else None
+
+
+def owner_of_profile(profile: Profile) -> str | None:
+    """The tenant that a profile belongs to, None for one of the site."""
+    return profile.applies_to.lower() if profile.level is Level.TENANT else owner_of_key(profile.id)
 
 
 def assign(tables: Tables, mac: Mac, lines: Sequence[str], *, room: int = 0) -> list[Change]:
@@ -65,9 +79,11 @@ def unassign(tables: Tables, mac: Mac, lines: Sequence[str] = ()) -> list[Change
 
 
 def _without(device: Device, lines: Sequence[str]) -> Device:
-    kept = tuple(key for key in device.lines if key not in lines)
+    left = [place for place, key in enumerate(device.lines) if key not in lines]
+    kept = tuple(device.lines[place] for place in left)
+    ports = tuple(device.ports[place] for place in left) if device.ports else ()
     event = Event.ASSIGN if kept else Event.UNASSIGN
-    return replace(device, lines=kept, state=after(device.state, event))
+    return replace(device, lines=kept, ports=ports, state=after(device.state, event))
 
 
 def _cleared(device: Device, *, new_token: bool) -> Device:
@@ -105,14 +121,27 @@ def delete_tenant(tables: Tables, key: str) -> list[Change]:
         for device in tables.devices.values()
         if device.tenant == tenant.id and tenant.id != MASTER_TENANT
     ]
-    lines = [Delete(line) for line in tables.lines.values() if line.tenant == tenant.id]
-    return [*given_back, *lines, Delete(tenant)]
+    lines = [line for line in tables.lines.values() if line.tenant == tenant.id]
+    codes = _delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])
+    tokens = [Delete(token) for token in tables.api_tokens.values() if token.tenant == tenant.id]
+    # Whoever is called so next must not inherit anything.
+    profiles = [Delete(profile) for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id]
+    return [*given_back, *codes, *map(Delete, lines), *profiles, *tokens, Delete(tenant)]
 
 
 def delete_line(tables: Tables, key: str) -> list[Change]:
-    """Delete a line, and take it from its device."""
+    """Delete a line with its codes, and take it from its devices."""
     line = line_of(tables, key)
-    holder = tables.holder(key)
-    device = None if holder is None else tables.device(holder)
-    released: list[Change] = [] if device is None else [Put(_without(device, (key,)))]
-    return [*released, Delete(line)]
+    holders = (tables.device(mac) for mac in tables.holders(key))
+    released: list[Change] = [Put(_without(device, (key,))) for device in holders if device is not None]
+    return [*released, *_delete_codes(tables, tables.codes_of(key)), Delete(line)]
+
+
+def _delete_codes(tables: Tables, codes: Iterable[Code]) -> list[Change]:
+    """Delete codes with the memory of their uses."""
+    changes: list[Change] = []
+    for code in codes:
+        uses = (tables.redemptions.get((code.id, number)) for number in range(1, code.used + 1))
+        changes += [Delete(use) for use in uses if use is not None]
+        changes.append(Delete(code))
+    return changes

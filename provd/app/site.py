@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from provd.base.types import ip_int
 from provd.domain.delivery import Policy
@@ -14,6 +15,8 @@ class Site:
     seconds; ``https_port`` is 0 without a TLS listener."""
 
     secrets: Policy = "bound"
+    claim: Literal["dial", "mac"] = "dial"
+    """How a tenant may take an unclaimed device: by dialing a code on it, or also by knowing its MAC."""
     auto_add: bool = True
     max_new_devices: int = 5000
     stale_after: float = 30 * 86400.0

@@ -9,9 +9,23 @@ from typing import Any
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac
 from provd.domain.inheritance import lineage
-from provd.domain.records import MASTER_TENANT, Device, Level, Line, Profile, Reservation, Tenant
+from provd.domain.records import (
+    MASTER_TENANT,
+    ApiToken,
+    Code,
+    Device,
+    Heartbeat,
+    Level,
+    Line,
+    Lock,
+    PendingResync,
+    Profile,
+    Redemption,
+    Reservation,
+    Tenant,
+)
 
-Kept = Device | Tenant | Line | Profile | Reservation
+Kept = Device | Tenant | Line | Code | Redemption | Profile | Reservation | PendingResync | Lock | Heartbeat | ApiToken
 """The kinds of records that are kept in memory."""
 
 
@@ -22,18 +36,44 @@ class Tables:
         self._devices: dict[Mac, Device] = {}
         self._tenants: dict[str, Tenant] = {}
         self._lines: dict[str, Line] = {}
+        self._codes: dict[str, Code] = {}
+        self._redemptions: dict[tuple[str, int], Redemption] = {}
         self._profiles: dict[str, Profile] = {}
         self._reservations: dict[str, Reservation] = {}
-        self._holders: dict[str, Mac] = {}
+        self._resyncs: dict[Mac, PendingResync] = {}
+        self._locks: dict[str, Lock] = {}
+        self._heartbeats: dict[str, Heartbeat] = {}
+        self._api_tokens: dict[str, ApiToken] = {}
+        self._rows: dict[type, dict[Any, Any]] = {
+            Device: self._devices,
+            Tenant: self._tenants,
+            Line: self._lines,
+            Code: self._codes,
+            Redemption: self._redemptions,
+            Profile: self._profiles,
+            Reservation: self._reservations,
+            PendingResync: self._resyncs,
+            Lock: self._locks,
+            Heartbeat: self._heartbeats,
+            ApiToken: self._api_tokens,
+        }
+        self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
         self.stamp = 0
         """Rises when a tenant or a profile, which many devices share, is put or removed."""
+        self._digests: dict[str, str] = {}
+        self._codes_of: dict[str, dict[str, Code]] = {}
+        self._hashes: dict[str, str] = {}
         self.device = self._devices.get
         self.tenant = self._tenants.get
         self.line = self._lines.get
+        self.code = self._codes.get
         self.profile = self._profiles.get
         self.reservation = self._reservations.get
-        self.holder = self._holders.get
+        self.resync = self._resyncs.get
+        self.lock = self._locks.get
+        self.heartbeat = self._heartbeats.get
+        self.api_token = self._api_tokens.get
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -51,6 +91,16 @@ class Tables:
         return MappingProxyType(self._lines)
 
     @property
+    def codes(self) -> Mapping[str, Code]:
+        """Codes by id."""
+        return MappingProxyType(self._codes)
+
+    @property
+    def redemptions(self) -> Mapping[tuple[str, int], Redemption]:
+        """Uses of codes by the code's id and their number."""
+        return MappingProxyType(self._redemptions)
+
+    @property
     def profiles(self) -> Mapping[str, Profile]:
         """Profiles by id."""
         return MappingProxyType(self._profiles)
@@ -60,6 +110,39 @@ class Tables:
         """Reservations by id."""
         return MappingProxyType(self._reservations)
 
+    @property
+    def resyncs(self) -> Mapping[Mac, PendingResync]:
+        """Devices that are still to be told to fetch their files."""
+        return MappingProxyType(self._resyncs)
+
+    @property
+    def locks(self) -> Mapping[str, Lock]:
+        """Wrong codes and locks by id."""
+        return MappingProxyType(self._locks)
+
+    @property
+    def api_tokens(self) -> Mapping[str, ApiToken]:
+        """Tokens of the REST interface by id."""
+        return MappingProxyType(self._api_tokens)
+
+    def holders(self, line: str) -> tuple[Mac, ...]:
+        """The devices that a line is on."""
+        return self._holders.get(line, ())
+
+    def code_of(self, digest: str) -> Code | None:
+        """The code with that digest, or None."""
+        found = self._digests.get(digest)
+        return None if found is None else self._codes.get(found)
+
+    def codes_of(self, line: str) -> tuple[Code, ...]:
+        """The codes of a line."""
+        return tuple(self._codes_of.get(line, {}).values())
+
+    def token_of(self, hashed: str) -> ApiToken | None:
+        """The token of the REST interface with that hash, or None."""
+        found = self._hashes.get(hashed)
+        return None if found is None else self._api_tokens.get(found)
+
     def at_level(self, level: Level, applies_to: str) -> Iterator[Profile]:
         """The profiles of a level that apply to that vendor, ``Vendor/Model`` or tenant, in the order of ids."""
         found = self._levels.get((level, applies_to.lower()))
@@ -67,18 +150,15 @@ class Tables:
             for key in sorted(found):
                 yield found[key]
 
-    def _table(self, record: Kept) -> tuple[dict[Any, Any], str]:
+    def _table(self, record: Kept) -> tuple[dict[Any, Any], Any]:
+        table = self._rows[type(record)]
         match record:
-            case Device():
-                return self._devices, record.mac
-            case Tenant():
-                return self._tenants, record.id
-            case Line():
-                return self._lines, record.id
-            case Profile():
-                return self._profiles, record.id
-            case Reservation():
-                return self._reservations, record.id
+            case Device() | PendingResync():
+                return table, record.mac
+            case Redemption():
+                return table, (record.code, record.number)
+            case _:
+                return table, record.id
 
     def get(self, record: Kept) -> Kept | None:
         """The record with the same kind and key as this one."""
@@ -92,11 +172,19 @@ class Tables:
         self._forget(self.get(record))
         table, key = self._table(record)
         table[key] = record
-        if isinstance(record, Device):
-            for line in record.lines:
-                self._holders[line] = record.mac
-        elif isinstance(record, Profile) and record.level is not Level.GROUP:
-            self._levels.setdefault((record.level, record.applies_to.lower()), {})[record.id] = record
+        match record:
+            case Device():
+                for line in record.lines:
+                    self._holders[line] = (*self._holders.get(line, ()), record.mac)
+            case Profile() if record.level is not Level.GROUP:
+                self._levels.setdefault((record.level, record.applies_to.lower()), {})[record.id] = record
+            case Code():
+                self._digests.setdefault(record.digest, record.id)
+                self._codes_of.setdefault(record.line, {})[record.id] = record
+            case ApiToken():
+                self._hashes.setdefault(record.hash, record.id)
+            case _:
+                pass
 
     def refresh(self, device: Device) -> None:
         """Replace a device whose lines are the same ones: nothing to index again."""
@@ -109,12 +197,31 @@ class Tables:
         self._forget(table.pop(key, None))
 
     def _forget(self, record: Kept | None) -> None:
-        if isinstance(record, Device):
-            for line in record.lines:
-                if self._holders.get(line) == record.mac:
-                    del self._holders[line]
-        elif isinstance(record, Profile) and record.level is not Level.GROUP:
-            self._levels[record.level, record.applies_to.lower()].pop(record.id, None)
+        match record:
+            case Device():
+                for line in record.lines:
+                    self._left(line, record.mac)
+            case Profile() if record.level is not Level.GROUP:
+                self._levels[record.level, record.applies_to.lower()].pop(record.id, None)
+            case Code():
+                if self._digests.get(record.digest) == record.id:
+                    del self._digests[record.digest]
+                siblings = self._codes_of.get(record.line, {})
+                siblings.pop(record.id, None)
+                if not siblings:
+                    self._codes_of.pop(record.line, None)
+            case ApiToken():
+                if self._hashes.get(record.hash) == record.id:
+                    del self._hashes[record.hash]
+            case _:
+                pass
+
+    def _left(self, line: str, mac: Mac) -> None:
+        rest = tuple(holder for holder in self._holders.get(line, ()) if holder != mac)
+        if rest:
+            self._holders[line] = rest
+        else:
+            self._holders.pop(line, None)
 
     def check(self, before: Kept | None, after: Kept | None) -> None:
         """Whether a record that has just been put (``after``) or removed fits to all others.
@@ -126,10 +233,14 @@ class Tables:
                 self._check_device(device)
             case Line() as line:
                 self._check_line(line, gone=after is None)
+            case Code() as code if after:
+                self._check_code(code)
             case Profile() as profile:
                 self._check_profile(profile, gone=after is None)
             case Tenant() as tenant if after is None:
                 self._check_no_tenant(tenant)
+            case ApiToken() as token if after:
+                self._check_token(token)
             case _:
                 pass
 
@@ -138,26 +249,52 @@ class Tables:
             raise NotFoundError(f"there is no tenant {device.tenant!r}")
         if len(set(device.lines)) != len(device.lines):
             raise ConflictError("a line can be on a device only once")
+        if device.ports and not len(set(device.ports)) == len(device.ports) == len(device.lines):
+            raise ConflictError("every line of such a device needs a port of its own")
         for key in device.lines:
             line = self._lines.get(key)
-            if line is None or line.tenant != device.tenant:
+            if line is None or (line.tenant != device.tenant and not device.ports):
                 # Another tenant's line must look like none at all.
                 raise NotFoundError(f"tenant {device.tenant!r} has no line {key!r}")
-            if self._holders.get(key) != device.mac:
-                raise ConflictError(f"line {key!r} is on another device")
+            holders = len(self.holders(key))
+            if holders > line.max_devices:
+                where = "another device" if line.max_devices == 1 else f"{holders - 1} other devices"
+                raise ConflictError(f"line {key!r} is on {where}")
         if device.profile:
             profile = self._profiles.get(device.profile)
             if profile is None or profile.level is not Level.GROUP:
                 raise NotFoundError(f"there is no group profile {device.profile!r}")
 
     def _check_line(self, line: Line, *, gone: bool) -> None:
-        holder = self._devices.get(self._holders.get(line.id, Mac("")))
-        if gone and holder is not None:
-            raise ConflictError(f"line {line.id!r} is on device {holder.mac}")
-        if not gone and line.tenant not in self._tenants:
+        holders = [device for mac in self.holders(line.id) if (device := self._devices.get(mac)) is not None]
+        if gone:
+            if holders:
+                raise ConflictError(f"line {line.id!r} is on device {holders[0].mac}")
+            if line.id in self._codes_of:
+                raise ConflictError(f"line {line.id!r} has codes")
+            return
+        if line.tenant not in self._tenants:
             raise NotFoundError(f"there is no tenant {line.tenant!r}")
-        if holder is not None and holder.tenant != line.tenant:
-            raise ConflictError(f"line {line.id!r} is on a device of tenant {holder.tenant!r}")
+        for holder in holders:
+            if holder.tenant != line.tenant and not holder.ports:
+                raise ConflictError(f"line {line.id!r} is on a device of tenant {holder.tenant!r}")
+        if len(holders) > line.max_devices:
+            raise ConflictError(f"line {line.id!r} is on {len(holders)} devices")
+        if any(code.tenant != line.tenant for code in self.codes_of(line.id)):
+            raise ConflictError(f"line {line.id!r} has codes of another tenant")
+
+    def _check_code(self, code: Code) -> None:
+        line = self._lines.get(code.line)
+        if line is None or line.tenant != code.tenant:
+            raise NotFoundError(f"tenant {code.tenant!r} has no line {code.line!r}")
+        if self._digests.get(code.digest) != code.id:
+            raise ConflictError("there is such a code already")
+
+    def _check_token(self, token: ApiToken) -> None:
+        if token.tenant and token.tenant not in self._tenants:
+            raise NotFoundError(f"there is no tenant {token.tenant!r}")
+        if self._hashes.get(token.hash) != token.id:
+            raise ConflictError("there is such a token already")
 
     def _check_profile(self, profile: Profile, *, gone: bool) -> None:
         if not gone:
@@ -178,3 +315,5 @@ class Tables:
             raise ConflictError(f"tenant {tenant.id!r} has devices")
         if any(line.tenant == tenant.id for line in self._lines.values()):
             raise ConflictError(f"tenant {tenant.id!r} has lines")
+        if any(token.tenant == tenant.id for token in self._api_tokens.values()):
+            raise ConflictError(f"tenant {tenant.id!r} has tokens")

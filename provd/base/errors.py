@@ -27,6 +27,10 @@ class ConflictError(UsageError):
     """The change contradicts what is there (a duplicate, an object still in use)."""
 
 
+class ForbiddenError(ProvdError):
+    """The caller is known but may not do this. Nothing was changed."""
+
+
 class ConfigError(ProvdError):
     """The configuration is not usable. ``origin`` is ``file:line`` where one is known."""
 

@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provd.base.errors import ConfigError, ConflictError, NotFoundError, ProvdError, StorageError, UsageError
+from provd.base.errors import (
+    ConfigError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    ProvdError,
+    StorageError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from provd.config.settings import Settings
@@ -20,7 +28,7 @@ class NotRunningError(ProvdError):
     """No daemon listens on the control socket."""
 
 
-class RefusedError(ProvdError):
+class RefusedError(ForbiddenError):
     """The daemon does not work for this user."""
 
 

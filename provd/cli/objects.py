@@ -121,6 +121,7 @@ _LINE_OPTIONS = (
     click.option("--backup-port", type=_port),
     click.option("--outbound-proxy"),
     click.option("--outbound-port", type=_port),
+    click.option("--max-devices", type=click.IntRange(1, 100), help="On how many devices it may be at a time."),
     click.option("--voicemail", help="Number to dial for it."),
 )
 

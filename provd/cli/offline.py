@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def perform(settings: Settings, operation: str, params: Mapping[str, object]) -> Any:
     """Carry out one operation directly, as the user whom the database belongs to. Raises ProvdError."""
-    from provd.app.admin import Admin
+    from provd.app.admin import Admin, Caller
     from provd.app.zones import zone
     from provd.daemon.core import Core
     from provd.daemon.stored import StoredAddresses
@@ -37,7 +37,7 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
             await core.renderer.start()
             addresses = StoredAddresses(core.store, clock)
             admin = Admin(fleet=core.fleet, boot=core.boot, clock=clock, emit=_warn, zone=zone, addresses=addresses)
-            result = await admin.call(operation, params, by="command line")
+            result = await admin.call(operation, params, Caller(name="command line"))
             return result if isinstance(result, Mapping) else {"items": result}
         finally:
             await core.close()

@@ -12,8 +12,7 @@ from datetime import datetime
 import click
 
 from provd.base.clock import SystemClock
-from provd.base.errors import ConfigError, ConflictError, NotFoundError, ProvdError, UsageError
-from provd.cli.client import RefusedError
+from provd.base.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError, ProvdError, UsageError
 
 _TIMES = frozenset({"first_seen", "last_seen", "last_boot", "starts", "expires", "started"})
 """Fields of results that hold a time in ISO 8601."""
@@ -35,7 +34,7 @@ _CODES: tuple[tuple[type[ProvdError], Exit], ...] = (
     (ConfigError, Exit.CONFIG),
     (NotFoundError, Exit.NOTHING),
     (ConflictError, Exit.REFUSED),
-    (RefusedError, Exit.REFUSED),
+    (ForbiddenError, Exit.REFUSED),
     (UsageError, Exit.USAGE),
     (ProvdError, Exit.FAILURE),
 )

@@ -20,6 +20,8 @@ from provd.config.values import (
     Network,
     Network4,
     Pool,
+    PortRange,
+    port_bounds,
     range_bounds,
 )
 from provd.dhcp.subnet import NOT_AMONG_OPTIONS
@@ -196,6 +198,16 @@ class SipSection(Section):
     pnp: bool = Field(
         default=True, description="multicast ua-profile answers on the dhcp interfaces (from the next version on)"
     )
+    rtp_ports: PortRange = Field(
+        default="16384-16583",
+        description="UDP ports for what callers hear; every call takes two, so these serve 100 calls at a time",
+    )
+
+    @property
+    def rtp_range(self) -> range:
+        """The ports of ``rtp_ports``."""
+        first, last = port_bounds(self.rtp_ports)
+        return range(first, last + 1)
 
 
 class ApiSection(Section):
@@ -214,6 +226,10 @@ class PolicySection(Section):
         default="bound", description="who gets a file with secrets: open | bound | token"
     )
     auto_add: bool = Field(default=True, description="add phones that a plugin recognises by themselves")
+    claim: Literal["dial", "mac"] = Field(
+        default="dial",
+        description="how a tenant's token takes an unclaimed phone: dial (a code on it) | mac (knowing it)",
+    )
     max_new_devices: int = Field(default=5000, ge=1, description="phones that one network may add by itself in an hour")
     stale_after: Duration = Field(default=30 * 86400, description="a device not seen for so long is marked stale")
 

@@ -128,3 +128,21 @@ def _pool(value: str) -> str:
 
 
 Pool = Annotated[str, AfterValidator(_pool)]
+
+
+def port_bounds(text: str) -> tuple[int, int]:
+    """First and last port of ``16384-16583``. Raises ValueError."""
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    if not (dash and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+        raise ValueError(f'write a range of ports as "16384-16583", not {text!r}')
+    if not 1024 <= int(first) < int(last) <= 65535:
+        raise ValueError(f"{text!r} is not a range of ports between 1024 and 65535")
+    return int(first), int(last)
+
+
+def _ports(value: str) -> str:
+    port_bounds(value)
+    return value
+
+
+PortRange = Annotated[str, AfterValidator(_ports)]

@@ -14,7 +14,9 @@ from provd.daemon.core import Core
 from provd.daemon.translate import dhcp_of, reserved_of
 from provd.dhcp.engine import DhcpEngine
 from provd.dhcp.lease import Lease
+from provd.dhcp.restart import as_of
 from provd.dhcp.server import DhcpServer
+from provd.domain.reckoning import Leap
 from provd.domain.records import Reservation
 from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer, tls_context
@@ -32,17 +34,18 @@ class Edges:
     A port that cannot be opened ends the start (ConfigError); a network interface that is not there yet does not.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, leap: Leap | None = None) -> None:
         self._core = core
         self._settings = core.settings
         dhcp = dhcp_of(self._settings.dhcp)
         self._dhcp_settings = dhcp
+        now = core.clock.now()
         engine = DhcpEngine(
             dhcp,
             core.boot,
-            leases=core.store.load(Lease),
+            leases=as_of(core.store.load(Lease), now, (leap.start, leap.end) if leap else None),
             reservations=reserved_of(core.fleet.tables.reservations.values()),
-            now=core.clock.now(),
+            now=now,
         )
         self.dhcp = DhcpServer(dhcp, engine, core.store, core.emit, core.clock)
         self.engine = engine

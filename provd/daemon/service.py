@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from provd import __version__
-from provd.app.admin import Admin
+from provd.app.admin import Admin, Caller
 from provd.app.zones import zone
-from provd.base.clock import Clock, SystemClock
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
 from provd.config.load import load
@@ -25,6 +24,7 @@ from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import newcomers_of, site_of
 from provd.daemon.views import DaemonViews
 from provd.http.control import ControlServer, Operation
@@ -46,10 +46,11 @@ _RELOADABLE = {"dhcp", "policy", "server.advertise", "server.log_level", "server
 class Service:
     """One daemon. ``run`` returns when it was told to stop."""
 
-    def __init__(self, path: Path, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, settings: Settings, timekeeper: Timekeeper | None = None) -> None:
         self._path = path
         self._settings = settings
-        self._clock = clock or SystemClock()
+        self._timekeeper = timekeeper or Timekeeper(settings.server.state_dir)
+        self._clock = self._timekeeper.clock
         self._began = self._clock.now()
         self._stop = asyncio.Event()
         self._reason = ""
@@ -101,9 +102,10 @@ class Service:
 
     async def _serve(self, core: Core) -> None:
         self._readers.keep(core.store)
-        edges = Edges(core)
+        edges = Edges(core, self._timekeeper.leap)
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
+        self._timekeeper.tell(self._emit)
         addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
             fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
@@ -132,6 +134,7 @@ class Service:
             keeping.cancel()
             await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
             core.fleet.flush(self._clock.now())
+            self._timekeeper.mark()
 
     def _ready(self, core: Core, edges: Edges, views: DaemonViews) -> None:
         now = self._clock.now()
@@ -159,7 +162,7 @@ class Service:
     def _operations(self, admin: Admin, views: DaemonViews) -> Mapping[str, Operation]:
         def operation(name: str) -> Operation:
             async def perform(params: dict[str, Any]) -> Mapping[str, Any]:
-                result = await admin.call(name, params, by="control")
+                result = await admin.call(name, params, Caller(name="control"))
                 return result if isinstance(result, Mapping) else {"items": result}
 
             return perform
@@ -218,9 +221,11 @@ class Service:
             core.fleet.flush(now)
             if turn % AGE_EVERY == 0:
                 core.boot.age(now)
+                self._timekeeper.tick(self._emit)
             if turn % PRUNE_EVERY == 0:
                 try:
                     await core.store.prune_facts(FACTS_KEPT)
+                    await core.store.prune_audit(AUDIT_KEPT)
                 except ProvdError:
                     # The store has told of itself as degraded; the next hour comes.
                     continue
@@ -228,6 +233,8 @@ class Service:
 
 FACTS_KEPT = 200_000
 """Facts in the store; older ones are removed once an hour."""
+AUDIT_KEPT = 500_000
+"""The same for entries of the audit."""
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

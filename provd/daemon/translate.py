@@ -22,6 +22,7 @@ def site_of(settings: Settings, *, listening: PhonesSection | None = None) -> Si
     return Site(
         # The settings model refuses the rung that this version does not have.
         secrets="token" if policy.secrets == "certificate" else policy.secrets,
+        claim=policy.claim,
         auto_add=policy.auto_add,
         max_new_devices=policy.max_new_devices,
         stale_after=float(policy.stale_after),

@@ -13,7 +13,7 @@ from provd.app.effective import for_device
 from provd.base.clock import Clock
 from provd.base.facts import Fact, text_of
 from provd.base.facts.daemon import Degraded, Recovered
-from provd.base.facts.dhcp import DhcpAck, DhcpOffer
+from provd.base.facts.dhcp import DhcpAck, DhcpAckRest, DhcpOffer
 from provd.base.facts.files import FileServed
 from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_text
@@ -260,7 +260,7 @@ def _boot_view(boot: Boot) -> BootView:
 def _label_of(fact: Fact) -> str:
     if isinstance(fact, FileServed):
         return fact.name
-    if isinstance(fact, DhcpOffer | DhcpAck):
+    if isinstance(fact, DhcpOffer | DhcpAck | DhcpAckRest):
         return fact.ID.rpartition("-")[2].lower()
     return fact.ID.partition("-")[2].lower().replace("-", " ")
 

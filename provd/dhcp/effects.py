@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from provd.base.facts import Fact
 from provd.dhcp.lease import Lease
+
+if TYPE_CHECKING:
+    from provd.dhcp.replies import Exchange
 
 
 class To(enum.Enum):
@@ -45,6 +48,8 @@ class Persist:
     state: str = ""
     """SELECTING, INIT-REBOOT, RENEWING or REBINDING."""
     relay: str = ""
+    asked: Exchange | None = None
+    """The REQUEST behind it, for when it cannot be made durable; None once that has been answered."""
 
 
 @dataclass(slots=True)

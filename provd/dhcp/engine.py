@@ -27,6 +27,8 @@ from provd.dhcp.table import LeaseTable
 _TOO_LATE = 10.0
 """Seconds after which an ACK that waited for the disk is not sent any more: the lease would end before its client
 thinks so (RFC 2131 section 4.4.1 lets it count from its last REQUEST)."""
+_LEAST_REST = 60
+"""Seconds that the rest of a lease must last to be worth an answer: a client with less would ask again at once."""
 
 
 class DhcpEngine:
@@ -56,6 +58,7 @@ class DhcpEngine:
             Type.INFORM.value: self._inform,
         }
         self._own = own
+        self._failing = False
         self._configure(now)
         self.skipped = self._table.load(leases, now)
         """Stored leases that made no sense, with the reason."""
@@ -131,12 +134,15 @@ class DhcpEngine:
         """These leases are durable: their ACKs may go."""
         effects: list[Effect] = []
         table = self._table
+        self._failing = False
         for persist in batch:
             lease, then = persist.lease, persist.then
             binding = table.by_ip[lease.ip]
             if then is None or binding.pending is not persist:
                 continue  # nobody waits, or the client has released or declined it meanwhile
             table.granted(binding, lease)
+            if persist.asked is None:
+                continue  # it got its answer while the store failed
             if now - lease.starts > _TOO_LATE:
                 continue  # the client has asked again meanwhile and would count from then; its next REQUEST is quick
             effects.append(then)
@@ -156,12 +162,17 @@ class DhcpEngine:
         return effects
 
     def persist_failed(self, batch: Sequence[Persist], reason: object, now: float) -> list[Effect]:
-        """These leases could not be made durable: no ACK leaves, and every binding is what it was."""
+        """These leases could not be made durable: no ACK of them leaves, and every binding is what it was. Whose lease
+        of before still runs hears how long it does."""
+        effects: list[Effect] = [Emit(facts.DhcpNotStored(at=now, leases=len(batch), reason=str(reason)))]
+        self._failing = True
         for persist in batch:
             binding = self._table.by_ip[persist.lease.ip]
             if binding.pending is persist:
                 self._table.refused(binding, now)
-        return [Emit(facts.DhcpNotStored(at=now, leases=len(batch), reason=str(reason)))]
+                if now - persist.lease.starts <= _TOO_LATE:
+                    self._acknowledge_rest(persist, binding, now, effects)
+        return effects
 
     def probed(self, ip: int, holder: Mac | None, now: float) -> list[Effect]:
         """The end of a Probe: ``holder`` answered for the address, None when nobody did."""
@@ -263,7 +274,9 @@ class DhcpEngine:
         send = self._replies.ack(x, binding.ip)
         pending = binding.pending
         if pending is not None and pending.then is not None:
-            pending.then = send  # a repeated REQUEST: the newest xid is answered, once
+            pending.then, pending.asked = send, x  # a repeated REQUEST: the newest xid is answered, once
+            if self._failing:
+                self._acknowledge_rest(pending, binding, x.now, effects)
             return
         message, pool = x.message, x.pool
         starts = math.ceil(x.now)
@@ -280,10 +293,28 @@ class DhcpEngine:
             vendor_class=x.vendor_class,
             agent=message.options.get(82, b"") if message.giaddr else b"",
         )
-        persist = Persist(lease, send, x.advice.boot, state, self._tell.text(message.giaddr))
+        persist = Persist(lease, send, x.advice.boot, state, self._tell.text(message.giaddr), x)
         pool.idle.pop(binding.ip, None)
         binding.pending = persist
         effects.append(persist)
+        if self._failing:
+            self._acknowledge_rest(persist, binding, x.now, effects)
+
+    def _acknowledge_rest(self, persist: Persist, binding: Binding, now: float, effects: list[Effect]) -> None:
+        """The store fails: acknowledge what is left of the lease that is on disk, and nothing beyond it.
+
+        That promises nothing new, so it needs no disk; RFC 2131 leaves the lease time of each ACK to the server. A
+        client that went through DISCOVER was offered more (section 3.1 step 4: the ACK should not conflict with the
+        OFFER), but it is better off with the rest than without an address.
+        """
+        x, lease = persist.asked, binding.lease
+        seconds = binding.rest(x.pool.subnet.lease, now) if x is not None else 0
+        if x is None or lease is None or seconds < _LEAST_REST:
+            return
+        persist.asked = None
+        send = self._replies.rest(x, binding.ip, seconds)
+        effects += (send, self._tell.rest(persist, binding, seconds, send, now))
+        self._advisor.bound(lease, persist.boot, now)
 
     def _withdraw(self, x: Exchange, effects: list[Effect]) -> None:
         """The client chose another server: our offer is free again (RFC 2131 section 4.3.2). No answer."""

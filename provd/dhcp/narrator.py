@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provd.base.facts import dhcp as facts
 from provd.base.types import Mac, ip_text
-from provd.dhcp.effects import Emit, Ingress, Link, Send
+from provd.dhcp.effects import Emit, Ingress, Link, Persist, Send
 from provd.dhcp.packet import Message, decode
 from provd.dhcp.pool import Binding
 from provd.dhcp.replies import Exchange
@@ -93,6 +93,21 @@ class Narrator:
             subnet=x.pool.name,
             interface=x.ingress.link.interface,
             relay=self.text(x.message.giaddr),
+        )
+        return Emit(fact)
+
+    def rest(self, persist: Persist, binding: Binding, seconds: int, send: Send, now: float) -> Emit:
+        """An ACK of what is left of a lease leaves."""
+        fact = facts.DhcpAckRest(
+            at=now,
+            mac=persist.lease.mac,
+            boot=persist.boot,
+            ip=binding.text,
+            subnet=persist.lease.subnet,
+            seconds=seconds,
+            state=persist.state,
+            interface=send.interface,
+            relay=persist.relay,
         )
         return Emit(fact)
 

@@ -83,6 +83,13 @@ class Binding:
             return False
         return lease.expires > now or lease.expires == INFINITE
 
+    def rest(self, longest: int, now: float) -> int:
+        """Whole seconds that its holder's durable lease still lasts, up to ``longest``; 0 without one."""
+        lease = self.lease
+        if lease is None or lease.client != self.client or not self.active(now):
+            return 0
+        return longest if lease.expires == INFINITE else min(longest, math.floor(lease.expires - now))
+
 
 class Pool:
     """The addresses of one subnet."""

@@ -77,9 +77,13 @@ class Replies:
         payload = encode_reply(x.message, tail, yiaddr=yiaddr, siaddr=siaddr, own=self._own(x))
         return _addressed(x, payload, 0, ip)
 
-    def ack(self, x: Exchange, ip: int) -> Send:
-        """The ACK of a lease."""
-        tail = self._tail(x, _ACK)
+    def rest(self, x: Exchange, ip: int, seconds: int) -> Send:
+        """The ACK of what is left of a lease."""
+        return self.ack(x, ip, Tail(_options(x, _ACK, seconds)))
+
+    def ack(self, x: Exchange, ip: int, tail: Tail | None = None) -> Send:
+        """The ACK of a lease; ``tail`` when its options are not those of every other one."""
+        tail = tail or self._tail(x, _ACK)
         message = x.message
         payload = encode_reply(
             message,
@@ -131,13 +135,15 @@ class Replies:
         return {code: own[code] for code in own if (code in asked or code in advice.force) and code not in SERVER_ONLY}
 
 
-def _options(x: Exchange, kind: int) -> list[tuple[int, bytes]]:
+def _options(x: Exchange, kind: int, seconds: int = 0) -> list[tuple[int, bytes]]:
     """The options in the order in which they are sent: the protocol's, the mask (RFC 2132 section 3.3: before the
-    routers), what was asked for in the order of option 55, what is forced."""
+    routers), what was asked for in the order of option 55, what is forced. ``seconds`` instead of a whole lease."""
     subnet, advice = x.pool.subnet, x.advice
     values = {**x.pool.options, **advice.options}
     if kind == Type.INFORM:
         items = lease_options(Type.ACK, x.server, 0, 0, 0)
+    elif seconds and seconds != subnet.lease:
+        items = lease_options(kind, x.server, seconds, seconds // 2, seconds * 7 // 8)
     else:
         items = lease_options(kind, x.server, subnet.lease, *subnet.timers)
     items.append((1, values.pop(1)))

@@ -56,6 +56,9 @@ class Device:
     state: DeviceState = DeviceState.SEEN
     tenant: str = MASTER_TENANT
     lines: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+    """Of a device whose ports belong to whoever has their line (a gateway, a DECT base): the port of each of its lines,
+    in the same order. Empty on a phone: its lines are its accounts 1, 2, 3 …"""
     profile: str = ""
     """Id of its group profile, if any."""
     settings: Settings = field(default_factory=dict)
@@ -102,19 +105,110 @@ class Line:
     outbound_port: int = 0
     voicemail: str = ""
     settings: Settings = field(default_factory=dict)
+    max_devices: int = 1
+    """On how many devices it may be at a time."""
     revision: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A provisioning code of a line. ``uses`` counts down; ``expires`` 0 means never."""
+    """A provisioning code of a line.
 
-    code: str
+    It is found by ``digest``, an HMAC under a key that lies outside the database, which no other code of any tenant
+    may have. ``code`` itself is kept so that a sheet can be printed again. ``id`` is the name that people may see.
+    """
+
+    id: str
+    digest: str
+    code: Secret
     line: str
     tenant: str
     uses: int = 1
+    """How often it can still be used."""
+    used: int = 0
     expires: float = 0.0
+    """0 means never."""
     created: float = 0.0
+    by: str = ""
+    """Who made it."""
+    revoked: float = 0.0
+    last_used: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """One use of a code: the ``number``-th one, by that device. No number of a code can be taken twice."""
+
+    code: str
+    """Id of the code."""
+    number: int
+    mac: Mac
+    line: str
+    tenant: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingResync:
+    """A device that is to be told to fetch its files, since ``since``; gone when it was told.
+
+    The rest is the way over which it was last heard: the user name of its temporary account, and the flow of that
+    registration (``udp`` or ``tcp``, its address and port as we see them, our own address).
+    """
+
+    mac: Mac
+    since: float
+    reason: str
+    account: str = ""
+    transport: str = ""
+    host: str = ""
+    port: int = 0
+    local: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """Wrong codes of one device, of one source address or of the whole site, and until when nothing is looked at.
+
+    At a start the times move on by the time in which the daemon did not run (see ``Heartbeat``): neither a restart nor
+    a clock that was set lifts a lock.
+    """
+
+    id: str
+    """``device:805ec0112233``, ``source:192.0.2.7`` or ``site``."""
+    kind: str
+    subject: str = ""
+    tenant: str = ""
+    """Owner of the device, empty for the others."""
+    wrong: int = 0
+    """Wrong codes that count at present."""
+    first: float = 0.0
+    last: float = 0.0
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """That the daemon lived at that time. What lies between it and the next start does not count for a lock."""
+
+    id: str = "daemon"
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """A bearer token of the REST interface. Only its hash is kept. An empty tenant means all of them."""
+
+    id: str
+    name: str
+    tenant: str
+    scopes: tuple[str, ...]
+    hash: str
+    created: float = 0.0
+    expires: float = 0.0
+    """0 means never."""
+    last_used: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,4 +250,36 @@ class StoredFact:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-Record = Device | Tenant | Line | Code | Profile | Reservation | StoredFact
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who changed what: kept in the same transaction as the change itself. The store gives the number.
+
+    ``by`` is a person, a token or an edge (``control``, ``api token 3``, ``sip``), ``action`` an operation
+    (``device.assign``), ``tenant`` whose object it was afterwards; ``data`` holds plain values and no secret.
+    """
+
+    seq: int = 0
+    at: float
+    by: str
+    action: str
+    kind: str
+    object: str
+    tenant: str = ""
+    data: Settings = field(default_factory=dict)
+
+
+Record = (
+    Device
+    | Tenant
+    | Line
+    | Code
+    | Redemption
+    | Profile
+    | Reservation
+    | PendingResync
+    | Lock
+    | Heartbeat
+    | ApiToken
+    | AuditEntry
+    | StoredFact
+)

@@ -10,6 +10,7 @@ from aiohttp import web
 from provd.base.errors import (
     ConfigError,
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     PluginError,
     ProvdError,
@@ -22,6 +23,7 @@ _KINDS: tuple[tuple[type[ProvdError], str, HTTPStatus, str], ...] = (
     (NotFoundError, "not-found", HTTPStatus.NOT_FOUND, "No such object"),
     (ConflictError, "conflict", HTTPStatus.CONFLICT, "The change contradicts what is there"),
     (UsageError, "usage", HTTPStatus.BAD_REQUEST, "The request cannot be carried out as it is"),
+    (ForbiddenError, "forbidden", HTTPStatus.FORBIDDEN, "You may not do this"),
     (ConfigError, "config", HTTPStatus.UNPROCESSABLE_ENTITY, "The configuration is not usable"),
     (PluginError, "plugin", HTTPStatus.UNPROCESSABLE_ENTITY, "A vendor plugin is not usable"),
     (StorageError, "storage", HTTPStatus.SERVICE_UNAVAILABLE, "The store did not take the change"),

@@ -2,6 +2,7 @@
 
 from provd.plugin.contract import (
     CONTRACT,
+    ActionUri,
     DhcpAdvice,
     FileRule,
     Manifest,
@@ -9,6 +10,18 @@ from provd.plugin.contract import (
     Model,
     OptionValue,
     OuiRule,
+    ResyncAdvice,
 )
 
-__all__ = ["CONTRACT", "DhcpAdvice", "FileRule", "Manifest", "Match", "Model", "OptionValue", "OuiRule"]
+__all__ = [
+    "CONTRACT",
+    "ActionUri",
+    "DhcpAdvice",
+    "FileRule",
+    "Manifest",
+    "Match",
+    "Model",
+    "OptionValue",
+    "OuiRule",
+    "ResyncAdvice",
+]

@@ -15,6 +15,8 @@ CONTRACT = 1
 MatchSource = Literal["option60", "user_agent", "file"]
 FileKind = Literal["common", "device", "static", "absent"]
 FileFormat = Literal["xml", "keyvalue", "text"]
+ActionAuth = Literal["none", "basic", "digest"]
+Reboots = Literal["never", "changed", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,44 @@ class DhcpAdvice:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionUri:
+    """A path on the device's own web server that makes it fetch its files.
+
+    ``paths`` are tried in order while the answer is 404 (newer firmware first). ``password`` is the one that the
+    device leaves the factory with; ours is the setting ``admin.password``.
+    """
+
+    paths: tuple[str, ...]
+    auth: ActionAuth = "digest"
+    """The weakest scheme that may be used (a digest is always taken where it is offered); ``none``: no password."""
+    user: str = "admin"
+    password: str = ""
+    tls: bool = False
+    """Over HTTPS; the certificate proves nothing, phones sign their own."""
+    port: int = 0
+    """0: the usual one of the scheme."""
+    later: str = ""
+    """Part of the answer of a device that is busy and will do it afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResyncAdvice:
+    """How devices of this plugin are told to fetch their files, and when they do so by themselves."""
+
+    event: str
+    """SIP Event header (RFC 6665 section 8.2.1) of the NOTIFY while nobody has claimed the device …"""
+    event_claimed: str = ""
+    """… and once somebody has; empty: the same."""
+    reboots: Reboots = "never"
+    """Whether the device restarts when it is told: never, when the file brings something new, always."""
+    daily: bool = False
+    """A claimed device that asks once a day or less does so at ``resync.at`` of its own time zone."""
+    spread: int = 0
+    """Seconds by which it may be later than that."""
+    action: ActionUri | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A whole plugin. ``id`` is the folder name; ``version`` is SemVer."""
 
@@ -128,6 +168,8 @@ class Manifest:
     ouis: tuple[OuiRule, ...] = ()
     files: tuple[FileRule, ...] = ()
     dhcp: tuple[DhcpAdvice, ...] = ()
+    resync: ResyncAdvice | None = None
+    """None: its devices cannot be told, and come by themselves."""
 
     def model(self, name: str) -> Model | None:
         """The model with that name or alias, without regard to case."""

@@ -171,5 +171,7 @@ def _notes(folder: Path, manifest: Manifest, cases: Iterable[Case]) -> Iterator[
             yield f"match[{number}] ({match.source}): no case leads to it"
     if not manifest.dhcp:
         yield "no DHCP advice: phones must learn of this server in another way"
+    if manifest.resync is None and manifest.files:
+        yield "no [resync]: devices cannot be told to fetch their files, and come by themselves"
     if not (folder / "golden").is_dir() and any(rule.template for rule in manifest.files):
         yield "no golden files: changes of templates go unseen"

@@ -15,9 +15,20 @@ from provd.base.errors import PluginError
 from provd.base.types import ip_int
 from provd.domain.names import MAC_MARK
 from provd.domain.route import COMMON_MARK, ambiguities
-from provd.plugin import CONTRACT, DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue, OuiRule
+from provd.plugin import (
+    CONTRACT,
+    ActionUri,
+    DhcpAdvice,
+    FileRule,
+    Manifest,
+    Match,
+    Model,
+    OptionValue,
+    OuiRule,
+    ResyncAdvice,
+)
 from provd.plugins.expression import faults
-from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, keys_at
+from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, ResyncRow, keys_at
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -116,6 +127,8 @@ def _problems(file: ManifestFile, folder: str) -> Iterator[str]:
         yield from _unknown_models(f"oui[{number}].models", oui.models, names)
     yield from _file_problems(file)
     yield from _dhcp_problems(file, names)
+    if file.resync is not None:
+        yield from _resync_problems(file.resync)
 
 
 def _model_problems(file: ManifestFile) -> Iterator[str]:
@@ -207,6 +220,20 @@ def _option_faults(option: OptionRow) -> Iterator[str]:
         yield "hex is pairs of hexadecimal digits"
 
 
+def _resync_problems(row: ResyncRow) -> Iterator[str]:
+    if row.spread and not row.daily:
+        yield "resync.spread: only what comes daily is late by something"
+    action = row.action
+    if action is None:
+        return
+    for path in action.paths:
+        if action.paths.count(path) > 1:
+            yield f"resync.action.paths: {path!r} is named twice"
+            break
+    if action.auth == "none" and action.password:
+        yield "resync.action.password: of no use with auth 'none'"
+
+
 def _is_ip(text: str) -> bool:
     try:
         ip_int(text)
@@ -240,6 +267,7 @@ def _manifest(file: ManifestFile) -> Manifest:
             FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets) for row in file.file
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),
+        resync=None if file.resync is None else _resync(file.resync),
     )
 
 
@@ -259,6 +287,21 @@ def _advice(row: DhcpRow) -> DhcpAdvice:
         options={int(code): _option(option) for code, option in row.options.items()},
         models=tuple(row.models),
         force=tuple(row.force),
+    )
+
+
+def _resync(row: ResyncRow) -> ResyncAdvice:
+    action = None
+    if row.action is not None:
+        fields = row.action.model_dump()
+        action = ActionUri(**{**fields, "paths": tuple(fields["paths"])})
+    return ResyncAdvice(
+        event=row.event,
+        event_claimed=row.event_claimed,
+        reboots=row.reboots,
+        daily=row.daily,
+        spread=row.spread,
+        action=action,
     )
 
 

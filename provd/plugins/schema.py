@@ -12,6 +12,14 @@ Below = Annotated[str, StringConstraints(max_length=200, pattern=r"^(?:[A-Za-z0-
 Confidence = Annotated[int, Field(ge=1, le=100)]
 Prefix = Annotated[str, StringConstraints(pattern=r"^(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){2})$")]
 Start = Annotated[str, StringConstraints(min_length=3, max_length=60)]
+SipEvent = Annotated[
+    str,
+    # RFC 6665 section 8.2.1: an event type and its parameters, both made of tokens (RFC 3261 section 25.1).
+    StringConstraints(max_length=80, pattern=r"^[A-Za-z0-9!%*_+`'~.-]+(?:;[A-Za-z0-9-]+=[A-Za-z0-9_.-]+)*$"),
+]
+ActionPath = Annotated[
+    str, StringConstraints(max_length=200, pattern=r"^(?:/[A-Za-z0-9._~-]+)+(?:\?[A-Za-z0-9._~=&;/-]*)?$")
+]
 Code = Annotated[int, Field(ge=1, le=254)]
 Trait = str | int | bool
 
@@ -84,6 +92,29 @@ class DhcpRow(Strict):
     force: list[Code] = []
 
 
+class ActionRow(Strict):
+    """``[resync.action]``."""
+
+    paths: list[ActionPath] = Field(min_length=1, max_length=4)
+    auth: Literal["none", "basic", "digest"] = "digest"
+    user: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[!-9;-~]+$")] = "admin"
+    password: Annotated[str, StringConstraints(max_length=63, pattern=r"^[!-~]*$")] = ""
+    tls: bool = False
+    port: int = Field(default=0, ge=0, le=65535)
+    later: Annotated[str, StringConstraints(max_length=80)] = ""
+
+
+class ResyncRow(Strict):
+    """``[resync]``."""
+
+    event: SipEvent
+    event_claimed: SipEvent | Literal[""] = ""
+    reboots: Literal["never", "changed", "always"] = "never"
+    daily: bool = False
+    spread: int = Field(default=0, ge=0, le=86400)
+    action: ActionRow | None = None
+
+
 class ManifestFile(Strict):
     """The whole of ``plugin.toml``."""
 
@@ -100,6 +131,7 @@ class ManifestFile(Strict):
     oui: list[OuiRow] = []
     file: list[FileRow] = []
     dhcp: list[DhcpRow] = []
+    resync: ResyncRow | None = None
 
 
 def keys_at(location: tuple[int | str, ...]) -> list[str]:

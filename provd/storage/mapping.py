@@ -17,7 +17,21 @@ from provd.base.errors import StorageError
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
-from provd.domain.records import Code, Device, Line, Profile, Reservation, StoredFact, Tenant
+from provd.domain.records import (
+    ApiToken,
+    AuditEntry,
+    Code,
+    Device,
+    Heartbeat,
+    Line,
+    Lock,
+    PendingResync,
+    Profile,
+    Redemption,
+    Reservation,
+    StoredFact,
+    Tenant,
+)
 from provd.storage import tables
 from provd.storage.vault import Vault
 
@@ -27,12 +41,21 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Tenant: tables.TENANT,
         Line: tables.LINE,
         Code: tables.CODE,
+        Redemption: tables.REDEMPTION,
+        PendingResync: tables.RESYNC,
+        Lock: tables.LOCK,
+        Heartbeat: tables.HEARTBEAT,
+        ApiToken: tables.API_TOKEN,
+        AuditEntry: tables.AUDIT,
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,
         StoredFact: tables.FACT,
         Lease: tables.LEASE,
     }
 )
+
+APPENDED = (StoredFact, AuditEntry)
+"""Kinds whose rows the store itself numbers: a Put always adds one."""
 
 _SEALED = "$secret"
 """The one member of the JSON object that stands for a secret value among settings."""
@@ -100,6 +123,15 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    if text == "[]":
+        return ()
+    value = json.loads(text)
+    if not isinstance(value, list) or not all(type(number) is int for number in value):
+        raise ValueError("not a list of numbers")
+    return tuple(value)
+
+
 def _object(text: str) -> dict[str, object]:
     if text == "{}":
         return {}
@@ -133,7 +165,7 @@ def _converters(hint: Any, column: str) -> tuple[Convert | None, Convert]:
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return _value_of, partial(_member, hint)
     if get_origin(hint) is tuple:
-        return _json, _names
+        return _json, _names if get_args(hint)[0] is str else _numbers
     if get_origin(hint) is Mapping:
         return _fact_json, _object
     if get_origin(hint) in {Union, types.UnionType}:
@@ -160,7 +192,7 @@ class Codec(Generic[R]):
         self.kind = kind
         self.table = TABLES[kind]
         self.columns = tuple(column.name for column in self.table.columns)
-        self.appends = kind is StoredFact
+        self.appends = kind in APPENDED
         """The store itself numbers these rows: a Put always adds one."""
         self._vault = vault
         keys = tuple(column.name for column in self.table.primary_key.columns)

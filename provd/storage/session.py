@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from provd.base.errors import StorageError
 from provd.storage.batch import Statement
 
-_CONNECT_SECONDS = 5
+_CONNECT_SECONDS = 2
 _BUSY_MILLISECONDS = 5000
 # A statement text per number of rows; the driver keeps this many of them prepared.
 _PREPARED = 512

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Engine, Select, Table, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -21,14 +22,14 @@ from provd.base.errors import StorageError
 from provd.base.facts import FactSink
 from provd.base.facts.storage import StoreDamaged, StoreReplaced, StoreRowSkipped, StoreUpgraded
 from provd.base.types import Mac
-from provd.domain.records import MASTER_TENANT, StoredFact, Tenant
+from provd.domain.records import MASTER_TENANT, AuditEntry, StoredFact, Tenant
 from provd.storage import migrations, rescue
 from provd.storage.batch import Planner, driver_form
 from provd.storage.lock import FileLock
 from provd.storage.mapping import Codec, Row, RowError
 from provd.storage.pace import Pace
 from provd.storage.session import Session, make_engine, parse_url, reason_of, translated
-from provd.storage.tables import FACT, TENANT
+from provd.storage.tables import AUDIT, FACT, TENANT
 from provd.storage.vault import Vault
 from provd.storage.writer import Limits, Writer
 
@@ -151,17 +152,47 @@ class Store:
         records, _ = _decoded(self._planner.codec(StoredFact), self._rows(query))
         return records
 
+    def audit(
+        self,
+        *,
+        tenant: str | None = None,
+        kind: str | None = None,
+        subject: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[AuditEntry]:
+        """The audit, the newest first; ``subject`` is the object's id, ``before`` the ``seq`` to go on from.
+
+        Blocks for a query: from the event loop call it through ``asyncio.to_thread``.
+        """
+        query = select(AUDIT).order_by(AUDIT.c.seq.desc()).limit(limit)
+        for column, value in ((AUDIT.c.tenant, tenant), (AUDIT.c.kind, kind), (AUDIT.c.object, subject)):
+            if value is not None:
+                query = query.where(column == value)
+        if before is not None:
+            query = query.where(AUDIT.c.seq < before)
+        records, _ = _decoded(self._planner.codec(AuditEntry), self._rows(query))
+        return records
+
     async def prune_facts(self, keep: int) -> int:
         """Remove all but the newest ``keep`` facts, a few at a time beside other work; gives how many went."""
-        newest = select(FACT.c.seq).order_by(FACT.c.seq.desc()).offset(keep).limit(1)
-        found = await asyncio.to_thread(self._rows, newest)
+        return await self._prune(FACT, keep, lambda seq: StoredFact(seq=seq, fact="", at=0.0))
+
+    async def prune_audit(self, keep: int) -> int:
+        """The same for the audit."""
+        blank = AuditEntry(at=0.0, by="", action="", kind="", object="")
+        return await self._prune(AUDIT, keep, lambda seq: replace(blank, seq=seq))
+
+    async def _prune(self, table: Table, keep: int, named: Callable[[int], StoredFact | AuditEntry]) -> int:
+        number = table.c.seq
+        found = await asyncio.to_thread(self._rows, select(number).order_by(number.desc()).offset(keep).limit(1))
         pruned = 0
         while found:
-            oldest = select(FACT.c.seq).where(FACT.c.seq <= found[0][0]).order_by(FACT.c.seq).limit(_PRUNED_AT_ONCE)
+            oldest = select(number).where(number <= found[0][0]).order_by(number).limit(_PRUNED_AT_ONCE)
             doomed = await asyncio.to_thread(self._rows, oldest)
             if not doomed:
                 break
-            await self.commit([Delete(StoredFact(seq=seq, fact="", at=0.0)) for (seq,) in doomed])
+            await self.commit([Delete(named(seq)) for (seq,) in doomed])
             pruned += len(doomed)
         return pruned
 

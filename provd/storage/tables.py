@@ -50,6 +50,7 @@ DEVICE = Table(
     _text("state"),
     _text("tenant"),
     _text("lines"),
+    _text("ports"),
     _text("profile"),
     _text("settings"),
     _text("description"),
@@ -90,21 +91,105 @@ LINE = Table(
     Column("outbound_port", Integer, nullable=False),
     _text("voicemail"),
     _text("settings"),
+    Column("max_devices", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False),
 )
 
-# A code opens exactly one line. The whole triple is the key, so that writing a code that another line already has is
-# an error and not a replacement.
+# The key is a name, and the digest is unique beside it: a code that another line has already is an error and not a
+# replacement.
 CODE = Table(
     "code",
     METADATA,
-    Column("code", Text, primary_key=True),
-    Column("line", Text, primary_key=True),
-    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    _text("digest"),
+    _text("code"),  # sealed by the vault
+    _text("line"),
+    _text("tenant"),
     Column("uses", Integer, nullable=False),
+    Column("used", Integer, nullable=False),
     Column("expires", Double, nullable=False),
     Column("created", Double, nullable=False),
-    UniqueConstraint("code"),
+    _text("by"),
+    Column("revoked", Double, nullable=False),
+    Column("last_used", Double, nullable=False),
+    UniqueConstraint("digest"),
+)
+
+# The same for a use of a code: written again by the same device it is the same row, by another one it is refused. So
+# two daemons on one database cannot both give away the last use.
+REDEMPTION = Table(
+    "redemption",
+    METADATA,
+    Column("code", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("mac", Text, primary_key=True),
+    _text("line"),
+    _text("tenant"),
+    Column("at", Double, nullable=False),
+    UniqueConstraint("code", "number"),
+)
+
+RESYNC = Table(
+    "resync",
+    METADATA,
+    Column("mac", Text, primary_key=True),
+    Column("since", Double, nullable=False),
+    _text("reason"),
+    _text("account"),
+    _text("transport"),
+    _text("host"),
+    Column("port", Integer, nullable=False),
+    _text("local"),
+    Column("attempts", Integer, nullable=False),
+)
+
+LOCK = Table(
+    "lock",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("kind"),
+    _text("subject"),
+    _text("tenant"),
+    Column("wrong", Integer, nullable=False),
+    Column("first", Double, nullable=False),
+    Column("last", Double, nullable=False),
+    Column("until", Double, nullable=False),
+)
+
+HEARTBEAT = Table(
+    "heartbeat",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+)
+
+API_TOKEN = Table(
+    "api_token",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    _text("tenant"),
+    _text("scopes"),
+    _text("hash"),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    Column("last_used", Double, nullable=False),
+    UniqueConstraint("hash"),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("seq", _ROWID, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    _text("by"),
+    _text("action"),
+    _text("kind"),
+    _text("object"),
+    _text("tenant"),
+    _text("data"),
+    Index("ix_audit_tenant_seq", "tenant", "seq"),
+    sqlite_autoincrement=True,
 )
 
 PROFILE = Table(

@@ -56,7 +56,7 @@ class Limits(NamedTuple):
     """Most submissions in one transaction."""
     batch_facts: int = 128
     """Most submissions of the low lane in one transaction, so that leases do not wait behind them."""
-    patience: float = 5.0
+    patience: float = 2.0
     """Seconds after which a write to a silent database server is broken off."""
     probe: float = 1.0
     """Seconds between two attempts to write while the store is degraded and nobody submits anything."""

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from provd.app.admin import Admin
+from provd.app.admin import Admin, Caller
 from provd.app.site import Site
 from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError, UsageError
-from provd.domain.records import MASTER_TENANT, DeviceState
+from provd.domain.records import MASTER_TENANT, AuditEntry, DeviceState
 from provd.plugin import Manifest
 from tests.app.fakes import (
     OTHER,
@@ -63,7 +63,7 @@ class Office:
         )
 
     async def do(self, operation: str, /, **params: object):
-        result = await self.admin.call(operation, params, by="ann")
+        result = await self.admin.call(operation, params, Caller(name="ann"))
         json.dumps(result)  # plain values only
         return result
 
@@ -114,6 +114,34 @@ async def test_moving_to_the_tenant_and_taking_the_line_is_one_submission():
     await office.do("device.assign", mac=PHONE, line=["n1", "n2"])
     assert len(office.world.journal.batches) == writes + 1
     assert office.world.journal.device(PHONE).lines == ("n1", "n2")
+    entry = office.world.journal.batches[-1][-1].record
+    assert entry == AuditEntry(
+        at=office.world.clock.now(), by="ann", action="device.assign", kind="device", object=PHONE, tenant="north"
+    )
+
+
+async def test_a_secret_is_shown_only_when_that_is_in_the_audit():
+    office = Office(tenant(), line("n1"), journal=BrokenJournal)
+    with pytest.raises(StorageError):
+        await office.do("line.show", id="n1", reveal=True)
+    assert office.audit() == []
+
+
+async def test_a_line_may_be_allowed_on_several_devices():
+    office = furnished()
+    for mac in (PHONE, OTHER):
+        await office.do("device.add", mac=mac)
+    assert (await office.do("line.set", id="n1", max_devices=2))["max_devices"] == 2
+    await office.do("device.assign", mac=PHONE, line="n1")
+    assert "n1" in [line["id"] for line in (await office.do("line.list", free=True))["items"]]
+    await office.do("device.assign", mac=OTHER, line="n1")
+    assert "n1" not in [line["id"] for line in (await office.do("line.list", free=True))["items"]]
+    assert len((await office.do("line.show", id="n1"))["devices"]) == 2
+    for count in (0, 101):
+        with pytest.raises(UsageError, match="between 1 and 100"):
+            await office.do("line.set", id="n1", max_devices=count)
+    await office.do("line.delete", id="n1")
+    assert all(not office.world.device(mac).lines for mac in (PHONE, OTHER))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +160,7 @@ async def test_moving_to_the_tenant_and_taking_the_line_is_one_submission():
         ("device.set", {"mac": PHONE, "description": 5}, UsageError, "must be a text"),
         ("device.set", {"mac": PHONE, "new_token": "yes"}, UsageError, "true or false"),
         ("device.set", {"mac": PHONE, "settings": []}, UsageError, "must be a mapping"),
-        ("device.set", {"mac": PHONE, "profile": "none"}, NotFoundError, "no group profile"),
+        ("device.set", {"mac": PHONE, "profile": "none"}, NotFoundError, "no profile 'none'"),
         ("device.set", {"mac": PHONE, "descripton": "x"}, UsageError, "did you mean description"),
         ("device.assign", {"mac": PHONE, "line": "none"}, NotFoundError, "no line 'none'"),
         ("device.assign", {"mac": PHONE, "line": "s1"}, ConflictError, "belongs to tenant 'north'; transfer"),
@@ -218,7 +246,7 @@ async def test_unassign_reset_and_transfer():
     assert (bare["description"], moved["description"]) == ("Ana's desk", "")
     assert (await office.do("device.assign", mac=PHONE, line="s1"))["lines"] == ["s1"]
     assert (await office.do("device.delete", mac=PHONE)) == {"deleted": COLON}
-    assert office.world.fleet.tables.holder("s1") is None
+    assert office.world.fleet.tables.holders("s1") == ()
 
 
 async def test_deleting_a_line_takes_it_from_its_device():

@@ -12,8 +12,8 @@ from provd.app.ports import Delete, Put
 from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
 from provd.base.secrets import Secret
 from provd.base.types import Mac
-from provd.domain.records import Code, Device, Level, Line, Profile, Reservation, Tenant
-from tests.app.fakes import OTHER, PHONE, BrokenJournal, MemoryJournal, SlowJournal, claimed, group, line, tenant
+from provd.domain.records import AuditEntry, Code, Device, Level, Line, Lock, Profile, Reservation, StoredFact, Tenant
+from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, MemoryJournal, SlowJournal, claimed, group, line, tenant
 
 
 def fleet_with(*records: object, journal: type[MemoryJournal] = MemoryJournal) -> tuple[Fleet, MemoryJournal]:
@@ -43,9 +43,75 @@ async def test_a_change_is_in_memory_and_in_the_journal_and_its_revision_rises()
     await put(fleet, replace(fleet.tables.devices[PHONE], lines=("n1",)))
     assert fleet.tables.devices[PHONE].revision == 2
     assert journal.device(PHONE) == fleet.tables.devices[PHONE]
-    assert fleet.tables.holder("n1") == PHONE
+    assert fleet.tables.holders("n1") == (PHONE,)
     await put(fleet, replace(fleet.tables.devices[PHONE], lines=()))
-    assert fleet.tables.holder("n1") is None
+    assert fleet.tables.holders("n1") == ()
+
+
+async def test_a_line_is_on_as_many_devices_as_it_may_be():
+    fleet, _ = fleet_with(tenant(), line("n1", max_devices=2), claimed(PHONE, "n1"), claimed(OTHER), claimed(BOLT))
+    await put(fleet, replace(fleet.tables.devices[OTHER], lines=("n1",)))
+    assert fleet.tables.holders("n1") == (PHONE, OTHER)
+    with pytest.raises(ConflictError, match="'n1' is on 2 other devices"):
+        await put(fleet, replace(fleet.tables.devices[BOLT], lines=("n1",)))
+    assert fleet.tables.holders("n1") == (PHONE, OTHER)
+    with pytest.raises(ConflictError, match="is on 2 devices"):
+        await put(fleet, line("n1"))
+    await put(fleet, replace(fleet.tables.devices[PHONE], lines=()), replace(fleet.tables.devices[BOLT], lines=("n1",)))
+    assert set(fleet.tables.holders("n1")) == {OTHER, BOLT}
+
+
+async def test_a_device_with_ports_holds_lines_of_several_tenants():
+    fleet, _ = fleet_with(tenant(), tenant("south"), line(), line("s1", "south"), claimed(PHONE))
+    await put(fleet, replace(fleet.tables.devices[PHONE], lines=("n1", "s1"), ports=(1, 4)))
+    assert fleet.tables.holders("s1") == (PHONE,)
+    for ports in ((1,), (2, 2)):
+        with pytest.raises(ConflictError, match="a port of its own"):
+            await put(fleet, replace(fleet.tables.devices[PHONE], ports=ports))
+
+
+def code(name: str = "c1", owner: str = "n1", digest: str = "d1") -> Code:
+    return Code(id=name, digest=digest, code=Secret("1"), line=owner, tenant="north")
+
+
+async def test_codes_are_found_by_digest_and_by_line():
+    fleet, _ = fleet_with(tenant(), line(), line("n2"), code())
+    with pytest.raises(ConflictError, match="such a code already"):
+        await put(fleet, code("c2", "n2"))
+    assert fleet.tables.code_of("d1") == code()
+    with pytest.raises(NotFoundError, match="no line 'n3'"):
+        await put(fleet, code("c2", "n3", "d2"))
+    assert fleet.tables.code_of("d2") is None
+    with pytest.raises(ConflictError, match="has codes"):
+        await fleet.change(lambda: [Delete(line())])
+    await put(fleet, code("c1", "n2"))
+    assert (fleet.tables.codes_of("n1"), fleet.tables.codes_of("n2")) == ((), (code("c1", "n2"),))
+    await fleet.change(lambda: [Delete(code())])
+    assert (fleet.tables.code_of("d1"), fleet.tables.codes_of("n2")) == (None, ())
+
+
+async def test_the_audit_is_written_with_its_change():
+    fleet, journal = fleet_with(tenant(), line())
+    entry = AuditEntry(at=1.0, by="root", action="line.delete", kind="line", object="n1")
+    await fleet.change(lambda: [Put(entry), Delete(line())])
+    assert journal.batches[-1] == [Delete(line()), Put(entry)]
+    await fleet.change(lambda: [Put(entry)])
+    assert journal.batches[-1] == [Put(entry)]
+
+
+async def test_what_is_written_behind_is_written_again_as_it_is_then():
+    fleet, journal = fleet_with(tenant(), journal=BrokenJournal)
+    lock = Lock(id="site", kind="site", wrong=1)
+    fleet.keep(Put(lock), Put(replace(lock, id="other")))
+    fleet.keep(Put(replace(lock, wrong=2)), Delete(replace(lock, id="other")))
+    journal.broken = False
+    fleet.flush(1.0)
+    assert [record for record in journal.records.values() if isinstance(record, Lock)] == [replace(lock, wrong=2)]
+    batches = len(journal.batches)
+    fleet.flush(2.0)
+    assert len(journal.batches) == batches
+    with pytest.raises(UsageError, match="Tenant is not written behind"):
+        fleet.keep(Put(tenant()))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +134,7 @@ async def test_a_change_is_in_memory_and_in_the_journal_and_its_revision_rises()
         (Put(group("root", "none")), NotFoundError, "no profile 'none'"),
         (Delete(group("root")), ConflictError, "parent of another"),
         (Delete(group("leaf")), ConflictError, "in use by devices"),
-        (Put(Code(code="1", line="n1", tenant="north")), UsageError, "Code is not kept"),
+        (Put(StoredFact(fact="F", at=1.0)), UsageError, "StoredFact is not kept"),
     ],
 )
 async def test_what_does_not_fit_changes_nothing(change, error, reason):
@@ -91,13 +157,13 @@ async def test_what_does_not_fit_changes_nothing(change, error, reason):
     after = (dict(fleet.tables.devices), dict(fleet.tables.lines), dict(fleet.tables.profiles), fleet.generation)
     assert after == before
     assert len(journal.batches) == writes
-    assert fleet.tables.holder("n1") == OTHER
+    assert fleet.tables.holders("n1") == (OTHER,)
 
 
 async def test_a_line_may_move_between_devices_in_one_change():
     fleet, journal = fleet_with(tenant(), line(), claimed(PHONE, "n1"), claimed(OTHER))
     await put(fleet, claimed(OTHER, "n1"), claimed(PHONE))
-    assert fleet.tables.holder("n1") == OTHER
+    assert fleet.tables.holders("n1") == (OTHER,)
     assert len(journal.batches[-1]) == 2
 
 
@@ -124,7 +190,7 @@ async def test_a_change_that_the_journal_refuses_is_taken_back():
     with pytest.raises(StorageError):
         await put(fleet, claimed(PHONE, "n1"), line("n2"), replace(line(), number="12"))
     assert fleet.tables.devices[PHONE].lines == ()
-    assert fleet.tables.holder("n1") is None
+    assert fleet.tables.holders("n1") == ()
     assert fleet.tables.line("n2") is None
     assert fleet.tables.lines["n1"].number == ""
     # A file may have been rendered meanwhile: the numbers go on.

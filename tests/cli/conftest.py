@@ -13,7 +13,7 @@ from typing import Any, Self
 import pytest
 from click.testing import CliRunner
 
-from provd.app.admin import Admin
+from provd.app.admin import Admin, Caller
 from provd.cli.root import cli
 from provd.domain.records import Profile
 from provd.http.control import ControlServer
@@ -104,7 +104,7 @@ class Office:
 
         def operation(name: str) -> Callable[[dict[str, Any]], Any]:
             async def perform(params: dict[str, Any]) -> Mapping[str, Any]:
-                result = await admin.call(name, params, by="control")
+                result = await admin.call(name, params, Caller(name="control"))
                 assert isinstance(result, Mapping)
                 return result
 

@@ -144,3 +144,13 @@ def test_the_sample_is_valid_as_it_stands_and_with_every_line_active(tmp_path: P
     )
     settings = load(write(tmp_path, active), {})
     assert settings.dhcp.subnet[0].network == "10.20.0.0/16"
+
+
+@pytest.mark.parametrize("ports", ["16384", "16384-", "20000-10000", "80-90", "60000-70000", "a-b"])
+def test_a_range_of_ports_is_one(tmp_path: Path, ports: str) -> None:
+    assert "range of ports" in errors_of(tmp_path, f'[sip]\nrtp_ports = "{ports}"')[0]
+
+
+def test_the_ports_for_audio(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, '[sip]\nrtp_ports = "20000 - 20003"\n'), {})
+    assert settings.sip.rtp_range == range(20000, 20004)

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from provd.app.admin import Admin
+from provd.app.admin import Admin, Caller
 from provd.app.boot import Boot
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.fleet import Fleet
@@ -144,7 +144,7 @@ class House:
     def admin(self, operation: str, **params: object) -> Any:
         """What an administrator does, now."""
         self._tick()
-        return self.loop.run_until_complete(self._admin.call(operation, params, by="test"))
+        return self.loop.run_until_complete(self._admin.call(operation, params, Caller(name="test")))
 
     def device(self, mac: Mac) -> Device:
         found = self.fleet.tables.device(mac)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -22,6 +23,7 @@ from tests.storage.conftest import PostgresServer
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
 SOON = 1.2
+LEASE = 3600
 SECOND_RELAY = "10.77.31.254"
 """An address of the client side that no phone of these tests gets."""
 
@@ -120,7 +122,9 @@ def test_phones_boot_on_postgresql_also_after_its_restart(postgres: PostgresServ
             postgres.stop()
             daemon.wait_for("DEGRADED")
             daemon.wait_for("DHCP-NOT-STORED")
-            assert lan.renew(phone, seconds=SOON) is None
+            left = lan.time_left(phone, seconds=SOON)
+            assert left is not None
+            assert left < LEASE
             assert lan.http(f"{PHONE}.cfg", phone) == lan.tftp(f"{PHONE}.cfg", phone) != b""
             postgres.start()
             daemon.wait_for("RECOVERED")
@@ -141,6 +145,46 @@ def test_phones_boot_on_postgresql_also_after_its_restart(postgres: PostgresServ
     assert {ip: held.get(ip) for ip in given} == given
     assert held[phone] == PHONE
     assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
+
+
+@pytest.mark.peer
+def test_a_postgresql_that_hangs_fails_no_renewal(postgres: PostgresServer, lan: Lan, tmp_path: Path) -> None:
+    postgres.execute("CREATE DATABASE provd")
+    url = f'[database]\nurl = "{postgres.url("provd")}"\n'
+    with Daemon(lan_config(lan.bed, tmp_path / "state", sections=url), tmp_path, bed=lan.bed) as daemon:
+        phone = lan.boots()
+        frozen = processes_of(postgres)
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            asked = time.monotonic()
+            left = lan.time_left(phone, seconds=9)
+            assert left is not None
+            assert left < LEASE
+            assert time.monotonic() - asked < 6, "the first one waits until the server is given up"
+            asked = time.monotonic()
+            for _ in range(20):
+                assert lan.time_left(phone) is not None
+            assert time.monotonic() - asked < 1, "the others do not"
+            assert lan.lease("805ec0119999", seconds=SOON) is None, "nothing new is promised"
+            assert lan.http(f"{PHONE}.cfg", phone)
+            daemon.wait_for("DEGRADED")
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+        began = time.monotonic()
+        daemon.wait_for("RECOVERED")
+        assert time.monotonic() - began < 2
+        assert lan.lease("805ec0119999"), "by the first REQUEST that is stored DHCP learns of it"
+        assert lan.time_left(phone) == LEASE
+        assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
+
+
+def processes_of(postgres: PostgresServer) -> list[int]:
+    """The server and everything that it started, itself last."""
+    parent = int((postgres.folder / "data" / "postmaster.pid").read_text().split()[0])
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [*map(int, children), parent]
 
 
 @pytest.mark.peer

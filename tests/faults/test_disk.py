@@ -19,6 +19,9 @@ SOON = 1.2
 """Seconds in which a client repeats itself often enough to be sure that it gets no answer."""
 
 
+LEASE = 3600
+
+
 class Fault(Protocol):
     def strike(self, daemon: Daemon) -> None: ...
     def mend(self) -> None: ...
@@ -91,7 +94,10 @@ def test_what_cannot_be_stored_is_not_promised(kind: type[Fault], lan: Lan, stat
             daemon.wait_for("DHCP-NOT-STORED")
             assert any(row.startswith("storage") for row in daemon.json("status")["degraded"])
 
-            assert lan.renew(phone, seconds=SOON) is None, "a longer lease needs the disk too"
+            left = lan.time_left(phone, seconds=SOON)
+            assert left is not None
+            assert left < LEASE, "what is on disk, and not a second more"
+            daemon.wait_for("DHCP-ACK-REST")
             for name in (f"{PHONE}.cfg", "y000000000035.cfg"):
                 assert lan.http(name, phone) == lan.tftp(name, phone) != b""
             refused = daemon.provd("tenant", "add", "blue", check=False)
@@ -102,7 +108,8 @@ def test_what_cannot_be_stored_is_not_promised(kind: type[Fault], lan: Lan, stat
         assert "part=storage" in daemon.wait_for("RECOVERED")
         assert daemon.json("status")["degraded"] == []
 
-        assert lan.renew(phone) == phone
+        assert lan.time_left(phone), "by the first REQUEST that is stored DHCP learns of it"
+        assert lan.time_left(phone) == LEASE
         ip = lan.lease(mac)
         assert ip is not None
         given[ip] = mac

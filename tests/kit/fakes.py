@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from provd.app.ports import Change, Delete, Done, Put, R
 from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
-from provd.domain.records import Code, Device, Record, StoredFact
+from provd.domain.records import AuditEntry, Device, PendingResync, Record, Redemption, StoredFact
 
 
 def key_of(record: Record | Lease) -> object:
     """What makes two records of a kind the same one."""
-    if isinstance(record, Device):
-        return record.mac
-    if isinstance(record, Code):
-        return record.code
-    if isinstance(record, Lease):
-        return record.ip
-    return record.seq if isinstance(record, StoredFact) else record.id
+    match record:
+        case Device() | PendingResync():
+            return record.mac
+        case Redemption():
+            return record.code, record.number
+        case Lease():
+            return record.ip
+        case StoredFact() | AuditEntry():
+            return record.seq
+        case _:
+            return record.id
 
 
 def _answer(done: Done | None, error: StorageError | None) -> None:
@@ -66,11 +71,9 @@ class MemoryJournal:
             rows = self._rows.setdefault(type(record), {})
             if isinstance(change, Delete):
                 rows.pop(key_of(record), None)
-            elif isinstance(record, StoredFact):
+            elif isinstance(record, StoredFact | AuditEntry):
                 self._seq += 1
-                rows[self._seq] = StoredFact(
-                    seq=self._seq, fact=record.fact, at=record.at, mac=record.mac, boot=record.boot, data=record.data
-                )
+                rows[self._seq] = replace(record, seq=self._seq)
             else:
                 rows[key_of(record)] = record
 

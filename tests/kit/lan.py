@@ -109,6 +109,11 @@ class Lan:
         """The same from a client that has the address."""
         return _acknowledged(self.ask(REQUEST, mac, _vendor(vendor), ciaddr=ip, seconds=seconds))
 
+    def time_left(self, ip: str, mac: str = PHONE, *, seconds: float = 3.0) -> int | None:
+        """The lease time in the ACK of a renewal."""
+        reply = self.ask(REQUEST, mac, _vendor("yealink"), ciaddr=ip, seconds=seconds)
+        return int.from_bytes(options_of(reply)[51], "big") if reply and _acknowledged(reply) else None
+
     # -- files
 
     def connect(self, source: str = RELAY, port: int = 8667, *, seconds: float = 5.0) -> socket.socket:

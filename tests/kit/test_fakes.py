@@ -4,6 +4,7 @@ import pytest
 
 from provd.app.ports import Delete, Journal, Put
 from provd.base.errors import StorageError
+from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import Code, Device, StoredFact, Tenant
@@ -11,7 +12,7 @@ from tests.kit.fakes import BrokenJournal, EmptyJournal, FixedJournal, MemoryJou
 
 DEVICE = Device(mac=Mac("805ec0112233"))
 LEASE = Lease(ip=1, client=b"c", mac=DEVICE.mac, state=LeaseState.ACTIVE, starts=1, expires=2)
-CODE = Code(code="1", line="1", tenant="a")
+CODE = Code(id="c1", digest="d", code=Secret("1"), line="1", tenant="a")
 
 
 @pytest.mark.parametrize("journal", [MemoryJournal(), FixedJournal(), EmptyJournal(), SlowJournal(), BrokenJournal()])

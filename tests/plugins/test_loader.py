@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provd.base.errors import PluginError
-from provd.plugin import DhcpAdvice, FileRule, Match, Model, OptionValue, OuiRule
+from provd.plugin import ActionUri, DhcpAdvice, FileRule, Match, Model, OptionValue, OuiRule, ResyncAdvice
 from provd.plugins.loader import ManifestError, load
 
 WHOLE = r"""
@@ -61,6 +61,18 @@ force = [43]
 
 [[dhcp]]
 options.66 = { text = "{base}/x$PSN.cfg" }
+
+[resync]
+event = "check-sync;reboot=false"
+event_claimed = "resync"
+reboots = "changed"
+daily = true
+spread = 600
+
+[resync.action]
+paths = ["/servlet?key=AutoP", "/old"]
+auth = "basic"
+password = "acme"
 """
 
 Write = Callable[[str], Path]
@@ -113,6 +125,14 @@ def test_a_whole_manifest(write: Write) -> None:
             force=(43,),
         ),
         DhcpAdvice({66: OptionValue("text", "{base}/x$PSN.cfg")}),
+    )
+    assert manifest.resync == ResyncAdvice(
+        "check-sync;reboot=false",
+        "resync",
+        "changed",
+        daily=True,
+        spread=600,
+        action=ActionUri(("/servlet?key=AutoP", "/old"), "basic", "admin", "acme"),
     )
 
 
@@ -170,6 +190,10 @@ def test_every_error_is_told_at_once(write: Write) -> None:
             'hex = "0aFF", text = "x"',
             "dhcp[1].options.67: exactly one of text, ip, hex, suboptions",
         ),
+        ("daily = true", "daily = false", "resync.spread: only what comes daily is late by something"),
+        ('"/old"', '"/servlet?key=AutoP"', "resync.action.paths: '/servlet?key=AutoP' is named twice"),
+        ('auth = "basic"', 'auth = "none"', "resync.action.password: of no use with auth 'none'"),
+        ("daily = true", "dayly = true", "resync.dayly: unknown key, did you mean 'daily'?"),
         ("[[dhcp]]\noptions.66", '[[dhcp]]\nmodels = ["A2"]\noptions.66', "dhcp[2].models: A2 has a block already"),
     ],
 )
@@ -186,6 +210,24 @@ def test_paths_cannot_leave_the_folder(write: Write) -> None:
     for path in ("../x.j2", "/etc/passwd", "a/../b", ".hidden"):
         (problem,) = problems(write(changed('"d.j2"', f'"{path}"')))
         assert problem.startswith("file[2] ({mac}.cfg).template")
+
+
+@pytest.mark.parametrize(
+    "event", ["", "check-sync\\r\\nX: y", "check sync", "check-sync;", 'a;b="c"', "check-sync;reboot"]
+)
+def test_an_event_cannot_bring_a_header_with_it(write: Write, event: str) -> None:
+    text = (
+        changed('"check-sync;reboot=false"', "'" + event + "'")
+        if '"' in event
+        else changed("check-sync;reboot=false", event)
+    )
+    assert any(problem.startswith("resync.event: ") for problem in problems(write(text)))
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "x", "http://evil.example/", "/a b", "/a\\r\\nb", "/a@b"])
+def test_an_action_stays_on_the_device(write: Write, path: str) -> None:
+    found = problems(write(changed('"/old"', f'"{path}"')))
+    assert any(problem.startswith("resync.action.paths") for problem in found)
 
 
 def test_files_that_are_no_manifest(tmp_path: Path, write: Write) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.sql import text
 
 from provd.app.ports import Delete, Put
 from provd.base.errors import StorageError
+from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import Code, Reservation, StoredFact
@@ -61,9 +62,9 @@ def test_the_last_change_of_a_key_wins(planner: Planner) -> None:
 
 
 def test_what_gives_up_a_unique_value_comes_first(planner: Planner) -> None:
-    codes = [Code(code="1", line=line, tenant="t") for line in ("1", "2")]
+    codes = [Code(id=name, digest="d", code=Secret("1"), line="1", tenant="t") for name in ("c1", "c2")]
     (first, _), (second, _) = planner.plan([Put(codes[1]), Delete(codes[0])])
-    assert first == "DELETE FROM code WHERE (code.code = ? AND code.line = ? AND code.tenant = ?)"
+    assert first == "DELETE FROM code WHERE (code.id = ?)"
     assert second.startswith("INSERT INTO code")
 
 

@@ -146,6 +146,7 @@ def test_what_has_no_form_is_refused(fields: dict[str, Any]) -> None:
         (Device, "state", None, "DeviceState"),
         (Device, "lines", "{}", "not a list of names"),
         (Device, "lines", "[1]", "not a list of names"),
+        (Device, "ports", '["1"]', "not a list of numbers"),
         (Device, "lines", "[", "Expecting"),
         (Device, "settings", "[]", "not an object"),
         (Device, "settings", b"\xff\xfe", "Expecting"),

@@ -7,9 +7,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
+from provd.base.facts.storage import StoreUpgraded
+from provd.base.types import Mac
+from provd.domain.records import Code, Device, DeviceState
 from provd.storage import migrations
 from provd.storage.session import make_engine, parse_url
 from provd.storage.tables import METADATA
@@ -65,6 +68,29 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(engine: Engine) -> 
         connection.exec_driver_sql("DROP TABLE lease")
     assert migrations.upgrade(engine) == ""
     engine.dispose()
+
+
+def test_what_the_first_version_wrote_is_read_by_this_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.state_dir.mkdir()
+    engine = make_engine(parse_url(place.url, place.state_dir))
+    monkeypatch.setattr(migrations, "HEAD", "0001")
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO device VALUES ('805ec0112233', '', '', '', '', '', 0, 'assigned', 'blue', '[\"1\"]', '',"
+                " '{}', '', '', 0, 0, 0, 7, 0)"
+            )
+        )
+        connection.execute(text("INSERT INTO code VALUES ('123456', '1', 'blue', 1, 0, 0)"))
+    engine.dispose()
+    monkeypatch.undo()
+    store = place.open()
+    assert store.load(Device) == [
+        Device(mac=Mac("805ec0112233"), state=DeviceState.ASSIGNED, tenant="blue", lines=("1",), revision=7)
+    ]
+    assert store.load(Code) == []
+    assert [(fact.was, fact.now) for fact in place.told(StoreUpgraded)] == [("0001", migrations.HEAD)]
 
 
 def test_a_database_that_is_locked_is_not_upgraded(sqlite_place: Place) -> None:

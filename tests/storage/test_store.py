@@ -7,6 +7,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,23 @@ from provd.base.types import Mac
 from provd.dhcp.lease import INFINITE, Lease, LeaseState
 from provd.domain.records import (
     MASTER_TENANT,
+    ApiToken,
+    AuditEntry,
     Code,
     Device,
     DeviceState,
+    Heartbeat,
     Level,
     Line,
+    Lock,
+    PendingResync,
     Profile,
+    Redemption,
     Reservation,
     StoredFact,
     Tenant,
 )
+from provd.storage import migrations
 from provd.storage.store import Store
 from tests.storage.conftest import Place
 
@@ -52,7 +60,13 @@ RECORDS: list[Any] = [
     Device(mac=Mac("000000000001")),
     Tenant(id="blue", name="Blue", enabled=False, settings={"admin.password": Secret("s3cret")}),
     Line(id="1", tenant="blue", username="1001", password=Secret("pässword"), port=5060, transport="tls"),
-    Code(code="123456", line="1", tenant="blue", uses=3, expires=1e9),
+    Code(id="c1", digest="d1", code=Secret("12345678"), line="1", tenant="blue", uses=3, expires=1e9, by="root"),
+    Redemption(code="c1", number=1, mac=DESK, line="1", tenant="blue", at=1.5),
+    PendingResync(mac=DESK, since=2.5, reason="code", account="ap1", transport="udp", host="10.0.0.9", port=5061),
+    Lock(id="device:x", kind="device", subject="x", tenant="blue", wrong=5, first=1.0, last=2.0, until=3.5),
+    Heartbeat(at=1e9),
+    ApiToken(id="t1", name="ci", tenant="blue", scopes=("read", "write"), hash="h1", expires=2e9),
+    Device(mac=Mac("000000000002"), lines=("1", "7"), ports=(3, 1)),
     Profile(id="p", level=Level.SITE, parents=("q", "r"), settings={"x": True}),
     Reservation(id="r1", ip="10.0.0.9", mac=DESK),
     Reservation(id="r2", ip="10.0.0.8", client_id="01aabb"),
@@ -71,6 +85,10 @@ RECORDS: list[Any] = [
 
 def a_lease(ip: int, mac: str = DESK) -> Lease:
     return Lease(ip=ip, client=b"\x01c", mac=Mac(mac), state=LeaseState.ACTIVE, starts=1, expires=2)
+
+
+def a_code(line: str, digits: str = "1") -> Code:
+    return Code(id=f"c{line}", digest=f"digest-{digits}", code=Secret(digits), line=line, tenant="a")
 
 
 async def test_what_was_committed_is_loaded_again(place: Place) -> None:
@@ -118,7 +136,7 @@ async def test_the_master_tenant_always_exists(place: Place) -> None:
 
 
 async def test_a_code_opens_one_line_only(store: Store) -> None:
-    of_one, of_two = (Code(code="1", line=line, tenant="a") for line in ("1", "2"))
+    of_one, of_two = a_code("1"), a_code("2")
     await store.commit([Put(of_one)])
     with pytest.raises(StorageError):
         await store.commit([Put(of_two), Put(a_lease(1))])
@@ -128,12 +146,38 @@ async def test_a_code_opens_one_line_only(store: Store) -> None:
     assert store.load(Code) == [of_two]
 
 
+async def test_a_use_of_a_code_goes_to_one_device_only(store: Store) -> None:
+    mine, theirs = (Redemption(code="c", number=1, mac=Mac(mac), line="1", tenant="a", at=1.0) for mac in "ab")
+    await store.commit([Put(mine)])
+    await store.commit([Put(mine)])
+    with pytest.raises(StorageError):
+        await store.commit([Put(theirs), Put(a_lease(1))])
+    assert store.load(Redemption) == [mine]
+    assert store.load(Lease) == [], "what would have come with it is not kept either"
+
+
+async def test_the_audit_is_kept_with_its_change_or_not_at_all(store: Store) -> None:
+    entry = AuditEntry(at=1.0, by="root", action="code.add", kind="code", object="c1", tenant="a", data={"uses": 2})
+    await store.commit([Put(a_code("1")), Put(entry)])
+    with pytest.raises(StorageError):
+        await store.commit([Put(a_code("2")), Put(replace(entry, object="c2"))])
+    assert store.audit() == [replace(entry, seq=store.audit()[0].seq)]
+    for number in range(5):
+        await store.commit([Put(replace(entry, object=f"x{number}", tenant="b"))])
+    assert [each.object for each in store.audit(tenant="b", limit=2)] == ["x4", "x3"]
+    assert [each.object for each in store.audit(before=store.audit(subject="x3")[0].seq, limit=2)] == ["x2", "x1"]
+    assert [each.object for each in store.audit(kind="device")] == []
+    assert await store.prune_audit(2) == 4
+    assert [each.object for each in store.audit()] == ["x4", "x3"]
+    assert await store.prune_audit(2) == 0
+
+
 async def test_a_bad_submission_sinks_alone(place: Place) -> None:
     store = place.open()
     heard: dict[str, list[Any]] = {"good": [], "bad": []}
-    await store.commit([Put(Code(code="1", line="1", tenant="a"))])
+    await store.commit([Put(a_code("1"))])
     store.submit([Put(a_lease(1))], heard["good"].append)
-    store.submit([Put(Code(code="1", line="2", tenant="a"))], heard["bad"].append)
+    store.submit([Put(a_code("2"))], heard["bad"].append)
     store.submit([Put(a_lease(2**70))], heard["bad"].append)
     store.submit([Put("no record")], heard["bad"].append)  # type: ignore[arg-type]
     store.submit([Put(a_lease(2))], heard["good"].append)
@@ -152,9 +196,9 @@ async def test_text_that_a_database_cannot_hold_does_not_cost_the_lease(store: S
 
 
 async def test_a_refusal_does_not_quote_values(store: Store) -> None:
-    await store.commit([Put(Code(code="777123", line="1", tenant="a"))])
+    await store.commit([Put(a_code("1", "777123"))])
     with pytest.raises(StorageError) as caught:
-        await store.commit([Put(Code(code="777123", line="2", tenant="a"))])
+        await store.commit([Put(a_code("2", "777123"))])
     assert "777123" not in str(caught.value)
 
 
@@ -232,7 +276,7 @@ async def test_a_wrong_key_file_costs_the_secret_rows_only(place: Place) -> None
     (place.state_dir / "master.key").unlink()
     store = place.open()
     assert store.load(Line) == []
-    assert [device.mac for device in store.load(Device)] == ["000000000001"]
+    assert [device.mac for device in store.load(Device)] == ["000000000001", "000000000002"]
     assert len(store.load(Lease)) == 1
     skipped = place.told(StoreRowSkipped)
     assert [(fact.kind, fact.rows, fact.keys) for fact in skipped] == [("line", 1, "1"), ("device", 1, DESK)]
@@ -279,7 +323,7 @@ async def test_ten_thousand_devices_lines_and_leases_load_quickly(place: Place) 
 
 def test_a_current_database_opens_without_alembic(sqlite_place: Place) -> None:
     sqlite_place.open()
-    assert [(fact.was, fact.now) for fact in sqlite_place.told(StoreUpgraded)] == [("", "0001")]
+    assert [(fact.was, fact.now) for fact in sqlite_place.told(StoreUpgraded)] == [("", migrations.HEAD)]
     for name in [name for name in sys.modules if name.split(".")[0] == "alembic"]:
         del sys.modules[name]
     sqlite_place.reopen()

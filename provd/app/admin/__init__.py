@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
+from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Addresses, Desk, Operation
 from provd.app.admin.devices import Devices
 from provd.app.admin.network import Insight, Network
@@ -17,7 +18,7 @@ from provd.base.clock import Clock
 from provd.base.errors import UsageError
 from provd.base.facts import FactSink
 
-__all__ = ["Addresses", "Admin", "Operation", "Param"]
+__all__ = ["Addresses", "Admin", "Caller", "Operation", "Param", "Scope"]
 
 
 class Admin:
@@ -43,14 +44,20 @@ class Admin:
             operation.name: operation for group in groups for operation in group.operations()
         }
 
-    async def call(self, name: str, params: Mapping[str, object], by: str = "") -> object:
-        """Carry out an operation for somebody (``by`` stands in the audit).
+    async def call(self, name: str, params: Mapping[str, object], caller: Caller) -> object:
+        """Carry out an operation for somebody.
 
-        Raises UsageError (NotFoundError, ConflictError) when nothing was changed, StorageError when the change could
-        not be kept, PluginError when a file cannot be rendered.
+        Raises ForbiddenError or UsageError (NotFoundError, ConflictError) when nothing was changed, StorageError
+        when the change could not be kept, PluginError when a file cannot be rendered.
         """
         operation = self.operations.get(name)
         if operation is None:
             near = difflib.get_close_matches(name, self.operations, n=1)
             raise UsageError(f"there is no operation {name[:60]!r}" + (f"; did you mean {near[0]}?" if near else ""))
-        return await operation.run(check(operation.params, params), by)
+        caller.need(operation.scope)
+        if operation.site:
+            caller.need_all_tenants()
+        args = check(operation.params, params)
+        if args.flag("reveal"):
+            caller.need(Scope.ADMIN)
+        return await operation.run(args, caller)

@@ -6,18 +6,20 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.params import Args, Param
 from provd.app.boot import Boot
 from provd.app.context import Zone
 from provd.app.fleet import Fleet, Plan
+from provd.app.ownership import owner_of_profile
 from provd.app.ports import Change, Put
 from provd.base.clock import Clock
-from provd.base.errors import UsageError
+from provd.base.errors import NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
-from provd.base.types import Mac
+from provd.base.types import Mac, mac_text
 from provd.dhcp.lease import Lease
-from provd.domain.records import Device, DeviceState, Reservation, Settings
+from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Reservation, Settings, Tenant
 from provd.domain.settings import validate
 
 
@@ -43,12 +45,18 @@ class Addresses(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: what it needs and what it does. The result is made of plain values."""
+    """One operation: what it needs and what it does. The result is made of plain values.
+
+    ``scope`` is what its caller must have been granted; ``site`` says that it concerns all tenants, and is not for a
+    caller of one. A parameter named ``reveal`` needs the scope ``admin`` when it is true.
+    """
 
     name: str
     doc: str
-    run: Callable[[Args, str], Awaitable[object]]
+    run: Callable[[Args, Caller], Awaitable[object]]
     params: tuple[Param, ...] = ()
+    scope: Scope = Scope.READ
+    site: bool = False
 
 
 class Desk:
@@ -66,20 +74,22 @@ class Desk:
         self.zone = zone
         self.addresses = addresses
 
-    async def change(self, action: str, name: str, by: str, plan: Plan) -> None:
+    async def change(self, action: str, name: str, caller: Caller, plan: Plan) -> None:
         """Carry the plan out, then tell the audit and the devices' timelines."""
         moved: list[tuple[Device, DeviceState]] = []
 
         def watched() -> Sequence[Change]:
-            changes = plan()
+            changes = list(plan())
             for change in changes:
                 if isinstance(change, Put) and isinstance(change.record, Device):
                     before = self.tables.device(change.record.mac)
                     moved.append((change.record, before.state if before else change.record.state))
+            if changes:
+                changes.append(Put(self._entry(action, name, caller, owner_in(changes))))
             return changes
 
         await self.fleet.change(watched)
-        self.audit(action, name, by)
+        self._tell(action, name, caller)
         for device, was in moved:
             if was is not device.state:
                 self.emit(
@@ -88,11 +98,50 @@ class Desk:
                     )
                 )
 
-    def audit(self, action: str, name: str, by: str) -> None:
-        """Tell who did what to which object."""
+    async def audit(self, action: str, name: str, caller: Caller, *, tenant: str = "") -> None:
+        """Note who did what to which object where nothing changes: it is in the audit before anything is shown."""
+        await self.fleet.change(lambda: [Put(self._entry(action, name, caller, tenant))])
+        self._tell(action, name, caller)
+
+    def _entry(self, action: str, name: str, caller: Caller, tenant: str) -> AuditEntry:
+        kind = action.partition(".")[0]
+        return AuditEntry(at=self.clock.now(), by=caller.name, action=action, kind=kind, object=name, tenant=tenant)
+
+    def _tell(self, action: str, name: str, caller: Caller) -> None:
         kind = action.partition(".")[0]
         mac = Mac(name) if kind == "device" and len(name) == 12 else None
-        self.emit(AdminChanged(at=self.clock.now(), mac=mac, action=action, kind=kind, object=name, by=by))
+        self.emit(AdminChanged(at=self.clock.now(), mac=mac, action=action, kind=kind, object=name, by=caller.name))
+
+    def device(self, mac: Mac, caller: Caller) -> Device:
+        """The device. Raises NotFoundError, also when it is not this caller's."""
+        device = self.tables.device(mac)
+        if device is None or not caller.owns(device.tenant):
+            raise NotFoundError(f"there is no device {mac_text(mac)}")
+        return device
+
+    def line(self, name: str, caller: Caller) -> Line:
+        """The line that the caller knows by this name. Raises NotFoundError."""
+        found = (line for key in caller.names(name) if (line := self.tables.line(key)) and caller.owns(line.tenant))
+        line = next(found, None)
+        if line is None:
+            raise NotFoundError(f"there is no line {name!r}")
+        return line
+
+    def tenant(self, name: str, caller: Caller) -> Tenant:
+        """The tenant. Raises NotFoundError, also when the caller is another one."""
+        tenant = self.tables.tenant(name)
+        if tenant is None or not caller.owns(tenant.id):
+            raise NotFoundError(f"there is no tenant {name!r}")
+        return tenant
+
+    def profile(self, name: str, caller: Caller) -> Profile:
+        """The profile that the caller knows by this name. Raises NotFoundError."""
+        keys = caller.names(name)
+        found = (each for key in keys if (each := self.tables.profile(key)) and caller.owns(owner_of_profile(each)))
+        profile = next(found, None)
+        if profile is None:
+            raise NotFoundError(f"there is no profile {name!r}")
+        return profile
 
     def settings(self, present: Settings, args: Args) -> Settings:
         """The present settings with those of the call; ``unset`` drops names. Raises UsageError."""
@@ -106,3 +155,13 @@ class Desk:
                 raise UsageError(f"unset: {name!r} is not set here")
             del merged[name]
         return merged
+
+
+def owner_in(changes: Sequence[Change]) -> str:
+    """Whose object the changes are about: the tenant of the last record that has one, empty where none has."""
+    for change in reversed(changes):
+        record = change.record
+        owner = record.id if isinstance(record, Tenant) else getattr(record, "tenant", "")
+        if owner:
+            return str(owner)
+    return ""

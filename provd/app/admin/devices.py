@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from provd.app import effective, ownership
 from provd.app.admin import sheet, views
+from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence
-from provd.domain.records import Device, DeviceState
+from provd.domain.records import MASTER_TENANT, Device, DeviceState
 
 SAID = 50
 """Confidence in a model that an administrator names: what the phone itself says precisely is stronger."""
@@ -23,6 +24,7 @@ _LISTING = (Param("limit", "number"), Param("after"))
 _FILTERS = ("tenant", "state", "vendor", "model", "plugin", "profile", "ip")
 _FIELDS = (Param("description"), Param("profile"), Param("vendor"), Param("model"))
 _NEW_TOKEN = Param("new_token", "flag", doc="another URL token: the phone must learn it from option 66 or by hand")
+_WRITE = Scope.WRITE
 _DEFAULT_LOCAL = "127.0.0.1"
 
 
@@ -40,18 +42,21 @@ class Devices:
         return (
             Operation("device.list", "List devices.", self._list, (*filters, *_LISTING)),
             Operation("device.show", "Show a device.", self._show, (_MAC, Param("reveal", "flag"), Param("local"))),
-            Operation("device.add", "Add a device.", self._add, (_MAC, Param("tenant"), *_FIELDS, settings[0])),
-            Operation("device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _NEW_TOKEN)),
-            Operation("device.assign", "Put lines on a device.", self._assign, (_MAC, replace(lines, required=True))),
-            Operation("device.unassign", "Take lines from a device.", self._unassign, (_MAC, lines)),
-            Operation("device.reset", "Make a device unclaimed again.", self._reset, (_MAC, _NEW_TOKEN)),
+            Operation("device.add", "Add a device.", self._add, (_MAC, Param("tenant"), *_FIELDS, settings[0]), _WRITE),
+            Operation("device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _NEW_TOKEN), _WRITE),
+            Operation(
+                "device.assign", "Put lines on a device.", self._assign, (_MAC, replace(lines, required=True)), _WRITE
+            ),
+            Operation("device.unassign", "Take lines from a device.", self._unassign, (_MAC, lines), _WRITE),
+            Operation("device.reset", "Make a device unclaimed again.", self._reset, (_MAC, _NEW_TOKEN), _WRITE),
             Operation(
                 "device.transfer",
                 "Give a device to another tenant.",
                 self._transfer,
                 (_MAC, Param("tenant", required=True), _NEW_TOKEN),
+                Scope.ADMIN,
             ),
-            Operation("device.delete", "Delete a device.", self._delete, (_MAC,)),
+            Operation("device.delete", "Delete a device.", self._delete, (_MAC,), _WRITE),
             Operation("device.settings", "Show settings and their origins.", self._settings, (_MAC,)),
             Operation(
                 "device.render",
@@ -64,14 +69,15 @@ class Devices:
                 "Add or change devices from CSV.",
                 self._import,
                 (Param("csv", required=True), Param("dry_run", "flag")),
+                _WRITE,
             ),
             Operation("device.export", "Devices as CSV.", self._export),
         )
 
-    def _of(self, args: Args) -> Device:
-        return ownership.device_of(self._desk.tables, args.mac())
+    def _of(self, args: Args, caller: Caller) -> Device:
+        return self._desk.device(args.mac(), caller)
 
-    async def _list(self, args: Args, _by: str) -> object:
+    async def _list(self, args: Args, caller: Caller) -> object:
         state = args.text("state")
         if state and state not in set(DeviceState):
             raise UsageError(f"state: must be one of {', '.join(DeviceState)}")
@@ -79,23 +85,25 @@ class Devices:
         query = args.text("query").lower()
 
         def fits(device: Device) -> bool:
+            if not caller.owns(device.tenant):
+                return False
             if any(str(getattr(device, name)).lower() != value for name, value in wanted.items()):
                 return False
             return not query or query in f"{device.mac} {mac_text(device.mac)} {device.description.lower()}"
 
         found = (device for device in self._desk.tables.devices.values() if fits(device))
-        return views.page(found, args, lambda device: device.mac, views.device)
+        return views.page(found, args, lambda device: device.mac, lambda device: self._view(device, caller))
 
-    async def _show(self, args: Args, by: str) -> object:
-        device = self._of(args)
+    async def _show(self, args: Args, caller: Caller) -> object:
+        device = self._of(args, caller)
         station = self._desk.boot.station
         base = station.site.base(args.text("local") or _DEFAULT_LOCAL)
         account = station.tokens.account(device.mac, device.token_epoch)
         shown = args.flag("reveal")
         if shown:
-            self._desk.audit("device.reveal", device.mac, by)
+            await self._desk.audit("device.reveal", device.mac, caller)
         return {
-            **views.device(device),
+            **self._view(device, caller),
             "url": f"{base}/{station.token(device.mac, device) if shown else '***'}",
             "account": {
                 "username": account.username,
@@ -104,29 +112,42 @@ class Devices:
             "files": self._names(device),
         }
 
+    @staticmethod
+    def _view(device: Device, caller: Caller) -> views.View:
+        return views.device(device, caller.shown)
+
     def _names(self, device: Device) -> list[str]:
         manifest = self._desk.knowledge.manifest(device.plugin)
         rules = () if manifest is None else manifest.files
         return [rule.name.replace("{mac}", device.mac) for rule in rules if rule.kind == "device"]
 
-    async def _add(self, args: Args, by: str) -> object:
+    async def _add(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
             mac = args.mac()
-            if self._desk.tables.device(mac) is not None:
-                raise ConflictError(f"device {mac_text(mac)} is there already")
-            tenant = args.text("tenant") or Device(mac=mac).tenant
-            bare = Device(mac=mac, tenant=tenant, settings=self._desk.settings({}, args))
-            return [Put(self._described(bare, args))]
+            self._check_new(mac, caller)
+            tenant = args.text("tenant") or caller.tenant
+            owner = self._desk.tenant(tenant, caller).id if tenant else MASTER_TENANT
+            bare = Device(mac=mac, tenant=owner, settings=self._desk.settings({}, args))
+            return [Put(self._described(bare, args, caller))]
 
-        await self._desk.change("device.add", args.mac(), by, plan)
-        return views.device(self._of(args))
+        await self._desk.change("device.add", args.mac(), caller, plan)
+        return self._view(self._of(args, caller), caller)
 
-    def _described(self, device: Device, args: Args) -> Device:
+    def _check_new(self, mac: Mac, caller: Caller) -> None:
+        device = self._desk.tables.device(mac)
+        if device is None:
+            return
+        if caller.owns(device.tenant):
+            raise ConflictError(f"device {mac_text(mac)} is there already")
+        # A MAC is the same everywhere, so that somebody has it cannot be hidden from who adds it; whose it is can.
+        raise ConflictError(f"device {mac_text(mac)} cannot be added; dial a code on it, or ask the site")
+
+    def _described(self, device: Device, args: Args, caller: Caller) -> Device:
         """The device with those fields that the call gives, its vendor and model as the plugins spell them."""
         device = replace(
             device,
             description=args.text("description") if "description" in args else device.description,
-            profile=args.text("profile") if "profile" in args else device.profile,
+            profile=self._profile(device, args, caller),
         )
         if args.text("vendor") or args.text("model"):
             return self._made_by(device, args.text("vendor"), args.text("model"))
@@ -136,6 +157,18 @@ class Devices:
         if not heard.plugin:
             return device
         return _identified(device, heard.vendor, heard.model, heard.plugin, heard.confidence)
+
+    def _profile(self, device: Device, args: Args, caller: Caller) -> str:
+        name = args.text("profile")
+        # What somebody else has chosen for this device may stay as it is.
+        if "profile" not in args or name == caller.shown(device.profile):
+            return device.profile
+        if not name:
+            return ""
+        profile = self._desk.profile(name, caller)
+        if ownership.owner_of_profile(profile) not in (None, device.tenant):
+            raise NotFoundError(f"tenant {device.tenant!r} has no profile {name!r}")
+        return profile.id
 
     def _made_by(self, device: Device, vendor: str, name: str) -> Device:
         vendor = vendor or device.vendor
@@ -151,22 +184,31 @@ class Devices:
                 return _identified(device, manifest.vendor, spelt, manifest.id, SAID)
         raise NotFoundError(f"no plugin knows {' '.join(word for word in (vendor, name) if word)!r}")
 
-    async def _set(self, args: Args, by: str) -> object:
+    async def _set(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            device = self._of(args)
+            device = self._of(args, caller)
             epoch = device.token_epoch + (1 if args.flag("new_token") else 0)
             changed = replace(device, settings=self._desk.settings(device.settings, args), token_epoch=epoch)
-            return [Put(self._described(changed, args))]
+            return [Put(self._described(changed, args, caller))]
 
-        await self._desk.change("device.set", args.mac(), by, plan)
-        return views.device(self._of(args))
+        await self._desk.change("device.set", args.mac(), caller, plan)
+        return self._view(self._of(args, caller), caller)
 
-    async def _assign(self, args: Args, by: str) -> object:
+    async def _assign(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            return ownership.assign(self._desk.tables, args.mac(), args.texts("line"), room=self._room(args.mac()))
+            device = self._claimable(args.mac(), caller)
+            lines = [self._desk.line(name, caller).id for name in args.texts("line")]
+            return ownership.assign(self._desk.tables, device.mac, lines, room=self._room(device.mac))
 
-        await self._desk.change("device.assign", args.mac(), by, plan)
-        return views.device(self._of(args))
+        await self._desk.change("device.assign", args.mac(), caller, plan)
+        return self._view(self._of(args, caller), caller)
+
+    def _claimable(self, mac: Mac, caller: Caller) -> Device:
+        """The device, which may be an unclaimed one where the site lets tenants claim by MAC."""
+        device = self._desk.tables.device(mac)
+        if device is not None and device.tenant == MASTER_TENANT and self._desk.boot.station.site.claim == "mac":
+            return device
+        return self._desk.device(mac, caller)
 
     def _room(self, mac: Mac) -> int:
         device = self._desk.tables.device(mac)
@@ -174,68 +216,71 @@ class Devices:
         model = None if manifest is None or device is None else manifest.model(device.model)
         return 0 if model is None else model.lines
 
-    async def _unassign(self, args: Args, by: str) -> object:
+    async def _unassign(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            return ownership.unassign(self._desk.tables, args.mac(), args.texts("line"))
+            device = self._of(args, caller)
+            lines = [self._desk.line(name, caller).id for name in args.texts("line")]
+            return ownership.unassign(self._desk.tables, device.mac, lines)
 
-        await self._desk.change("device.unassign", args.mac(), by, plan)
-        return views.device(self._of(args))
+        await self._desk.change("device.unassign", args.mac(), caller, plan)
+        return self._view(self._of(args, caller), caller)
 
-    async def _reset(self, args: Args, by: str) -> object:
+    async def _reset(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            return ownership.reset(self._desk.tables, args.mac(), new_token=args.flag("new_token"))
+            return ownership.reset(self._desk.tables, self._of(args, caller).mac, new_token=args.flag("new_token"))
 
-        await self._desk.change("device.reset", args.mac(), by, plan)
-        return views.device(self._of(args))
+        await self._desk.change("device.reset", args.mac(), caller, plan)
+        return self._view(self._of(args, caller), caller)
 
-    async def _transfer(self, args: Args, by: str) -> object:
+    async def _transfer(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
             tables, new_token = self._desk.tables, args.flag("new_token")
-            return ownership.transfer(tables, args.mac(), args.text("tenant"), new_token=new_token)
+            device, owner = self._of(args, caller), self._desk.tenant(args.text("tenant"), caller)
+            return ownership.transfer(tables, device.mac, owner.id, new_token=new_token)
 
-        await self._desk.change("device.transfer", args.mac(), by, plan)
-        return views.device(self._of(args))
+        await self._desk.change("device.transfer", args.mac(), caller, plan)
+        return self._view(self._of(args, caller), caller)
 
-    async def _delete(self, args: Args, by: str) -> object:
-        await self._desk.change("device.delete", args.mac(), by, lambda: [Delete(self._of(args))])
+    async def _delete(self, args: Args, caller: Caller) -> object:
+        await self._desk.change("device.delete", args.mac(), caller, lambda: [Delete(self._of(args, caller))])
         return {"deleted": mac_text(args.mac())}
 
-    async def _settings(self, args: Args, _by: str) -> object:
-        found = effective.for_device(self._desk.tables, self._of(args))
+    async def _settings(self, args: Args, caller: Caller) -> object:
+        found = effective.for_device(self._desk.tables, self._of(args, caller))
         return {"items": views.settings(found.values, found.origin)}
 
-    async def _render(self, args: Args, by: str) -> object:
-        device = self._of(args)
+    async def _render(self, args: Args, caller: Caller) -> object:
+        device = self._of(args, caller)
         names = self._names(device)
         name = args.text("name") or (names[0] if names else "")
         reveal = args.flag("reveal")
         reply = await self._desk.boot.preview(device, name, args.text("local") or _DEFAULT_LOCAL, reveal=reveal)
         if reveal:
-            self._desk.audit("device.reveal", device.mac, by)
+            await self._desk.audit("device.reveal", device.mac, caller)
         text = bytes(reply.body).decode("utf-8", "replace")
         return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
 
-    async def _import(self, args: Args, by: str) -> object:
+    async def _import(self, args: Args, caller: Caller) -> object:
         rows = sheet.read(args.text("csv"))
         added = sum(self._desk.tables.device(row.mac) is None for row in rows)
         if args.flag("dry_run"):
-            changes = self._imported(rows)
+            changes = self._imported(rows, caller)
         else:
             changes = []
 
             def plan() -> list[Change]:
-                changes.extend(self._imported(rows))
+                changes.extend(self._imported(rows, caller))
                 return changes
 
-            await self._desk.change("device.import", f"{len(rows)} rows", by, plan)
+            await self._desk.change("device.import", f"{len(rows)} rows", caller, plan)
         return {"rows": len(rows), "added": added, "changed": len(changes), "dry_run": args.flag("dry_run")}
 
-    def _imported(self, rows: Sequence[sheet.Row]) -> list[Change]:
+    def _imported(self, rows: Sequence[sheet.Row], caller: Caller) -> list[Change]:
         faults: list[str] = []
         changes: list[Change] = []
         for row in rows:
             try:
-                device = self._from_row(row)
+                device = self._from_row(row, caller)
             except UsageError as error:
                 faults.append(f"line {row.number}: {error}")
                 continue
@@ -246,18 +291,24 @@ class Devices:
             raise UsageError("\n".join([*faults[:20], *more]))
         return changes
 
-    def _from_row(self, row: sheet.Row) -> Device:
-        device = self._described(self._desk.tables.device(row.mac) or Device(mac=row.mac), row.args)
+    def _from_row(self, row: sheet.Row, caller: Caller) -> Device:
+        present = self._desk.tables.device(row.mac)
+        if present is None or not caller.owns(present.tenant):
+            self._check_new(row.mac, caller)
+            present = Device(mac=row.mac, tenant=caller.tenant or MASTER_TENANT)
         owner = row.args.text("tenant")
+        device = self._described(present, row.args, caller)
         if owner:
-            tenant = ownership.tenant_of(self._desk.tables, owner).id
+            tenant = self._desk.tenant(owner, caller).id
             if tenant != device.tenant and device.lines:
                 raise ConflictError(f"the device has lines of tenant {device.tenant!r}; transfer it first")
             device = replace(device, tenant=tenant)
-        return sheet.with_lines(self._desk.tables, device, row.args.texts("lines"))
+        lines = tuple(self._desk.line(name, caller).id for name in row.args.texts("lines"))
+        return sheet.with_lines(self._desk.tables, device, lines)
 
-    async def _export(self, _args: Args, _by: str) -> object:
-        return {"csv": sheet.write(self._desk.tables.devices.values())}
+    async def _export(self, _args: Args, caller: Caller) -> object:
+        own = (device for device in self._desk.tables.devices.values() if caller.owns(device.tenant))
+        return {"csv": sheet.write(own, caller.shown)}
 
 
 def _identified(device: Device, vendor: str, model: str, plugin: str, confidence: int) -> Device:

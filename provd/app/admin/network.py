@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from provd.app.admin import views
+from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Delete, Put
@@ -33,16 +34,28 @@ class Network:
         client = (Param("mac", "mac"), Param("client_id"), Param("hostname"), Param("description"))
         filters = (Param("mac", "mac"), Param("subnet"), Param("state"))
         return (
-            Operation("lease.list", "List leases.", self._leases, (*filters, *_LISTING)),
-            Operation("lease.release", "End a lease.", self._release, (ip,)),
-            Operation("reservation.list", "List reservations.", self._reservations, _LISTING),
+            Operation("lease.list", "List leases.", self._leases, (*filters, *_LISTING), site=True),
+            Operation("lease.release", "End a lease.", self._release, (ip,), Scope.WRITE, site=True),
+            Operation("reservation.list", "List reservations.", self._reservations, _LISTING, site=True),
             Operation(
-                "reservation.add", "Keep an address for a client.", self._reserve, (ip, Param("id", "id"), *client)
+                "reservation.add",
+                "Keep an address for a client.",
+                self._reserve,
+                (ip, Param("id", "id"), *client),
+                Scope.WRITE,
+                site=True,
             ),
-            Operation("reservation.delete", "Delete a reservation.", self._unreserve, (Param("id", required=True),)),
+            Operation(
+                "reservation.delete",
+                "Delete a reservation.",
+                self._unreserve,
+                (Param("id", required=True),),
+                Scope.WRITE,
+                site=True,
+            ),
         )
 
-    async def _leases(self, args: Args, _by: str) -> object:
+    async def _leases(self, args: Args, _caller: Caller) -> object:
         state = args.text("state").lower()
         if state and state not in _LEASE_STATES:
             raise UsageError(f"state: must be one of {', '.join(_LEASE_STATES)}")
@@ -60,17 +73,17 @@ class Network:
             (lease for lease in every if fits(lease)), args, _by_address, lambda lease: views.lease(lease, now)
         )
 
-    async def _release(self, args: Args, by: str) -> object:
+    async def _release(self, args: Args, caller: Caller) -> object:
         if self._desk.addresses is None or not await self._desk.addresses.release(args.text("ip")):
             raise NotFoundError(f"there is no active lease of {args.text('ip')}")
-        self._desk.audit("lease.release", args.text("ip"), by)
+        await self._desk.audit("lease.release", args.text("ip"), caller)
         return {"released": args.text("ip")}
 
-    async def _reservations(self, args: Args, _by: str) -> object:
+    async def _reservations(self, args: Args, _caller: Caller) -> object:
         every = self._desk.tables.reservations.values()
         return views.page(every, args, lambda reservation: reservation.id, views.reservation)
 
-    async def _reserve(self, args: Args, by: str) -> object:
+    async def _reserve(self, args: Args, caller: Caller) -> object:
         mac, client_id = args.text("mac"), args.text("client_id").lower().replace(":", "")
         if bool(mac) == bool(client_id):
             raise UsageError("a reservation is for a mac or for a client_id")
@@ -95,18 +108,18 @@ class Network:
             return [Put(reservation)]
 
         try:
-            await self._desk.change("reservation.add", reservation.id, by, plan)
+            await self._desk.change("reservation.add", reservation.id, caller, plan)
         except StorageError:
             if addresses is not None:
                 addresses.unreserve(reservation)
             raise
         return views.reservation(reservation)
 
-    async def _unreserve(self, args: Args, by: str) -> object:
+    async def _unreserve(self, args: Args, caller: Caller) -> object:
         reservation = self._desk.tables.reservation(args.text("id"))
         if reservation is None:
             raise NotFoundError(f"there is no reservation {args.text('id')!r}")
-        await self._desk.change("reservation.delete", reservation.id, by, lambda: [Delete(reservation)])
+        await self._desk.change("reservation.delete", reservation.id, caller, lambda: [Delete(reservation)])
         if self._desk.addresses is not None:
             self._desk.addresses.unreserve(reservation)
         return {"deleted": reservation.id}
@@ -122,16 +135,16 @@ class Insight:
         """What this group offers."""
         evidence = (Param("user_agent"), Param("path"), Param("option60"), Param("mac", "mac"), Param("over"))
         return (
-            Operation("plugin.list", "List plugins.", self._plugins, _LISTING),
+            Operation("plugin.list", "List plugins.", self._plugins, _LISTING, site=True),
             Operation("identify", "What evidence says of a device, and why.", self._identify, evidence),
-            Operation("status", "How many of what there is.", self._status),
+            Operation("status", "How many of what there is.", self._status, site=True),
         )
 
-    async def _plugins(self, args: Args, _by: str) -> object:
+    async def _plugins(self, args: Args, _caller: Caller) -> object:
         manifests = self._desk.knowledge.catalogue.manifests
         return views.page(manifests, args, lambda manifest: manifest.id, views.plugin)
 
-    async def _identify(self, args: Args, _by: str) -> object:
+    async def _identify(self, args: Args, _caller: Caller) -> object:
         self._desk.boot.station.refresh()
         over = args.text("over") or ("dhcp" if args.text("option60") else "http")
         if over not in _VIAS:
@@ -145,7 +158,7 @@ class Insight:
         )
         return views.identity(self._desk.knowledge.identify(evidence))
 
-    async def _status(self, _args: Args, _by: str) -> object:
+    async def _status(self, _args: Args, _caller: Caller) -> object:
         tables, addresses = self._desk.tables, self._desk.addresses
         leases = () if addresses is None else addresses.leases()
         now = self._desk.clock.now()

@@ -10,14 +10,19 @@ from typing import Any
 
 from provd.app import ownership
 from provd.app.admin import views
+from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.ownership import MARK, owner_of_key, owner_of_profile
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.secrets import Secret
 from provd.domain.records import Level, Line, Profile, Tenant
 
 _ID = Param("id", "id", required=True)
+_KEY = Param("id", "key", required=True)
+_WRITE = Scope.WRITE
+_ADMIN = Scope.ADMIN
 _LISTING = (Param("limit", "number"), Param("after"))
 _SETTINGS = (Param("settings", "settings"), Param("unset", "texts"))
 
@@ -32,12 +37,15 @@ _LINE_TEXTS = (
     "outbound_proxy",
     "voicemail",
 )
-_LINE_NUMBERS = ("port", "backup_port", "outbound_port")
+_LINE_PORTS = ("port", "backup_port", "outbound_port")
+_LINE_NUMBERS = (*_LINE_PORTS, "max_devices")
 _LINE = (
     *(Param(name) for name in _LINE_TEXTS),
     *(Param(name, "number") for name in _LINE_NUMBERS),
     Param("password", "secret"),
 )
+MOST_DEVICES = 100
+"""Devices that one line may be on."""
 _TRANSPORTS = ("", "udp", "tcp", "tls")
 _LEVELS = tuple(level.value for level in Level if level is not Level.DEVICE)
 
@@ -54,41 +62,54 @@ class Tenants:
         return (
             Operation("tenant.list", "List tenants.", self._list, _LISTING),
             Operation("tenant.show", "Show a tenant.", self._show, (_ID,)),
-            Operation("tenant.add", "Add a tenant.", self._add, (_ID, *fields, _SETTINGS[0])),
-            Operation("tenant.set", "Change a tenant.", self._set, (_ID, *fields, *_SETTINGS)),
-            Operation("tenant.delete", "Delete a tenant and its lines; devices go back.", self._delete, (_ID,)),
+            Operation("tenant.add", "Add a tenant.", self._add, (_ID, *fields, _SETTINGS[0]), _ADMIN, site=True),
+            Operation("tenant.set", "Change a tenant.", self._set, (_ID, *fields, *_SETTINGS), _ADMIN),
+            Operation(
+                "tenant.delete",
+                "Delete a tenant and its lines; devices go back.",
+                self._delete,
+                (_ID,),
+                _ADMIN,
+                site=True,
+            ),
         )
 
-    def _of(self, args: Args) -> Tenant:
-        return ownership.tenant_of(self._desk.tables, args.text("id"))
+    def _of(self, args: Args, caller: Caller) -> Tenant:
+        return self._desk.tenant(args.text("id"), caller)
 
-    async def _list(self, args: Args, _by: str) -> object:
+    async def _list(self, args: Args, caller: Caller) -> object:
         devices = Counter(device.tenant for device in self._desk.tables.devices.values())
         lines = Counter(line.tenant for line in self._desk.tables.lines.values())
 
         def view(tenant: Tenant) -> views.View:
             return {**views.tenant(tenant), "devices": devices[tenant.id], "lines": lines[tenant.id]}
 
-        return views.page(self._desk.tables.tenants.values(), args, lambda tenant: tenant.id, view)
+        found = (tenant for tenant in self._desk.tables.tenants.values() if caller.owns(tenant.id))
+        return views.page(found, args, lambda tenant: tenant.id, view)
 
-    async def _show(self, args: Args, _by: str) -> object:
-        tenant = self._of(args)
+    async def _show(self, args: Args, caller: Caller) -> object:
+        tenant = self._of(args, caller)
         devices = sum(device.tenant == tenant.id for device in self._desk.tables.devices.values())
         lines = sum(line.tenant == tenant.id for line in self._desk.tables.lines.values())
         return {**views.tenant(tenant), "devices": devices, "lines": lines}
 
-    async def _add(self, args: Args, by: str) -> object:
+    async def _add(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
             if self._desk.tables.tenant(args.text("id")) is not None:
                 raise ConflictError(f"tenant {args.text('id')!r} is there already")
             return [Put(self._with(Tenant(id=args.text("id"), name=args.text("id")), args))]
 
-        await self._desk.change("tenant.add", args.text("id"), by, plan)
-        return views.tenant(self._of(args))
+        await self._desk.change("tenant.add", args.text("id"), caller, plan)
+        return views.tenant(self._of(args, caller))
 
-    async def _set(self, args: Args, by: str) -> object:
-        await self._desk.change("tenant.set", args.text("id"), by, lambda: [Put(self._with(self._of(args), args))])
-        return views.tenant(self._of(args))
+    async def _set(self, args: Args, caller: Caller) -> object:
+        if "enabled" in args:
+            # A tenant that was closed must not be able to open itself again.
+            caller.need_all_tenants()
+        await self._desk.change(
+            "tenant.set", args.text("id"), caller, lambda: [Put(self._with(self._of(args, caller), args))]
+        )
+        return views.tenant(self._of(args, caller))
 
     def _with(self, tenant: Tenant, args: Args) -> Tenant:
         return replace(
@@ -98,9 +119,9 @@ class Tenants:
             settings=self._desk.settings(tenant.settings, args),
         )
 
-    async def _delete(self, args: Args, by: str) -> object:
+    async def _delete(self, args: Args, caller: Caller) -> object:
         key = args.text("id")
-        await self._desk.change("tenant.delete", key, by, lambda: ownership.delete_tenant(self._desk.tables, key))
+        await self._desk.change("tenant.delete", key, caller, lambda: ownership.delete_tenant(self._desk.tables, key))
         return {"deleted": key}
 
 
@@ -112,53 +133,73 @@ class Lines:
 
     def operations(self) -> Sequence[Operation]:
         """What this group offers."""
-        tenant = Param("tenant", required=True)
+        tenant = Param("tenant", doc="a token of one tenant means its own")
         reveal = Param("reveal", "flag")
         return (
             Operation("line.list", "List lines.", self._list, (Param("tenant"), Param("free", "flag"), *_LISTING)),
-            Operation("line.show", "Show a line.", self._show, (_ID, reveal)),
-            Operation("line.add", "Add a line.", self._add, (_ID, tenant, *_LINE, _SETTINGS[0])),
-            Operation("line.set", "Change a line.", self._set, (_ID, *_LINE, *_SETTINGS)),
-            Operation("line.delete", "Delete a line and take it from its device.", self._delete, (_ID,)),
+            Operation("line.show", "Show a line.", self._show, (_KEY, reveal)),
+            Operation("line.add", "Add a line.", self._add, (_KEY, tenant, *_LINE, _SETTINGS[0]), _WRITE),
+            Operation("line.set", "Change a line.", self._set, (_KEY, *_LINE, *_SETTINGS), _WRITE),
+            Operation("line.delete", "Delete a line and take it from its device.", self._delete, (_KEY,), _WRITE),
         )
 
-    def _of(self, args: Args) -> Line:
-        return ownership.line_of(self._desk.tables, args.text("id"))
+    def _of(self, args: Args, caller: Caller) -> Line:
+        return self._desk.line(args.text("id"), caller)
 
-    def _view(self, line: Line) -> views.View:
-        return views.line(line, self._desk.tables.holder(line.id))
+    def _view(self, line: Line, caller: Caller) -> views.View:
+        return views.line(line, self._desk.tables.holders(line.id), caller.shown)
 
-    async def _list(self, args: Args, _by: str) -> object:
+    async def _list(self, args: Args, caller: Caller) -> object:
         tables, tenant = self._desk.tables, args.text("tenant")
         found = (
             line
             for line in tables.lines.values()
-            if (not tenant or line.tenant == tenant.lower()) and not (args.flag("free") and tables.holder(line.id))
+            if caller.owns(line.tenant)
+            and (not tenant or line.tenant == tenant.lower())
+            and not (args.flag("free") and len(tables.holders(line.id)) >= line.max_devices)
         )
-        return views.page(found, args, lambda line: line.id, self._view)
+        return views.page(found, args, lambda line: line.id, lambda line: self._view(line, caller))
 
-    async def _show(self, args: Args, by: str) -> object:
-        line = self._of(args)
+    async def _show(self, args: Args, caller: Caller) -> object:
+        line = self._of(args, caller)
         if not args.flag("reveal"):
-            return self._view(line)
-        self._desk.audit("line.reveal", line.id, by)
-        return {**self._view(line), "password": line.password.reveal()}
+            return self._view(line, caller)
+        await self._desk.audit("line.reveal", line.id, caller)
+        return {**self._view(line, caller), "password": line.password.reveal()}
 
-    async def _add(self, args: Args, by: str) -> object:
+    async def _add(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            key = args.text("id")
-            if self._desk.tables.line(key) is not None:
-                raise ConflictError(f"line {key!r} is there already")
+            key, owner = self._new(args, caller)
             # A line without a password of its own gets one that nobody has to think of.
             password = Secret(args.text("password") or secrets.token_urlsafe(18))
-            return [Put(self._with(Line(id=key, tenant=args.text("tenant"), username=key, password=password), args))]
+            name = key.rpartition(MARK)[2]
+            return [Put(self._with(Line(id=key, tenant=owner, username=name, password=password), args))]
 
-        await self._desk.change("line.add", args.text("id"), by, plan)
-        return self._view(self._of(args))
+        await self._desk.change("line.add", args.text("id"), caller, plan)
+        return self._view(self._of(args, caller), caller)
 
-    async def _set(self, args: Args, by: str) -> object:
-        await self._desk.change("line.set", args.text("id"), by, lambda: [Put(self._with(self._of(args), args))])
-        return self._view(self._of(args))
+    async def _set(self, args: Args, caller: Caller) -> object:
+        await self._desk.change(
+            "line.set", args.text("id"), caller, lambda: [Put(self._with(self._of(args, caller), args))]
+        )
+        return self._view(self._of(args, caller), caller)
+
+    def _new(self, args: Args, caller: Caller) -> tuple[str, str]:
+        """Key and tenant of the line to be made. Raises UsageError."""
+        name = args.text("id")
+        given = args.text("tenant") or owner_of_key(name) or caller.tenant or ""
+        if not given:
+            raise UsageError("tenant: is needed")
+        owner = self._desk.tenant(given, caller).id
+        key = caller.new_name(name)
+        if owner_of_key(key) not in (None, owner):
+            raise NotFoundError(f"there is no tenant {owner_of_key(key)!r}")
+        # What the tenant itself calls so must stay the only thing that it may call so.
+        for known in (key, name, f"{owner}{MARK}{name}"):
+            line = self._desk.tables.line(known)
+            if line is not None and (known == key or line.tenant == owner):
+                raise ConflictError(f"line {name!r} is there already")
+        return key, owner
 
     def _with(self, line: Line, args: Args) -> Line:
         texts = {name: args.text(name) for name in _LINE_TEXTS if name in args}
@@ -166,8 +207,10 @@ class Lines:
         if texts.get("transport", "") not in _TRANSPORTS:
             raise UsageError("transport: must be one of udp, tcp, tls")
         for name, port in numbers.items():
-            if port > 65535:
+            if name in _LINE_PORTS and port > 65535:
                 raise UsageError(f"{name}: must be at most 65535")
+        if not 1 <= numbers.get("max_devices", 1) <= MOST_DEVICES:
+            raise UsageError(f"max_devices: must be between 1 and {MOST_DEVICES}")
         if texts.get("username") == "":
             raise UsageError("username: must not be empty")
         password = Secret(args.text("password")) if args.text("password") else line.password
@@ -175,9 +218,13 @@ class Lines:
         fields: dict[str, Any] = {**texts, **numbers}
         return replace(changed, **fields)
 
-    async def _delete(self, args: Args, by: str) -> object:
+    async def _delete(self, args: Args, caller: Caller) -> object:
         key = args.text("id")
-        await self._desk.change("line.delete", key, by, lambda: ownership.delete_line(self._desk.tables, key))
+
+        def plan() -> list[Change]:
+            return ownership.delete_line(self._desk.tables, self._of(args, caller).id)
+
+        await self._desk.change("line.delete", key, caller, plan)
         return {"deleted": key}
 
 
@@ -192,50 +239,66 @@ class Profiles:
         fields = (Param("name"), Param("level"), Param("applies_to"), Param("parents", "texts"))
         return (
             Operation("profile.list", "List profiles.", self._list, (Param("level"), *_LISTING)),
-            Operation("profile.show", "Show a profile.", self._show, (_ID,)),
-            Operation("profile.add", "Add a profile.", self._add, (_ID, *fields, _SETTINGS[0])),
-            Operation("profile.set", "Change a profile.", self._set, (_ID, *fields, *_SETTINGS)),
-            Operation("profile.delete", "Delete a profile that nothing uses.", self._delete, (_ID,)),
+            Operation("profile.show", "Show a profile.", self._show, (_KEY,)),
+            Operation("profile.add", "Add a profile.", self._add, (_KEY, *fields, _SETTINGS[0]), _WRITE),
+            Operation("profile.set", "Change a profile.", self._set, (_KEY, *fields, *_SETTINGS), _WRITE),
+            Operation("profile.delete", "Delete a profile that nothing uses.", self._delete, (_KEY,), _WRITE),
         )
 
-    def _of(self, args: Args) -> Profile:
-        profile = self._desk.tables.profile(args.text("id"))
-        if profile is None:
-            raise NotFoundError(f"there is no profile {args.text('id')!r}")
-        return profile
+    def _of(self, args: Args, caller: Caller) -> Profile:
+        return self._desk.profile(args.text("id"), caller)
 
-    async def _list(self, args: Args, _by: str) -> object:
+    async def _list(self, args: Args, caller: Caller) -> object:
         level = args.text("level").lower()
         if level and level not in _LEVELS:
             raise UsageError(f"level: must be one of {', '.join(_LEVELS)}")
         devices = Counter(device.profile for device in self._desk.tables.devices.values())
 
         def view(profile: Profile) -> views.View:
-            return {**views.profile(profile), "devices": devices[profile.id]}
+            return {**views.profile(profile, caller.shown), "devices": devices[profile.id]}
 
-        found = (profile for profile in self._desk.tables.profiles.values() if level in ("", profile.level))
+        found = (
+            profile
+            for profile in self._desk.tables.profiles.values()
+            if caller.owns(owner_of_profile(profile)) and level in ("", profile.level)
+        )
         return views.page(found, args, lambda profile: profile.id, view)
 
-    async def _show(self, args: Args, _by: str) -> object:
-        profile = self._of(args)
+    async def _show(self, args: Args, caller: Caller) -> object:
+        profile = self._of(args, caller)
         devices = sum(device.profile == profile.id for device in self._desk.tables.devices.values())
-        return {**views.profile(profile), "devices": devices}
+        return {**views.profile(profile, caller.shown), "devices": devices}
 
-    async def _add(self, args: Args, by: str) -> object:
+    async def _add(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            key = args.text("id")
-            if self._desk.tables.profile(key) is not None:
-                raise ConflictError(f"profile {key!r} is there already")
-            return [Put(self._with(Profile(id=key, name=key), args))]
+            key = self._new(args, caller)
+            return [Put(self._with(Profile(id=key, name=key.rpartition(MARK)[2]), args, caller))]
 
-        await self._desk.change("profile.add", args.text("id"), by, plan)
-        return views.profile(self._of(args))
+        await self._desk.change("profile.add", args.text("id"), caller, plan)
+        return views.profile(self._of(args, caller), caller.shown)
 
-    async def _set(self, args: Args, by: str) -> object:
-        await self._desk.change("profile.set", args.text("id"), by, lambda: [Put(self._with(self._of(args), args))])
-        return views.profile(self._of(args))
+    async def _set(self, args: Args, caller: Caller) -> object:
 
-    def _with(self, profile: Profile, args: Args) -> Profile:
+        def plan() -> list[Change]:
+            return [Put(self._with(self._of(args, caller), args, caller))]
+
+        await self._desk.change("profile.set", args.text("id"), caller, plan)
+        return views.profile(self._of(args, caller), caller.shown)
+
+    def _new(self, args: Args, caller: Caller) -> str:
+        """The key of the profile to be made. Raises UsageError."""
+        name = args.text("id")
+        key = caller.new_name(name)
+        owner = owner_of_key(key)
+        if owner is not None:
+            self._desk.tenant(owner, caller)
+        for known in caller.names(name):
+            profile = self._desk.tables.profile(known)
+            if profile is not None and (known == key or caller.owns(owner_of_profile(profile))):
+                raise ConflictError(f"profile {name!r} is there already")
+        return key
+
+    def _with(self, profile: Profile, args: Args, caller: Caller) -> Profile:
         level = args.text("level") or profile.level.value
         applies_to = args.text("applies_to") if "applies_to" in args else profile.applies_to
         if level not in _LEVELS:
@@ -244,15 +307,37 @@ class Profiles:
         if needed != bool(applies_to):
             reason = "is needed" if needed else "must be empty"
             raise UsageError(f"applies_to: {reason} for a {level} profile")
-        return replace(
+        changed = replace(
             profile,
             name=args.text("name") or profile.name,
             level=Level(level),
             applies_to=applies_to,
-            parents=args.texts("parents") if "parents" in args else profile.parents,
+            parents=self._parents(profile, args, caller),
             settings=self._desk.settings(profile.settings, args),
         )
+        self._check_owner(changed, caller)
+        return changed
 
-    async def _delete(self, args: Args, by: str) -> object:
-        await self._desk.change("profile.delete", args.text("id"), by, lambda: [Delete(self._of(args))])
+    def _parents(self, profile: Profile, args: Args, caller: Caller) -> tuple[str, ...]:
+        if "parents" not in args:
+            return profile.parents
+        # One that the site has put there may stay, though this caller could not have chosen it.
+        present = {caller.shown(key): key for key in profile.parents}
+        return tuple(present.get(name) or self._desk.profile(name, caller).id for name in args.texts("parents"))
+
+    def _check_owner(self, profile: Profile, caller: Caller) -> None:
+        """Settings of a level above the tenants concern everybody. Raises ForbiddenError, UsageError."""
+        named, owner = owner_of_key(profile.id), owner_of_profile(profile)
+        if profile.level is Level.TENANT:
+            self._desk.tenant(profile.applies_to.lower(), caller)
+        elif profile.level is not Level.GROUP and (caller.tenant or named):
+            caller.need_all_tenants()
+            raise UsageError(f"level: a profile of tenant {named!r} is a group or a tenant profile")
+        if not caller.owns(owner):
+            caller.need_all_tenants()
+        if named not in (None, owner):
+            raise UsageError(f"applies_to: must be {named!r}, whose profile this is")
+
+    async def _delete(self, args: Args, caller: Caller) -> object:
+        await self._desk.change("profile.delete", args.text("id"), caller, lambda: [Delete(self._of(args, caller))])
         return {"deleted": args.text("id")}

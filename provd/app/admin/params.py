@@ -11,15 +11,17 @@ from typing import Literal
 from provd.base.errors import UsageError
 from provd.base.types import Mac, ip_int, parse_mac
 
-ParamKind = Literal["text", "secret", "id", "mac", "ip", "number", "flag", "texts", "settings"]
+ParamKind = Literal["text", "secret", "id", "key", "mac", "ip", "number", "flag", "texts", "settings"]
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_KEY = re.compile(rf"(?:{_ID.pattern}:)?{_ID.pattern}")
 _LONGEST = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter. Kind ``id`` is a slug, ``texts`` a list of texts (one text counts as a list of it), ``settings``
+    """One parameter. Kind ``id`` is a slug, ``key`` one that may follow a tenant's
+    (``acme:101``), ``texts`` a list of texts (one text counts as a list of it), ``settings``
     a mapping of names to values."""
 
     name: str
@@ -144,6 +146,7 @@ def _form(param: Param, text: str) -> str:
             ip_int(text)
     except ValueError as error:
         raise UsageError(f"{param.name}: {error}") from None
-    if param.kind == "id" and text and not _ID.fullmatch(text):
+    pattern = {"id": _ID, "key": _KEY}.get(param.kind)
+    if pattern is not None and text and not pattern.fullmatch(text):
         raise UsageError(f"{param.name}: must be made of a-z, 0-9, '.', '_' and '-', not {text[:60]!r}")
     return text

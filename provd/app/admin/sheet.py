@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from provd.app.admin.params import Args, Param, check
@@ -89,14 +89,16 @@ def with_lines(tables: Tables, device: Device, lines: tuple[str, ...]) -> Device
     return replace(device, tenant=owner, lines=lines, state=after(device.state, Event.ASSIGN))
 
 
-def write(devices: Iterable[Device]) -> str:
+def write(devices: Iterable[Device], shown: Callable[[str], str] = str) -> str:
     """All devices in the form that :func:`read` takes."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for device in sorted(devices, key=lambda device: device.mac):
-        texts = (device.vendor, device.model, device.tenant, device.profile, device.description)
-        writer.writerow([mac_text(device.mac), *(_safe(text) for text in texts), ";".join(device.lines)])
+        texts = (device.vendor, device.model, device.tenant, shown(device.profile), device.description)
+        writer.writerow(
+            [mac_text(device.mac), *(_safe(text) for text in texts), ";".join(shown(key) for key in device.lines)]
+        )
     return out.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -16,6 +16,8 @@ from provd.domain.settings import masked
 from provd.plugin import Manifest
 
 View = dict[str, object]
+Shown = Callable[[str], str]
+"""Turns the key of a line or profile into the name that the caller knows."""
 R = TypeVar("R")
 
 LIMIT = 100
@@ -28,7 +30,7 @@ def when(at: float) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at else None
 
 
-def device(record: Device) -> View:
+def device(record: Device, shown: Shown = str) -> View:
     """A device."""
     return {
         "id": record.mac,
@@ -42,8 +44,9 @@ def device(record: Device) -> View:
         "tenant": record.tenant,
         "state": record.state.value,
         "ip": record.ip,
-        "lines": list(record.lines),
-        "profile": record.profile,
+        "lines": [shown(key) for key in record.lines],
+        "ports": list(record.ports),
+        "profile": shown(record.profile),
         "description": record.description,
         "settings": masked(record.settings),
         "first_seen": when(record.first_seen),
@@ -64,25 +67,26 @@ def tenant(record: Tenant) -> View:
     }
 
 
-def line(record: Line, holder: str | None) -> View:
-    """A line and the device it is on."""
-    names = ("id", "tenant", "username", "auth_username", "display_name", "number", "server", "port", "transport")
-    more = ("backup_server", "backup_port", "outbound_proxy", "outbound_port", "voicemail", "revision")
-    view: View = {name: getattr(record, name) for name in (*names, *more)}
+def line(record: Line, holders: Sequence[str], shown: Shown = str) -> View:
+    """A line and the devices it is on; ``device`` is the first of them."""
+    names = ("tenant", "username", "auth_username", "display_name", "number", "server", "port", "transport")
+    more = ("backup_server", "backup_port", "outbound_proxy", "outbound_port", "voicemail", "max_devices", "revision")
+    view: View = {"id": shown(record.id), **{name: getattr(record, name) for name in (*names, *more)}}
     view["password"] = str(record.password) if record.password else ""
     view["settings"] = masked(record.settings)
-    view["device"] = mac_text(holder) if holder else None
+    view["device"] = mac_text(holders[0]) if holders else None
+    view["devices"] = [mac_text(holder) for holder in holders]
     return view
 
 
-def profile(record: Profile) -> View:
+def profile(record: Profile, shown: Shown = str) -> View:
     """A profile."""
     return {
-        "id": record.id,
+        "id": shown(record.id),
         "name": record.name,
         "level": record.level.value,
         "applies_to": record.applies_to,
-        "parents": list(record.parents),
+        "parents": [shown(key) for key in record.parents],
         "settings": masked(record.settings),
         "revision": record.revision,
     }

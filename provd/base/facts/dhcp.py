@@ -41,6 +41,25 @@ class DhcpAck(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpAckRest(Fact):
+    """The store fails, and a client asked for an address of which it has a stored lease: it was told how long that
+    still lasts, in ``seconds``, and nothing new was promised.
+
+    Do: mend the store (see ``DHCP-NOT-STORED``) before these leases end.
+    """
+
+    ID: ClassVar[str] = "DHCP-ACK-REST"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    ip: str
+    subnet: str
+    seconds: int
+    state: str = ""
+    interface: str = ""
+    relay: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpNak(Fact):
     """A client asked to use an address that it may not use here; it was told so and starts afresh.
 
@@ -197,7 +216,8 @@ class DhcpIgnored(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpNotStored(Fact):
-    """Leases could not be written; their clients got no answer and will ask again.
+    """Leases could not be written. New clients got no answer and will ask again; who has a stored lease was told how
+    long it still lasts (``DHCP-ACK-REST``).
 
     Do: mend the store (disk full? read-only? database gone?); no client loses the address it has until its lease ends.
     """

@@ -1,0 +1,1 @@
+"""What provd asks of others: a PBX's manager interface, a phone's web server."""

@@ -1,0 +1,1 @@
+"""SIP on UDP and TCP."""
