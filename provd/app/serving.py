@@ -318,6 +318,8 @@ class Serving:
         device = None if reply.mac is None else self._station.fleet.tables.device(reply.mac)
         if device is not None:
             self._station.roster.served(device, now, boot=reply.boot, name=name, revision=reply.revision)
+            if reply.revision:
+                self._station.fetched(device, reply.revision, now)
 
 
 def _owner(job: Job) -> Hashable:
