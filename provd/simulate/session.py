@@ -160,6 +160,8 @@ class _Life:
         self._person: asyncio.Task[None] | None = None
         self._orders: deque[str] = deque()
         self._woken = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._script = phone.run()
 
     async def run(self) -> None:
@@ -208,11 +210,16 @@ class _Life:
     # --- telephony
 
     async def _rest(self, step: Wait) -> Notified | None:
-        """Wait; where a NOTIFY wakes the phone, for no longer than until one comes."""
+        """Wait; where a NOTIFY wakes the phone, for no longer than until one comes. Nothing is done during a call."""
         if not step.wakes:
             await self._transport.wait(step.seconds)
             return None
-        waiting = asyncio.ensure_future(self._transport.wait(step.seconds))
+        woken = await self._woken_within(step.seconds)
+        await self._idle.wait()
+        return woken
+
+    async def _woken_within(self, seconds: float) -> Notified | None:
+        waiting = asyncio.ensure_future(self._transport.wait(seconds))
         woken = asyncio.ensure_future(self._woken.wait())
         try:
             await asyncio.wait((waiting, woken), return_when=asyncio.FIRST_COMPLETED)
@@ -263,7 +270,11 @@ class _Life:
             self._event("dialed", digits if dialed.user else f"{digits}: no call is made ({dialed.why})")
             if not dialed.user:
                 continue
-            heard = await line.call(dialed.user)
+            self._idle.clear()
+            try:
+                heard = await line.call(dialed.user)
+            finally:
+                self._idle.set()
             self._event("heard", str(heard))
             if heard.good:
                 self._codes.clear()
