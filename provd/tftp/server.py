@@ -20,12 +20,13 @@ from provd.base.clock import Clock
 from provd.base.errors import ConfigError, WireError
 from provd.base.facts import FactSink
 from provd.guard.bucket import KeyedBuckets
+from provd.net.sockets import local_address, return_path
 from provd.tftp.admission import Admission, Entry, Peer
 from provd.tftp.complaints import Complaints, Defects, TftpStats
 from provd.tftp.gate import Gate, acceptable
 from provd.tftp.options import negotiate
 from provd.tftp.packet import Error, ErrorCode, Opcode, Request, decode
-from provd.tftp.sender import Flight, RouteMtu, can_segment, listening_socket, local_address, return_path
+from provd.tftp.sender import Flight, RouteMtu, can_segment, listening_socket
 from provd.tftp.transfer import DEFAULT_TIMING, Outcome, Timing, Transfer, netascii
 
 _BATCH: Final = 256
