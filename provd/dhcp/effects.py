@@ -10,7 +10,7 @@ from provd.base.facts import Fact
 from provd.dhcp.lease import Lease
 
 if TYPE_CHECKING:
-    from provd.dhcp.replies import Exchange
+    from provd.dhcp.exchange import Exchange
 
 
 class To(enum.Enum):
@@ -36,6 +36,8 @@ class Send:
     chaddr: bytes
     interface: str
     source: int
+    text: str = ""
+    """``address`` in its dotted form, where that is at hand."""
 
 
 @dataclass(slots=True, eq=False)

@@ -10,20 +10,23 @@ import math
 from collections.abc import Iterable, Sequence
 
 from provd.base.facts import dhcp as facts
-from provd.base.types import Mac, ip_text
+from provd.base.types import Mac, ip_int, ip_text
 from provd.dhcp.advice import Advisor, ClientInfo
-from provd.dhcp.effects import Effect, Emit, Ingress, Persist, Probe
-from provd.dhcp.lease import INFINITE, Lease, LeaseState
+from provd.dhcp.effects import Effect, Emit, Ingress, Link, Persist, Probe
+from provd.dhcp.exchange import Exchange
+from provd.dhcp.familiar import Familiar
+from provd.dhcp.lease import INFINITE, Lease, LeaseState, active_lease
 from provd.dhcp.locate import Locator
 from provd.dhcp.narrator import Narrator
 from provd.dhcp.options import Type
-from provd.dhcp.packet import BOOTREPLY, BOOTREQUEST, Message
+from provd.dhcp.packet import BOOTREPLY, BOOTREQUEST, Message, decode
 from provd.dhcp.pool import Binding, circuit_of
-from provd.dhcp.replies import Exchange, Replies
-from provd.dhcp.states import State, Verdict, judge, state_of
+from provd.dhcp.replies import Replies
+from provd.dhcp.states import State, Verdict, judge
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
 from provd.dhcp.table import LeaseTable
 
+_ACTIVE = LeaseState.ACTIVE
 _TOO_LATE = 10.0
 """Seconds after which an ACK that waited for the disk is not sent any more: the lease would end before its client
 thinks so (RFC 2131 section 4.4.1 lets it count from its last REQUEST)."""
@@ -49,6 +52,7 @@ class DhcpEngine:
         self._reservations = tuple(reservations)
         self._replies = Replies()
         self._table = LeaseTable()
+        self._familiar = Familiar(self._table)
         self._tell = Narrator()
         self._handlers = {
             Type.DISCOVER.value: self._discover,
@@ -81,6 +85,8 @@ class DhcpEngine:
         self._table.configure(self.settings, self._reservations, self._own, now)
         self._locator = Locator(self.settings, self._table, self._own)
         self._replies.clear()
+        self._familiar.clear()
+        self._serving = self.settings.mode is not Mode.OFF
         self._observing = self.settings.mode is Mode.OBSERVE
 
     # --- views
@@ -107,10 +113,20 @@ class DhcpEngine:
 
     # --- input
 
-    def handle(self, message: Message, ingress: Ingress, now: float) -> list[Effect]:
-        """One message from the network."""
+    def receive(self, data: bytes, link: Link, source: str, destination: bytes, now: float) -> list[Effect]:
+        """A datagram from the network: dotted address of its sender, octets of its destination. Raises WireError."""
+        x = self._familiar.find(data, link, source, destination, now) if self._serving else None
+        if x is None:
+            ingress = Ingress(link, ip_int(source), int.from_bytes(destination, "big"))
+            return self.handle(decode(data), ingress, now, source)
         effects = self.expire(now) if self._table.due(now) else []
-        if self.settings.mode is Mode.OFF:
+        self._handlers[x.pattern.type](x, effects)
+        return effects
+
+    def handle(self, message: Message, ingress: Ingress, now: float, source: str = "") -> list[Effect]:
+        """The same, decoded. With ``source`` its like is understood without decoding from then on."""
+        effects = self.expire(now) if self._table.due(now) else []
+        if not self._serving:
             return effects
         if message.op != BOOTREQUEST or message.hlen != 6:
             effects += self._unfit(message, ingress, now)
@@ -119,11 +135,13 @@ class DhcpEngine:
         if handler is None:
             effects.append(self._tell.ignored(message, ingress, now, f"message type {message.type_name}"))
             return effects
-        x = self._locator.exchange(message, ingress, now)
-        if isinstance(x, str):
-            effects.append(self._tell.ignored(message, ingress, now, x))
-        else:
-            handler(x, effects)
+        pattern = self._locator.pattern(message, ingress)
+        if isinstance(pattern, str):
+            effects.append(self._tell.ignored(message, ingress, now, pattern))
+            return effects
+        if source:
+            self._familiar.learn(message, pattern, source)
+        handler(Exchange(pattern, message.data, message, now), effects)
         return effects
 
     def malformed(self, error: object, source: str, interface: str, now: float) -> list[Effect]:
@@ -146,18 +164,7 @@ class DhcpEngine:
             if now - lease.starts > _TOO_LATE:
                 continue  # the client has asked again meanwhile and would count from then; its next REQUEST is quick
             effects.append(then)
-            fact = facts.DhcpAck(
-                at=now,
-                mac=lease.mac,
-                boot=persist.boot,
-                ip=binding.text,
-                subnet=lease.subnet,
-                seconds=INFINITE if lease.expires == INFINITE else lease.expires - lease.starts,
-                state=persist.state,
-                interface=then.interface,
-                relay=persist.relay,
-            )
-            effects.append(Emit(fact))
+            effects.append(self._tell.acknowledged(persist, then, binding.text, now))
             self._advisor.bound(lease, persist.boot, now)
         return effects
 
@@ -212,15 +219,14 @@ class DhcpEngine:
         self._advise(x, first=True)
         if self._unwanted(x, effects):
             return
-        table, pool, message = self._table, x.pool, x.message
+        table, pool, pattern = self._table, x.pool, x.pattern
         circuit = b""
-        if pool.subnet.circuit_limit and message.giaddr:
-            circuit = circuit_of(message.options.get(82, b""))
+        if pool.subnet.circuit_limit and pattern.giaddr:
+            circuit = circuit_of(pattern.agent)
             if x.client not in pool.by_client and pool.circuit_full(circuit, x.now):
                 effects += self._tell.none_left(x, "this relay port has as many addresses as it may")
                 return
-        wanted = message.address(50)
-        ip = table.choose(pool, x.client, x.mac, wanted, known=x.advice.phone, now=x.now)
+        ip = table.choose(pool, x.client, x.mac, x.requested, known=x.advice.phone, now=x.now)
         if not ip:
             reason = "only the share for phones and known clients is left" if pool.free else "no free address"
             effects += self._tell.none_left(x, reason)
@@ -231,9 +237,9 @@ class DhcpEngine:
         binding = table.hold(pool, ip, x.client, x.now, x.now + self.settings.offer_hold)
         if circuit:
             pool.count(binding, circuit)
-        if pool.subnet.probe and not message.giaddr and self._doubtful(binding, x.now):
+        if pool.subnet.probe and not pattern.giaddr and self._doubtful(binding, x.now):
             if binding.probing is None:
-                effects.append(Probe(ip, x.ingress.link.interface, message.chaddr[:6]))
+                effects.append(Probe(ip, pattern.ingress.link.interface, x.data[28:34]))
             binding.probing = x
             return
         self._offer(x, binding, effects)
@@ -247,14 +253,12 @@ class DhcpEngine:
         effects.append(self._tell.offered(x, binding))
 
     def _request(self, x: Exchange, effects: list[Effect]) -> None:
-        message = x.message
-        state = state_of(message, x.ingress)
+        pattern = x.pattern
+        state = pattern.state
         if state is None:
-            effects.append(
-                self._tell.ignored(message, x.ingress, x.now, "options 50, 54 and ciaddr contradict each other")
-            )
+            effects.append(self._ignored(x, "options 50, 54 and ciaddr contradict each other"))
             return
-        if state is State.SELECTING and not self._locator.ours(message.address(54), x):
+        if state is State.SELECTING and not self._locator.ours(pattern.named, x):
             self._withdraw(x, effects)
             return
         self._advise(x, first=state is State.INIT_REBOOT)
@@ -264,37 +268,28 @@ class DhcpEngine:
         if verdict is Verdict.NAK:
             self._nak(x, reason, effects)
         elif binding is None:
-            effects.append(self._tell.ignored(message, x.ingress, x.now, reason))
+            effects.append(self._ignored(x, reason))
         elif self._observing:
-            effects.append(self._tell.would(x, "ACK", self._replies.ack(x, binding.ip), binding.ip))
+            effects.append(self._tell.would(x, "ACK", self._replies.ack(x, binding), binding.ip))
         else:
             self._grant(x, binding, state, effects)
 
     def _grant(self, x: Exchange, binding: Binding, state: State, effects: list[Effect]) -> None:
-        send = self._replies.ack(x, binding.ip)
+        send = self._replies.ack(x, binding)
         pending = binding.pending
         if pending is not None and pending.then is not None:
             pending.then, pending.asked = send, x  # a repeated REQUEST: the newest xid is answered, once
             if self._failing:
                 self._acknowledge_rest(pending, binding, x.now, effects)
             return
-        message, pool = x.message, x.pool
+        pool, pattern, ip = x.pool, x.pattern, binding.ip
         starts = math.ceil(x.now)
         seconds = pool.subnet.lease
-        lease = Lease(
-            ip=binding.ip,
-            client=x.client,
-            mac=x.mac,
-            state=LeaseState.ACTIVE,
-            starts=starts,
-            expires=INFINITE if seconds == INFINITE else starts + seconds,
-            subnet=pool.name,
-            hostname=x.hostname,
-            vendor_class=x.vendor_class,
-            agent=message.options.get(82, b"") if message.giaddr else b"",
-        )
-        persist = Persist(lease, send, x.advice.boot, state, self._tell.text(message.giaddr), x)
-        pool.idle.pop(binding.ip, None)
+        expires = INFINITE if seconds == INFINITE else starts + seconds
+        name, host, kind, agent = pool.name, pattern.hostname, pattern.vendor_class, pattern.agent
+        lease = active_lease(ip, x.client, x.mac, _ACTIVE, starts, expires, name, host, kind, agent)
+        persist = Persist(lease, send, x.advice.boot, state, pattern.relay, x)
+        pool.idle.pop(ip, None)
         binding.pending = persist
         effects.append(persist)
         if self._failing:
@@ -321,10 +316,10 @@ class DhcpEngine:
         binding = x.pool.by_client.get(x.client)
         if binding is not None and not self._observing:
             self._table.withdraw(binding, x.now)
-        effects += self._tell.other_server(x.message.address(54), x.ingress.link, x.now)
+        effects += self._tell.other_server(x.pattern.named, x.pattern.ingress.link, x.now)
 
     def _decline(self, x: Exchange, effects: list[Effect]) -> None:
-        binding = self._held(x, x.message.address(50), effects)
+        binding = self._held(x, x.requested, effects)
         if binding is None or binding.lease is None:
             return
         seconds = self.settings.quarantine
@@ -335,7 +330,7 @@ class DhcpEngine:
         self._advisor.unbound(lease, x.now)
 
     def _release(self, x: Exchange, effects: list[Effect]) -> None:
-        binding = self._held(x, x.message.ciaddr, effects)
+        binding = self._held(x, x.ciaddr, effects)
         if binding is not None:
             effects += self._give_back(binding, x.now)
 
@@ -348,14 +343,14 @@ class DhcpEngine:
         return [Persist(lease), Emit(fact)]
 
     def _inform(self, x: Exchange, effects: list[Effect]) -> None:
-        message = x.message
-        address = message.ciaddr or (0 if message.giaddr else x.ingress.source)
-        if not address and not message.giaddr:
-            effects.append(self._tell.ignored(message, x.ingress, x.now, "INFORM without any address"))
+        pattern = x.pattern
+        address = x.ciaddr or (0 if pattern.giaddr else pattern.ingress.source)
+        if not address and not pattern.giaddr:
+            effects.append(self._ignored(x, "INFORM without any address"))
             return
         if address and address not in x.pool.subnet:
             # Answering would let anybody send our options to an address of their choice.
-            effects.append(self._tell.ignored(message, x.ingress, x.now, "INFORM for an address of another network"))
+            effects.append(self._ignored(x, "INFORM for an address of another network"))
             return
         self._advise(x, first=False)
         if self._unwanted(x, effects):
@@ -380,20 +375,23 @@ class DhcpEngine:
         reason = f"op {message.op}, hlen {message.hlen}: no request of an Ethernet client"
         return [self._tell.ignored(message, ingress, now, reason)]
 
+    def _ignored(self, x: Exchange, reason: str) -> Emit:
+        return self._tell.ignored(x.message, x.pattern.ingress, x.now, reason)
+
     def _advise(self, x: Exchange, *, first: bool) -> None:
-        server = self._tell.text(x.source)
-        info = ClientInfo(x.mac, x.vendor_class, x.hostname, server, x.pool.name, first)
+        pattern = x.pattern
+        info = ClientInfo(x.mac, pattern.vendor_class, pattern.hostname, pattern.server_text, x.pool.name, first)
         x.advice = self._advisor.advise(info, x.now)
 
     def _unwanted(self, x: Exchange, effects: list[Effect]) -> bool:
         """Whether the mode forbids to answer this client."""
         if x.advice.phone or self.settings.mode is not Mode.PHONES_ONLY:
             return False
-        effects.append(self._tell.ignored(x.message, x.ingress, x.now, "not a phone"))
+        effects.append(self._ignored(x, "not a phone"))
         return True
 
     def _nak(self, x: Exchange, reason: str, effects: list[Effect]) -> None:
-        address = x.message.ciaddr or x.message.address(50)
+        address = x.ciaddr or x.requested
         send = self._replies.nak(x, reason)
         if self._observing:
             effects.append(self._tell.would(x, "NAK", send, address))
@@ -403,9 +401,8 @@ class DhcpEngine:
 
     def _held(self, x: Exchange, address: int, effects: list[Effect]) -> Binding | None:
         """The binding that the sender of a DECLINE or RELEASE holds, by client key and by hardware address."""
-        message = x.message
         binding = self._table.by_ip.get(address)
-        if self._observing or (54 in message.options and not self._locator.ours(message.address(54), x)):
+        if self._observing or (x.pattern.has_server and not self._locator.ours(x.pattern.named, x)):
             reason = "meant for another server"
         elif binding is None or binding.client != x.client or binding.lease is None or binding.lease.mac != x.mac:
             reason = "the sender does not hold this address"
@@ -413,5 +410,5 @@ class DhcpEngine:
             reason = "the lease has ended"
         else:
             return binding
-        effects.append(self._tell.ignored(message, x.ingress, x.now, reason))
+        effects.append(self._ignored(x, reason))
         return None

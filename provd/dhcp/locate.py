@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from provd.base.errors import WireError
 from provd.dhcp.effects import Ingress, Link
+from provd.dhcp.exchange import Exchange, Pattern
 from provd.dhcp.options import Agent, Type, sub_options
 from provd.dhcp.packet import Message
 from provd.dhcp.pool import Pool
-from provd.dhcp.replies import Exchange
 from provd.dhcp.subnet import DhcpSettings, prefix_mask
 from provd.dhcp.table import LeaseTable
 
@@ -29,10 +29,10 @@ class Locator:
         self._relayed_from: dict[tuple[int, int, int, str], tuple[Pool | None, int]] = {}
         self._links: dict[Link, tuple[Pool, int] | None] = {}
 
-    def exchange(self, message: Message, ingress: Ingress, now: float) -> Exchange | str:
+    def pattern(self, message: Message, ingress: Ingress) -> Pattern | str:
         """The message with its subnet and our identity, or why it has none."""
         if message.giaddr:
-            return self._relayed(message, ingress, now)
+            return self._relayed(message, ingress)
         link = ingress.link
         own = ingress.destination if self.is_own(ingress.destination, link) else 0
         if not link.addresses:
@@ -46,11 +46,11 @@ class Locator:
             if found is None:
                 return "no subnet on this interface"
             pool, address = found
-            return Exchange(message, ingress, pool, own or address, own or address, now=now)
+            return Pattern(message, ingress, pool, own or address, own or address)
         if pool is None:
             return "no subnet has this ciaddr"
         server = own or next((address for address in link.addresses if address in pool.subnet), link.addresses[0])
-        return Exchange(message, ingress, pool, server, server, now=now)
+        return Pattern(message, ingress, pool, server, server)
 
     def is_own(self, address: int, link: Link) -> bool:
         """Whether the address is one of ours."""
@@ -58,9 +58,9 @@ class Locator:
 
     def ours(self, server: int, x: Exchange) -> bool:
         """Whether option 54 of this exchange names us, under any of our addresses (RFC 2131 section 4.1)."""
-        return server == x.server or self.is_own(server, x.ingress.link)
+        return server == x.pattern.server or self.is_own(server, x.pattern.ingress.link)
 
-    def _relayed(self, message: Message, ingress: Ingress, now: float) -> Exchange | str:
+    def _relayed(self, message: Message, ingress: Ingress) -> Pattern | str:
         key = (message.giaddr, ingress.source, ingress.destination, ingress.link.interface)
         known = self._relayed_from.get(key)
         if known is None:
@@ -78,7 +78,7 @@ class Locator:
             server = override or server
         if pool is None:
             return "no subnet has this giaddr or link selection"
-        return Exchange(message, ingress, pool, server, source, now=now)
+        return Pattern(message, ingress, pool, server, source)
 
     def _relay(self, giaddr: int, ingress: Ingress) -> tuple[Pool | None, int] | str:
         """Subnet of a relay and our address towards it, or why it is not served."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from provd.base.drafts import drafted
 from provd.base.facts import dhcp as facts
 from provd.base.types import Mac, ip_text
 from provd.dhcp.effects import Emit, Ingress, Link, Persist, Send
+from provd.dhcp.exchange import Exchange
+from provd.dhcp.lease import INFINITE
 from provd.dhcp.packet import Message, decode
 from provd.dhcp.pool import Binding
-from provd.dhcp.replies import Exchange
 from provd.guard.tally import Tally
 
 _MINUTE = 60.0
 _NAMES = 4096
+_OFFERED = drafted(facts.DhcpOffer)
+_ACKNOWLEDGED = drafted(facts.DhcpAck)
 
 
 class Narrator:
@@ -85,16 +89,16 @@ class Narrator:
 
     def offered(self, x: Exchange, binding: Binding) -> Emit:
         """An OFFER leaves."""
-        fact = facts.DhcpOffer(
-            at=x.now,
-            mac=x.mac,
-            boot=x.advice.boot,
-            ip=binding.text,
-            subnet=x.pool.name,
-            interface=x.ingress.link.interface,
-            relay=self.text(x.message.giaddr),
-        )
-        return Emit(fact)
+        pattern = x.pattern
+        interface = pattern.ingress.link.interface
+        return Emit(_OFFERED(x.now, x.mac, x.advice.boot, binding.text, x.pool.name, interface, pattern.relay))
+
+    def acknowledged(self, persist: Persist, then: Send, text: str, now: float) -> Emit:
+        """An ACK leaves; ``text`` is its address."""
+        lease = persist.lease
+        seconds = INFINITE if lease.expires == INFINITE else lease.expires - lease.starts
+        boot, state, interface, relay = persist.boot, persist.state, then.interface, persist.relay
+        return Emit(_ACKNOWLEDGED(now, lease.mac, boot, text, lease.subnet, seconds, state, interface, relay))
 
     def rest(self, persist: Persist, binding: Binding, seconds: int, send: Send, now: float) -> Emit:
         """An ACK of what is left of a lease leaves."""
@@ -119,8 +123,8 @@ class Narrator:
             boot=x.advice.boot,
             ip=ip_text(ip),
             reason=reason,
-            interface=x.ingress.link.interface,
-            relay=self.text(x.message.giaddr),
+            interface=x.pattern.ingress.link.interface,
+            relay=x.pattern.relay,
         )
         return Emit(fact)
 

@@ -20,7 +20,7 @@ from provd.dhcp.subnet import ReservedAddress, Subnet, prefix_mask
 
 if TYPE_CHECKING:
     from provd.dhcp.effects import Persist
-    from provd.dhcp.replies import Exchange
+    from provd.dhcp.exchange import Exchange
 
 NEVER: Final = math.inf
 

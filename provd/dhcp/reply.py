@@ -40,6 +40,51 @@ class Tail:
         self.data = _NO_NAMES + MAGIC + encoded(items)
 
 
+class Mould:
+    """A whole reply but for what belongs to one client, for all clients whose messages have one pattern.
+
+    ``personal``: option 61 is htype and the hardware address, and comes back as such.
+    """
+
+    __slots__ = ("_after", "_before", "_head", "_personal", "_siaddr")
+
+    def __init__(self, request: Message, tail: Tail, siaddr: bytes, *, personal: bool) -> None:
+        sent, options = request.data, request.options
+        client = b"" if 61 not in options else b"\x3d\7" + sent[1:2] if personal else _echo(61, options[61])
+        agent = _echo(82, options[82]) if 82 in options else b""
+        self._head = b"\2" + sent[1:3] + b"\0"
+        self._siaddr = siaddr
+        self._before = tail.data + client
+        self._personal = personal
+        padding = SMALLEST - (44 + len(self._before) + 6 * personal + len(agent) + 1)
+        self._after = agent + b"\xff" + bytes(max(0, padding))
+
+    def cast(self, sent: bytes, ciaddr: bytes, yiaddr: bytes) -> bytes:
+        """The reply to the request ``sent``: the octets that :func:`encode_reply` would give."""
+        return b"".join(
+            (
+                self._head,
+                sent[4:8],  # xid
+                b"\0\0",
+                sent[10:12],  # flags
+                ciaddr,
+                yiaddr,
+                self._siaddr,
+                sent[24:44],  # giaddr, chaddr
+                self._before,
+                sent[28:34] if self._personal else b"",
+                self._after,
+            )
+        )
+
+
+def mould_for(request: Message, tail: Tail, siaddr: bytes, *, personal: bool) -> Mould | None:
+    """The mould of replies to messages like this one; None where they would not fit into the client's limit."""
+    options = request.options
+    size = 45 + len(tail.data) + sum(len(_echo(code, options[code])) for code in (61, 82) if code in options)
+    return Mould(request, tail, siaddr, personal=personal) if size <= size_limit(request) else None
+
+
 def size_limit(message: Message) -> int:
     """Octets of UDP payload that the client takes (option 57; less than 576 counts as 576)."""
     value = message.options.get(57, b"")

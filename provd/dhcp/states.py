@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 from provd.dhcp.effects import Ingress
 from provd.dhcp.packet import Message
-from provd.dhcp.pool import Binding
-from provd.dhcp.replies import Exchange
-from provd.dhcp.table import LeaseTable
+
+if TYPE_CHECKING:
+    from provd.dhcp.exchange import Exchange
+    from provd.dhcp.pool import Binding
+    from provd.dhcp.table import LeaseTable
 
 
 class State(enum.StrEnum):
@@ -47,8 +50,8 @@ def judge(x: Exchange, state: State, table: LeaseTable, *, authoritative: bool) 
 
     For SELECTING the caller has made sure that option 54 names us.
     """
-    message, pool = x.message, x.pool
-    address = message.ciaddr or message.address(50)
+    pool = x.pool
+    address = x.ciaddr or x.requested
     if address & pool.mask != pool.network:
         return Verdict.NAK, None, "address is not of this network"
     binding = table.by_ip.get(address)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from provd.base.errors import ConfigError
 from provd.base.types import ip_int, ip_text
-from provd.dhcp.effects import Ingress, Link, Send, To
+from provd.dhcp.effects import Link, Send, To
 from provd.dhcp.subnet import DhcpSettings
 from provd.net.frame import udp_frame
 from provd.net.netlink import Interface, LinkWatch, interfaces
@@ -108,8 +108,8 @@ class Wire:
         self.plain = info is None or not any(info.mac)
         if not self.plain:
             self._open_raw(network)
-        self._ingresses: dict[tuple[str, bytes], Ingress] = {}
-        self._peers: dict[tuple[int, int], tuple[str, int]] = {}
+        self._relays: dict[int, tuple[str, int]] = {}
+        self._plainly = len(self.link.addresses) < 2
 
     def _open_raw(self, network: Network) -> None:
         try:
@@ -122,27 +122,15 @@ class Wire:
         """The interface has other addresses now."""
         self.info = info
         self.link = Link(self.name, tuple(address for address, _ in info.addresses))
-        self._ingresses.clear()
-
-    def ingress(self, source: str, control: list[tuple[int, int, bytes]]) -> Ingress:
-        """Where a datagram came from and to, out of what ``recvmsg`` gave."""
-        destination = control[0][2][8:12] if control else b"\xff\xff\xff\xff"
-        key = (source, destination)
-        known = self._ingresses.get(key)
-        if known is None:
-            address = int.from_bytes(socket.inet_aton(source), "big")
-            known = Ingress(self.link, address, int.from_bytes(destination, "big"))
-            if len(self._ingresses) < _REMEMBERED:  # relays come first and stay; renewing clients are each their own
-                self._ingresses[key] = known
-        return known
+        self._plainly = len(self.link.addresses) < 2
 
     def send(self, send: Send) -> None:
         """Put one reply on the wire. Raises OSError."""
         to = send.to
         if to is To.RELAY:
-            self._udp(send, self._peer(send.address, self._server_port))
+            self._udp(send, self._relays.get(send.address) or self._relay(send.address))
         elif to is To.UNICAST:
-            self._udp(send, self._peer(send.address, self._client_port))
+            self._udp(send, (send.text or ip_text(send.address), self._client_port))
         elif self.plain:
             address = ip_text(send.address) if send.address else _LOOPBACK_BROADCAST
             self._udp(send, (address, self._client_port))
@@ -162,21 +150,18 @@ class Wire:
             self._udp(send, ("255.255.255.255", self._client_port))
 
     def _udp(self, send: Send, peer: tuple[str, int]) -> None:
-        if len(self.link.addresses) < 2:
+        if self._plainly:
             self.udp.sendto(send.payload, peer)
             return
         # With several addresses the kernel would choose one; the client knows us by another, perhaps.
         info = struct.pack("=I4s4s", 0, send.source.to_bytes(4, "big"), bytes(4))
         self.udp.sendmsg([send.payload], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, peer)
 
-    def _peer(self, address: int, port: int) -> tuple[str, int]:
-        key = (address, port)
-        peer = self._peers.get(key)
-        if peer is None:
-            if len(self._peers) >= _REMEMBERED:
-                self._peers.clear()
-            peer = self._peers[key] = (ip_text(address), port)
-        return peer
+    def _relay(self, address: int) -> tuple[str, int]:
+        if len(self._relays) >= _REMEMBERED:
+            self._relays.clear()
+        relay = self._relays[address] = (ip_text(address), self._server_port)
+        return relay
 
     def close(self) -> None:
         """Close every socket."""

@@ -138,8 +138,10 @@ class Endpoint:
     def notify(self, number: int, username: str, event: str, now: float, flow: Flow | None = None) -> list[Effect]:
         """Tell the device with this account. ``flow`` is a remembered one for when it has not registered (again)
         yet."""
-        account = self._find(username)
-        found = self.flow_of(username, now) or flow
+        binding = self._registrar.find(username, now)
+        # With the password that it registered with: it may have another one by now, and not know of it yet.
+        account = binding.account if binding is not None else self._find(username)
+        found = binding.flow if binding is not None else flow
         if account is None or found is None or not found.contact:
             self._wire.put(Report(number, Told.NO_WAY, "not registered"))
         else:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from provd.app.dialing import AccountBook, Dial, DialDesk
-from provd.app.resyncing import Heard, Order
-from provd.app.resyncing import Told as AppTold
+from provd.app.dialing import Flow as DialedFlow
+from provd.app.resyncing import Flow as ToldFlow
+from provd.app.resyncing import Heard, Order, Told
 from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.clock import Clock
 from provd.base.errors import ConfigError
@@ -38,7 +39,9 @@ from provd.sip.effects import (
     Report,
     Send,
     StopMedia,
-    Told,
+)
+from provd.sip.effects import (
+    Told as Reported,
 )
 from provd.sip.endpoint import Endpoint, SipSettings
 from provd.sip.player import Player, Session
@@ -51,12 +54,14 @@ _BATCH: Final = 128
 _RECEIVE_BUFFER: Final = 4 << 20
 _LARGEST: Final = 65535
 _ANY: Final = "0.0.0.0"
+_PORTS: Final = 99
+"""The last one that the user name of a temporary account can name."""
 
 
 class Knock(Protocol):
     """Hears that an account has registered (again), and by which flow; only a UDP flow outlives the process."""
 
-    def __call__(self, account: str, flow: Flow) -> None:
+    def __call__(self, account: str, flow: ToldFlow) -> None:
         """Take note; must not block."""
         ...
 
@@ -109,7 +114,7 @@ class SipServer:
         self._servers: list[asyncio.Server] = []
         self._sessions: dict[int, Session] = {}
         self._dialing: set[asyncio.Task[None]] = set()
-        self._reports: dict[int, asyncio.Future[AppTold]] = {}
+        self._reports: dict[int, asyncio.Future[Told]] = {}
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
@@ -146,16 +151,27 @@ class SipServer:
         """Bind the ports; the only step that may need a privilege. Raises ConfigError and then holds nothing."""
         try:
             for host, port in self._listen:
-                sock = udp_socket(None, host, port, rcvbuf=_RECEIVE_BUFFER, pktinfo=True, exclusive=True)
-                # We have the port for ourselves now; a socket for a multicast group of the same port may stand beside
-                # it.
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                bound: Address = sock.getsockname()[:2]
-                self._udp[bound] = sock
-                self._tcp_sockets.append(tcp_socket(*bound))
+                self._bind(host, port)
         except ConfigError:
             self._close_sockets()
             raise
+
+    def _bind(self, host: str, port: int, attempts: int = 8) -> None:
+        """The same port for UDP and TCP; where the kernel chooses one, it may be taken for the other."""
+        sock = udp_socket(None, host, port, rcvbuf=_RECEIVE_BUFFER, pktinfo=True, exclusive=True)
+        bound: Address = sock.getsockname()[:2]
+        try:
+            tcp = tcp_socket(*bound)
+        except ConfigError:
+            sock.close()
+            if port or not attempts:
+                raise
+            self._bind(host, port, attempts - 1)
+            return
+        # We have the port for ourselves now; a socket for a multicast group may stand beside it.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._udp[bound] = sock
+        self._tcp_sockets.append(tcp)
 
     async def start(self) -> None:
         """Answer on the running event loop."""
@@ -191,7 +207,7 @@ class SipServer:
             task.cancel()
         await asyncio.gather(*self._dialing, return_exceptions=True)
         for number in list(self._reports):
-            self._report(Report(number, Told.SILENT, "provd ends"))
+            self._report(Report(number, Reported.SILENT, "provd ends"))
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
@@ -203,28 +219,35 @@ class SipServer:
 
     # --- the way to a device
 
-    def flow_of(self, account: str) -> Flow | None:
+    def flow_of(self, account: str) -> ToldFlow | None:
         """The way to the device with this account while it is registered; plain values that may be stored."""
-        return self.endpoint.flow_of(account, self._clock.now())
+        flow = self.endpoint.flow_of(account, self._clock.now())
+        return None if flow is None else _stored(flow)
 
-    async def tell(self, device: Device, order: Order, *, flow: Flow | None = None) -> AppTold:
-        """Send a NOTIFY with ``order.event`` to the device's temporary account, and wait for what comes of it.
+    async def tell(self, device: Device, order: Order) -> Told:
+        """Send a NOTIFY with ``order.event`` to a temporary account of the device, and wait for what comes of it.
 
-        ``flow`` is one of before a restart, for a device that has not registered again yet. Never raises.
+        ``order.flow`` is one of before a restart, for a device that has not registered again yet. Never raises.
         """
-        if not self._running:
-            return AppTold(way=self.name, heard=Heard.NO_WAY, detail="not listening")
-        if flow is not None and (flow.transport != "udp" or self._socket(flow) is None):
-            flow = None
-        number = next(self._numbers)
-        future: asyncio.Future[AppTold] = self._loop.create_future()
+        if not self._running or self._stopping:
+            return Told(way=self.name, heard=Heard.NO_WAY, detail="not listening")
+        number, now = next(self._numbers), self._clock.now()
+        future: asyncio.Future[Told] = self._loop.create_future()
         self._reports[number] = future
-        username = ACCOUNT_PREFIX + device.mac
-        self._perform(self.endpoint.notify(number, username, order.event, self._clock.now(), flow))
+        names = _accounts_of(device)
+        username = next((name for name in names if self.endpoint.flow_of(name, now) is not None), names[0])
+        self._perform(self.endpoint.notify(number, username, order.event, now, self._remembered(order.flow)))
         try:
             return await future
         finally:
             self._reports.pop(number, None)
+
+    def _remembered(self, flow: ToldFlow | None) -> Flow | None:
+        """A stored flow as one of ours; None when it cannot lead anywhere any more."""
+        if flow is None or flow.transport != "udp":
+            return None
+        port = next((port for host, port in self._udp if host in {flow.local, _ANY}), 0)
+        return Flow("udp", flow.host, flow.port, flow.local, port, contact=flow.contact) if port else None
 
     # --- what comes in
 
@@ -280,7 +303,7 @@ class SipServer:
     def _note(self, effect: Registered) -> None:
         self._connections.keep(effect.flow.connection, effect.expires)
         if self._registered is not None:
-            self._registered(effect.account.username, effect.flow)
+            self._registered(effect.account.username, _stored(effect.flow))
 
     def _dial(self, effect: Redeem) -> None:
         task = self._loop.create_task(self._redeem(effect))
@@ -349,7 +372,7 @@ class SipServer:
     def _report(self, effect: Report) -> None:
         future = self._reports.get(effect.notice)
         if future is not None and not future.done():
-            future.set_result(AppTold(way=self.name, heard=Heard(effect.told.value), detail=effect.detail))
+            future.set_result(Told(way=self.name, heard=Heard(effect.told.value), detail=effect.detail))
 
     # --- the rest
 
@@ -383,7 +406,22 @@ def dial_of(dialed: Dialed) -> Dial:
         peer=dialed.flow.host,
         contact=dialed.contact,
         user_agent=dialed.user_agent,
+        flow=DialedFlow(
+            transport=dialed.flow.transport, host=dialed.flow.host, port=dialed.flow.port, local=dialed.flow.local
+        ),
     )
+
+
+def _stored(flow: Flow) -> ToldFlow:
+    return ToldFlow(
+        transport=flow.transport, host=flow.host, port=flow.port, local=flow.local, contact=flow.contact
+    )  # fmt: skip
+
+
+def _accounts_of(device: Device) -> list[str]:
+    """The user names that the device may register with: one, or one for each port of a gateway."""
+    first = ACCOUNT_PREFIX + device.mac
+    return [first, *(f"{first}-{port}" for port in range(2, _PORTS + 1))]
 
 
 def _plausible(peer: Address, ours: Address) -> bool:

@@ -141,7 +141,7 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
             text = group.commands["list"].help or ""
             assert all(word in text for word in known), name
             assert bool(known) == ("Filters are" in text), name
-    assert seen == 7
+    assert seen == 8
 
 
 def test_every_command_takes_the_configuration_that_needs_one() -> None:

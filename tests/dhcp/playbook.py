@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from provd.base.facts import Fact
 from provd.base.types import Mac, ip_int, ip_text
 from provd.dhcp.advice import PLAIN, Advice, ClientInfo
-from provd.dhcp.effects import Effect, Emit, Ingress, Link, Persist, Probe, Send
+from provd.dhcp.effects import Effect, Emit, Link, Persist, Probe, Send
 from provd.dhcp.engine import DhcpEngine
 from provd.dhcp.lease import Lease
 from provd.dhcp.options import Type
@@ -169,8 +169,8 @@ class Playbook:
 
     def __call__(self, datagram: bytes, *, to: int = BROADCAST, source: int = 0, link: Link | None = None) -> list[str]:
         """What happens, line by line."""
-        message = decode(datagram)
-        return self.perform(self.engine.handle(message, Ingress(link or self.link, source, to), self.now))
+        destination = to.to_bytes(4, "big")
+        return self.perform(self.engine.receive(datagram, link or self.link, ip_text(source), destination, self.now))
 
     def perform(self, effects: list[Effect]) -> list[str]:
         lines: list[str] = []

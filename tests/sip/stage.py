@@ -1,11 +1,11 @@
-"""Conversations with the SIP endpoint: messages go in, effects come out as lines of text. No clock runs but ``stage.now``.
+"""Conversations with the SIP endpoint: messages go in, effects come out as lines of text; time is ``stage.now``.
 
     stage = Stage()
     phone = stage.phone(1)
     assert stage(phone.register()) == ["<< 401 Unauthorized"]
     assert stage(phone.register()) == ["<< 200 OK", "!! AUTOPROV-REGISTERED", "** registered ap02aaaa000001"]
 
-The phone is a second implementation: text templates and its own digest, nothing of ``provd.sip`` but the parser of tests.
+The phone is a second implementation: text templates and its own digest, nothing of what it talks to.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class Phone:
     """host:port in Contact and Via, where it differs from what the server sees (a NAT)."""
     rport: bool = True
     algorithm: str = "SHA-256"
-    extra: str = "User-Agent: Acme A1/1.2.3 02aaaa000001\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, UPDATE\r\n"
+    extra: str = (
+        "User-Agent: Acme A1/1.2.3 02aaaa000001\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, UPDATE\r\n"
+    )
     nonce: str = ""
     opaque: str = ""
     qop: bool = True
@@ -142,7 +144,9 @@ class Phone:
             fields += "Content-Type: application/sdp\r\n"
         uri = more.pop("uri", f"sip:{number}@{SERVER}")
         to = more.pop("to", f"<{uri}>")
-        return self.request("INVITE", uri, call=call or f"call{next(self.calls)}", fields=fields, body=body, to=to, **more)
+        return self.request(
+            "INVITE", uri, call=call or f"call{next(self.calls)}", fields=fields, body=body, to=to, **more
+        )
 
     def request(
         self,
@@ -202,7 +206,8 @@ class Phone:
         for value in message.headers.get("www-authenticate", ()):
             if f"algorithm={self.algorithm}" in value:
                 nonce, opaque = re.search(r'nonce="([^"]*)"', value), re.search(r'opaque="([^"]*)"', value)
-                assert nonce and opaque
+                assert nonce
+                assert opaque
                 self.nonce, self.opaque, self.nc = nonce[1], opaque[1], 0
 
     def within(self, method: str, invite: bytes, answer: Heard, *, cseq: int = 0, branch: str = "") -> bytes:
@@ -289,7 +294,7 @@ class Stage:
                 lines += self.lines(self.endpoint.opened(effect.call, self.media, self.now))
         return lines
 
-    def _line(self, effect: Effect) -> str:
+    def _line(self, effect: Effect) -> str:  # noqa: C901, PLR0911 - one line for each effect
         match effect:
             case Send():
                 self.octets.append((effect.flow, effect.octets))
@@ -351,7 +356,9 @@ WRONG = Verdict(200, "No such code", prompt="wrong", cause=404)
 class Network:
     """Carries messages between a stage and phones that answer by themselves; loses, doubles, delays and reorders."""
 
-    def __init__(self, stage: Stage, seed: int, *, loss: float = 0.2, duplication: float = 0.2, jitter: float = 0.3) -> None:
+    def __init__(
+        self, stage: Stage, seed: int, *, loss: float = 0.2, duplication: float = 0.2, jitter: float = 0.3
+    ) -> None:
         self.stage = stage
         self.chance = random.Random(seed)
         self.loss, self.duplication, self.jitter = loss, duplication, jitter

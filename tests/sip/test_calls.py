@@ -284,7 +284,9 @@ def test_an_invite_without_a_session_description_gets_ours_and_the_ack_has_their
     phone = stage.registered()
     invite, answer = answered(stage, phone, body=b"")
     assert b"m=audio 40000 RTP/AVP 0 8\r\n" in answer.body
-    ack = phone.ack(invite, answer).replace(b"Content-Length: 0\r\n\r\n", b"Content-Length: %d\r\n\r\n" % len(SDP)) + SDP
+    ack = (
+        phone.ack(invite, answer).replace(b"Content-Length: 0\r\n\r\n", b"Content-Length: %d\r\n\r\n" % len(SDP)) + SDP
+    )
     assert stage(ack) == ["** play accepted to 10.20.16.1:11800"]
 
 
@@ -293,7 +295,10 @@ def test_an_ack_without_a_usable_session_description(body: bytes) -> None:
     stage = Stage()
     phone = stage.registered()
     invite, answer = answered(stage, phone, body=b"")
-    ack = phone.ack(invite, answer).replace(b"Content-Length: 0\r\n\r\n", b"Content-Length: %d\r\n\r\n" % len(body)) + body
+    ack = (
+        phone.ack(invite, answer).replace(b"Content-Length: 0\r\n\r\n", b"Content-Length: %d\r\n\r\n" % len(body))
+        + body
+    )
     assert stage(ack) == ["** stop", "<< BYE"]
 
 
@@ -400,7 +405,9 @@ def test_through_a_proxy() -> None:
     """Record-Route comes back in the 200 and becomes the Route of our BYE; the flow stays the proxy's."""
     stage = Stage()
     phone = stage.registered()
-    invite, answer = answered(stage, phone, fields="Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\nRecord-Route: <sip:p3;lr>\r\n")
+    invite, answer = answered(
+        stage, phone, fields="Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\nRecord-Route: <sip:p3;lr>\r\n"
+    )
     assert answer.headers["record-route"] == ["<sip:p1;lr>, <sip:p2;lr>", "<sip:p3;lr>"]
     stage(phone.ack(invite, answer))
     stage.played()

@@ -130,7 +130,11 @@ def test_two_phones_behind_one_address_in_the_same_second_do_not_disturb_each_ot
 def test_an_unknown_account_looks_like_a_wrong_password() -> None:
     """SP-06: challenges and refusals are equal but for what they echo and what is random."""
     seen = []
-    for changes in ({"password": "wrong"}, {"user": "ap02bbbbbbbbbb"}, {"user": "ap02aaaa000001", "password": "secret-2"}):
+    for changes in (
+        {"password": "wrong"},
+        {"user": "ap02bbbbbbbbbb"},
+        {"user": "ap02aaaa000001", "password": "secret-2"},
+    ):
         stage = Stage()
         phone = stage.phone(1, **changes)
         texts = []
@@ -151,7 +155,9 @@ def test_md5_is_refused_from_an_account_that_can_do_better() -> None:
     phone = stage.registered()
     phone.algorithm = "MD5"
     assert outcome(stage(phone.register())) == CHALLENGED
-    assert [re.search(r"algorithm=([\w-]+)", value)[1] for value in stage.last.headers["www-authenticate"]] == ["SHA-256"]
+    assert [re.search(r"algorithm=([\w-]+)", value)[1] for value in stage.last.headers["www-authenticate"]] == [
+        "SHA-256"
+    ]
     stage.wait(3600)
     phone.nonce = ""
     stage(phone.register())
@@ -165,7 +171,9 @@ def test_an_algorithm_that_was_not_offered() -> None:
     octets = phone.register().replace(b"algorithm=SHA-256", b"algorithm=MD5")
     assert outcome(stage(octets)) == ["<< 403 Forbidden"]
     phone.nc += 1
-    assert outcome(stage(phone.register().replace(b"algorithm=SHA-256", b"algorithm=SHA-512-256"))) == ["<< 403 Forbidden"]
+    assert outcome(stage(phone.register().replace(b"algorithm=SHA-256", b"algorithm=SHA-512-256"))) == [
+        "<< 403 Forbidden"
+    ]
 
 
 def test_md5_alone_for_phones_that_look_at_the_first_challenge_only() -> None:
@@ -247,7 +255,13 @@ def test_the_strongest_challenge_that_we_can_meet_is_answered() -> None:
     )  # fmt: skip
     given = credentials(value)
     assert not stale
-    assert (given["nonce"], given["algorithm"], given["qop"], given["opaque"], given["nc"]) == ("n2", "SHA-256", "auth", "o", "00000001")
+    assert (given["nonce"], given["algorithm"], given["qop"], given["opaque"], given["nc"]) == (
+        "n2",
+        "SHA-256",
+        "auth",
+        "o",
+        "00000001",
+    )
     assert given["response"] == digest_response("SHA-256", given, "pw", "NOTIFY")
 
 
@@ -261,9 +275,18 @@ def test_a_challenge_as_of_rfc_2069() -> None:
 
 @pytest.mark.parametrize(
     "challenge",
-    ["", "Basic x", "Digest", 'Digest realm="x"', 'Digest nonce="n",qop="auth-int"', 'Digest nonce="n",algorithm=MD5-sess',
-     'Digest nonce="n', "Digest ===", 'Digest nonce="a" "b"'],
-)  # fmt: skip
+    [
+        "",
+        "Basic x",
+        "Digest",
+        'Digest realm="x"',
+        'Digest nonce="n",qop="auth-int"',
+        'Digest nonce="n",algorithm=MD5-sess',
+        'Digest nonce="n',
+        "Digest ===",
+        'Digest nonce="a" "b"',
+    ],
+)
 def test_challenges_that_cannot_be_met(challenge: str) -> None:
     assert authorize([challenge], ANNA, "NOTIFY", "sip:a@h", "c") is None
 

@@ -70,15 +70,34 @@ def replaced(old: bytes, new: bytes) -> bytes:
     return octets.replace(old, new, 1)
 
 
+WHITESPACE = rb"""INVITE sip:1234@h SIP/2.0
+TO :
+ <sip:1234@h>
+from   : "J. Q. \\\"" <sip:a@h>
+  ;
+  tag = 98
+MaX-fOrWaRdS: 0068
+Call-ID: wsinv.nd
+l: 0
+cseq: 0009
+  INVITE
+Via  : SIP  /   2.0
+ /UDP
+    10.20.16.1;branch=z9hG4bK30239
+s :
+NewFangled:   x
+ m:"Q" <sip:a@10.20.16.1>
+
+"""
+CHAIN = b"v: SIP/2.0/SCTP a;branch=z9hG4bK1, SIP/2.0/TLS b\r\nMax-Forwards"
+STRANGE = b"!interesting-Method0123*%_.~+`"
 TORTURE = {
-    "whitespace everywhere": (
-        b"INVITE sip:1234@h SIP/2.0\r\nTO :\r\n <sip:1234@h>\r\nfrom   : \"J. Q. \\\\\\\"\" <sip:a@h>\r\n  ;\r\n  tag = 98\r\n"
-        b"MaX-fOrWaRdS: 0068\r\nCall-ID: wsinv.nd\r\nl: 0\r\ncseq: 0009\r\n  INVITE\r\nVia  : SIP  /   2.0\r\n /UDP\r\n"
-        b"    10.20.16.1;branch=z9hG4bK30239\r\ns :\r\nNewFangled:   x\r\n m:\"Q\" <sip:a@10.20.16.1>\r\n\r\n",
-        401,
+    "whitespace everywhere": (WHITESPACE.replace(b"\n", b"\r\n"), 401),
+    "a Via chain with every transport": (replaced(b"Max-Forwards", CHAIN), 401),
+    "an unknown method with every token character": (
+        replaced(b"INVITE sip", STRANGE + b" sip").replace(b" INVITE\r\n", b" " + STRANGE + b"\r\n"),
+        501,
     ),
-    "a Via chain with every transport": (replaced(b"Max-Forwards", b"v: SIP/2.0/SCTP a;branch=z9hG4bK1, SIP/2.0/TLS b\r\nMax-Forwards"), 401),
-    "an unknown method with every token character": (replaced(b"INVITE sip", b"!interesting-Method0123*_%_.~+` sip").replace(b" INVITE\r\n", b" !interesting-Method0123*_%_.~+`\r\n"), 501),
     "escaped NUL in the user": (replaced(b"sip:1234@10.20.0.1 SIP", b"sip:null-%00-null@h SIP"), 401),
     "a huge CSeq": (replaced(b"CSeq: 101", b"CSeq: 36893488147419103232"), 400),
     "a header twice": (replaced(b"Max-Forwards: 70", b"Max-Forwards: 70\r\nCSeq: 5 BYE"), 400),
@@ -103,7 +122,7 @@ TORTURE = {
     "many commas in Contact": (replaced(b"Contact: ", b"Contact: " + b"," * 1900), 401),
     "many parameters in Via": (replaced(b";rport", b";a=b" * 400 + b";rport"), 401),
     "an endless host in Via": (replaced(b"10.20.16.1:5060;", b"a-" * 900 + b"a;"), 401),
-    "numbers in other scripts": (replaced(b"Max-Forwards: 70", "Max-Forwards: ٧٠".encode()), 400),
+    "numbers in other scripts": (replaced(b"Max-Forwards: 70", "Max-Forwards: \u0667".encode()), 400),
 }  # fmt: skip
 
 
@@ -122,9 +141,14 @@ def test_torture(name: str) -> None:
     assert stage.endpoint.stats.messages == 3
 
 
-@given(st.lists(st.sampled_from(["say", "redeem", "open", "play", "wait", "gone", "cancel", "bye", "ack", "notify"]), max_size=25))
+@given(
+    st.lists(
+        st.sampled_from(["say", "redeem", "open", "play", "wait", "gone", "cancel", "bye", "ack", "notify"]),
+        max_size=25,
+    )
+)
 @settings(max_examples=150, deadline=None)
-def test_whatever_the_order_of_events_the_endpoint_comes_to_rest(steps: list[str]) -> None:
+def test_whatever_the_order_of_events_the_endpoint_comes_to_rest(steps: list[str]) -> None:  # noqa: C901
     stage = Stage()
     phone = stage.registered(1, transport="tcp", port=50001, connection=1)
     invite = b""

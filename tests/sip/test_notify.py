@@ -79,9 +79,14 @@ def test_the_words_of_a_no_are_fit_for_people() -> None:
     assert stage(phone.answer(stage.last, 489, "Bad Event")) == ["** report refused 489 Bad Event"]
 
 
-@pytest.mark.parametrize(("code", "asks", "answers"), [(401, "WWW-Authenticate", "authorization"), (407, "Proxy-Authenticate", "proxy-authorization")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "asks", "answers"),
+    [(401, "WWW-Authenticate", "authorization"), (407, "Proxy-Authenticate", "proxy-authorization")],
+)
 @pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
-def test_a_challenge_is_met_with_the_devices_own_credentials(code: int, asks: str, answers: str, algorithm: str) -> None:
+def test_a_challenge_is_met_with_the_devices_own_credentials(
+    code: int, asks: str, answers: str, algorithm: str
+) -> None:
     stage = Stage()
     phone = stage.registered()
     stage.notify(USER)

@@ -21,7 +21,9 @@ def octets_out(stage: Stage) -> int:
     return sum(len(octets) for _, octets in stage.octets)
 
 
-@pytest.mark.parametrize("method", ["OPTIONS", "SUBSCRIBE", "NOTIFY", "MESSAGE", "REFER", "BYE", "FOO", "INFO", "CANCEL", "PUBLISH"])
+@pytest.mark.parametrize(
+    "method", ["OPTIONS", "SUBSCRIBE", "NOTIFY", "MESSAGE", "REFER", "BYE", "FOO", "INFO", "CANCEL", "PUBLISH"]
+)
 @pytest.mark.parametrize("more", ["", "X: " + "y" * 400 + "\r\n"])
 def test_an_unproved_source_never_gets_more_than_it_sent(method: str, more: str) -> None:
     stage = Stage()
@@ -106,7 +108,10 @@ def test_a_flood_of_one_source_is_dropped_and_told_once() -> None:
     for _ in range(1000):
         stage(phone.register(authorize=False))
     assert stage.endpoint.stats.challenged < 300
-    assert [(fact.ID, fact.reason) for fact in stage.facts] == [("SIP-THROTTLED", "octets"), ("SIP-THROTTLED", "requests")]
+    assert [(fact.ID, fact.reason) for fact in stage.facts] == [
+        ("SIP-THROTTLED", "octets"),
+        ("SIP-THROTTLED", "requests"),
+    ]
     other = stage.registered(2)
     assert other.nonce
 

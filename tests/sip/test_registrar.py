@@ -164,9 +164,16 @@ def test_an_older_request_does_not_undo_a_newer_one() -> None:
 
 @pytest.mark.parametrize(
     ("expires", "contact"),
-    [(3600, "*"), (0, f"*, <sip:{USER}@10.20.16.1>"), (60, "<tel:123>"), (60, "<>"), (60, "<http://x>"), (60, "rubbish"),
-     (60, "<sip:" + "a" * 300 + "@h>")],
-)  # fmt: skip
+    [
+        (3600, "*"),
+        (0, f"*, <sip:{USER}@10.20.16.1>"),
+        (60, "<tel:123>"),
+        (60, "<>"),
+        (60, "<http://x>"),
+        (60, "rubbish"),
+        (60, "<sip:" + "a" * 300 + "@h>"),
+    ],
+)
 def test_contacts_that_make_no_sense(expires: int, contact: str) -> None:
     stage = Stage()
     phone = stage.registered()

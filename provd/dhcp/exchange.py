@@ -1,0 +1,122 @@
+"""One client message on its way through the engine, and what it has in common with others."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Final
+
+from provd.base.types import Mac, ip_text
+from provd.dhcp.advice import PLAIN, Advice
+from provd.dhcp.effects import Ingress
+from provd.dhcp.options import text_of
+from provd.dhcp.packet import Message, decode
+from provd.dhcp.states import State, state_of
+
+if TYPE_CHECKING:
+    from provd.dhcp.pool import Pool
+    from provd.dhcp.reply import Mould
+
+_NO_ADDRESS: Final = bytes(4)
+
+
+class Pattern:
+    """What a message says apart from who sends it, and where it belongs: the same for all devices of one kind.
+
+    ``server`` is the identifier that goes into option 54, ``source`` the address of ours that the reply leaves from
+    (not the same with RFC 5107). ``client`` is the key of the binding, or empty where that is ``lead`` and the hardware
+    address. ``asked`` is option 55.
+    """
+
+    __slots__ = (
+        "agent",
+        "asked",
+        "client",
+        "client_at",
+        "familiar",
+        "giaddr",
+        "has_server",
+        "hostname",
+        "ingress",
+        "lead",
+        "moulds",
+        "named",
+        "pool",
+        "relay",
+        "requested_at",
+        "sender",
+        "server",
+        "server_text",
+        "source",
+        "state",
+        "type",
+        "vendor_class",
+    )
+
+    def __init__(self, message: Message, ingress: Ingress, pool: Pool, server: int, source: int) -> None:
+        options = message.options
+        self.type = message.type
+        self.ingress = ingress
+        self.pool = pool
+        self.server = server
+        self.source = source
+        self.server_text = ip_text(source)
+        self.giaddr = message.giaddr
+        self.relay = ip_text(message.giaddr) if message.giaddr else ""
+        self.state: State | None = state_of(message, ingress)
+        self.vendor_class = text_of(options[60]) if 60 in options else ""
+        self.hostname = text_of(options[12]) if 12 in options else ""
+        self.asked = options.get(55)
+        self.agent = options.get(82, b"") if message.giaddr else b""
+        self.has_server = 54 in options
+        self.named = message.address(54)
+        self.lead = message.data[1:2]
+        own = options.get(61, b"")
+        self.client = b"" if own in {b"", self.lead + message.chaddr[:6]} else own
+        # What follows is set when the pattern is learned; see provd.dhcp.familiar.
+        self.familiar = False
+        self.requested_at = 0
+        self.client_at = 0
+        self.sender = ""
+        self.moulds: dict[tuple[int, Hashable], Mould | None] = {}
+
+
+class Exchange:
+    """One client message with what we know about its sender. ``requested`` is option 50, 0 without it."""
+
+    __slots__ = (
+        "_message",
+        "advice",
+        "ciaddr",
+        "client",
+        "data",
+        "mac",
+        "now",
+        "pattern",
+        "pool",
+        "requested",
+    )
+
+    def __init__(self, pattern: Pattern, data: bytes, message: Message | None, now: float) -> None:
+        self.pattern = pattern
+        self.pool = pattern.pool
+        self.data = data
+        self.now = now
+        self._message = message
+        octets = data[28:34]
+        self.mac = Mac(octets.hex())
+        self.client: bytes = pattern.client or pattern.lead + octets
+        ciaddr = data[12:16]
+        self.ciaddr = 0 if ciaddr == _NO_ADDRESS else int.from_bytes(ciaddr, "big")
+        if message is not None:
+            self.requested = message.address(50)
+        else:
+            at = pattern.requested_at
+            self.requested = int.from_bytes(data[at : at + 4], "big") if at else 0
+        self.advice: Advice = PLAIN
+
+    @property
+    def message(self) -> Message:
+        """The whole message; decoded only now, when it was a familiar one."""
+        if self._message is None:
+            self._message = decode(self.data)
+        return self._message
