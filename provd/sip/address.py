@@ -23,7 +23,8 @@ DIAL_END: Final = "#"
 
 @dataclass(frozen=True, slots=True)
 class Uri:
-    """A URI in parts: ``scheme`` and ``host`` in lower case, ``user`` without its escapes, ``port`` 0 where not given."""
+    """A URI in parts: ``scheme`` and ``host`` in lower case, ``user`` without its escapes, ``port`` 0 where not
+    given."""
 
     scheme: str
     user: str

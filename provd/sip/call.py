@@ -1,18 +1,20 @@
 """Calls from temporary accounts: a number is dialed, redeemed exactly once, answered with a prompt, and ended by us.
 
-Answer or refuse? Whoever dials a code stands in front of a phone and wants to know what happened. Where the person can
-act on it, the call is answered and a prompt played, which every phone does alike, and the BYE carries the words in its
-Reason (RFC 3326); a refusal is shown by some phones as text, by others as a tone or an automatic redial. What nobody needs
-to listen to is refused at once: too many wrong codes (audio would be an invitation), a fault of ours (try again), and
-what is no number at all. :class:`~provd.sip.effects.Verdict` says which; it is made where outcomes are known.
+Answer or refuse? Whoever dials a code stands in front of a phone and wants to know what happened: where the number
+could be a code, the call is answered and a prompt played, which every phone does alike, and the BYE carries the words
+in its Reason (RFC 3326). A refusal is shown by some phones as text, by others as a tone or by an automatic redial, so
+it is for what no person has to listen to: what is no number, a phone that nobody knows, a fault of ours that would
+repeat. :class:`~provd.sip.effects.Verdict` says which; it is made where outcomes are known.
 """
 
 from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from provd.base.errors import WireError
@@ -39,6 +41,17 @@ _SDP: Final = "application/sdp"
 
 Refusal = tuple[int, str, tuple[Field, ...]]
 
+_DONE: Final[Refusal] = (200, "OK", ())
+_NOT_ALLOWED: Final[Refusal] = (405, "Method Not Allowed", (("Allow", ALLOW),))
+_IN_CALL: Final[Mapping[str, Refusal]] = MappingProxyType(
+    {
+        # The prompt lasts seconds; hold and other codecs are not worth a second negotiation.
+        "INVITE": (488, "Not Acceptable Here", ()),
+        "OPTIONS": (200, "OK", (("Allow", ALLOW),)),
+    }
+)
+_UNKNOWN_YET: Final = Verdict(200, "")
+
 
 class State(enum.Enum):
     """How far a call is."""
@@ -63,7 +76,7 @@ class _Call:
     began: float
     payload_type: int
     state: State = State.REDEEMING
-    verdict: Verdict = Verdict(200, "")
+    verdict: Verdict = _UNKNOWN_YET
     port: int = 0
     answer: bytes = b""
     interval: float = T1
@@ -77,7 +90,7 @@ class Calls:
 
     def __init__(self, wire: Wire, most: int) -> None:
         self._wire = wire
-        self._most = most
+        self.most = most
         self._calls: dict[int, _Call] = {}
         self._dialogs: dict[tuple[str, str], _Call] = {}
         self._seen: dict[tuple[str, str], _Call] = {}
@@ -88,18 +101,15 @@ class Calls:
 
     # --- from the phone
 
-    def invite(self, request: Request, transaction: ServerTransaction, account: Account, flow: Flow, now: float) -> Refusal | None:
+    def invite(
+        self, request: Request, transaction: ServerTransaction, account: Account, flow: Flow, now: float
+    ) -> Refusal | None:
         """A proved INVITE outside of a dialog. What to refuse it with, or None: then its answer comes later."""
         key = request.call_id, request.from_.tag
-        if key in self._seen:
-            return 482, "Merged Request", ()  # the same call by another way, or again after its end
         digits = dialed(request.uri)
-        if not digits:
-            return _no_number(request.uri)
-        if len([one for one in self._calls.values() if one.account.username == account.username]) >= _PER_ACCOUNT:
-            return 486, "Busy Here", ()
-        if len(self._calls) >= self._most:
-            return 503, "Too many calls", (("Retry-After", "10"),)
+        refusal = self._unacceptable(key, request.uri, digits, account)
+        if refusal is not None:
+            return refusal
         try:
             offer = _offer(request)
         except WireError as error:
@@ -147,20 +157,11 @@ class Calls:
         if request.cseq <= call.dialog.remote_cseq:
             return 500, "CSeq is not higher", ()
         call.dialog.remote_cseq = request.cseq
-        match request.method:
-            case "BYE":
-                if call.state is not State.ENDED:
-                    self._end(call, "hung-up", now)
-                return 200, "OK", ()
-            case _ if call.state is State.ENDED:
-                return None
-            case "INVITE":
-                # The prompt lasts seconds; hold and other codecs are not worth a second negotiation.
-                return 488, "Not Acceptable Here", ()
-            case "OPTIONS":
-                return 200, "OK", (("Allow", ALLOW),)
-            case _:
-                return 405, "Method Not Allowed", (("Allow", ALLOW),)
+        if request.method == "BYE":
+            if call.state is not State.ENDED:
+                self._end(call, "hung-up", now)
+            return _DONE
+        return None if call.state is State.ENDED else _IN_CALL.get(request.method, _NOT_ALLOWED)
 
     # --- from the edge
 
@@ -207,6 +208,9 @@ class Calls:
     def disconnected(self, connection: int, now: float) -> None:
         """A TCP connection is closed; its calls cannot be ended properly any more."""
         for call in [one for one in self._calls.values() if one.flow.connection == connection]:
+            if call.state in {State.REDEEMING, State.OPENING}:
+                # Nobody gets it; but a transaction has to have an end.
+                self._respond(call, 487, "Request Terminated", now)
             self._end(call, "hung-up", now)
 
     def stop(self, now: float) -> None:
@@ -219,6 +223,18 @@ class Calls:
                 self._bye(call, "stopped", now)
 
     # --- inside
+
+    def _unacceptable(self, key: tuple[str, str], uri: str, digits: str, account: Account) -> Refusal | None:
+        """What forbids a call, whatever its session description says."""
+        if key in self._seen:
+            return 482, "Merged Request", ()  # the same call by another way, or again after its end
+        if not digits:
+            return _no_number(uri)
+        if sum(one.account.username == account.username for one in self._calls.values()) >= _PER_ACCOUNT:
+            return 486, "Busy Here", ()
+        if len(self._calls) >= self.most:
+            return 503, "Too many calls", (("Retry-After", "10"),)
+        return None
 
     def _within(self, request: Request) -> _Call | None:
         call = self._dialogs.get((request.call_id, request.to.tag))
@@ -289,10 +305,20 @@ class Calls:
                 timer.cancel()
 
     def _respond(
-        self, call: _Call, code: int, phrase: str, now: float, *, fields: tuple[Field, ...] = (), body: bytes = b"", tag: bool = True
+        self,
+        call: _Call,
+        code: int,
+        phrase: str,
+        now: float,
+        *,
+        fields: tuple[Field, ...] = (),
+        body: bytes = b"",
+        tag: bool = True,
     ) -> bytes:
         own = call.dialog.tag if tag else ""
-        octets = response(call.transaction.request, code, phrase, source=call.flow.source, tag=own, fields=fields, body=body)
+        octets = response(
+            call.transaction.request, code, phrase, source=call.flow.source, tag=own, fields=fields, body=body
+        )
         call.transaction.respond(code, octets, now)
         return octets
 
@@ -322,5 +348,3 @@ def _offer(request: Request) -> Offer | None:
     if kind not in {_SDP, ""}:
         raise WireError(f"a session description was expected, not {kind[:40]}")
     return parse_offer(request.body)
-
-

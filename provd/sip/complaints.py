@@ -66,7 +66,9 @@ class Complaints:
         self._tell(
             (host, reason, account[:32]),
             now,
-            lambda n: SipRefused(at=now, mac=mac, peer=host, reason=reason, account=account[:64], method=method, count=n),
+            lambda n: SipRefused(
+                at=now, mac=mac, peer=host, reason=reason, account=account[:64], method=method, count=n
+            ),
         )
 
     def _tell(self, key: tuple[str, ...], now: float, fact: Callable[[int], Fact]) -> None:

@@ -1,8 +1,8 @@
 """Digest authentication (RFC 7616, RFC 8760, RFC 3261 section 22), both sides of it.
 
-As a server: a challenge costs no memory, because the nonce is a MAC over its time, a salt and the address it is for. That
-a nonce comes back from that address also proves that the address receives what we send to it. What is remembered is which
-``nc`` of a nonce were used; it is bounded, and a nonce that had to be forgotten is stale, never good again.
+As a server: a challenge costs no memory, because the nonce is a MAC over its time, a salt and the address it is for.
+That a nonce comes back from that address also proves that the address receives what we send to it. What is remembered
+is which ``nc`` of a nonce were used; it is bounded, and a nonce that had to be forgotten is stale, never good again.
 
 An unknown account is a wrong password in every respect: the same steps, the same answer.
 """
@@ -56,7 +56,9 @@ class Proof(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """``account`` only with GOOD; ``username`` is what was claimed; ``reachable`` when the nonce was ours for this address."""
+    """``account`` only with GOOD; ``username`` is what was claimed; ``reachable`` says that the nonce was ours for this
+    address.
+    """
 
     proof: Proof
     account: Account | None = None
@@ -74,7 +76,9 @@ class _Used:
     def take(self, count: int) -> bool:
         """Whether this one is used for the first time; datagrams may overtake each other by up to 63."""
         if count > self.highest:
-            self.window = (self.window << (count - self.highest) | 1) & (1 << 64) - 1 if count - self.highest < 64 else 1
+            self.window = (
+                (self.window << (count - self.highest) | 1) & (1 << 64) - 1 if count - self.highest < 64 else 1
+            )
             self.highest = count
             return True
         behind = self.highest - count
@@ -101,41 +105,40 @@ class Authenticator:
         """One WWW-Authenticate per algorithm, strongest first, for a request from that address."""
         nonce = self._nonce(int(now), self.random(4), host)
         offered = self.algorithms[:1] if proof is Proof.WEAK else self.algorithms
+        common = f'Digest realm="{self.realm}",nonce="{nonce}",opaque="{self._opaque(nonce)}",qop="auth"'
         stale = ",stale=true" if proof is Proof.STALE else ""
-        return [
-            (
-                "WWW-Authenticate",
-                f'Digest realm="{self.realm}",nonce="{nonce}",opaque="{self._opaque(nonce)}",qop="auth",algorithm={name}{stale}',
-            )
-            for name in offered
-        ]
+        return [("WWW-Authenticate", f"{common},algorithm={name}{stale}") for name in offered]
 
     def check(self, request: Request, host: str, now: float) -> Checked:
         """What the Authorization of a request from that address is worth. Uses up its ``nc`` when it is good."""
         given = self._given(request)
         if given is None:
             return Checked(Proof.ABSENT)
-        username, nonce = given.get("username", ""), given.get("nonce", "")
-        issued = self._issued(nonce, host)
+        username, issued = given.get("username", ""), self._issued(given.get("nonce", ""), host)
         if issued is None:
             return Checked(Proof.STALE, username=username)
-        if not -1 <= now - issued <= NONCE_LIFE:
-            return Checked(Proof.STALE, username=username, reachable=True)
-        algorithm = given.get("algorithm", "MD5").upper()
+        fresh = -1 <= now - issued <= NONCE_LIFE
         account = self.find(username)
-        password = account.password.reveal() if account is not None else ""
-        wanted = self._wanted(request, given, algorithm, password)
+        proof = self._proof(request, given, account, issued, now) if fresh else Proof.STALE
+        return Checked(proof, account if proof is Proof.GOOD else None, username, reachable=True)
+
+    def _proof(
+        self, request: Request, given: Mapping[str, str], account: Account | None, issued: int, now: float
+    ) -> Proof:
+        """The worth of credentials with a fresh nonce of ours."""
+        algorithm = given.get("algorithm", "MD5").upper()
+        wanted = self._wanted(request, given, algorithm, account.password.reveal() if account is not None else "")
         answer = given.get("response", "").lower().encode("utf-8", "surrogateescape")
         right = hmac.compare_digest(wanted, answer)
         if not right or account is None or not self._fits(request, given, algorithm):
-            return Checked(Proof.WRONG, username=username, reachable=True)
-        if algorithm == "MD5" and self._pinned.get(username, 0) > now and self.algorithms[0] != "MD5":
-            return Checked(Proof.WEAK, username=username, reachable=True)
-        if not self._take(nonce, issued, given):
-            return Checked(Proof.STALE, username=username, reachable=True)
+            return Proof.WRONG
+        if algorithm == "MD5" and self._pinned.get(account.username, 0) > now and self.algorithms[0] != "MD5":
+            return Proof.WEAK
+        if not self._take(given["nonce"], issued, given):
+            return Proof.STALE
         if algorithm != "MD5":
-            self._pin(username, now)
-        return Checked(Proof.GOOD, account, username, reachable=True)
+            self._pin(account.username, now)
+        return Proof.GOOD
 
     def _given(self, request: Request) -> Mapping[str, str] | None:
         for value in request.headers.all("authorization"):
@@ -238,7 +241,7 @@ def authorize(
     challenges: Iterable[str], account: Account, method: str, uri: str, cnonce: str
 ) -> tuple[str, bool] | None:
     """The credentials for the strongest challenge that we can meet, and whether it said ``stale``; None for none."""
-    met = {}
+    met: dict[str, tuple[Mapping[str, str], bool]] = {}
     for value in challenges:
         given = credentials(value)
         if given is None or not given.get("nonce"):

@@ -142,10 +142,18 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """This account has registered, or refreshed its registration."""
+    """This account has registered, or refreshed its registration, until ``expires``."""
 
     account: Account
     flow: Flow
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close that TCP connection."""
+
+    connection: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +163,4 @@ class Emit:
     fact: Fact
 
 
-Effect = Send | Redeem | OpenMedia | Play | StopMedia | Report | Registered | Emit
+Effect = Send | Redeem | OpenMedia | Play | StopMedia | Report | Registered | Close | Emit

@@ -33,8 +33,8 @@ _REQUEST_LINE = re.compile(r"([A-Za-z0-9.!%*_+`'~-]{1,32}) (.+) (SIP/[0-9.]+)", 
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
 _VIA = re.compile(
-    r"SIP ?/ ?2\.0 ?/ ?(?P<transport>[A-Za-z0-9-]{1,12}) (?P<host>\[[0-9A-Fa-f:.]+\]|[^\s;:,]+) ?(?:: ?(?P<port>\d{1,5}))?"
-    r"(?P<parameters>(?: ?;.*)?)",
+    r"SIP ?/ ?2\.0 ?/ ?(?P<transport>[A-Za-z0-9-]{1,12}) "
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s;:,]+) ?(?:: ?(?P<port>\d{1,5}))?(?P<parameters>(?: ?;.*)?)",
     re.IGNORECASE,
 )
 _ONCE: Final = ("from", "to", "call-id", "cseq", "content-length", "max-forwards")
@@ -238,7 +238,8 @@ def _cseq(value: str) -> tuple[int, str, Defect | None]:
 
 
 def _body(headers: Headers, body: bytes, *, stream: bool) -> tuple[bytes, Defect | None]:
-    """The body, and what is wrong with its length: over UDP too much is cut off, too little is refused (section 18.3)."""
+    """The body, and what is wrong with its length: over UDP too much is cut off, too little is refused (section
+    18.3)."""
     value = headers.get("content-length")
     if not value:
         return (b"" if stream else body), None
@@ -267,6 +268,6 @@ def _doubts(headers: Headers, method: str, uri: str, cseq_method: str) -> Defect
     if not name_address(headers.get("from")).uri or not name_address(headers.get("to")).uri:
         return 400, "Bad From or To"
     hops = headers.get("max-forwards")
-    if hops and not (hops.isascii() and hops.isdigit() and len(hops) <= 3):
+    if hops and not (hops.isascii() and hops.isdigit() and len(hops) <= 9):
         return 400, "Bad Max-Forwards"
     return None

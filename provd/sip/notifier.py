@@ -1,8 +1,8 @@
 """NOTIFYs outside of dialogs that make a device fetch its files again (``Event: check-sync`` and its relatives).
 
-No RFC defines them; devices take them as RFC 3265 had it: without a subscription, ``Subscription-State: terminated``. They
-go by the flow of the registration and by nothing else, so that they arrive through any NAT and that credentials, where
-the device asks for them, are never sent to any other address than the registered one.
+No RFC defines them; devices take them as RFC 3265 had it: without a subscription, ``Subscription-State: terminated``.
+They go by the flow of the registration and by nothing else, so that they arrive through any NAT and that credentials,
+where the device asks for them, are never sent to any other address than the registered one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from provd.sip.build import Field
+from provd.sip.complaints import SipStats
 from provd.sip.digest import authorize
 from provd.sip.effects import Account, Flow, Report, Told
 from provd.sip.message import Response, shown
@@ -35,12 +36,14 @@ class _Notice:
 class Notifier:
     """Sends them and reports, once for each, what came of it."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, stats: SipStats) -> None:
         self._wire = wire
+        self._stats = stats
 
     def notify(self, number: int, account: Account, flow: Flow, event: str, now: float) -> None:
         """Send one by this flow, to the Contact that was registered by it."""
         wire = self._wire
+        self._stats.notified += 1
         self._send(_Notice(number, account, flow, event, f"{wire.token()}@{flow.local}", wire.token()), (), now)
 
     def _send(self, notice: _Notice, credentials: tuple[Field, ...], now: float) -> None:
@@ -87,6 +90,9 @@ class Notifier:
         return True
 
     def _report(self, notice: _Notice, told: Told, detail: str) -> None:
+        self._stats.notify_accepted += told is Told.ACCEPTED
+        self._stats.notify_refused += told is Told.REFUSED
+        self._stats.notify_silent += told is Told.SILENT
         self._wire.put(Report(notice.number, told, detail))
 
 

@@ -2,13 +2,14 @@
 
 Over UDP the source of a request may be forged, and whoever lives there gets our answer. The rule:
 
-1. A source is *proved* for a while once it sends back a nonce that we made for that very address (or a tag of a dialog):
-   it receives what we send. TCP proves it by its handshake. A proved source gets whole answers.
-2. Every other source gets an answer without the optional headers, no larger than its request, once, and never repeated by
-   ourselves: requests of unproved sources make no transaction.
-3. The one exception is the challenge, without which nobody could ever be proved and which may be a little larger than a
-   terse REGISTER. Its surplus is taken from an allowance of octets for each address (``BURST``, refilled by ``RATE``). Over
-   any time a forged address gets at most what was sent in its name and that allowance; then nothing.
+1. A source is *proved* for a while once it sends back a nonce that we made for that very address (or a tag of a
+   dialog): it receives what we send. TCP proves it by its handshake. A proved source gets whole answers.
+2. Every other source gets an answer without the optional headers, no larger than its request, once, and never
+   repeated by ourselves: requests of unproved sources make no transaction.
+3. The one exception is the challenge, without which nobody could ever be proved and which is some 90 octets larger
+   than a
+   usual REGISTER. Its surplus is taken from an allowance of octets for each address (``BURST``, refilled by
+   ``RATE``). Over any time a forged address gets at most what was sent in its name and that allowance; then nothing.
 """
 
 from __future__ import annotations

@@ -107,20 +107,20 @@ class Registrar:
         before = self.find(account.username, now)
         if not contacts:
             return self._listed(Change.NONE, before, before, now)
+        addresses = [name_address(contact) for contact in contacts]
+        all_of_them = "*" in contacts
         if before is not None and before.call_id == request.call_id and request.cseq <= before.cseq:
             return Registration(500, "CSeq is not higher")
-        if "*" in contacts:
-            if contacts != ["*"] or request.headers.get("expires") != "0":
-                return Registration(400, "* needs Expires: 0")
-            return self._remove(before, now)
-        wishes = [self._wish(name_address(contact), request) for contact in contacts]
-        if any(_unusable(wish.address.uri) for wish in wishes):
+        if all_of_them and (contacts != ["*"] or request.headers.get("expires") != "0"):
+            return Registration(400, "* needs Expires: 0")
+        if not all_of_them and any(_unusable(address.uri) for address in addresses):
             return Registration(400, "Bad Contact")
+        wishes = [] if all_of_them else [self._wish(address, request) for address in addresses]
         kept = next((wish for wish in wishes if wish.seconds), None)
-        if kept is None:
-            named = before is not None and any(_same(wish.address, before) for wish in wishes)
-            return self._remove(before, now) if named else self._listed(Change.NONE, before, before, now)
-        return self._bind(kept, request, account, flow, before, now)
+        if kept is not None:
+            return self._bind(kept, request, account, flow, before, now)
+        named = all_of_them or (before is not None and any(_same(address, before) for address in addresses))
+        return self._remove(before, now) if named else self._listed(Change.NONE, before, before, now)
 
     def _bind(
         self, wish: _Wish, request: Request, account: Account, flow: Flow, before: Binding | None, now: float

@@ -1,7 +1,8 @@
 """Transactions as pure machines (RFC 3261 section 17, RFC 6026): who repeats what, how often, and when it is over.
 
 Timers by their letters: E, F, K of our own non-INVITE requests; G, H, I, L of INVITEs and J of other requests that were
-sent to us. A, B and D belong to INVITEs of our own, of which there are none; the 2xx of an INVITE is repeated by the call.
+sent to us. A, B and D belong to INVITEs of our own, of which there are none; the 2xx of an INVITE is repeated by the
+call.
 """
 
 from __future__ import annotations
@@ -33,7 +34,19 @@ def server_key(request: Request) -> Key:
 class ServerTransaction:
     """One request that was sent to us and the answer that it gets, however often it is repeated."""
 
-    __slots__ = ("_interval", "_repeat", "_send", "_timers", "confirmed", "final", "flow", "gone", "key", "octets", "request")
+    __slots__ = (
+        "_interval",
+        "_repeat",
+        "_send",
+        "_timers",
+        "confirmed",
+        "final",
+        "flow",
+        "gone",
+        "key",
+        "octets",
+        "request",
+    )
 
     def __init__(self, key: Key, request: Request, flow: Flow, timers: Timers, send: SendOctets) -> None:
         self.key = key
@@ -111,7 +124,21 @@ def _nothing(_transaction: object) -> None:
 class ClientTransaction:
     """One request of ours (not INVITE, not ACK) until its final response, or until nobody is thought to be there."""
 
-    __slots__ = ("_done", "_end", "_interval", "_octets", "_repeat", "_send", "_timers", "branch", "flow", "gone", "method", "over", "sent")
+    __slots__ = (
+        "_done",
+        "_end",
+        "_interval",
+        "_octets",
+        "_repeat",
+        "_send",
+        "_timers",
+        "branch",
+        "flow",
+        "gone",
+        "method",
+        "over",
+        "sent",
+    )
 
     def __init__(self, branch: str, method: str, octets: bytes, flow: Flow, timers: Timers, send: SendOctets) -> None:
         self.branch = branch

@@ -46,8 +46,8 @@ class Wire:
 
     @property
     def requests(self) -> int:
-        """Our requests that are under way."""
-        return len(self._clients)
+        """Our requests that still wait for an answer."""
+        return sum(not one.over for one in self._clients.values())
 
     def ask(self, method: str, uri: str, flow: Flow, fields: Sequence[Field], now: float, done: Done) -> bool:
         """Send a request of ours and call ``done`` with what comes of it; False when there are too many already."""
@@ -83,4 +83,4 @@ class Wire:
 def our_uri(flow: Flow) -> str:
     """Our own URI for who talks to us by this flow."""
     transport = ";transport=tcp" if flow.transport == "tcp" else ""
-    return f"sip:{flow.local}:{flow.local_port}{transport}"
+    return f"sip:provd@{flow.local}:{flow.local_port}{transport}"

@@ -10,8 +10,8 @@ from provd.base.facts.base import Fact, Level
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoprovRegistered(Fact):
-    """A phone has registered its temporary account: a provisioning code can be dialed on it, and it can be told to fetch
-    its files. Told for the first registration and when the phone comes by another way; refreshing is not told.
+    """A phone has registered its temporary account: a provisioning code can be dialed on it, and it can be told to
+    fetch its files. Told for the first registration and when the phone comes by another way; refreshing is not told.
 
     Do: nothing. Where one phone has it every minute, look for an address that changes (a NAT, a flapping link).
     """
@@ -29,8 +29,8 @@ class AutoprovRegistered(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationEnded(Fact):
-    """The registration of a temporary account is over: ``expired``, ``removed`` by the phone, or ``disconnected`` (its TCP
-    connection was closed). Until it registers again, the phone cannot be told to fetch its files over SIP.
+    """The registration of a temporary account is over: ``expired``, ``removed`` by the phone, or ``disconnected``
+    (its TCP connection was closed). Until it registers again, the phone cannot be told to fetch its files over SIP.
 
     Do: nothing where the phone has been provisioned meanwhile or was unplugged. A phone that is on and expires again
     and again does not reach this server any more: look at firewalls and NAT time-outs, and at ``sip.keepalive``.
@@ -47,7 +47,8 @@ class RegistrationEnded(Fact):
 class SipRefused(Fact):
     """A request that needs a temporary account was refused: ``password`` (wrong password, or no such account: they are
     not told apart), ``account`` (the right password, but for another account's registration), ``full`` (too many
-    registrations or calls). Told once per source and reason in a minute; ``count`` includes those since it was told last.
+    registrations or calls). Told once per source and reason in a minute; ``count`` includes those since it was told
+    last.
 
     Do: for a phone of yours let it fetch its file again (`provd device sync`, or restart it): its temporary password
     has changed, for instance by ``--new-token``. An unknown source guesses; temporary passwords cannot be guessed.
@@ -83,8 +84,8 @@ class SipThrottled(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipMalformed(Fact):
-    """What arrived on the SIP port is no SIP that could be answered. Told once per source in a minute; ``count`` includes
-    those since it was told last.
+    """What arrived on the SIP port is no SIP that could be answered. Told once per source in a minute; ``count``
+    includes those since it was told last.
 
     Do: nothing for a few; a steady stream comes from a scanner or from a broken device at that address.
     """
@@ -99,8 +100,8 @@ class SipMalformed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallHeard(Fact):
-    """A number was dialed on a phone with a temporary account. What the number was is not told here, because it may be a
-    code that is still good; CODE-ACCEPTED or CODE-REFUSED says what became of it.
+    """A number was dialed on a phone with a temporary account. What the number was is not told here, because it may
+    be a code that is still good; CODE-ACCEPTED or CODE-REFUSED says what became of it.
 
     Do: nothing.
     """
@@ -114,13 +115,13 @@ class CallHeard(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded(Fact):
-    """A call of a temporary account is over. ``reason`` is ``played`` (the person heard the prompt), ``hung-up`` (by the
-    person), ``cancelled`` (before it was answered), ``refused``, ``no-ack`` (our answer was not acknowledged),
-    ``silent`` (the phone did not even acknowledge the end), ``late`` (it was not known in time what the number means) or
-    ``stopped`` (provd ends). ``said`` is what the phone was told to show.
+    """A call of a temporary account is over. ``reason`` is ``played`` (the person heard the prompt), ``hung-up`` (by
+    the person), ``cancelled`` (before it was answered), ``refused``, ``no-ack`` (our answer was not acknowledged),
+    ``silent`` (the phone did not even acknowledge the end), ``late`` (it was not known in time what the number means)
+    or ``stopped`` (provd ends). ``said`` is what the phone was told to show.
 
-    Do: for ``no-ack`` and ``silent`` look at firewalls and NAT between the phone and provd: answers do not reach it. What
-    was dialed has been carried out all the same.
+    Do: for ``no-ack`` and ``silent`` look at firewalls and NAT between the phone and provd: answers do not reach it.
+    What was dialed has been carried out all the same.
     """
 
     ID: ClassVar[str] = "SIP-CALL-ENDED"
