@@ -30,9 +30,12 @@ from provd.plugin.phone import (
 )
 
 TEMPORARY_PREFIX = "ap"
-"""The account of a phone that nobody has claimed is called by this and its MAC."""
-_THINKS = 2.0
-"""Seconds that a person needs before the next code."""
+"""The account of a phone that nobody has claimed is called by this and its MAC; further ports of a gateway have ``-2``
+and so on behind it."""
+_READS = 2.0
+"""Seconds that a person needs to read the display and type a code."""
+_CURSES = 2.5
+"""Seconds after a wrong code, in real time: no server hears another one at once."""
 
 Kind = Literal[
     "start", "address", "no-address", "file", "missing", "failed", "wait", "report", "complaint", "settled",
@@ -116,7 +119,7 @@ class Heard:
 
 def is_temporary(mac: Mac, account: Account) -> bool:
     """Whether that is the account of a phone that nobody has claimed."""
-    return account.username == TEMPORARY_PREFIX + mac
+    return account.username.partition("-")[0] == TEMPORARY_PREFIX + mac
 
 
 async def live(
@@ -264,7 +267,7 @@ class _Life:
         """What the person does: read the display, dial, listen, try the next code."""
         await line.registered()
         while self._codes:
-            await self._transport.wait(_THINKS)
+            await self._transport.wait(_READS)
             digits = self._codes.popleft()
             dialed = self._phone.dial(digits)
             self._event("dialed", digits if dialed.user else f"{digits}: no call is made ({dialed.why})")
@@ -278,6 +281,8 @@ class _Life:
             self._event("heard", str(heard))
             if heard.good:
                 self._codes.clear()
+            else:
+                await asyncio.sleep(_CURSES)
 
 
 def _reason(result: Result) -> str:
