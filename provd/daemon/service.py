@@ -123,7 +123,13 @@ class Service:
         self._timekeeper.tell(self._emit)
         addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
-            fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
+            fleet=core.fleet,
+            boot=core.boot,
+            clock=self._clock,
+            emit=self._emit,
+            zone=zone,
+            addresses=addresses,
+            codes=core.codes,
         )
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
