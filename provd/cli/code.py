@@ -13,7 +13,7 @@ import click
 from provd.cli.commands import Group, as_json, by_id, deleted, given, listing, run
 from provd.cli.output import Exit, show_json, show_one, show_rows
 
-CODE_COLUMNS = ("id", "tenant", "line", "number", "name", "state", "uses", "expires", "last_used")
+CODE_COLUMNS = ("id", "code", "tenant", "line", "number", "name", "state", "uses", "expires", "last_used")
 MADE_COLUMNS = ("code", "line", "number", "name", "uses", "expires", "id")
 
 
@@ -23,7 +23,7 @@ def code() -> None:
 
 
 code.add_command(
-    listing("code.list", CODE_COLUMNS, filters=("tenant", "line", "state"), example="tenant=acme state=good")
+    listing("code.list", CODE_COLUMNS, filters=("tenant", "line", "state"), flags=("reveal",), example="tenant=acme state=good")
 )
 code.add_command(by_id("revoke", "code.revoke", "id", "Withdraw it: it stays in the list and is good for nothing."))
 code.add_command(by_id("delete", "code.delete", "id", "Remove it with the memory of its uses.", gone=deleted))
@@ -87,7 +87,7 @@ def _made(record: Mapping[str, Any]) -> dict[str, Any]:
 def sheet(ctx: click.Context, tenant: str, form: str, output: Path | None, *, as_json: bool) -> None:
     """Every code of a tenant that is good, to be printed: a card for each line with a QR code, or CSV.
 
-    Example: provd code sheet --tenant acme -o codes.html
+    Example: provd code sheet --tenant acme -o acme.html
     """
     result = run(ctx, "code.sheet", tenant=tenant, format=form)
     text = str(result["text"])

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.usefixtures("office")
 def test_a_code_is_made_listed_and_withdrawn(shell: Shell) -> None:
     made = shell("code", "add", "--line", "n2", "--expires", "7d", "--uses", "3", "--json").json
     assert (made["line"], made["uses"], made["state"]) == ("n2", 3, "good")
-    assert [made["id"], "north", "n2"] == shell("code", "list", "tenant=north").rows[0][:3]
+    assert [made["id"], "***", "north", "n2"] == shell("code", "list", "tenant=north").rows[0][:4]
+    assert made["code"] in shell("code", "list", "reveal=yes").rows[0]
     assert made["code"] not in shell("code", "list", "--json").out
     assert made["code"] not in shell("code", "show", made["id"]).out
     assert made["code"] in shell("code", "show", made["id"], "--reveal").out
