@@ -23,7 +23,13 @@ def code() -> None:
 
 
 code.add_command(
-    listing("code.list", CODE_COLUMNS, filters=("tenant", "line", "state"), flags=("reveal",), example="tenant=acme state=good")
+    listing(
+        "code.list",
+        CODE_COLUMNS,
+        filters=("tenant", "line", "state"),
+        flags=("reveal",),
+        example="tenant=acme state=good",
+    )
 )
 code.add_command(by_id("revoke", "code.revoke", "id", "Withdraw it: it stays in the list and is good for nothing."))
 code.add_command(by_id("delete", "code.delete", "id", "Remove it with the memory of its uses.", gone=deleted))
