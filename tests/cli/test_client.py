@@ -18,6 +18,7 @@ from provd.cli.client import NotRunningError, RefusedError, ask, call, settings_
 from provd.cli.commands import Command, Group, filters_of
 from provd.cli.root import COMMANDS, cli
 from provd.config.settings import Settings
+from tests.app.dialing_kit import Floor
 from tests.app.fakes import PHONE
 from tests.cli.conftest import Office, Shell
 
