@@ -9,6 +9,7 @@ from pathlib import Path
 from provd.app.boot import Boot
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
+from provd.app.resync.notes import Notes
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
 from provd.base.clock import Clock
@@ -87,6 +88,7 @@ class Core:
             prefix=secrets.token_hex(2),
             etag_key=self.store.vault.derive("etags"),
         )
+        self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
 
     def template_folders(self, plugin: str) -> tuple[Path, ...]:
         """Where a plugin's templates are looked for: the operator's overrides first."""

@@ -24,6 +24,7 @@ from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import newcomers_of, site_of
 from provd.daemon.views import DaemonViews
@@ -40,7 +41,17 @@ FLUSH_EVERY = 5.0
 AGE_EVERY = 12
 PRUNE_EVERY = 720
 """How many flushes come between two looks for stale devices, and between two removals of old facts."""
-_RELOADABLE = {"dhcp", "policy", "server.advertise", "server.log_level", "server.log_format", "sip", "activation"}
+_RELOADABLE = {
+    "dhcp",
+    "policy",
+    "server.advertise",
+    "server.log_level",
+    "server.log_format",
+    "sip",
+    "activation",
+    "resync",
+    "pbx",
+}
 
 
 class Service:
@@ -106,9 +117,16 @@ class Service:
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
+        telling = Telling(core)
         addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
-            fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
+            fleet=core.fleet,
+            boot=core.boot,
+            clock=self._clock,
+            emit=self._emit,
+            zone=zone,
+            addresses=addresses,
+            resyncer=telling.resyncer,
         )
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
@@ -117,11 +135,13 @@ class Service:
             views, self._readers.metrics.text, emit=self._emit, clock=self._clock, hosts=self._settings.api.hosts
         )
         self._measure(edges, views)
-        self._signals(core, edges)
+        self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
+        self._signals(core, edges, telling)
         keeping = asyncio.create_task(self._housekeep(core))
         try:
             await core.renderer.start()
             await edges.open()
+            telling.open()
             await control.listen(self._settings.server.control_path)
             for endpoint in self._settings.api.listen:
                 opened = await page.listen(endpoint.host, endpoint.port)
@@ -132,7 +152,7 @@ class Service:
             self._manager.stopping()
         finally:
             keeping.cancel()
-            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
+            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), telling.close())
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
@@ -181,13 +201,13 @@ class Service:
 
     # --- signals and reload
 
-    def _signals(self, core: Core, edges: Edges) -> None:
+    def _signals(self, core: Core, edges: Edges, telling: Telling) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
-        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges)
+        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges, telling)
 
-    def reload(self, core: Core, edges: Edges) -> None:
+    def reload(self, core: Core, edges: Edges, telling: Telling) -> None:
         """Apply the configuration file as it is now, or keep what is in force."""
         self._manager.reloading()
         now = self._clock.now()
@@ -202,6 +222,7 @@ class Service:
             # Other listeners wait for a restart, and until then the URLs name those that are open.
             site = site_of(fresh, listening=core.settings.phones)
             core.boot.reconfigure(site, newcomers_of(site))
+            telling.reload(fresh)
             if any(name.startswith("server.log") for name in changed):
                 self._readers.relevel(fresh.server)
             if core.catalogue.reload():

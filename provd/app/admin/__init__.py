@@ -14,10 +14,12 @@ from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Lines, Profiles, Tenants
 from provd.app.admin.params import Param, check
+from provd.app.admin.syncing import Syncing
 from provd.app.admin.tokens import Tokens
 from provd.app.boot import Boot
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
+from provd.app.resync.caller import Resyncer
 from provd.base.clock import Clock
 from provd.base.errors import UsageError
 from provd.base.facts import FactSink
@@ -41,12 +43,15 @@ class Admin:
         emit: FactSink,
         zone: Zone,
         addresses: Addresses | None = None,
+        resyncer: Resyncer | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         tokens = Tokens(desk)
         groups = (Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk), tokens)
         self.operations: dict[str, Operation] = {
-            operation.name: operation for group in groups for operation in group.operations()
+            operation.name: operation
+            for group in (*groups, Syncing(desk, resyncer))
+            for operation in group.operations()
         }
         self.collections: dict[str, Collection[Any]] = {each.name: each for each in collections.every(desk)}
         self.desk = desk
