@@ -28,24 +28,16 @@ PATIENCE = 5.0
 PROMPT = 30.0
 """Seconds that a prompt may play."""
 
-DEFAULT_EVIDENCE = {
-    "mac": "${PJSIP_HEADER(read,X-Provd-MAC)}",
-    "ip": "${CHANNEL(pjsip,remote_addr)}",
-    "contact": "${PJSIP_HEADER(read,Contact)}",
-    "user_agent": "${PJSIP_HEADER(read,User-Agent)}",
-}
-"""Expressions that the PBX evaluates on the caller's channel, by what they tell."""
-
 KINDS = ("account", "mac", "ip", "contact", "user_agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgiTerms:
-    """Whose word counts, what they are asked, and the PBX's own prompts by outcome (``accepted``; ``refused`` for all
-    others that have none)."""
+    """Whose word counts; the expressions that the PBX evaluates on the caller's channel, by what they tell; and the
+    PBX's own prompts by outcome (``accepted``; ``refused`` for all others that have none)."""
 
     trusted: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
-    evidence: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_EVIDENCE))
+    evidence: dict[str, str] = field(default_factory=dict)
     prompts: dict[str, str] = field(default_factory=dict)
 
     def trusts(self, peer: str) -> bool:

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from provd.base.secrets import Secret
-from provd.config.settings import AmiSection, DhcpSubnet, Settings
+from provd.config.pbx import AmiSection
+from provd.config.settings import DhcpSubnet, Settings
 from provd.config.values import DURATION_MARK, Endpoint, duration_text
 
 _EXAMPLE_SUBNET = {

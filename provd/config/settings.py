@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 from netaddr import IPNetwork
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from provd.app.dialing import Outcome
 from provd.base.secrets import Secret
+from provd.config.pbx import PbxSection, ResyncSection
+from provd.config.section import Section
 from provd.config.values import (
     INFINITE_SECONDS,
     Duration,
@@ -28,12 +29,6 @@ from provd.config.values import (
     range_bounds,
 )
 from provd.dhcp.subnet import NOT_AMONG_OPTIONS
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True)
 
 
 class ServerSection(Section):
@@ -246,88 +241,64 @@ class PolicySection(Section):
         return self
 
 
-class ResyncSection(Section):
-    """How devices are told that their files have changed."""
+class CodesSection(Section):
+    """Provisioning codes: what is dialed on a phone so that it becomes somebody's."""
 
-    ways: tuple[Literal["sip", "ami", "http"], ...] = Field(
-        default=("sip", "ami", "http"),
-        description="in this order: its registration here, its PBX, its own web server; [] = it comes by itself",
+    length: int = Field(default=8, ge=6, le=16, description="keys of a new code")
+    alphabet: str = Field(default="0123456789", description="the keys it is drawn from; * and # are possible")
+    expires: Duration = Field(default=86400, ge=60, description='how long a new code is good; or "infinite"')
+    uses: int = Field(default=1, ge=1, le=10_000, description="how many phones may use a new code")
+    tries: int = Field(default=5, ge=1, le=100, description="wrong codes of one phone until it is locked")
+    delay: Duration = Field(
+        default=2, le=600, description="what the first wrong code costs; each further one doubles it"
     )
-    per_second: int = Field(default=20, ge=1, le=1000, description="how many devices are told in a second, at most")
+    lock: Duration = Field(
+        default=3600,
+        ge=60,
+        le=86400,
+        description="how long a lock lasts, and the time between two tries of who had one",
+    )
+    source_tries: int = Field(
+        default=10, ge=1, le=10_000, description="tries of one address while nobody knows which phone it is"
+    )
+    crowd: int = Field(
+        default=10, ge=2, le=10_000, description="locked phones behind one address until it is closed to new ones"
+    )
+    site_tries: int = Field(
+        default=240, ge=1, le=1_000_000, description="wrong codes in a day until the site is closed to new phones"
+    )
+    reset_number: str = Field(
+        default="*44832225", description='this number and the PIN make a phone unclaimed again ("*giveback"); "" = off'
+    )
+    reset_pin: SecretText = Field(
+        default_factory=lambda: Secret(""),
+        description="the PIN, 4 to 12 digits; nobody can reset a phone by dialing without one",
+    )
 
-    @field_validator("ways")
+    @field_validator("alphabet")
     @classmethod
-    def _once(cls, ways: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(ways)) != len(ways):
-            raise ValueError("name each way once")
-        return ways
+    def _keys(cls, alphabet: str) -> str:
+        odd = sorted(set(alphabet) - set("0123456789*#"))
+        if odd:
+            raise ValueError(f"a phone has no key {odd[0]!r}; there are 0-9, * and #")
+        if len(set(alphabet)) != len(alphabet) or len(alphabet) < 8:
+            raise ValueError("name at least 8 different keys, each once")
+        return alphabet
 
-
-class AmiSection(Section):
-    """The manager interface of an Asterisk where lines are registered: it sends NOTIFYs to their phones."""
-
-    host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")
-    port: int = Field(default=5038, ge=1, le=65535, description="5039 is usual with TLS")
-    tls: bool = Field(default=False, description="without it the secret is proved, not shown (MD5 challenge)")
-    tls_ca: str = Field(default="", description="PEM file with the authority of its certificate; empty: the system's")
-    username: str = Field(min_length=1, max_length=80, description="section of manager.conf; needs write = system")
-    secret: SecretText = Field(default_factory=lambda: Secret(""), description="or secret_file")
-    secret_file: str = Field(default="", description="file with the secret and nothing else")
-    technology: Literal["auto", "pjsip", "sip"] = Field(
-        default="auto", description="auto | pjsip | sip   (auto: chan_pjsip, then chan_sip)"
-    )
-    endpoint: str = Field(
-        default="{username}", max_length=120, description="its name for a line: {username} is that of the SIP account"
-    )
-    tenants: tuple[str, ...] = Field(
-        default=(), description="whose lines are registered there; none named: everybody's"
-    )
-
-    @field_validator("endpoint")
+    @field_validator("reset_number")
     @classmethod
-    def _name(cls, endpoint: str) -> str:
-        if "{username}" not in endpoint or not endpoint.isprintable():
-            raise ValueError("must hold {username}")
-        return endpoint
+    def _number(cls, number: str) -> str:
+        if number and (set(number) - set("0123456789*#") or not 3 <= len(number) <= 16):
+            raise ValueError("a number has 3 to 16 of the keys 0-9, * and #")
+        return number
 
-    @model_validator(mode="after")
-    def _one_secret(self) -> Self:
-        if bool(self.secret) == bool(self.secret_file):
-            raise ValueError("give either secret or secret_file")
-        return self
-
-
-class PbxSection(Section):
-    """PBXs: what they say of callers (FastAGI), and what they are asked to do (AMI)."""
-
-    agi_trusted: tuple[Network, ...] = Field(
-        default=("127.0.0.0/8", "::1/128"), description="whose calls over FastAGI are believed"
-    )
-    agi_evidence: dict[Literal["account", "mac", "ip", "contact", "user_agent"], str] = Field(
-        default={
-            "mac": "${PJSIP_HEADER(read,X-Provd-MAC)}",
-            "ip": "${CHANNEL(pjsip,remote_addr)}",
-            "contact": "${PJSIP_HEADER(read,Contact)}",
-            "user_agent": "${PJSIP_HEADER(read,User-Agent)}",
-        },
-        description="what the PBX is asked about the caller; also account. The endpoint's name is known anyway",
-    )
-    agi_prompts: dict[str, str] = Field(
-        default={},
-        description='prompts of the PBX by outcome: { accepted = "auth-thankyou", refused = "auth-incorrect" }',
-    )
-    ami: tuple[AmiSection, ...] = ()
-
-    @field_validator("agi_prompts")
+    @field_validator("reset_pin")
     @classmethod
-    def _outcomes(cls, prompts: dict[str, str]) -> dict[str, str]:
-        known = {outcome.value for outcome in Outcome} | {"refused"}
-        for outcome, prompt in prompts.items():
-            if outcome not in known:
-                raise ValueError(f"there is no outcome {outcome!r}; there are {', '.join(sorted(known))}")
-            if not prompt.isprintable():
-                raise ValueError(f"the prompt for {outcome} is not printable")
-        return prompts
+    def _pin(cls, pin: Secret) -> Secret:
+        digits = pin.reveal()
+        if digits and not (digits.isascii() and digits.isdigit() and 4 <= len(digits) <= 12):
+            raise ValueError("a PIN has 4 to 12 digits")
+        return pin
 
 
 class PluginsSection(Section):
@@ -355,6 +326,7 @@ class Settings(Section):
     sip: SipSection = SipSection()
     api: ApiSection = ApiSection()
     policy: PolicySection = PolicySection()
+    codes: CodesSection = CodesSection()
     resync: ResyncSection = ResyncSection()
     pbx: PbxSection = PbxSection()
     plugins: PluginsSection = PluginsSection()

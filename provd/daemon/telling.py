@@ -15,7 +15,8 @@ from provd.app.resyncing import Way
 from provd.base.errors import ConfigError
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.secrets import Secret
-from provd.config.settings import AmiSection, Settings
+from provd.config.pbx import AmiSection
+from provd.config.settings import Settings
 from provd.daemon.core import Core
 from provd.outbound.action import ActionWay
 from provd.outbound.ami import AmiClient, AmiServer
@@ -50,6 +51,7 @@ class Telling:
             agenda=Agenda(pace=float(core.settings.resync.per_second), jitter=SystemRandom().random),
         )
         core.boot.station.fetched = self.resyncer.fetched
+        core.codes.desk.resync = self.resyncer
 
     def add(self, way: Way) -> None:
         """One more way, under its own name."""

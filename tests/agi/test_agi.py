@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provd.agi import wire
-from provd.agi.server import DEFAULT_EVIDENCE, AgiServer, AgiTerms, host_of
+from provd.agi.server import AgiServer, AgiTerms, host_of
 from provd.app.dialing import Answer, Dial, Outcome
 from provd.base.errors import UsageError, WireError
 from provd.base.types import Mac
+from provd.config.pbx import PbxSection
 from tests.kit.agi import AgiCall
 from tests.kit.clock import FakeClock
 
@@ -20,6 +21,7 @@ PHONE = Mac("02aaaa000001")
 LOCAL = (ipaddress.ip_network("127.0.0.0/8"),)
 WELCOME = Answer(outcome=Outcome.ACCEPTED, text='Welcome "Ann" \\o/', mac=PHONE, tenant="north", line="101")
 WRONG = Answer(outcome=Outcome.UNKNOWN, text="No such code", wait=2.4)
+DEFAULT_EVIDENCE = {str(kind): value for kind, value in PbxSection().agi_evidence.items()}
 REMOTE = DEFAULT_EVIDENCE["ip"]
 CONTACT = DEFAULT_EVIDENCE["contact"]
 
@@ -44,7 +46,7 @@ async def serving(desk, *, trusted=LOCAL, patience=5.0, calls=200, **terms):
     facts = []
     server = AgiServer(
         desk,
-        terms=AgiTerms(trusted=trusted, **terms),
+        terms=AgiTerms(trusted=trusted, **{"evidence": DEFAULT_EVIDENCE, **terms}),
         clock=FakeClock(),
         emit=facts.append,
         patience=patience,

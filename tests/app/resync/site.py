@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import replace
 
 from provd.app import ownership
+from provd.app.dialing import Flow
 from provd.app.resync.agenda import Agenda
 from provd.app.resync.caller import Resyncer
 from provd.app.resync.notes import Notes
-from provd.app.resyncing import Flow, Told
+from provd.app.resyncing import Told
 from provd.domain.records import Tenant
 from provd.plugin import ActionUri, ResyncAdvice
 from tests.app.fakes import ACME, BOLTS, PHONE, MemoryJournal, World, claimed, line, tenant
