@@ -15,11 +15,13 @@ from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Lines, Profiles, Tenants
 from provd.app.admin.params import Param, check
+from provd.app.admin.syncing import Syncing
 from provd.app.admin.tokens import Tokens
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
+from provd.app.resync.caller import Resyncer
 from provd.base.clock import Clock
 from provd.base.errors import UsageError
 from provd.base.facts import FactSink
@@ -44,12 +46,13 @@ class Admin:
         zone: Zone,
         addresses: Addresses | None = None,
         codes: Office | None = None,
+        resyncer: Resyncer | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         tokens = Tokens(desk)
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk)]
-        groups.append(tokens)
+        groups += [tokens, Syncing(desk, resyncer)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
