@@ -47,7 +47,11 @@ _RELOADABLE = {
     "server.advertise",
     "server.log_level",
     "server.log_format",
-    "sip",
+    "sip.digest",
+    "sip.expires_min",
+    "sip.expires_max",
+    "sip.expires_nat",
+    "sip.keepalive",
     "activation",
 }
 
@@ -193,6 +197,9 @@ class Service:
         for name, text, values in edges.counters():
             metrics.counter(name, text, "what", values)
         metrics.gauge("provd_devices", "Devices by state", "state", views.states)
+        metrics.gauge(
+            "provd_sip_present", "SIP registrations, calls and connections at this moment", "what", edges.sip_present
+        )
         metrics.gauge("provd_leases", "Active and other leases by subnet", "subnet", edges.lease_usage)
 
     # --- signals and reload
@@ -216,9 +223,10 @@ class Service:
             self._emit(ReloadFailed(at=now, reason=str(error)))
         else:
             # Other listeners wait for a restart, and until then the URLs name those that are open.
-            site = site_of(fresh, listening=core.settings.phones)
+            site = site_of(fresh, listening=core.settings)
             core.boot.reconfigure(site, newcomers_of(site))
             core.codes.reconfigure(terms_of(fresh.codes))
+            edges.reload_sip(fresh)
             if any(name.startswith("server.log") for name in changed):
                 self._readers.relevel(fresh.server)
             if core.catalogue.reload():
