@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from provd.config.settings import Settings, SipSection
 from provd.daemon.core import Core
+from provd.daemon.telling import Telling
 from provd.daemon.translate import sip_of
 from provd.sip.connections import TcpLimits
 from provd.sip.player import Player
@@ -16,6 +17,7 @@ class Calling:
     """What rings and what is told over SIP. ``way`` is the way to devices; ``connections`` as many as there may be."""
 
     def __init__(self, core: Core, settings: Settings, connections: int) -> None:
+        self._core = core
         section = settings.sip
         self.player = Player(section.rtp_range, core.emit, core.clock)
         self.way = SipServer(
@@ -29,6 +31,12 @@ class Calling:
             player=self.player,
             tcp=TcpLimits(total=connections),
         )
+
+    def join(self, telling: Telling) -> None:
+        """Be one of the ways to devices, say when there is one, and by which flow a device was last heard."""
+        telling.add(self.way)
+        self.way.registered = telling.resyncer.registered
+        self._core.notes.flow_of = self.way.flow_of
 
     async def open(self) -> list[str]:
         """Open the ports. What is open now, as ``address:port``."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from provd.app.dialing import Dial
-from provd.app.dialing import Flow as DialedFlow
-from provd.app.resyncing import Flow as ToldFlow
+from provd.app.dialing import Flow as StoredFlow
 from provd.app.tokens import ACCOUNT_PREFIX
 from provd.domain.records import Device
 from provd.sip.effects import Dialed, Flow
@@ -26,13 +25,13 @@ def dial_of(dialed: Dialed) -> Dial:
         peer=flow.host,
         contact=dialed.contact,
         user_agent=dialed.user_agent,
-        flow=DialedFlow(transport=flow.transport, host=flow.host, port=flow.port, local=flow.local),
+        flow=stored(flow),
     )
 
 
-def stored(flow: Flow) -> ToldFlow:
+def stored(flow: Flow) -> StoredFlow:
     """A flow as it may be kept."""
-    return ToldFlow(
+    return StoredFlow(
         transport=flow.transport, host=flow.host, port=flow.port, local=flow.local, contact=flow.contact
     )  # fmt: skip
 

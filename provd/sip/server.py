@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from provd.app.dialing import AccountBook, DialDesk
-from provd.app.resyncing import Flow as ToldFlow
+from provd.app.dialing import Flow as StoredFlow
 from provd.app.resyncing import Heard, Order, Told
 from provd.base.clock import Clock
 from provd.base.errors import ConfigError
@@ -222,7 +222,7 @@ class SipServer:
 
     # --- the way to a device
 
-    def flow_of(self, account: str) -> ToldFlow | None:
+    def flow_of(self, account: str) -> StoredFlow | None:
         """The way to the device with this account while it is registered; plain values that may be stored."""
         flow = self.endpoint.flow_of(account, self._clock.now())
         return None if flow is None else stored(flow)
@@ -245,7 +245,7 @@ class SipServer:
         finally:
             self._reports.pop(number, None)
 
-    def _remembered(self, flow: ToldFlow | None) -> Flow | None:
+    def _remembered(self, flow: StoredFlow | None) -> Flow | None:
         """A stored flow as one of ours; None when it cannot lead anywhere any more."""
         if flow is None or flow.transport != "udp":
             return None
