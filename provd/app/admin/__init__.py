@@ -10,9 +10,10 @@ from provd.app.admin import collections
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Addresses, Desk, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.lines import Lines
 from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
-from provd.app.admin.objects import Lines, Profiles, Tenants
+from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
 from provd.app.admin.tokens import Tokens
 from provd.app.boot import Boot
@@ -43,8 +44,8 @@ class Admin:
         addresses: Addresses | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
-        tokens = Tokens(desk)
-        groups = (Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk), tokens)
+        self.tokens = Tokens(desk)
+        groups = (Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk), self.tokens)
         self.operations: dict[str, Operation] = {
             operation.name: operation for group in groups for operation in group.operations()
         }

@@ -37,3 +37,19 @@ class SlowPeersCut(Fact):
     count: int
     peer: str
     phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiRefused(Fact):
+    """Somebody showed a bearer token to the REST interface that is not valid. Told at most once a minute for an
+    address, with the number since the last time.
+
+    Do: look for a program there that still uses a revoked or expired token (``provd token list``); if there is none,
+    somebody guesses, which is hopeless but worth a firewall rule.
+    """
+
+    ID: ClassVar[str] = "API-REFUSED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    peer: str
+    count: int
