@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "token": ("provd.cli.token:token", "bearer tokens of the REST interface"),
     "lease": ("provd.cli.network:lease", "DHCP leases"),
     "reservation": ("provd.cli.network:reservation", "addresses kept for a client"),
+    "db": ("provd.cli.db:db", "the database: upgrade, backup, restore, verify"),
     "plugin": ("provd.cli.plugin:plugin", "vendor plugins: list, check, new"),
     "identify": ("provd.cli.evidence:identify", "what provd makes of some evidence, and why"),
     "tail": ("provd.cli.evidence:tail", "what happens, as it happens"),
