@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import resource
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from provd.config.settings import Settings
+from provd.config.settings import DhcpSubnet, Settings
 from provd.daemon.core import Core
 from provd.daemon.translate import dhcp_of, reserved_of
 from provd.dhcp.engine import DhcpEngine
@@ -60,6 +60,11 @@ class Edges:
         section = self._settings.dhcp
         dhcp = [("dhcp", f"{name} ({section.mode})") for name in section.interfaces] if section.mode != "off" else []
         return dhcp + self._opened
+
+    @property
+    def subnets(self) -> Sequence[DhcpSubnet]:
+        """The networks of the DHCP server, as they are configured."""
+        return self._settings.dhcp.subnet
 
     async def open(self) -> None:
         """Open everything that the settings name."""

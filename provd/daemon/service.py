@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import itertools
@@ -15,6 +16,7 @@ from typing import Any
 
 from provd import __version__
 from provd.app.admin import Admin, Caller
+from provd.app.bearer import Authority
 from provd.app.zones import zone
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
@@ -24,9 +26,11 @@ from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.rest import RestDaemon
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
+from provd.http.api.interface import Api
 from provd.http.control import ControlServer, Operation
 from provd.http.page import PageServer
 from provd.observe.sdnotify import ServiceManager
@@ -129,7 +133,12 @@ class Service:
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )
         page = PageServer(
-            views, self._readers.metrics.text, emit=self._emit, clock=self._clock, hosts=self._settings.api.hosts
+            views,
+            self._readers.metrics.text,
+            emit=self._emit,
+            clock=self._clock,
+            hosts=self._settings.api.hosts,
+            api=self._api(core, edges, admin, views),
         )
         self._measure(edges, views)
         self._signals(core, edges)
@@ -151,6 +160,17 @@ class Service:
             await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
+
+    def _api(self, core: Core, edges: Edges, admin: Admin, views: DaemonViews) -> Api:
+        daemon = RestDaemon(
+            core,
+            edges,
+            self._readers.timeline,
+            self._readers.tail,
+            status=lambda: status_of(views),
+            reload=lambda: self.apply(core, edges),
+        )
+        return Api(admin, Authority(core.fleet, self._clock).caller, daemon, emit=self._emit, clock=self._clock)
 
     def _ready(self, core: Core, edges: Edges, views: DaemonViews) -> None:
         now = self._clock.now()
@@ -204,31 +224,41 @@ class Service:
         loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges)
 
     def reload(self, core: Core, edges: Edges) -> None:
-        """Apply the configuration file as it is now, or keep what is in force."""
+        """Apply the configuration file as it is now, or keep what is in force: a fact says which."""
+        with contextlib.suppress(ConfigError):
+            self.apply(core, edges)
+
+    def apply(self, core: Core, edges: Edges) -> Reloaded:
+        """The same, for somebody who wants to know. Raises ConfigError when everything stays as it was."""
         self._manager.reloading()
-        now = self._clock.now()
         try:
-            fresh = load(self._path)
-            changed = changes(self._settings, fresh)
-            if any(name.startswith("dhcp") for name in changed):
-                edges.reload(fresh)
+            done = self._applied(core, edges)
         except ConfigError as error:
-            self._emit(ReloadFailed(at=now, reason=str(error)))
-        else:
-            # Other listeners wait for a restart, and until then the URLs name those that are open.
-            site = site_of(fresh, listening=core.settings.phones)
-            core.boot.reconfigure(site, newcomers_of(site))
-            core.codes.reconfigure(terms_of(fresh.codes))
-            if any(name.startswith("server.log") for name in changed):
-                self._readers.relevel(fresh.server)
-            if core.catalogue.reload():
-                core.renderer.reload()
-                core.boot.station.refresh()
-                changed = [*changed, "plugins"]
-            waits = [name for name in changed if not _applies(name)]
-            self._settings = fresh
-            self._emit(Reloaded(at=now, changed=",".join(changed), restart_needed=",".join(waits)))
-        self._manager.ready()
+            self._emit(ReloadFailed(at=self._clock.now(), reason=str(error)))
+            raise
+        finally:
+            self._manager.ready()
+        self._emit(done)
+        return done
+
+    def _applied(self, core: Core, edges: Edges) -> Reloaded:
+        fresh = load(self._path)
+        changed = changes(self._settings, fresh)
+        if any(name.startswith("dhcp") for name in changed):
+            edges.reload(fresh)
+        # Other listeners wait for a restart, and until then the URLs name those that are open.
+        site = site_of(fresh, listening=core.settings.phones)
+        core.boot.reconfigure(site, newcomers_of(site))
+        core.codes.reconfigure(terms_of(fresh.codes))
+        if any(name.startswith("server.log") for name in changed):
+            self._readers.relevel(fresh.server)
+        if core.catalogue.reload():
+            core.renderer.reload()
+            core.boot.station.refresh()
+            changed = [*changed, "plugins"]
+        waits = [name for name in changed if not _applies(name)]
+        self._settings = fresh
+        return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 
     async def _housekeep(self, core: Core) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""

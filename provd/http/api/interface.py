@@ -197,7 +197,7 @@ def _members(route: Route, octets: bytes) -> Mapping[str, object]:
 
 def _of_body(error: UsageError, route: Route) -> Exception:
     """A plain usage error of a request with a body is one of its content."""
-    if type(error) not in (UsageError, FaultsError) or route.body is None:
+    if type(error) not in (UsageError, FaultsError) or not (route.body is not None or route.takes != reading.JSON):
         return error
     faults = error.faults if isinstance(error, FaultsError) else _fault_in(str(error))
     return invalid(str(error), faults)

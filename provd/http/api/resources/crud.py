@@ -212,7 +212,8 @@ def putting(resource: Resource, admin: Admin) -> Route:
         summary=f"Create a {resource.one}, or replace it",
         detail="What is left out goes back to its default; what can only be read may be sent back and means nothing.",
         access=Access(add.scope),
-        site=add.site,
+        # What only the site may create, a tenant may still replace where it is its own.
+        site=change.site if change else add.site,
         body=body,
         ignored=ignored,
         match="must",
