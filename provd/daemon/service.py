@@ -25,8 +25,10 @@ from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
+from provd.daemon.handover import Handover
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.rest import RestDaemon
+from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
@@ -53,6 +55,8 @@ _RELOADABLE = {
     "server.log_format",
     "sip",
     "activation",
+    "resync",
+    "pbx",
 }
 
 
@@ -125,9 +129,17 @@ class Service:
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
+        telling, handover = Telling(core), Handover(core)
         addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
-            fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
+            fleet=core.fleet,
+            boot=core.boot,
+            clock=self._clock,
+            emit=self._emit,
+            zone=zone,
+            addresses=addresses,
+            codes=core.codes,
+            resyncer=telling.resyncer,
         )
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
@@ -138,14 +150,18 @@ class Service:
             emit=self._emit,
             clock=self._clock,
             hosts=self._settings.api.hosts,
-            api=self._api(core, edges, admin, views),
+            api=self._api(core, admin, views, (edges, telling, handover)),
         )
         self._measure(edges, views)
-        self._signals(core, edges)
+        self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
+        self._signals(core, edges, telling, handover)
         keeping = asyncio.create_task(self._housekeep(core))
         try:
             await core.renderer.start()
             await edges.open()
+            telling.open()
+            for name, address in await handover.open():
+                edges.note(name, address)
             await control.listen(self._settings.server.control_path)
             for endpoint in self._settings.api.listen:
                 opened = await page.listen(endpoint.host, endpoint.port)
@@ -157,18 +173,19 @@ class Service:
             self._manager.stopping()
         finally:
             keeping.cancel()
-            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
+            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
+            await telling.close()
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
-    def _api(self, core: Core, edges: Edges, admin: Admin, views: DaemonViews) -> Api:
+    def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
         daemon = RestDaemon(
             core,
-            edges,
+            parts[0],
             self._readers.timeline,
             self._readers.tail,
             status=lambda: status_of(views),
-            reload=lambda: self.apply(core, edges),
+            reload=lambda: self.apply(core, *parts),
         )
         return Api(admin, Authority(core.fleet, self._clock).caller, daemon, emit=self._emit, clock=self._clock)
 
@@ -217,22 +234,22 @@ class Service:
 
     # --- signals and reload
 
-    def _signals(self, core: Core, edges: Edges) -> None:
+    def _signals(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
-        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges)
+        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges, telling, handover)
 
-    def reload(self, core: Core, edges: Edges) -> None:
+    def reload(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> None:
         """Apply the configuration file as it is now, or keep what is in force: a fact says which."""
         with contextlib.suppress(ConfigError):
-            self.apply(core, edges)
+            self.apply(core, edges, telling, handover)
 
-    def apply(self, core: Core, edges: Edges) -> Reloaded:
+    def apply(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> Reloaded:
         """The same, for somebody who wants to know. Raises ConfigError when everything stays as it was."""
         self._manager.reloading()
         try:
-            done = self._applied(core, edges)
+            done = self._applied(core, edges, telling, handover)
         except ConfigError as error:
             self._emit(ReloadFailed(at=self._clock.now(), reason=str(error)))
             raise
@@ -241,7 +258,7 @@ class Service:
         self._emit(done)
         return done
 
-    def _applied(self, core: Core, edges: Edges) -> Reloaded:
+    def _applied(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> Reloaded:
         fresh = load(self._path)
         changed = changes(self._settings, fresh)
         if any(name.startswith("dhcp") for name in changed):
@@ -249,6 +266,8 @@ class Service:
         # Other listeners wait for a restart, and until then the URLs name those that are open.
         site = site_of(fresh, listening=core.settings.phones)
         core.boot.reconfigure(site, newcomers_of(site))
+        telling.reload(fresh)
+        handover.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
@@ -308,6 +327,8 @@ def _place_of(error: BaseException | None) -> str:
 
 
 def _applies(name: str) -> bool:
+    if name == "sip.agi_listen":
+        return False
     return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
 
 

@@ -41,6 +41,7 @@ ROWS: dict[str, Row] = {
     "devices.unassign": Row(f"/devices/{PHONE}/unassign", body={}),
     "devices.transfer": Row(f"/devices/{PHONE}/transfer", body={"tenant": "south"}, shared=True),
     "devices.reset": Row(f"/devices/{PHONE}/reset"),
+    "devices.sync": Row(f"/devices/{PHONE}/sync", 409),  # nobody here could tell it
     "devices.settings": Row(f"/devices/{PHONE}/settings"),
     "devices.files": Row(f"/devices/{PHONE}/files"),
     "devices.file": Row(f"/devices/{PHONE}/files/{PHONE}.cfg"),
