@@ -40,7 +40,16 @@ FLUSH_EVERY = 5.0
 AGE_EVERY = 12
 PRUNE_EVERY = 720
 """How many flushes come between two looks for stale devices, and between two removals of old facts."""
-_RELOADABLE = {"dhcp", "policy", "server.advertise", "server.log_level", "server.log_format", "sip", "activation"}
+_CERTIFICATES = {f"phones.tls_{name}" for name in ("certificate", "key", "legacy_certificate", "legacy_key")}
+_RELOADABLE = _CERTIFICATES | {
+    "dhcp",
+    "policy",
+    "server.advertise",
+    "server.log_level",
+    "server.log_format",
+    "sip",
+    "activation",
+}
 
 
 class Service:
@@ -118,7 +127,7 @@ class Service:
         )
         self._measure(edges, views)
         self._signals(core, edges)
-        keeping = asyncio.create_task(self._housekeep(core))
+        keeping = asyncio.create_task(self._housekeep(core, edges))
         try:
             await core.renderer.start()
             await edges.open()
@@ -156,6 +165,7 @@ class Service:
         gc.freeze()
         # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
         gc.set_threshold(50_000, 20, 100)
+        edges.certificates.opened(now)
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)
 
@@ -194,8 +204,10 @@ class Service:
         try:
             fresh = load(self._path)
             changed = changes(self._settings, fresh)
+            edges.certificates.check(fresh.phones)
             if any(name.startswith("dhcp") for name in changed):
                 edges.reload(fresh)
+            edges.certificates.renew(fresh.phones, now)
         except ConfigError as error:
             self._emit(ReloadFailed(at=now, reason=str(error)))
         else:
@@ -213,7 +225,7 @@ class Service:
             self._emit(Reloaded(at=now, changed=",".join(changed), restart_needed=",".join(waits)))
         self._manager.ready()
 
-    async def _housekeep(self, core: Core) -> None:
+    async def _housekeep(self, core: Core, edges: Edges) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
@@ -221,6 +233,7 @@ class Service:
             core.fleet.flush(now)
             if turn % AGE_EVERY == 0:
                 core.boot.age(now)
+                edges.certificates.watch(now)
                 self._timekeeper.tick(self._emit)
             if turn % PRUNE_EVERY == 0:
                 try:
