@@ -69,6 +69,20 @@ def assign(tables: Tables, mac: Mac, lines: Sequence[str], *, room: int = 0) -> 
     return [Put(replace(device, tenant=owner, lines=kept, state=after(device.state, Event.ASSIGN)))]
 
 
+def ports_of(device: Device) -> tuple[int, ...]:
+    """The port of each of its lines; lines without one of their own are on ports 1, 2, 3 …"""
+    return device.ports or tuple(range(1, len(device.lines) + 1))
+
+
+def free_port(device: Device, most: int, wanted: int = 0) -> int | None:
+    """The port for one line more: the wanted one if it is free, else the lowest free one, None when all are taken."""
+    taken = set(ports_of(device))
+    if wanted and wanted not in taken and (not most or wanted <= most):
+        return wanted
+    port = next(number for number in range(1, len(taken) + 2) if number not in taken)
+    return port if not most or port <= most else None
+
+
 def unassign(tables: Tables, mac: Mac, lines: Sequence[str] = ()) -> list[Change]:
     """Take these lines, or all, from a device. It stays with its tenant."""
     device = device_of(tables, mac)

@@ -59,6 +59,8 @@ class Tables:
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
+        self.stamp = 0
+        """Rises when a tenant or a profile, which many devices share, is put or removed."""
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
@@ -166,6 +168,7 @@ class Tables:
 
     def put(self, record: Kept) -> None:
         """Insert or replace."""
+        self.stamp += isinstance(record, Tenant | Profile)
         self._forget(self.get(record))
         table, key = self._table(record)
         table[key] = record
@@ -189,6 +192,7 @@ class Tables:
 
     def remove(self, record: Kept) -> None:
         """Remove the record with the same key, if it is there."""
+        self.stamp += isinstance(record, Tenant | Profile)
         table, key = self._table(record)
         self._forget(table.pop(key, None))
 

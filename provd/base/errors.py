@@ -59,3 +59,7 @@ class PluginError(ProvdError):
 
 class StorageError(ProvdError):
     """The durable store refused or could not keep what it was given; nothing of that batch was kept."""
+
+
+class ClashError(StorageError):
+    """Another row has a value already that must be unique: somebody else was quicker."""

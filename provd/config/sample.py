@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from provd.base.secrets import Secret
 from provd.config.settings import DhcpSubnet, Settings
 from provd.config.values import DURATION_MARK, Endpoint, duration_text
 
@@ -61,7 +62,7 @@ def _line(key: str, value: str, field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.get_default()
+    value = field.get_default(call_default_factory=True)
     return _toml(duration_text(value) if any(mark is DURATION_MARK for mark in field.metadata) else value)
 
 
@@ -74,7 +75,7 @@ def _toml(value: Any) -> str:
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{}"
-    return json.dumps(str(value))
+    return '""' if isinstance(value, Secret) else json.dumps(str(value))
 
 
 if __name__ == "__main__":

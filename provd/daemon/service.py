@@ -25,7 +25,7 @@ from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.timekeeper import Timekeeper
-from provd.daemon.translate import newcomers_of, site_of
+from provd.daemon.translate import newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
 from provd.http.control import ControlServer, Operation
 from provd.http.page import PageServer
@@ -44,6 +44,7 @@ _CERTIFICATES = {f"phones.tls_{name}" for name in ("certificate", "key", "legacy
 _RELOADABLE = _CERTIFICATES | {
     "dhcp",
     "policy",
+    "codes",
     "server.advertise",
     "server.log_level",
     "server.log_format",
@@ -73,7 +74,13 @@ class Service:
         self._more_files()
         asyncio.get_running_loop().set_exception_handler(self._unhandled)
         rendered = self._readers.metrics.rendered
-        core = Core(self._settings, self._clock, self._emit, watched=lambda renderer: TimedRenderer(renderer, rendered))
+        core = Core(
+            self._settings,
+            self._clock,
+            self._emit,
+            watched=lambda renderer: TimedRenderer(renderer, rendered),
+            leap=self._timekeeper.leap,
+        )
         try:
             await self._serve(core)
         finally:
@@ -136,6 +143,7 @@ class Service:
                 opened = await page.listen(endpoint.host, endpoint.port)
                 edges.note("page", f"{opened[0]}:{opened[1]}")
             self._ready(core, edges, views)
+            core.codes.check_number()
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
@@ -214,6 +222,7 @@ class Service:
             # Other listeners wait for a restart, and until then the URLs name those that are open.
             site = site_of(fresh, listening=core.settings.phones)
             core.boot.reconfigure(site, newcomers_of(site))
+            core.codes.reconfigure(terms_of(fresh.codes))
             if any(name.startswith("server.log") for name in changed):
                 self._readers.relevel(fresh.server)
             if core.catalogue.reload():
@@ -230,6 +239,7 @@ class Service:
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
             now = self._clock.now()
+            core.codes.turnstile.beat()
             core.fleet.flush(now)
             if turn % AGE_EVERY == 0:
                 core.boot.age(now)

@@ -24,6 +24,7 @@ from provd.base.facts import FactSink
 from provd.http.answer import Answer
 from provd.http.conditional import Selection, select
 from provd.http.connection import Connections, HttpStats, Limits, Phase, PhoneConnection, PhoneProtocols
+from provd.http.door import Door
 from provd.http.proxies import TrustedProxies
 from provd.http.target import as_one_name, requested_path
 
@@ -53,6 +54,7 @@ class PhoneServer:
         self._limits = limits or Limits()
         self._connections = Connections(self._limits, proxies or TrustedProxies(), emit, clock)
         self._listeners: list[asyncio.Server] = []
+        self._doors: list[Door] = []
         self._protocols: PhoneProtocols | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -63,19 +65,22 @@ class PhoneServer:
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
         """Open one listener; gives the address it got (port 0 takes a free one). Raises ConfigError."""
-        loop = asyncio.get_running_loop()
         if self._protocols is None:
             self._protocols = PhoneProtocols(self._answer, self._connections)
             self._sweep()
         try:
-            sock = _bound(host, port)
-            listener = await loop.create_server(
+            sock = _listening(host, port)
+            if tls is None:
+                door = Door(sock, self._files, self._connections, self._protocols.begun)
+                self._doors.append(door)
+                return door.address
+            listener = await asyncio.get_running_loop().create_server(
                 self._protocols,
                 sock=sock,
-                backlog=_HANDSHAKES if tls else _BACKLOG,
+                backlog=_HANDSHAKES,
                 ssl=tls,
-                ssl_handshake_timeout=self._limits.header if tls else None,
-                ssl_shutdown_timeout=_TLS_GOODBYE if tls else None,
+                ssl_handshake_timeout=self._limits.header,
+                ssl_shutdown_timeout=_TLS_GOODBYE,
             )
         except OSError as error:
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
@@ -90,11 +95,15 @@ class PhoneServer:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        doors, self._doors = self._doors, []
+        for door in doors:
+            door.close()
         if self._protocols is not None:
             self._protocols.pre_shutdown()
             # aiohttp takes the time twice: for what is in hand, and for what it then cancels.
+            finishing = asyncio.gather(self._protocols.shutdown(grace), *(door.finish() for door in doors))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._protocols.shutdown(grace), grace)
+                await asyncio.wait_for(finishing, grace)
             self._connections.abort()
             self._protocols = None
         if self._sweeper is not None:
@@ -206,17 +215,20 @@ class PhoneServer:
         return response
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+def _listening(host: str, port: int) -> socket.socket:
+    """Raises OSError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if sock.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.settimeout(0)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
     except OSError:
-        sock.close()
+        listener.close()
         raise
-    return sock
+    return listener
 
 
 def _headers(reply: FileReply, chosen: Selection) -> dict[str, str]:
