@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 from netaddr import IPNetwork
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provd.base.secrets import Secret
+from provd.config.pbx import PbxSection, ResyncSection
+from provd.config.section import Section
 from provd.config.values import (
     INFINITE_SECONDS,
     Duration,
@@ -27,12 +29,6 @@ from provd.config.values import (
     range_bounds,
 )
 from provd.dhcp.subnet import NOT_AMONG_OPTIONS
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True)
 
 
 class ServerSection(Section):
@@ -207,6 +203,9 @@ class SipSection(Section):
         default=(Endpoint("0.0.0.0", 5060),),
         description="the port of the first one stands in the temporary account of unclaimed phones",
     )
+    agi_listen: tuple[ListenOn, ...] = Field(
+        default=(), description='FastAGI for a PBX that takes the call: ["127.0.0.1:4573"]; whose word counts: [pbx]'
+    )
     pnp: bool = Field(
         default=True, description="multicast ua-profile answers on the dhcp interfaces (from the next version on)"
     )
@@ -338,5 +337,7 @@ class Settings(Section):
     api: ApiSection = ApiSection()
     policy: PolicySection = PolicySection()
     codes: CodesSection = CodesSection()
+    resync: ResyncSection = ResyncSection()
+    pbx: PbxSection = PbxSection()
     plugins: PluginsSection = PluginsSection()
     activation: ActivationSection = ActivationSection()

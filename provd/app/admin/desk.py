@@ -60,6 +60,14 @@ class Operation:
     site: bool = False
 
 
+class Group(Protocol):
+    """Operations that belong together."""
+
+    def operations(self) -> Sequence[Operation]:
+        """What this group offers."""
+        ...
+
+
 class Desk:
     """The ground under every group of operations. ``addresses`` is None while DHCP is off."""
 

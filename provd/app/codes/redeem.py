@@ -155,4 +155,6 @@ def _pending(mac: Mac, reason: str, occasion: Occasion) -> PendingResync:
     bare = PendingResync(mac=mac, since=occasion.now, reason=reason, account=dial.account)
     if flow is None:
         return bare
-    return replace(bare, transport=flow.transport, host=flow.host, port=flow.port, local=flow.local)
+    return replace(
+        bare, transport=flow.transport, host=flow.host, port=flow.port, local=flow.local, contact=flow.contact
+    )

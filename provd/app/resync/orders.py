@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from provd.app.dialing import Flow
 from provd.app.knowledge import Knowledge
 from provd.app.resync.notes import Notes
-from provd.app.resyncing import Flow, Order
+from provd.app.resyncing import Order
 from provd.domain.records import Device, PendingResync
 
 PBX = "ami"
