@@ -136,7 +136,7 @@ def delete_tenant(tables: Tables, key: str) -> list[Change]:
         if device.tenant == tenant.id and tenant.id != MASTER_TENANT
     ]
     lines = [line for line in tables.lines.values() if line.tenant == tenant.id]
-    codes = _delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])
+    codes = delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])
     tokens = [Delete(token) for token in tables.api_tokens.values() if token.tenant == tenant.id]
     # Whoever is called so next must not inherit anything.
     profiles = [Delete(profile) for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id]
@@ -148,10 +148,10 @@ def delete_line(tables: Tables, key: str) -> list[Change]:
     line = line_of(tables, key)
     holders = (tables.device(mac) for mac in tables.holders(key))
     released: list[Change] = [Put(_without(device, (key,))) for device in holders if device is not None]
-    return [*released, *_delete_codes(tables, tables.codes_of(key)), Delete(line)]
+    return [*released, *delete_codes(tables, tables.codes_of(key)), Delete(line)]
 
 
-def _delete_codes(tables: Tables, codes: Iterable[Code]) -> list[Change]:
+def delete_codes(tables: Tables, codes: Iterable[Code]) -> list[Change]:
     """Delete codes with the memory of their uses."""
     changes: list[Change] = []
     for code in codes:

@@ -18,6 +18,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "device": ("provd.cli.device:device", "phones: list, add, assign, reset, import …"),
     "tenant": ("provd.cli.objects:tenant", "owners of devices and lines"),
     "line": ("provd.cli.objects:line", "SIP accounts"),
+    "code": ("provd.cli.code:code", "provisioning codes: what is dialed on a new phone"),
+    "lock": ("provd.cli.code:lock", "who dialed wrong codes"),
     "profile": ("provd.cli.objects:profile", "settings for many devices"),
     "token": ("provd.cli.token:token", "bearer tokens of the REST interface"),
     "lease": ("provd.cli.network:lease", "DHCP leases"),
