@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import resource
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from provd.config.settings import Settings
+from provd.config.settings import DhcpSubnet, Settings
 from provd.daemon.certificates import Certificates
 from provd.daemon.core import Core
 from provd.daemon.translate import dhcp_of, reserved_of
@@ -61,6 +61,11 @@ class Edges:
         section = self._settings.dhcp
         dhcp = [("dhcp", f"{name} ({section.mode})") for name in section.interfaces] if section.mode != "off" else []
         return dhcp + self._opened
+
+    @property
+    def subnets(self) -> Sequence[DhcpSubnet]:
+        """The networks of the DHCP server, as they are configured."""
+        return self._settings.dhcp.subnet
 
     async def open(self) -> None:
         """Open everything that the settings name."""
