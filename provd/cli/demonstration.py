@@ -91,7 +91,7 @@ class Demonstration:
             dhcp_port=6767 if self._loopback else 67,
             client_port=6768 if self._loopback else 68,
             tftp_port=6969 if self._loopback else 69,
-            sip_port=6060 if self._loopback else 5060,
+            sip_port=5066 if self._loopback else 5060,
             network=lan.network,
             first=first,
             last=last,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -127,7 +127,12 @@ class Calls:
         call.limit = self._wire.timers.at(now + LATE, partial(self._late, call))
         contact = uri_parts(dialog.target)
         host = contact.host if contact is not None else ""
-        self._wire.put(Redeem(call.number, Dialed(digits, account, flow, host, request.user_agent)))
+        self._wire.put(
+            Redeem(
+                call.number,
+                Dialed(digits, account, replace(dialog.flow, contact=dialog.target), host, request.user_agent),
+            )
+        )
         return None
 
     def cancelled(self, transaction: ServerTransaction, now: float) -> None:

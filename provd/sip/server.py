@@ -9,26 +9,24 @@ import itertools
 import math
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from provd.app.dialing import AccountBook, Dial, DialDesk
-from provd.app.dialing import Flow as DialedFlow
-from provd.app.resyncing import Flow as ToldFlow
+from provd.app.dialing import AccountBook, DialDesk
+from provd.app.dialing import Flow as StoredFlow
 from provd.app.resyncing import Heard, Order, Told
-from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.clock import Clock
 from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
+from provd.base.types import Mac
 from provd.domain.records import Device
 from provd.net.sockets import local_address, return_path, tcp_socket, udp_socket
 from provd.sip.connections import Connections, TcpLimits
 from provd.sip.effects import (
     Account,
     Close,
-    Dialed,
     Effect,
     Emit,
     Flow,
@@ -45,6 +43,7 @@ from provd.sip.effects import (
 )
 from provd.sip.endpoint import Endpoint, SipSettings
 from provd.sip.player import Player, Session
+from provd.sip.ports import accounts_of, dial_of, stored
 from provd.sip.prompts import Prompt
 from provd.sip.verdict import FAILED, verdict_of
 
@@ -54,16 +53,10 @@ _BATCH: Final = 128
 _RECEIVE_BUFFER: Final = 4 << 20
 _LARGEST: Final = 65535
 _ANY: Final = "0.0.0.0"
-_PORTS: Final = 99
-"""The last one that the user name of a temporary account can name."""
 
 
-class Knock(Protocol):
-    """Hears that an account has registered (again), and by which flow; only a UDP flow outlives the process."""
-
-    def __call__(self, account: str, flow: ToldFlow) -> None:
-        """Take note; must not block."""
-        ...
+Knock = Callable[[Mac], None]
+"""Hears that a temporary account of the device has registered (again); must not block."""
 
 
 @dataclass(slots=True)
@@ -73,7 +66,6 @@ class SipEdgeStats:
     datagrams: int = 0
     unsent: int = 0
     """Messages that the system did not take; the protocol repeats them."""
-    connections: int = 0
     connections_refused: int = 0
 
 
@@ -105,7 +97,7 @@ class SipServer:
         self._clock = clock
         self._listen = tuple(listen)
         self._player = player
-        self._registered = registered
+        self.registered = registered
         self.endpoint = Endpoint(settings or SipSettings(), self._find, key, random)
         self.edge = SipEdgeStats()
         self._connections = Connections(self, clock, tcp or TcpLimits())
@@ -217,12 +209,23 @@ class SipServer:
         """Take other settings, except where it listens."""
         self.endpoint.reconfigure(settings)
 
+    def counters(self) -> Mapping[str, float]:
+        """Everything that was counted since the start; refusals by their status code."""
+        self.edge.connections_refused = self._connections.refused
+        found: dict[str, float] = {}
+        for stats in (self.endpoint.stats, self.edge):
+            for name in stats.__slots__:
+                value = getattr(stats, name)
+                if isinstance(value, int):
+                    found[name] = float(value)
+        return found | {f"refused_{code}": float(count) for code, count in self.endpoint.stats.refused.items()}
+
     # --- the way to a device
 
-    def flow_of(self, account: str) -> ToldFlow | None:
+    def flow_of(self, account: str) -> StoredFlow | None:
         """The way to the device with this account while it is registered; plain values that may be stored."""
         flow = self.endpoint.flow_of(account, self._clock.now())
-        return None if flow is None else _stored(flow)
+        return None if flow is None else stored(flow)
 
     async def tell(self, device: Device, order: Order) -> Told:
         """Send a NOTIFY with ``order.event`` to a temporary account of the device, and wait for what comes of it.
@@ -234,7 +237,7 @@ class SipServer:
         number, now = next(self._numbers), self._clock.now()
         future: asyncio.Future[Told] = self._loop.create_future()
         self._reports[number] = future
-        names = _accounts_of(device)
+        names = accounts_of(device)
         username = next((name for name in names if self.endpoint.flow_of(name, now) is not None), names[0])
         self._perform(self.endpoint.notify(number, username, order.event, now, self._remembered(order.flow)))
         try:
@@ -242,7 +245,7 @@ class SipServer:
         finally:
             self._reports.pop(number, None)
 
-    def _remembered(self, flow: ToldFlow | None) -> Flow | None:
+    def _remembered(self, flow: StoredFlow | None) -> Flow | None:
         """A stored flow as one of ours; None when it cannot lead anywhere any more."""
         if flow is None or flow.transport != "udp":
             return None
@@ -302,8 +305,8 @@ class SipServer:
 
     def _note(self, effect: Registered) -> None:
         self._connections.keep(effect.flow.connection, effect.expires)
-        if self._registered is not None:
-            self._registered(effect.account.username, _stored(effect.flow))
+        if self.registered is not None:
+            self.registered(effect.account.mac)
 
     def _dial(self, effect: Redeem) -> None:
         task = self._loop.create_task(self._redeem(effect))
@@ -394,34 +397,6 @@ class SipServer:
         self._udp.clear()
         self._tcp_sockets.clear()
         self._servers.clear()
-
-
-def dial_of(dialed: Dialed) -> Dial:
-    """The same for the use case. ``mac`` is not left out: the account was proved, and it is that device's."""
-    return Dial(
-        digits=dialed.digits,
-        via="sip",
-        account=dialed.account.username,
-        mac=dialed.account.mac,
-        peer=dialed.flow.host,
-        contact=dialed.contact,
-        user_agent=dialed.user_agent,
-        flow=DialedFlow(
-            transport=dialed.flow.transport, host=dialed.flow.host, port=dialed.flow.port, local=dialed.flow.local
-        ),
-    )
-
-
-def _stored(flow: Flow) -> ToldFlow:
-    return ToldFlow(
-        transport=flow.transport, host=flow.host, port=flow.port, local=flow.local, contact=flow.contact
-    )  # fmt: skip
-
-
-def _accounts_of(device: Device) -> list[str]:
-    """The user names that the device may register with: one, or one for each port of a gateway."""
-    first = ACCOUNT_PREFIX + device.mac
-    return [first, *(f"{first}-{port}" for port in range(2, _PORTS + 1))]
 
 
 def _plausible(peer: Address, ours: Address) -> bool:

@@ -36,6 +36,7 @@ def test_a_whole_call() -> None:
     dialed = stage.redeems[0].dialed
     assert (dialed.account.username, dialed.contact, dialed.flow.host) == (phone.user, "10.20.16.1", "10.20.16.1")
     assert dialed.user_agent == "Acme A1/1.2.3 02aaaa000001"
+    assert dialed.flow.contact == f"sip:{phone.user}@10.20.16.1:5060"
     assert stage.redeem(GOOD) == [MEDIA, OK]
     answer = stage.last
     assert answer.get("contact") == "<sip:provd@10.20.0.1:5060>"

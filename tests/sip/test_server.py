@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from provd.app.dialing import Answer, Dial, KnownAccount, Outcome
-from provd.app.resyncing import Flow, Order
 from provd.app.resyncing import Heard as Reaction
+from provd.app.resyncing import Order
 from provd.app.tokens import TemporaryAccount
 from provd.base.clock import SystemClock
 from provd.base.errors import ConfigError
@@ -55,7 +55,7 @@ class World:
     server: SipServer
     desk: Desk
     facts: list[Fact]
-    knocks: list[tuple[str, Flow]]
+    knocks: list[str]
 
     @property
     def port(self) -> int:
@@ -68,7 +68,7 @@ class World:
 @contextlib.asynccontextmanager
 async def serving(**more: object) -> AsyncIterator[World]:
     facts: list[Fact] = []
-    knocks: list[tuple[str, Flow]] = []
+    knocks: list[str] = []
     desk = Desk()
     server = SipServer(
         Book(),
@@ -76,7 +76,7 @@ async def serving(**more: object) -> AsyncIterator[World]:
         facts.append,
         SystemClock(),
         key=KEY,
-        registered=lambda account, flow: knocks.append((account, flow)),
+        registered=knocks.append,
         **{"listen": [("127.0.0.1", 0)], **more},
     )
     await server.start()
@@ -167,7 +167,7 @@ Over = Callable[..., contextlib.AbstractAsyncContextManager[Udp | Tcp]]
 async def test_a_whole_story(over: Over) -> None:
     async with serving(player=Player(range(1), print, SystemClock())) as world, over(world) as line:
         await registered(line)
-        assert world.knocks[0][0] == line.phone.user
+        assert world.knocks == [line.phone.user.removeprefix("ap")]
         device = Device(mac=accounts()[line.phone.user].mac)
         invite = line.phone.invite("1234")
         line.say(invite)
@@ -253,11 +253,11 @@ async def test_a_remembered_flow_after_a_restart() -> None:
             telling = asyncio.create_task(second.server.tell(device, replace(ORDER, flow=flow)))
             line.say(line.phone.answer(await line.hear()))
             assert (await telling).heard is Reaction.ACCEPTED
-        async with serving() as third:
-            assert (
-                await third.server.tell(device, replace(ORDER, flow=flow))
-            ).heard is Reaction.NO_WAY  # another port now
-    assert (await third.server.tell(device, ORDER)).heard is Reaction.NO_WAY
+            elsewhere = replace(flow, local="127.0.0.9")
+            assert (await second.server.tell(device, replace(ORDER, flow=elsewhere))).heard is Reaction.NO_WAY
+            closed = replace(flow, transport="tcp")
+            assert (await second.server.tell(device, replace(ORDER, flow=closed))).heard is Reaction.NO_WAY
+        assert (await second.server.tell(device, ORDER)).heard is Reaction.NO_WAY
 
 
 async def test_a_registration_over_tcp_ends_with_its_connection() -> None:
