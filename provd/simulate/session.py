@@ -34,6 +34,7 @@ TEMPORARY_PREFIX = "ap"
 and so on behind it."""
 _READS = 2.0
 """Seconds that a person needs to read the display and type a code."""
+_TRIES = 3
 _CURSES = 2.5
 """Seconds after a wrong code, in real time: no server hears another one at once."""
 
@@ -114,7 +115,8 @@ class Heard:
 
     def __str__(self) -> str:
         played = f", {self.packets} packets of audio" if self.packets else ""
-        return f"{self.status} {self.reason}{played}{f': {self.prompt}' if self.prompt else ''}"
+        said = f"{self.status} {self.reason}{played}"
+        return f"{self.prompt} ({said})" if self.prompt else said
 
 
 def is_temporary(mac: Mac, account: Account) -> bool:
@@ -273,16 +275,23 @@ class _Life:
             self._event("dialed", digits if dialed.user else f"{digits}: no call is made ({dialed.why})")
             if not dialed.user:
                 continue
-            self._idle.clear()
-            try:
-                heard = await line.call(dialed.user)
-            finally:
-                self._idle.set()
-            self._event("heard", str(heard))
-            if heard.good:
-                self._codes.clear()
-            else:
+            for _ in range(_TRIES):
+                heard = await self._call(line, dialed.user)
+                if heard.good:
+                    self._codes.clear()
+                    return
                 await asyncio.sleep(_CURSES)
+                if heard.status == 200:
+                    break  # it was heard, and is no code; a call that was refused is tried again
+
+    async def _call(self, line: Line, user: str) -> Heard:
+        self._idle.clear()
+        try:
+            heard = await line.call(user)
+        finally:
+            self._idle.set()
+        self._event("heard", str(heard))
+        return heard
 
 
 def _reason(result: Result) -> str:

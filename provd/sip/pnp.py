@@ -159,11 +159,12 @@ class PnpStats:
 @dataclass(slots=True)
 class Responder:
     """Answers devices. ``speak`` False: what would be answered is only told. ``token`` makes branches and tags that
-    nobody can guess."""
+    nobody can guess; ``port`` is where the SIP server hears what devices answer."""
 
     adviser: Adviser
     speak: bool
     token: Callable[[], str]
+    port: int = PORT
     stats: PnpStats = field(default_factory=PnpStats)
     _calls: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _notices: dict[str, _Notice] = field(default_factory=dict)
@@ -288,26 +289,27 @@ class Responder:
         self.stats.answered += 1
         self.adviser.told(asked, now)
         tag, branch = self.token(), f"z9hG4bK{self.token()}"
-        contact = ("Contact", f"<sip:{arrival.local}:{PORT}>")
+        contact = ("Contact", f"<sip:{arrival.local}:{self.port}>")
         fields = [("Expires", "0"), contact]
         ok = response(message, 200, "OK", source=arrival.source, tag=tag, fields=fields)
-        notify = _notify(message, arrival, advice.url, tag, branch)
+        # Where answers are not heard on the port that we send from, they must not be drawn to it (RFC 3581).
+        via = f"SIP/2.0/UDP {arrival.local}:{self.port};branch={branch}{';rport' if self.port == PORT else ''}"
+        notify = _notify(message, advice.url, tag, [("Via", via), contact])
         send = Send(notify, _target(message, arrival.source), arrival.index, arrival.local)
         self._notices[branch] = _Notice(send, asked, advice.boot, now + _T1)
         return [Send(ok, arrival.source, arrival.index, arrival.local), send, Emit(fact)]
 
 
-def _notify(message: Request, arrival: Arrival, url: str, tag: str, branch: str) -> bytes:
+def _notify(message: Request, url: str, tag: str, ours: list[tuple[str, str]]) -> bytes:
     """The one NOTIFY of the subscription that is over with it (RFC 6665 section 4.2.2)."""
     to = message.headers.get("to")
     contact = name_address(message.headers.get("contact")).uri or message.from_.uri
     fields = [
-        ("Via", f"SIP/2.0/UDP {arrival.local}:{PORT};branch={branch};rport"),
+        *ours,
         ("From", to if message.to.tag else f"{to};tag={tag}"),
         ("To", message.headers.get("from")),
         ("Call-ID", message.call_id),
         ("CSeq", "1 NOTIFY"),
-        ("Contact", f"<sip:{arrival.local}:{PORT}>"),
         ("Event", EVENT),
         ("Subscription-State", "terminated;reason=timeout"),
         ("Content-Type", "application/url"),

@@ -65,8 +65,8 @@ class KernelLinks:
 class PnpServer:
     """Hears the group on the named interfaces (an address stands for its interface), and answers with TTL 1.
 
-    ``speak`` False: what would be answered is only told. What cannot be opened is a degraded part, not an error: the
-    rest of the daemon does not need it.
+    ``replies`` is the port on which the SIP server hears what phones answer. What cannot be opened is a degraded part,
+    not an error: the rest of the daemon does not need it.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class PnpServer:
         *,
         links: Links | None = None,
         port: int = PORT,
+        replies: int = PORT,
         token: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._adviser = adviser
@@ -84,8 +85,9 @@ class PnpServer:
         self._clock = clock
         self._links = links or KernelLinks()
         self._port = port
+        self._replies = replies
         self._token = token
-        self._responder = Responder(adviser, speak=False, token=token)
+        self._responder = Responder(adviser, speak=False, token=token, port=replies)
         self._names: tuple[str, ...] = ()
         self._joined: dict[int, Interface] = {}
         self._sock: socket.socket | None = None
@@ -104,12 +106,13 @@ class PnpServer:
         return sorted(info.name for info in self._joined.values())
 
     def serve(self, names: Sequence[str], *, speak: bool) -> None:
-        """Hear the group on these interfaces from now on (none: on none), and answer if ``speak``."""
+        """Hear the group on these interfaces from now on (none: on none). Without ``speak`` what would be answered is
+        only told."""
         self._loop = asyncio.get_running_loop()
         self._names = tuple(names)
         if speak != self._responder.speak:
             stats = self._responder.stats
-            self._responder = Responder(self._adviser, speak=speak, token=self._token, stats=stats)
+            self._responder = Responder(self._adviser, speak=speak, token=self._token, port=self._replies, stats=stats)
         if not names:
             self.close()
             return

@@ -29,9 +29,11 @@ def main() -> None:
             asked = decode(octets)
             if asked is None or asked.method != "NOTIFY":
                 continue
-            headers = [(name, value) for name in ("Via", "From", "To", "Call-ID", "CSeq") for value in asked.every(name)]
+            names = ("Via", "From", "To", "Call-ID", "CSeq")
+            headers = [(name, value) for name in names for value in asked.every(name)]
             headers = [(name, f"{value};tag=n" if name == "To" else value) for name, value in headers]
-            sock.sendmsg((Message("SIP/2.0 200 OK", headers).encode(),), (return_path(local_address(ancillary)),), 0, peer)
+            answer = Message("SIP/2.0 200 OK", headers).encode()
+            sock.sendmsg((answer,), (return_path(local_address(ancillary)),), 0, peer)
             answered.add(asked.get("Call-ID"))
 
 

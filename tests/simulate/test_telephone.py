@@ -83,8 +83,8 @@ async def test_it_registers_hears_and_obeys_over_real_sockets(phone: Phone) -> N
     heard, told, way = await played(phone)
     lengths = [len(frames(prompt, PCMU)) for prompt in (Prompt.WRONG, Prompt.ACCEPTED)]
     assert heard == [
-        f"200 OK, {lengths[0]} packets of audio: wrong",
-        f"200 OK, {lengths[1]} packets of audio: accepted",
+        f"wrong (200 OK, {lengths[0]} packets of audio)",
+        f"accepted (200 OK, {lengths[1]} packets of audio)",
     ]
     assert told == [f"registered {ACCOUNT.username}", "notified check-sync"]
     assert way == "accepted 200 OK"

@@ -212,6 +212,15 @@ def test_silence_and_refusal_are_told() -> None:
     assert refused.machine.deadline == float("inf")
 
 
+def test_answers_are_asked_to_the_port_where_they_are_heard() -> None:
+    table = Table()
+    table.machine.port = 5066
+    message = parse(table.gets(DECT).sent[1].octets)
+    assert message.headers.get("via") == f"SIP/2.0/UDP {HERE}:5066;branch=z9hG4bKt2"
+    assert message.headers.get("contact") == f"<sip:{HERE}:5066>"
+    assert parse(Table().gets(DECT).sent[1].octets).headers.get("via").endswith(";rport")
+
+
 def test_an_observer_tells_and_sends_nothing() -> None:
     table = Table(speak=False).gets(DECT)
     assert (table.sent, table.told, table.desk.told_to) == ([], ["PNP-WOULD-ANSWER"], [])
