@@ -177,12 +177,22 @@ class PhonesSection(Section):
     tls_listen: tuple[ListenOn, ...] = Field(default=(), description="HTTPS; needs tls_certificate and tls_key")
     tls_certificate: str = Field(default="", description="PEM file with the certificate and its chain")
     tls_key: str = Field(default="", description="PEM file with the private key")
+    tls_legacy_listen: tuple[ListenOn, ...] = Field(
+        default=(), description="HTTPS for old firmware that speaks TLS 1.0 only: weak, keep it inside"
+    )
+    tls_legacy_certificate: str = Field(default="", description="one of its own, mostly RSA")
+    tls_legacy_key: str = Field(default="", description="another key than tls_key")
     trusted_proxies: tuple[Network, ...] = Field(default=(), description="whose X-Forwarded-For counts")
 
     @model_validator(mode="after")
     def _certificate(self) -> Self:
         if self.tls_listen and not (self.tls_certificate and self.tls_key):
             raise ValueError("tls_listen needs tls_certificate and tls_key")
+        if self.tls_legacy_listen:
+            if not (self.tls_legacy_certificate and self.tls_legacy_key):
+                raise ValueError("tls_legacy_listen needs tls_legacy_certificate and tls_legacy_key")
+            if self.tls_legacy_key == self.tls_key:
+                raise ValueError("tls_legacy_key is tls_key: a weak protocol must not put the good key at risk")
         return self
 
 

@@ -7,9 +7,9 @@ import ipaddress
 import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 
 from provd.config.settings import Settings
+from provd.daemon.certificates import Certificates
 from provd.daemon.core import Core
 from provd.daemon.translate import dhcp_of, reserved_of
 from provd.dhcp.engine import DhcpEngine
@@ -19,7 +19,7 @@ from provd.dhcp.server import DhcpServer
 from provd.domain.reckoning import Leap
 from provd.domain.records import Reservation
 from provd.http.connection import Limits as HttpLimits
-from provd.http.phones import PhoneServer, tls_context
+from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
 from provd.tftp.limits import Limits
 from provd.tftp.server import TftpServer
@@ -50,6 +50,7 @@ class Edges:
         )
         self.dhcp = DhcpServer(dhcp, engine, core.store, core.emit, core.clock)
         self.engine = engine
+        self.certificates = Certificates(self._settings.phones, core.emit)
         self.tftp: TftpServer | None = None
         self.phones: PhoneServer | None = None
         self._opened: list[Listener] = []
@@ -70,7 +71,7 @@ class Edges:
         self.dhcp.open()
         if tftp.listen:
             await self._open_tftp()
-        if phones.listen or phones.tls_listen:
+        if phones.listen or phones.tls_listen or phones.tls_legacy_listen:
             self.phones = PhoneServer(
                 core.boot,
                 emit=core.emit,
@@ -81,10 +82,10 @@ class Edges:
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)
                 self._opened.append(("http", f"{opened[0]}:{opened[1]}"))
-            tls = tls_context(Path(phones.tls_certificate), Path(phones.tls_key)) if phones.tls_listen else None
-            for endpoint in phones.tls_listen:
-                opened = await self.phones.listen(endpoint.host, endpoint.port, tls)
-                self._opened.append(("https", f"{opened[0]}:{opened[1]}"))
+            for name, listen in (("https", phones.tls_listen), ("https-legacy", phones.tls_legacy_listen)):
+                for endpoint in listen:
+                    opened = await self.phones.listen(endpoint.host, endpoint.port, self.certificates.context(name))
+                    self._opened.append((name, f"{opened[0]}:{opened[1]}"))
 
     def note(self, name: str, address: str) -> None:
         """A listener that is opened elsewhere."""

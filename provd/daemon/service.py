@@ -42,7 +42,8 @@ FLUSH_EVERY = 5.0
 AGE_EVERY = 12
 PRUNE_EVERY = 720
 """How many flushes come between two looks for stale devices, and between two removals of old facts."""
-_RELOADABLE = {
+_CERTIFICATES = {f"phones.tls_{name}" for name in ("certificate", "key", "legacy_certificate", "legacy_key")}
+_RELOADABLE = _CERTIFICATES | {
     "dhcp",
     "policy",
     "codes",
@@ -146,7 +147,7 @@ class Service:
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         self._signals(core, edges, telling, handover)
-        keeping = asyncio.create_task(self._housekeep(core))
+        keeping = asyncio.create_task(self._housekeep(core, edges))
         try:
             await core.renderer.start()
             await edges.open()
@@ -189,6 +190,7 @@ class Service:
         gc.freeze()
         # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
         gc.set_threshold(50_000, 20, 100)
+        edges.certificates.opened(now)
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)
 
@@ -227,8 +229,10 @@ class Service:
         try:
             fresh = load(self._path)
             changed = changes(self._settings, fresh)
+            edges.certificates.check(fresh.phones)
             if any(name.startswith("dhcp") for name in changed):
                 edges.reload(fresh)
+            edges.certificates.renew(fresh.phones, now)
         except ConfigError as error:
             self._emit(ReloadFailed(at=now, reason=str(error)))
         else:
@@ -249,7 +253,7 @@ class Service:
             self._emit(Reloaded(at=now, changed=",".join(changed), restart_needed=",".join(waits)))
         self._manager.ready()
 
-    async def _housekeep(self, core: Core) -> None:
+    async def _housekeep(self, core: Core, edges: Edges) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
@@ -258,6 +262,7 @@ class Service:
             core.fleet.flush(now)
             if turn % AGE_EVERY == 0:
                 core.boot.age(now)
+                edges.certificates.watch(now)
                 self._timekeeper.tick(self._emit)
             if turn % PRUNE_EVERY == 0:
                 try:

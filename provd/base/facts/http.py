@@ -37,3 +37,31 @@ class SlowPeersCut(Fact):
     count: int
     peer: str
     phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateEnds(Fact):
+    """A certificate of the HTTPS listeners ends within 30 days, has ended (``days`` is then negative) or, with
+    ``early``, is not valid yet. Phones that check certificates refuse it outside its time. Told once a day.
+
+    Do: put the new certificate and key in place and reload; provd takes them without closing anything.
+    """
+
+    ID: ClassVar[str] = "CERTIFICATE-ENDS"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    file: str
+    days: int
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyTls(Fact):
+    """A listener for old firmware is open (``phones.tls_legacy_listen``): it speaks TLS 1.0 and weak ciphers, so that
+    who can listen on the way may read what it carries.
+
+    Do: keep it to the phones' own network, and close it when the last such phone has newer firmware.
+    """
+
+    ID: ClassVar[str] = "TLS-LEGACY"
+    LEVEL: ClassVar[Level] = Level.WARNING
