@@ -88,6 +88,7 @@ class DhcpEngine:
         self._familiar.clear()
         self._serving = self.settings.mode is not Mode.OFF
         self._observing = self.settings.mode is Mode.OBSERVE
+        self._phones_only = self.settings.mode is Mode.PHONES_ONLY
 
     # --- views
 
@@ -385,7 +386,7 @@ class DhcpEngine:
 
     def _unwanted(self, x: Exchange, effects: list[Effect]) -> bool:
         """Whether the mode forbids to answer this client."""
-        if x.advice.phone or self.settings.mode is not Mode.PHONES_ONLY:
+        if not self._phones_only or x.advice.phone:
             return False
         effects.append(self._ignored(x, "not a phone"))
         return True

@@ -35,6 +35,7 @@ class Binding:
         "ip",
         "lease",
         "offered",
+        "open",
         "pending",
         "pool",
         "probing",
@@ -60,6 +61,8 @@ class Binding:
         """The relay port that its holder is behind, where these are counted."""
         self.checked = 0.0
         """When nobody answered to a probe for it."""
+        self.open = False
+        """Whether any client may have it; its pool says so."""
         self.queued = NEVER
         """When its next look at the clock is due."""
 
@@ -156,7 +159,8 @@ class Pool:
 
     def admit(self, binding: Binding) -> None:
         """An address of this pool is used for the first time."""
-        if self.open(binding.ip):
+        binding.open = self.open(binding.ip)
+        if binding.open:
             self._unused -= 1
 
     def next_address(self, used: Mapping[int, Binding]) -> int:

@@ -93,7 +93,7 @@ class LeaseTable:
 
     def keeps(self, pool: Pool, binding: Binding, client: bytes, mac: Mac, now: float) -> bool:
         """Whether the client may go on with an address it has, or had: also one that has left the pools since."""
-        if pool.allowed(binding.ip, client, mac):
+        if (binding.open and binding.pool is pool) or pool.allowed(binding.ip, client, mac):
             return True
         return binding.ip not in pool.reserved and binding.active(now)
 
@@ -136,7 +136,8 @@ class LeaseTable:
         binding.pending = None
         binding.lease = lease
         binding.offered = 0.0
-        self.schedule(binding)
+        if lease.expires < binding.queued:  # not so at a renewal: the look at the old end is still to come
+            self.schedule(binding)
 
     def refused(self, binding: Binding, now: float) -> None:
         """The lease could not be written: the binding is what it was."""
@@ -183,7 +184,7 @@ class LeaseTable:
     def _settle(self, binding: Binding) -> None:
         """The address is free: it goes to the end of the line, if everybody may have it."""
         pool = binding.pool
-        if pool is not None and pool.open(binding.ip):
+        if pool is not None and binding.open:
             pool.idle[binding.ip] = binding
 
     # --- the clock
