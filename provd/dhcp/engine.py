@@ -235,6 +235,9 @@ class DhcpEngine:
         if self._observing:
             effects.append(self._tell.would(x, "OFFER", self._replies.offer(x, ip), ip))
             return
+        taken = pool.offers and table.by_ip.get(ip)
+        if taken and taken.client != x.client and taken.busy(x.now):
+            effects += self._tell.taken_over(x, taken)
         binding = table.hold(pool, ip, x.client, x.now, x.now + self.settings.offer_hold)
         if circuit:
             pool.count(binding, circuit)
@@ -291,6 +294,7 @@ class DhcpEngine:
         lease = active_lease(ip, x.client, x.mac, _ACTIVE, starts, expires, name, host, kind, agent)
         persist = Persist(lease, send, x.advice.boot, state, pattern.relay, x)
         pool.idle.pop(ip, None)
+        pool.offers.pop(ip, None)
         binding.pending = persist
         effects.append(persist)
         if self._failing:

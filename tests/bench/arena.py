@@ -134,8 +134,8 @@ class Arena(Bed):
         return self
 
     def _know_phones(self) -> None:
-        """Let the server's kernel know the phones' hardware addresses, as it does on a LAN, where each has asked for the
-        server's before it sends to it. Else whoever is measured first pays for asking."""
+        """Let the server's kernel know the phones' hardware addresses, as it does on a LAN, where each has asked for
+        the server's before it sends to it. Else whoever is measured first pays for asking."""
         shown = self.run(self.client, "cat", f"/sys/class/net/{self.client_interface}/address")
         entry = f"lladdr {shown.stdout.strip()} dev {self.server_interface} nud stale\n"
         batch = self.folder / "phones"
