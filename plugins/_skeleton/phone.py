@@ -18,6 +18,8 @@ from provd.plugin.phone import (
     Fetched,
     Handset,
     LeaseGot,
+    Notify,
+    Reaction,
     Script,
     Settled,
     Wait,
@@ -39,6 +41,16 @@ class Phone:
         user, server = self.settings.get("user", ""), self.settings.get("server", "")
         return (Account(1, user, self.settings.get("password", ""), server),) if user and server else ()
 
+    @property
+    def sip_user_agent(self) -> str:
+        """What it says of itself in SIP."""
+        return self._model.name
+
+    def notified(self, notify: Notify) -> Reaction:
+        """It fetches its file again when a check-sync says so."""
+        known = notify.event.partition(";")[0].strip().lower() == "check-sync"
+        return Reaction(200, obeys=True) if known else Reaction(489)
+
     def dial(self, digits: str) -> Dialed:
         """Any digits are sent as they are."""
         return Dialed(digits) if self.accounts else Dialed("", "no account")
@@ -59,4 +71,4 @@ class Phone:
                     else:
                         yield Complaint(f"not a setting: {line!r}")
             yield Settled(self.accounts)
-            yield Wait(3600 + self._rng.uniform(0, 60), "hourly poll")
+            yield Wait(3600 + self._rng.uniform(0, 60), "hourly poll", wakes=True)

@@ -10,7 +10,6 @@ import base64
 import ipaddress
 import random
 import re
-import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
@@ -27,6 +26,9 @@ from provd.plugin.phone import (
     Handset,
     LeaseGot,
     NotFound,
+    Notified,
+    Notify,
+    Reaction,
     Report,
     Result,
     Script,
@@ -37,7 +39,7 @@ from provd.plugin.phone import (
 )
 
 from .phone_dialing import dial
-from .phone_profile import UnreadableProfileError, read_flat_profile
+from .phone_profile import UnreadableProfileError, read_flat_profile, unpacked
 from .phone_rules import alternatives, expand
 
 OPTION55 = (1, 3, 42, 6, 7, 15, 58, 59, 66, 2, 150, 151, 160, 159)
@@ -46,7 +48,9 @@ RULES = ("Profile_Rule", "Profile_Rule_B", "Profile_Rule_C", "Profile_Rule_D")
 USUAL_FIRMWARE = "7.5.5"
 RANDOM_DELAY_UNIT = 20
 """Seconds per step of ``Resync_Random_Delay``."""
-LARGEST_PROFILE = 1 << 20
+RESYNCS = frozenset({"resync", "check-sync"})
+RESTARTS = frozenset({"reboot_now", "restart_now"})
+"""Values of the Event header of a NOTIFY."""
 
 FACTORY = {
     "Provision_Enable": "Yes",
@@ -129,6 +133,19 @@ class Phone:
         mac = "" if self._model.name.startswith("SPA525") else f"({self.mac.upper()})"
         return f"Cisco/{self._model.name}-{self.version} {mac}({self.serial})"
 
+    @property
+    def sip_user_agent(self) -> str:
+        """The header of its SIP requests."""
+        return f"{'Linksys' if self._brand == 'LINKSYS' else 'Cisco'}/{self._word}-{self.version}"
+
+    def notified(self, notify: Notify) -> Reaction:
+        """Events of its own and check-sync; who sends them shows the line's credentials, unless the line says No."""
+        if notify.event.partition(";")[0].strip().lower() not in RESYNCS | RESTARTS:
+            return Reaction(489)
+        if not notify.authenticated and self.settings.get(f"Auth_Resync-Reboot_{notify.line}_", "Yes") != "No":
+            return Reaction(401)
+        return Reaction(200, obeys=self.settings.get("Resync_From_SIP", "Yes") != "No")
+
     def dial(self, digits: str) -> Dialed:
         """Star codes, then the dial plan."""
         if not self.accounts:
@@ -174,21 +191,29 @@ class Phone:
 
     def _come_back(self) -> Generator[Step, Result, bool]:
         """Wait for the next resync and do it. True when the phone restarts."""
+        woken = yield self._pause()
+        if isinstance(woken, Notified):
+            yield Report(f"NOTIFY {woken.event}")
+            if woken.event.partition(";")[0].strip().lower() in RESTARTS:
+                return True
+        if not self._server.host:
+            return True
+        return (yield from self._resync())
+
+    def _pause(self) -> Wait:
+        """Until the next resync, or until a NOTIFY asks for one."""
         periodic = _number(self.settings["Resync_Periodic"]) or NEVER
         if self._failed:
             # The periodic timer starts with the first success only.
             retry = _number(self.settings["Resync_Error_Retry_Delay"]) or NEVER
-            yield Wait(min(retry, periodic) if self._succeeded else retry, "retry after a failed resync")
-        elif periodic != NEVER:
-            yield Wait(periodic, "periodic resync")
-        elif self.settings["Resync_At__HHmm_"]:
+            seconds = min(retry, periodic) if self._succeeded else retry
+            return Wait(seconds, "retry after a failed resync", wakes=True)
+        if periodic != NEVER:
+            return Wait(periodic, "periodic resync", wakes=True)
+        if at := self.settings["Resync_At__HHmm_"]:
             spread = self._rng.uniform(0, _number(self.settings["Resync_At_Random_Delay"]))
-            yield Wait(self._rng.uniform(0, 86400) + spread, f"resync at {self.settings['Resync_At__HHmm_']}")
-        else:
-            yield Wait(NEVER, "no periodic resync is configured")
-        if not self._server.host:
-            return True
-        return (yield from self._resync())
+            return Wait(self._rng.uniform(0, 86400) + spread, f"resync at {at}", wakes=True)
+        return Wait(NEVER, "no periodic resync is configured", wakes=True)
 
     def _resync(self) -> Generator[Step, Result, bool]:
         """Follow the rules in order; the first that fails ends the sequence. True when settings changed."""
@@ -315,7 +340,7 @@ class Phone:
         for oddity in answer.oddities:
             yield Complaint(f"{rule}: {oddity}")
         try:
-            pairs = read_flat_profile(_unpacked(answer.body))
+            pairs = read_flat_profile(unpacked(answer.body))
         except UnreadableProfileError as error:
             yield Complaint(f"{rule}: {error}")
             return False
@@ -363,22 +388,6 @@ def _default_rule(model: Model) -> str:
     if not model.common:
         return "/ATA$MAU.cnf.xml"
     return DEFAULT_RULE if model.common[0].lower().startswith("spa") else f"/{model.common[0]}"
-
-
-def _unpacked(body: bytes) -> bytes:
-    """The profile without its compression; the phone tells by the content, not by the name."""
-    if body.startswith(b"Salted__"):
-        raise UnreadableProfileError("the profile is encrypted, which is not simulated")
-    if not body.startswith(b"\x1f\x8b"):
-        return body
-    unpack = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpack.decompress(body, LARGEST_PROFILE)
-    except zlib.error as error:
-        raise UnreadableProfileError("damaged gzip") from error
-    if not unpack.eof:
-        raise UnreadableProfileError("the gzip is cut short, or its content is far too long")
-    return plain
 
 
 def _doubts(name: str, value: str) -> Iterator[str]:

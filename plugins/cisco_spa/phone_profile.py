@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import zlib
 
 ROOT = "flat-profile"
+LARGEST_PROFILE = 1 << 20
 
 _TOKEN = re.compile(
     r"<!--.*?-->|<\?.*?\?>|</(?P<close>[^<>\s]+)\s*>|"
@@ -39,6 +41,23 @@ def read_flat_profile(body: bytes) -> list[tuple[str, str]]:
         elif match["text"]:
             reader.text(match["text"])
     return reader.done()
+
+
+def unpacked(body: bytes) -> bytes:
+    """The profile without its compression; the phone tells by the content, not by the name. Raises
+    UnreadableProfileError."""
+    if body.startswith(b"Salted__"):
+        raise UnreadableProfileError("the profile is encrypted, which is not simulated")
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    unpack = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpack.decompress(body, LARGEST_PROFILE)
+    except zlib.error as error:
+        raise UnreadableProfileError("damaged gzip") from error
+    if not unpack.eof:
+        raise UnreadableProfileError("the gzip is cut short, or its content is far too long")
+    return plain
 
 
 class _Reader:

@@ -24,6 +24,9 @@ from provd.plugin.phone import (
     Handset,
     LeaseGot,
     NotFound,
+    Notified,
+    Notify,
+    Reaction,
     Report,
     Result,
     Script,
@@ -97,11 +100,25 @@ class Phone:
     @property
     def user_agent(self) -> str:
         """The header of its HTTP requests."""
-        word = USER_AGENT_WORDS.get(self._name, f"SIP-{self._name}" if self._name.startswith("T") else self._name)
-        text = f"Yealink {word} {self.version}"
+        text = self.sip_user_agent
         if self.settings.get("auto_provision.user_agent_mac.enable") != "0":
             text += f" {self._mac_colon}"
         return text
+
+    @property
+    def sip_user_agent(self) -> str:
+        """The header of its SIP requests: never with the MAC."""
+        word = USER_AGENT_WORDS.get(self._name, f"SIP-{self._name}" if self._name.startswith("T") else self._name)
+        return f"Yealink {word} {self.version}"
+
+    def notified(self, notify: Notify) -> Reaction:
+        """Only check-sync means anything; with trust control, only from the line's own server."""
+        trust = "1" in {self.settings.get("sip.trust_ctrl"), self.settings.get(f"account.{notify.line}.sip_trust_ctrl")}
+        if trust and notify.source != notify.registrar:
+            return Reaction(0)
+        if notify.event.partition(";")[0].strip().lower() != "check-sync":
+            return Reaction(489)
+        return Reaction(200, obeys=self.settings.get("sip.notify_reboot_enable") != "2")
 
     def dial(self, digits: str) -> Dialed:
         """The key that sends (usually ``#``) ends what was typed; ``#`` elsewhere travels escaped."""
@@ -116,18 +133,32 @@ class Phone:
         return Dialed(digits.replace("#", escaped))
 
     def run(self) -> Script:
-        """Power on: get an address, then provision for ever."""
-        lease = yield Dhcp(OPTION60, OPTION55, self.settings.get("network.dhcp_host_name", f"SIP-{self._name}"))
-        while not isinstance(lease, LeaseGot):
-            yield Wait(10, "no address")
-            lease = yield Dhcp(OPTION60, OPTION55)
+        """Power on: get an address, then provision for ever; start over where a NOTIFY or new firmware restarts it."""
         while True:
-            version = self.version
-            yield from self._provision(lease)
-            if self.version != version:
-                continue  # the new firmware boots and starts over
-            yield Settled(self.accounts)
-            yield Wait(*self._pause())
+            lease = yield Dhcp(OPTION60, OPTION55, self.settings.get("network.dhcp_host_name", f"SIP-{self._name}"))
+            if not isinstance(lease, LeaseGot):
+                yield Wait(10, "no address")
+                continue
+            while not (yield from self._settle(lease)):
+                pass
+
+    def _settle(self, lease: LeaseGot) -> Generator[Step, Result, bool]:
+        """Provision and wait for the next time. True when the phone restarts."""
+        version = self.version
+        yield from self._provision(lease)
+        if self.version != version:
+            return True
+        yield Settled(self.accounts)
+        seconds, why = self._pause()
+        woken = yield Wait(seconds, why, wakes=True)
+        if not isinstance(woken, Notified):
+            return False
+        mode = self.settings.get("sip.notify_reboot_enable", "1")
+        if mode == "1" or "reboot=true" in woken.event.replace(" ", "").lower():
+            yield Report(f"restart: NOTIFY {woken.event}")
+            return True
+        yield Report(f"fetches its files again: NOTIFY {woken.event}")
+        return False
 
     # --- where to ask -------------------------------------------------------------------------------------------------
 

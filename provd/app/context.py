@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from provd.app import effective
@@ -19,6 +19,10 @@ from provd.plugin import Model
 Zone = Callable[[str], "dict[str, object] | None"]
 """The rules of a time zone by its IANA name."""
 
+SHARED = frozenset({"model", "settings", "zone"})
+"""Entries that :class:`ContextMaker` makes once for all devices with the same settings."""
+
+_MOST_COMMON = 256
 _PART = re.compile(r"([0-9]+)(.*)", re.DOTALL)
 
 
@@ -57,32 +61,71 @@ def firmware(version: str) -> dict[str, object]:
     return {"version": version, "parts": parts}
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What devices with the same settings have in common; ``of`` is the model it was made from."""
+
+    of: Model
+    values: Mapping[str, object]
+    model: Mapping[str, object]
+    settings: Mapping[str, object]
+    zone: Mapping[str, object] | None
+
+
 class ContextMaker:
-    """Builds the context of one file. Byte-stable: nothing in it depends on when it is asked for."""
+    """Builds the context of one file. Byte-stable: nothing in it depends on when it is asked for.
+
+    A fleet has few different settings: they are put together once, which is most of the work, and again when a tenant
+    or a profile has changed.
+    """
 
     def __init__(self, tables: Tables, tokens: Tokens, zone: Zone) -> None:
         self._tables = tables
         self._tokens = tokens
         self._zone = zone
+        self._kept: dict[Hashable, _Common] = {}
+        self._stamp = tables.stamp
 
     def make(self, subject: Subject, site: Site) -> dict[str, object]:
         """The context of a file for this subject."""
         device = subject.device
-        values = self._settings(subject)
-        zone_name = values.get("time.zone")
+        common = self._common(subject)
+        values = common.values
         claimed = device is not None and bool(device.lines)
         shows_account = device is not None and not claimed and subject.secrets
         return {
-            "model": _model(subject.model),
+            "model": common.model,
             "firmware": firmware(device.version if device else ""),
             "device": self._device(subject),
             "urls": self._urls(subject, site),
             "claimed": claimed,
             "account": self._account(subject, device, site, values) if device and shows_account else None,
             "lines": self._lines(subject, device, values) if device and claimed and subject.secrets else [],
-            "settings": nest(values),
-            "zone": self._zone(zone_name) if isinstance(zone_name, str) else None,
+            "settings": common.settings,
+            "zone": common.zone,
         }
+
+    def _common(self, subject: Subject) -> _Common:
+        device = subject.device
+        if device is not None and device.settings:
+            return self._made(subject)
+        if self._stamp != self._tables.stamp:
+            self._stamp = self._tables.stamp
+            self._kept.clear()
+        place = None if device is None else (device.vendor, device.model, device.tenant, device.profile)
+        key = (place, subject.vendor, subject.model.name, subject.secrets, subject.masked)
+        found = self._kept.get(key)
+        if found is None or found.of is not subject.model:
+            if len(self._kept) >= _MOST_COMMON:
+                self._kept.clear()
+            found = self._kept[key] = self._made(subject)
+        return found
+
+    def _made(self, subject: Subject) -> _Common:
+        values = self._settings(subject)
+        name = values.get("time.zone")
+        zone = self._zone(name) if isinstance(name, str) else None
+        return _Common(subject.model, values, _model(subject.model), nest(values), zone)
 
     def _settings(self, subject: Subject) -> dict[str, object]:
         if subject.device is None:

@@ -41,6 +41,18 @@ class Outcome(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The flow over which the device registered: ``udp`` or ``tcp``, its address and port as they are seen here, our
+    own address, and the Contact. What is to be told to the device later goes back over it."""
+
+    transport: str
+    host: str
+    port: int
+    local: str = ""
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dial:
     """The digits, and every piece of evidence of who dialed them. What is not known is empty.
 
@@ -57,6 +69,7 @@ class Dial:
     peer: str = ""
     contact: str = ""
     user_agent: str = ""
+    flow: Flow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +99,11 @@ class DialDesk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownAccount:
-    """A temporary account and the device that it belongs to."""
+    """A temporary account and the device, and its port, that it belongs to."""
 
     mac: Mac
     account: TemporaryAccount
+    port: int = 1
 
 
 class AccountBook(Protocol):

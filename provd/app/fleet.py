@@ -44,6 +44,9 @@ Plan = Callable[[], Sequence[Change]]
 Watcher = Callable[[Device | None, Device | None], None]
 """Hears every change of a device: before and after."""
 
+Companion = Callable[[Device | None, Device | None, Sequence[Change]], Sequence[Change]]
+"""Says what is to be written in the same transaction as a change of a device: before, after, and the whole plan."""
+
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
 _PLAIN = (Reservation, Code, Redemption, PendingResync, Lock, Heartbeat, ApiToken)
@@ -91,6 +94,8 @@ class Fleet:
         self._floor = 0
         self._lock = asyncio.Lock()
         self._watchers: list[Watcher] = []
+        self._companions: list[Companion] = []
+        self._afterwards: list[Watcher] = []
         self._written: dict[Mac, float] = {}
         self._dirty: dict[Mac, None] = {}
         self._owed: list[Kept] = []
@@ -125,6 +130,14 @@ class Fleet:
         for device in self.tables.devices.values():
             watcher(None, device)
 
+    def accompany(self, companion: Companion) -> None:
+        """Let this companion add to every planned change of a device, but not to what is merely seen of it."""
+        self._companions.append(companion)
+
+    def afterwards(self, watcher: Watcher) -> None:
+        """Tell this watcher of every planned change of a device once it is durable."""
+        self._afterwards.append(watcher)
+
     async def change(self, plan: Plan) -> None:
         """Carry out an administrative change as a whole; it is durable when this returns.
 
@@ -133,7 +146,7 @@ class Fleet:
         """
         # One at a time: a refused change is taken back without anything built upon it.
         async with self._lock:
-            planned = plan()
+            planned = self._accompanied(plan())
             entries = [change for change in planned if isinstance(change.record, AuditEntry)]
             steps = self._apply(change for change in planned if not isinstance(change.record, AuditEntry))
             changes = [*(change for step in steps if (change := step.change) is not None), *entries]
@@ -144,6 +157,21 @@ class Fleet:
             except StorageError:
                 self._take_back(steps)
                 raise
+        for before, after in steps:
+            if isinstance(after or before, Device):
+                for watcher in self._afterwards:
+                    watcher(_device(before), _device(after))
+
+    def _accompanied(self, planned: Sequence[Change]) -> list[Change]:
+        """The planned changes, and what companions add to those of a device."""
+        added: list[Change] = []
+        for change in planned:
+            if isinstance(change.record, Device):
+                before = self.tables.get(change.record)
+                after = self._revised(before, change.record) if isinstance(change, Put) else None
+                for companion in self._companions:
+                    added += companion(_device(before), _device(after), planned)
+        return [*planned, *added]
 
     def _apply(self, changes: Iterable[Change]) -> list[_Step]:
         steps: list[_Step] = []
@@ -198,9 +226,7 @@ class Fleet:
                     self._written.pop(record.mac, None)
                     self._dirty.pop(record.mac, None)
                 for watcher in self._watchers:
-                    watcher(
-                        before if isinstance(before, Device) else None, after if isinstance(after, Device) else None
-                    )
+                    watcher(_device(before), _device(after))
 
     def _take_back(self, steps: Sequence[_Step]) -> None:
         """Restore what the journal has refused, but keep what sightings have added meanwhile."""
@@ -281,6 +307,10 @@ class Fleet:
                 self._dirty.update(dict.fromkeys(device.mac for device in present))
 
         self._journal.submit([Put(device) for device in present], done)
+
+
+def _device(record: Kept | None) -> Device | None:
+    return record if isinstance(record, Device) else None
 
 
 def _with_secrets(record: R) -> R:

@@ -69,6 +69,20 @@ def assign(tables: Tables, mac: Mac, lines: Sequence[str], *, room: int = 0) -> 
     return [Put(replace(device, tenant=owner, lines=kept, state=after(device.state, Event.ASSIGN)))]
 
 
+def ports_of(device: Device) -> tuple[int, ...]:
+    """The port of each of its lines; lines without one of their own are on ports 1, 2, 3 …"""
+    return device.ports or tuple(range(1, len(device.lines) + 1))
+
+
+def free_port(device: Device, most: int, wanted: int = 0) -> int | None:
+    """The port for one line more: the wanted one if it is free, else the lowest free one, None when all are taken."""
+    taken = set(ports_of(device))
+    if wanted and wanted not in taken and (not most or wanted <= most):
+        return wanted
+    port = next(number for number in range(1, len(taken) + 2) if number not in taken)
+    return port if not most or port <= most else None
+
+
 def unassign(tables: Tables, mac: Mac, lines: Sequence[str] = ()) -> list[Change]:
     """Take these lines, or all, from a device. It stays with its tenant."""
     device = device_of(tables, mac)
@@ -122,7 +136,7 @@ def delete_tenant(tables: Tables, key: str) -> list[Change]:
         if device.tenant == tenant.id and tenant.id != MASTER_TENANT
     ]
     lines = [line for line in tables.lines.values() if line.tenant == tenant.id]
-    codes = _delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])
+    codes = delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])
     tokens = [Delete(token) for token in tables.api_tokens.values() if token.tenant == tenant.id]
     # Whoever is called so next must not inherit anything.
     profiles = [Delete(profile) for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id]
@@ -134,10 +148,10 @@ def delete_line(tables: Tables, key: str) -> list[Change]:
     line = line_of(tables, key)
     holders = (tables.device(mac) for mac in tables.holders(key))
     released: list[Change] = [Put(_without(device, (key,))) for device in holders if device is not None]
-    return [*released, *_delete_codes(tables, tables.codes_of(key)), Delete(line)]
+    return [*released, *delete_codes(tables, tables.codes_of(key)), Delete(line)]
 
 
-def _delete_codes(tables: Tables, codes: Iterable[Code]) -> list[Change]:
+def delete_codes(tables: Tables, codes: Iterable[Code]) -> list[Change]:
     """Delete codes with the memory of their uses."""
     changes: list[Change] = []
     for code in codes:

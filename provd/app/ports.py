@@ -61,11 +61,16 @@ class LeaseView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RenderJob:
-    """One file to be rendered: plain values only (the renderer is another process)."""
+    """One file to be rendered: plain values only (the renderer is another process).
+
+    ``shared`` names entries of the context that are the very same objects in the jobs of many files, and never changed:
+    it pays to remember what was made of them.
+    """
 
     plugin: str
     rule: FileRule
     context: Mapping[str, object]
+    shared: frozenset[str] = frozenset()
 
 
 class Renderer(Protocol):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from provd.app.dialing import Flow
 from provd.base.secrets import Secret
 from provd.domain.records import Device
 from provd.plugin import ActionUri
@@ -36,6 +37,10 @@ class Told:
     detail: str = ""
 
 
+FlowOf = Callable[[str], Flow | None]
+"""The flow of the live registration of that temporary account, or None."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What the device is to do, in the words of its vendor (from its plugin's ``[resync]``).
@@ -44,7 +49,8 @@ class Order:
     ``action`` the way over the device's own web server, None where there is none, and ``passwords`` those of its
     administrator that it may have by now: the likeliest first. ``lines`` are the SIP users that the device is
     registered with at a PBX, and ``tenant`` is theirs: those of the file that it has, not of the one that it is to
-    fetch.
+    fetch. ``flow`` is the last one that its temporary account was registered by, for a way that knows no newer one:
+    a daemon that has just been started again.
     """
 
     event: str
@@ -52,6 +58,7 @@ class Order:
     passwords: tuple[Secret, ...] = ()
     lines: tuple[str, ...] = ()
     tenant: str = ""
+    flow: Flow | None = None
 
 
 class Way(Protocol):

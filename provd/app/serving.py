@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from provd.app import effective
 from provd.app.cache import Cache, Entry
-from provd.app.context import ContextMaker, Subject
+from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.ports import Renderer, RenderJob
 from provd.app.resolve import Job, Resolver, split
@@ -64,6 +64,7 @@ class Serving:
         self._failures: dict[Hashable, tuple[Hashable, float]] = {}
         self._statics: dict[tuple[str, str], _Static] = {}
         self._looked: dict[tuple[str, str], tuple[tuple[int, float], _Static]] = {}
+        self._looking: dict[tuple[str, str], asyncio.Task[_Static | None]] = {}
         self._asked: tuple[FileRequest, Job] | None = None
 
     def reset(self) -> None:
@@ -170,7 +171,7 @@ class Serving:
         self, job: Job, context: dict[str, object], quick: tuple[int, int, int], revisions: Hashable
     ) -> FileReply:
         try:
-            body = await self._renderer.render(RenderJob(job.plugin, job.rule, context))
+            body = await self._renderer.render(RenderJob(job.plugin, job.rule, context, SHARED))
         except PluginError as error:
             return self._failed(job, revisions, error)
         self._failures.pop(job.key, None)
@@ -205,10 +206,21 @@ class Serving:
         return replace(entry.reply, mac=job.mac, boot=job.boot, revision=0)
 
     async def _static(self, request: FileRequest, job: Job) -> FileReply:
+        # A hundred phones ask for their firmware in the same moment: it is read and hashed once for all of them.
+        key = (job.plugin, job.rule.template)
+        task = self._looking.get(key)
+        if task is None:
+            task = self._looking[key] = asyncio.ensure_future(self._look(job))
+            task.add_done_callback(lambda _: self._looking.pop(key, None))
+        kept = await asyncio.shield(task)
+        return self._missing(request, job) if kept is None else _reply(job, kept[0], kept[1])
+
+    async def _look(self, job: Job) -> _Static | None:
         # Read in a thread: firmware is large and lies on a disk.
+        seen = (self._station.knowledge.revision, self._clock.now())
         plugin, body = await asyncio.to_thread(self._find_static, job)
         if body is None:
-            return self._missing(request, job)
+            return None
         key = (plugin, job.rule.template.lower())
         kept = self._statics.get(key)
         if kept is None or (kept[0] is not body and kept[0] != body):
@@ -217,9 +229,8 @@ class Serving:
             kept = self._statics[key] = (body, await asyncio.to_thread(self._etag, body))
         if len(self._looked) >= _STATICS:
             self._looked.clear()
-        seen = (self._station.knowledge.revision, self._clock.now())
         self._looked[job.plugin, job.rule.template] = (seen, kept)
-        return _reply(job, kept[0], kept[1])
+        return kept
 
     def _seen(self, job: Job, now: float) -> FileReply | None:
         """A static file that was looked for a moment ago: many phones ask for it in the same second."""
@@ -278,7 +289,7 @@ class Serving:
             masked=not reveal,
         )
         context = self._maker.make(subject, station.site)
-        body = await self._renderer.render(RenderJob(device.plugin, rule, context))
+        body = await self._renderer.render(RenderJob(device.plugin, rule, context, SHARED))
         return FileReply(
             found=True, body=body, content_type=rule.content_type, mac=device.mac, kind=rule.kind, plugin=device.plugin
         )
@@ -307,6 +318,8 @@ class Serving:
         device = None if reply.mac is None else self._station.fleet.tables.device(reply.mac)
         if device is not None:
             self._station.roster.served(device, now, boot=reply.boot, name=name, revision=reply.revision)
+            if reply.revision:
+                self._station.fetched(device, reply.revision, now)
 
 
 def _owner(job: Job) -> Hashable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.ports import Catalogue, LeaseView
@@ -15,6 +17,13 @@ from provd.base.types import Mac
 from provd.domain.evidence import Identity
 from provd.domain.identify import Known
 from provd.domain.records import Device
+
+Fetched = Callable[[Device, int, float], None]
+"""Hears that a device has its own file with an account, of which revision, and when."""
+
+
+def _nobody_cares(_device: Device, _revision: int, _now: float) -> None:
+    pass
 
 
 class Station:
@@ -44,6 +53,7 @@ class Station:
         self.roster = Roster(fleet, emit, newcomers, site)
         self.throttle = Throttle(misses, emit)
         self.stamp = 0
+        self.fetched: Fetched = _nobody_cares
         fleet.watch(self._on_device)
 
     def _on_device(self, before: Device | None, after: Device | None) -> None:

@@ -59,6 +59,8 @@ class Tables:
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
+        self.stamp = 0
+        """Rises when a tenant or a profile, which many devices share, is put or removed."""
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
@@ -77,6 +79,10 @@ class Tables:
     def devices(self) -> Mapping[Mac, Device]:
         """Devices by MAC."""
         return MappingProxyType(self._devices)
+
+    def at_address(self, ip: str) -> list[Device]:
+        """Every device that was last seen at that address; looks through all of them."""
+        return [device for device in self._devices.values() if device.ip == ip]
 
     @property
     def tenants(self) -> Mapping[str, Tenant]:
@@ -166,6 +172,7 @@ class Tables:
 
     def put(self, record: Kept) -> None:
         """Insert or replace."""
+        self.stamp += isinstance(record, Tenant | Profile)
         self._forget(self.get(record))
         table, key = self._table(record)
         table[key] = record
@@ -189,6 +196,7 @@ class Tables:
 
     def remove(self, record: Kept) -> None:
         """Remove the record with the same key, if it is there."""
+        self.stamp += isinstance(record, Tenant | Profile)
         table, key = self._table(record)
         self._forget(table.pop(key, None))
 

@@ -15,6 +15,8 @@ TOKEN = re.compile(r"[a-z2-7]{26}")
 """A device token in a path: 128 bits in base32, lower case, without padding."""
 
 ACCOUNT_PREFIX = "ap"
+ACCOUNT = re.compile(rf"{ACCOUNT_PREFIX}(?P<mac>[0-9a-f]{{12}})(?:-(?P<port>[1-9][0-9]?))?")
+"""The user name of a temporary account. Ports of a gateway beyond the first one have a name of their own."""
 _MINIMUM_KEY = 16
 
 
@@ -49,9 +51,10 @@ class Tokens:
         """Whether this is the device's token, in constant time."""
         return hmac.compare_digest(token.encode(), self.token(mac, epoch).encode())
 
-    def account(self, mac: Mac, epoch: int = 0) -> TemporaryAccount:
-        """The device's temporary account; the SIP side derives the same one."""
-        return TemporaryAccount(ACCOUNT_PREFIX + mac, Secret(self._derive("account", mac, epoch)))
+    def account(self, mac: Mac, epoch: int = 0, port: int = 1) -> TemporaryAccount:
+        """The temporary account of the device, or of one of its ports; the SIP side derives the same one."""
+        suffix, purpose = ("", "account") if port == 1 else (f"-{port}", f"account {port}")
+        return TemporaryAccount(ACCOUNT_PREFIX + mac + suffix, Secret(self._derive(purpose, mac, epoch)))
 
 
 class TokenBook:

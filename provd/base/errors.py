@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ProvdError(Exception):
     """Base of every error that provd raises on purpose; its text is fit for a person."""
@@ -17,6 +19,18 @@ class PeerError(ProvdError):
 
 class UsageError(ProvdError):
     """We were called wrongly: an unknown name, a value out of range. Nothing was changed."""
+
+
+class FaultsError(UsageError):
+    """Several things are wrong at once: ``faults`` names each parameter or field, and says why."""
+
+    def __init__(self, message: str, faults: Sequence[tuple[str, str]]) -> None:
+        super().__init__(f"{message}: " + "; ".join(f"{name}: {text}" for name, text in faults))
+        self.faults = tuple(faults)
+
+
+class StaleError(UsageError):
+    """The object has changed since the caller looked at it. Nothing was changed."""
 
 
 class NotFoundError(UsageError):
@@ -45,3 +59,7 @@ class PluginError(ProvdError):
 
 class StorageError(ProvdError):
     """The durable store refused or could not keep what it was given; nothing of that batch was kept."""
+
+
+class ClashError(StorageError):
+    """Another row has a value already that must be unique: somebody else was quicker."""

@@ -16,6 +16,17 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from _certificate(settings)
     yield from _database(settings)
     yield from _plugins(settings)
+    yield from _exchanges(settings)
+
+
+def _exchanges(settings: Settings) -> Iterator[str]:
+    from provd.daemon.telling import ami_server
+
+    for section in settings.pbx.ami:
+        try:
+            ami_server(section)
+        except ConfigError as error:
+            yield str(error)
 
 
 def _event_loop(settings: Settings) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -26,21 +26,32 @@ from provd.cli.output import Exit, errors_to_exit, show_json
 @click.option("--claimed", is_flag=True, help="Go on until each phone has its user's account.")
 @click.option("--timeout", default=120.0, show_default=True, metavar="SECONDS")
 @click.option("--tick", default=1.0, show_default=True, help="How long a second of a phone's waiting takes.")
+@click.option("--sip", is_flag=True, help="The phones register their accounts (UDP, servers named by address).")
+@click.option(
+    "--dial",
+    type=click.File(),
+    metavar="CODES_FILE",
+    help="One line for each phone: the codes that its user dials, one after another until one is accepted.",
+)
 @click.option("--blksize", default=0, help="TFTP block size to ask for.")
 @click.option("--seed", default=1, show_default=True, help="Another one makes other phones.")
 @click.option("--events", is_flag=True, help="Write every event as a line of JSON.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
 @click.pass_context
-def simulate(ctx: click.Context, /, *, events: bool, as_json: bool, **options: Any) -> None:
+def simulate(ctx: click.Context, /, *, events: bool, as_json: bool, dial: TextIO | None, **options: Any) -> None:
     """Boot virtual phones against any server and say what became of them.
 
-    Example: provd simulate --vendor acme --count 20 --spread 10 --interface eth1
+    One crowd boots, the other one dials:
+
+    provd simulate --vendor acme --count 20 --spread 10 --interface eth1
+
+    provd simulate --vendor acme --dial codes.txt --claimed --interface eth1
     """
     import asyncio
 
     with errors_to_exit():
         from provd.cli.offline import catalogue
-        from provd.simulate.crowd import CrowdOptions, run
+        from provd.simulate.crowd import CrowdOptions, read_codes, run
         from provd.simulate.load import phone_class
         from provd.simulate.session import PhoneEvent
 
@@ -53,7 +64,7 @@ def simulate(ctx: click.Context, /, *, events: bool, as_json: bool, **options: A
 
         plugins = catalogue(ctx.find_root().obj)
         classes = {m.id: found for m in plugins.manifests if (found := phone_class(plugins.folder(m.id)))}
-        chosen = CrowdOptions(**options)
+        chosen = CrowdOptions(codes=read_codes(dial.read()) if dial else (), **options)
         report = asyncio.run(run(chosen, plugins.manifests, classes, hear))
     if as_json:
         show_json(report.as_dict())

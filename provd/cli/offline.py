@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -36,7 +37,15 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
         try:
             await core.renderer.start()
             addresses = StoredAddresses(core.store, clock)
-            admin = Admin(fleet=core.fleet, boot=core.boot, clock=clock, emit=_warn, zone=zone, addresses=addresses)
+            admin = Admin(
+                fleet=core.fleet,
+                boot=core.boot,
+                clock=clock,
+                emit=_warn,
+                zone=zone,
+                addresses=addresses,
+                codes=core.codes,
+            )
             result = await admin.call(operation, params, Caller(name="command line"))
             return result if isinstance(result, Mapping) else {"items": result}
         finally:
@@ -57,6 +66,22 @@ def become_owner(folder: Path) -> None:
         os.setgroups([])
         os.setgid(owner.st_gid)
         os.setuid(owner.st_uid)
+
+
+@contextlib.contextmanager
+def as_owner(folder: Path) -> Iterator[None]:
+    """The same for a while: what is opened and made in between belongs to the daemon."""
+    if os.geteuid() != 0 or not folder.exists():
+        yield
+        return
+    owner = folder.stat()
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
 
 
 def _warn(fact: Fact) -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 from netaddr import IPNetwork
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from provd.base.secrets import Secret
+from provd.config.pbx import PbxSection, ResyncSection
+from provd.config.section import Section
 from provd.config.values import (
     INFINITE_SECONDS,
     Duration,
@@ -21,16 +24,11 @@ from provd.config.values import (
     Network4,
     Pool,
     PortRange,
+    SecretText,
     port_bounds,
     range_bounds,
 )
 from provd.dhcp.subnet import NOT_AMONG_OPTIONS
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class ServerSection(Section):
@@ -195,6 +193,9 @@ class SipSection(Section):
         default=(Endpoint("0.0.0.0", 5060),),
         description="the port of the first one stands in the temporary account of unclaimed phones",
     )
+    agi_listen: tuple[ListenOn, ...] = Field(
+        default=(), description='FastAGI for a PBX that takes the call: ["127.0.0.1:4573"]; whose word counts: [pbx]'
+    )
     pnp: bool = Field(
         default=True, description="multicast ua-profile answers on the dhcp interfaces (from the next version on)"
     )
@@ -240,6 +241,66 @@ class PolicySection(Section):
         return self
 
 
+class CodesSection(Section):
+    """Provisioning codes: what is dialed on a phone so that it becomes somebody's."""
+
+    length: int = Field(default=8, ge=6, le=16, description="keys of a new code")
+    alphabet: str = Field(default="0123456789", description="the keys it is drawn from; * and # are possible")
+    expires: Duration = Field(default=86400, ge=60, description='how long a new code is good; or "infinite"')
+    uses: int = Field(default=1, ge=1, le=10_000, description="how many phones may use a new code")
+    tries: int = Field(default=5, ge=1, le=100, description="wrong codes of one phone until it is locked")
+    delay: Duration = Field(
+        default=2, le=600, description="what the first wrong code costs; each further one doubles it"
+    )
+    lock: Duration = Field(
+        default=3600,
+        ge=60,
+        le=86400,
+        description="how long a lock lasts, and the time between two tries of who had one",
+    )
+    source_tries: int = Field(
+        default=10, ge=1, le=10_000, description="tries of one address while nobody knows which phone it is"
+    )
+    crowd: int = Field(
+        default=10, ge=2, le=10_000, description="locked phones behind one address until it is closed to new ones"
+    )
+    site_tries: int = Field(
+        default=240, ge=1, le=1_000_000, description="wrong codes in a day until the site is closed to new phones"
+    )
+    reset_number: str = Field(
+        default="*44832225", description='this number and the PIN make a phone unclaimed again ("*giveback"); "" = off'
+    )
+    reset_pin: SecretText = Field(
+        default_factory=lambda: Secret(""),
+        description="the PIN, 4 to 12 digits; nobody can reset a phone by dialing without one",
+    )
+
+    @field_validator("alphabet")
+    @classmethod
+    def _keys(cls, alphabet: str) -> str:
+        odd = sorted(set(alphabet) - set("0123456789*#"))
+        if odd:
+            raise ValueError(f"a phone has no key {odd[0]!r}; there are 0-9, * and #")
+        if len(set(alphabet)) != len(alphabet) or len(alphabet) < 8:
+            raise ValueError("name at least 8 different keys, each once")
+        return alphabet
+
+    @field_validator("reset_number")
+    @classmethod
+    def _number(cls, number: str) -> str:
+        if number and (set(number) - set("0123456789*#") or not 3 <= len(number) <= 16):
+            raise ValueError("a number has 3 to 16 of the keys 0-9, * and #")
+        return number
+
+    @field_validator("reset_pin")
+    @classmethod
+    def _pin(cls, pin: Secret) -> Secret:
+        digits = pin.reveal()
+        if digits and not (digits.isascii() and digits.isdigit() and 4 <= len(digits) <= 12):
+            raise ValueError("a PIN has 4 to 12 digits")
+        return pin
+
+
 class PluginsSection(Section):
     """Vendor plugins."""
 
@@ -265,5 +326,8 @@ class Settings(Section):
     sip: SipSection = SipSection()
     api: ApiSection = ApiSection()
     policy: PolicySection = PolicySection()
+    codes: CodesSection = CodesSection()
+    resync: ResyncSection = ResyncSection()
+    pbx: PbxSection = PbxSection()
     plugins: PluginsSection = PluginsSection()
     activation: ActivationSection = ActivationSection()

@@ -9,6 +9,8 @@ from typing import Annotated, NamedTuple
 from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
+from provd.base.secrets import Secret
+
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d|w)?")
 _SECONDS: Mapping[str | None, int] = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 INFINITE_SECONDS = 0xFFFFFFFF
@@ -42,6 +44,18 @@ DURATION_MARK = BeforeValidator(_duration)
 
 Duration = Annotated[int, DURATION_MARK, PlainSerializer(duration_text)]
 """Seconds, written with a unit."""
+
+
+def _secret(value: object) -> object:
+    if isinstance(value, str):
+        return Secret(value)
+    if isinstance(value, Secret):
+        return value
+    raise ValueError("write a secret as text")  # its value is not repeated
+
+
+SecretText = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(lambda secret: "***" if secret else "")]
+"""A text that is never shown."""
 
 
 class Endpoint(NamedTuple):

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from provd.app.boot import Boot
+from provd.app.codes.office import Office
+from provd.app.dialing import AccountBook, DialDesk
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
+from provd.app.resync.notes import Notes
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
 from provd.base.clock import Clock
@@ -16,7 +19,8 @@ from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.types import Mac
 from provd.config.settings import Settings
-from provd.daemon.translate import newcomers_of, site_of
+from provd.daemon.translate import newcomers_of, site_of, terms_of
+from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 from provd.plugins.render import RenderPool
@@ -50,7 +54,8 @@ def plugin_folders(settings: Settings) -> tuple[Path, ...]:
 class Core:
     """The parts and how they know each other. Constructing it opens the database and reads the plugins.
 
-    ``watched`` may put something between the use cases and the renderer.
+    ``watched`` may put something between the use cases and the renderer; ``leap`` is one of the clock that codes must
+    not suffer from.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Core:
         emit: FactSink,
         *,
         watched: Callable[[Renderer], Renderer] = lambda renderer: renderer,
+        leap: Leap | None = None,
     ) -> None:
         state = settings.server.state_dir
         self.settings = settings
@@ -87,6 +93,17 @@ class Core:
             prefix=secrets.token_hex(2),
             etag_key=self.store.vault.derive("etags"),
         )
+        self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
+        self.codes = Office(
+            station=self.boot.station,
+            key=self.store.vault.derive("provisioning codes"),
+            terms=terms_of(settings.codes),
+            clock=clock,
+            emit=emit,
+            leap=leap,
+        )
+        self.dialing: DialDesk = self.codes.desk
+        self.accounts: AccountBook = self.codes.accounts
 
     def template_folders(self, plugin: str) -> tuple[Path, ...]:
         """Where a plugin's templates are looked for: the operator's overrides first."""

@@ -21,7 +21,8 @@ from provd.domain.records import Reservation
 from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer, tls_context
 from provd.http.proxies import TrustedProxies
-from provd.tftp.server import Limits, TftpServer
+from provd.tftp.limits import Limits
+from provd.tftp.server import TftpServer
 
 Values = Callable[[], Mapping[str, float]]
 Listener = tuple[str, str]

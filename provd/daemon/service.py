@@ -23,9 +23,11 @@ from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
+from provd.daemon.handover import Handover
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
-from provd.daemon.translate import newcomers_of, site_of
+from provd.daemon.translate import newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
 from provd.http.control import ControlServer, Operation
 from provd.http.page import PageServer
@@ -40,7 +42,18 @@ FLUSH_EVERY = 5.0
 AGE_EVERY = 12
 PRUNE_EVERY = 720
 """How many flushes come between two looks for stale devices, and between two removals of old facts."""
-_RELOADABLE = {"dhcp", "policy", "server.advertise", "server.log_level", "server.log_format", "sip", "activation"}
+_RELOADABLE = {
+    "dhcp",
+    "policy",
+    "codes",
+    "server.advertise",
+    "server.log_level",
+    "server.log_format",
+    "sip",
+    "activation",
+    "resync",
+    "pbx",
+}
 
 
 class Service:
@@ -64,7 +77,13 @@ class Service:
         self._more_files()
         asyncio.get_running_loop().set_exception_handler(self._unhandled)
         rendered = self._readers.metrics.rendered
-        core = Core(self._settings, self._clock, self._emit, watched=lambda renderer: TimedRenderer(renderer, rendered))
+        core = Core(
+            self._settings,
+            self._clock,
+            self._emit,
+            watched=lambda renderer: TimedRenderer(renderer, rendered),
+            leap=self._timekeeper.leap,
+        )
         try:
             await self._serve(core)
         finally:
@@ -106,9 +125,17 @@ class Service:
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
+        telling, handover = Telling(core), Handover(core)
         addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
-            fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
+            fleet=core.fleet,
+            boot=core.boot,
+            clock=self._clock,
+            emit=self._emit,
+            zone=zone,
+            addresses=addresses,
+            codes=core.codes,
+            resyncer=telling.resyncer,
         )
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
@@ -117,22 +144,28 @@ class Service:
             views, self._readers.metrics.text, emit=self._emit, clock=self._clock, hosts=self._settings.api.hosts
         )
         self._measure(edges, views)
-        self._signals(core, edges)
+        self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
+        self._signals(core, edges, telling, handover)
         keeping = asyncio.create_task(self._housekeep(core))
         try:
             await core.renderer.start()
             await edges.open()
+            telling.open()
+            for name, address in await handover.open():
+                edges.note(name, address)
             await control.listen(self._settings.server.control_path)
             for endpoint in self._settings.api.listen:
                 opened = await page.listen(endpoint.host, endpoint.port)
                 edges.note("page", f"{opened[0]}:{opened[1]}")
             self._ready(core, edges, views)
+            core.codes.check_number()
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
         finally:
             keeping.cancel()
-            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
+            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
+            await telling.close()
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
@@ -181,13 +214,13 @@ class Service:
 
     # --- signals and reload
 
-    def _signals(self, core: Core, edges: Edges) -> None:
+    def _signals(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
-        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges)
+        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges, telling, handover)
 
-    def reload(self, core: Core, edges: Edges) -> None:
+    def reload(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> None:
         """Apply the configuration file as it is now, or keep what is in force."""
         self._manager.reloading()
         now = self._clock.now()
@@ -202,6 +235,9 @@ class Service:
             # Other listeners wait for a restart, and until then the URLs name those that are open.
             site = site_of(fresh, listening=core.settings.phones)
             core.boot.reconfigure(site, newcomers_of(site))
+            telling.reload(fresh)
+            handover.reload(fresh)
+            core.codes.reconfigure(terms_of(fresh.codes))
             if any(name.startswith("server.log") for name in changed):
                 self._readers.relevel(fresh.server)
             if core.catalogue.reload():
@@ -218,6 +254,7 @@ class Service:
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
             now = self._clock.now()
+            core.codes.turnstile.beat()
             core.fleet.flush(now)
             if turn % AGE_EVERY == 0:
                 core.boot.age(now)
@@ -260,6 +297,8 @@ def _place_of(error: BaseException | None) -> str:
 
 
 def _applies(name: str) -> bool:
+    if name == "sip.agi_listen":
+        return False
     return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
 
 

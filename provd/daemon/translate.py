@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 from netaddr import IPNetwork
 
+from provd.app.codes.terms import Terms
 from provd.app.site import Site
 from provd.base.types import ip_int
-from provd.config.settings import DhcpSection, DhcpSubnet, PhonesSection, Settings, option_octets
-from provd.config.values import range_bounds
+from provd.config.settings import CodesSection, DhcpSection, DhcpSubnet, PhonesSection, Settings, option_octets
+from provd.config.values import INFINITE_SECONDS, range_bounds
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
+from provd.domain.codes import Form
+from provd.domain.lockout import Rules
 from provd.domain.records import Reservation
 from provd.guard.bucket import KeyedBuckets
 
@@ -30,6 +33,25 @@ def site_of(settings: Settings, *, listening: PhonesSection | None = None) -> Si
         http_port=listen[0].port if listen else 0,
         https_port=tls[0].port if tls else 0,
         sip_port=settings.sip.listen[0].port if settings.sip.listen else 5060,
+    )
+
+
+def terms_of(section: CodesSection) -> Terms:
+    """What codes look like and who may dial them."""
+    return Terms(
+        form=Form(section.length, section.alphabet),
+        life=0.0 if section.expires == INFINITE_SECONDS else float(section.expires),
+        uses=section.uses,
+        rules=Rules(
+            tries=section.tries,
+            delay=float(section.delay),
+            lock=float(section.lock),
+            source_tries=section.source_tries,
+            crowd=section.crowd,
+            site_tries=section.site_tries,
+        ),
+        reset_number=section.reset_number,
+        reset_pin=section.reset_pin,
     )
 
 

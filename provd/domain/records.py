@@ -150,20 +150,27 @@ class Redemption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingResync:
-    """A device that is to be told to fetch its files, since ``since``; gone when it was told.
+    """A device that is to fetch its files, since ``since``; gone when it has fetched those of ``revision``.
 
-    The rest is the way over which it was last heard: the user name of its temporary account, and the flow of that
-    registration (``udp`` or ``tcp``, its address and port as we see them, our own address).
+    ``account`` to ``contact`` are the way over which it was last heard: the user name of its temporary account, and the
+    flow of that registration (``udp`` or ``tcp``, its address and port as we see them, our own address, its Contact).
+    ``lines`` (SIP users) and ``tenant`` are those of the file that it still has, ``due`` the time at which that file
+    makes it ask by itself, at the latest.
     """
 
     mac: Mac
     since: float
     reason: str
+    revision: int = 0
     account: str = ""
     transport: str = ""
     host: str = ""
     port: int = 0
     local: str = ""
+    contact: str = ""
+    lines: tuple[str, ...] = ()
+    tenant: str = ""
+    due: float = 0.0
     attempts: int = 0
 
 

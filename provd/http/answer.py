@@ -22,6 +22,11 @@ _LINES = {
 }
 
 
+def status_line(status: int) -> bytes:
+    """The first lines of an answer in HTTP/1.1."""
+    return _LINES["1.1", status]
+
+
 class DateLine:
     """The Date header (RFC 9110 section 6.6.1), made once a second."""
 

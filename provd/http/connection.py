@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -86,6 +86,19 @@ class HttpStats:
     open: int = 0
 
 
+class Open(Protocol):
+    """A connection, as :class:`Connections` sees it."""
+
+    phase: Phase
+    since: float
+    peer: str
+    proxied: bool
+
+    def abort(self) -> None:
+        """Close at once, whatever is still unsent."""
+        ...
+
+
 class Connections:
     """The open connections and who has how many of them."""
 
@@ -96,7 +109,7 @@ class Connections:
         self.clock = clock
         self.stats = HttpStats()
         self.date = DateLine(clock)
-        self._open: set[PhoneConnection] = set()
+        self._open: set[Open] = set()
         self._by_address: Counter[str] = Counter()
         self._told: dict[str, float] = {}
         self._slow = 0
@@ -109,7 +122,7 @@ class Connections:
             Phase.ANSWER: limits.answer,
         }
 
-    def admit(self, connection: PhoneConnection) -> bool:
+    def admit(self, connection: Open) -> bool:
         """Take up a connection; False when its address, or everybody together, has too many."""
         peer = connection.peer
         full = len(self._open) >= self.limits.total
@@ -123,7 +136,13 @@ class Connections:
         self.stats.open += 1
         return True
 
-    def leave(self, connection: PhoneConnection) -> None:
+    def hand_over(self, before: Open, after: Open) -> None:
+        """Somebody else looks after a connection from now on; the time for its header runs on."""
+        after.phase, after.since = Phase.HEADER, before.since
+        self._open.discard(before)
+        self._open.add(after)
+
+    def leave(self, connection: Open) -> None:
         """A connection is gone."""
         if connection not in self._open:
             return
@@ -171,11 +190,16 @@ class Connections:
 class PhoneConnection(web.RequestHandler):
     """aiohttp's protocol object with a phase, and without a log."""
 
-    __slots__ = ("_connections", "last", "local", "peer", "phase", "proxied", "secure", "since", "when_written")
+    __slots__ = (
+        "_begun", "_connections", "last", "local", "peer", "phase", "proxied", "secure", "since", "when_written",
+    )  # fmt: skip
 
-    def __init__(self, server: web.Server, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, server: web.Server, connections: Connections, loop: asyncio.AbstractEventLoop, begun: bytes = b""
+    ) -> None:
         super().__init__(server, loop=loop, **_OPTIONS)
         self._connections = connections
+        self._begun = begun
         self.phase = Phase.NEW
         self.since = loop.time()
         self.peer = self.local = ""
@@ -189,14 +213,18 @@ class PhoneConnection(web.RequestHandler):
         self.local = plain_address(sockname[0]) if sockname else ""
         self.secure = transport.get_extra_info("sslcontext") is not None
         self.proxied = self._connections.proxies.trusts(self.peer)
-        if isinstance(transport, asyncio.Transport):
-            if not self._connections.admit(self):
-                self.force_close()
-                transport.abort()
-                return
-            # "Written" then means that the kernel has all of it, and memory does not fill up behind a slow reader.
-            transport.set_write_buffer_limits(0)
+        stream = cast("asyncio.Transport", transport)  # uvloop's has the methods of one, but not the base class
+        # One whose first octets have been read already is admitted.
+        if not self._begun and not self._connections.admit(self):
+            self.force_close()
+            stream.abort()
+            return
+        # "Written" then means that the kernel has all of it, and memory does not fill up behind a slow reader.
+        stream.set_write_buffer_limits(0)
         super().connection_made(transport)
+        begun, self._begun = self._begun, b""
+        if begun:
+            self.data_received(begun)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
@@ -274,7 +302,11 @@ class PhoneProtocols(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """One more connection."""
-        return PhoneConnection(self, self._phone_connections, self._loop)
+        return self.begun(b"")
+
+    def begun(self, octets: bytes) -> PhoneConnection:
+        """One of which somebody else has read the first octets, and which is admitted already."""
+        return PhoneConnection(self, self._phone_connections, self._loop, octets)
 
     def _request(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from provd.base.facts import FactSink
 from provd.http.answer import Answer
 from provd.http.conditional import Selection, select
 from provd.http.connection import Connections, HttpStats, Limits, Phase, PhoneConnection, PhoneProtocols
+from provd.http.door import Door
 from provd.http.proxies import TrustedProxies
 from provd.http.target import as_one_name, requested_path
 
@@ -62,6 +64,7 @@ class PhoneServer:
         self._limits = limits or Limits()
         self._connections = Connections(self._limits, proxies or TrustedProxies(), emit, clock)
         self._listeners: list[asyncio.Server] = []
+        self._doors: list[Door] = []
         self._protocols: PhoneProtocols | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -72,19 +75,22 @@ class PhoneServer:
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
         """Open one listener; gives the address it got (port 0 takes a free one). Raises ConfigError."""
-        loop = asyncio.get_running_loop()
         if self._protocols is None:
             self._protocols = PhoneProtocols(self._answer, self._connections)
             self._sweep()
         try:
-            listener = await loop.create_server(
+            if tls is None:
+                door = Door(_listening(host, port), self._files, self._connections, self._protocols.begun)
+                self._doors.append(door)
+                return door.address
+            listener = await asyncio.get_running_loop().create_server(
                 self._protocols,
                 host,
                 port,
                 backlog=_BACKLOG,
                 ssl=tls,
-                ssl_handshake_timeout=self._limits.header if tls else None,
-                ssl_shutdown_timeout=_TLS_GOODBYE if tls else None,
+                ssl_handshake_timeout=self._limits.header,
+                ssl_shutdown_timeout=_TLS_GOODBYE,
             )
         except OSError as error:
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
@@ -97,11 +103,15 @@ class PhoneServer:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        doors, self._doors = self._doors, []
+        for door in doors:
+            door.close()
         if self._protocols is not None:
             self._protocols.pre_shutdown()
             # aiohttp takes the time twice: for what is in hand, and for what it then cancels.
+            finishing = asyncio.gather(self._protocols.shutdown(grace), *(door.finish() for door in doors))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._protocols.shutdown(grace), grace)
+                await asyncio.wait_for(finishing, grace)
             self._connections.abort()
             self._protocols = None
         if self._sweeper is not None:
@@ -211,6 +221,22 @@ class PhoneServer:
             connection.when_written = None
             response.force_close()
         return response
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Raises OSError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.settimeout(0)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _headers(reply: FileReply, chosen: Selection) -> dict[str, str]:

@@ -33,6 +33,8 @@ class Model:
     common: tuple[str, ...] = ()
     traits: Mapping[str, str | int | bool] = field(default_factory=dict)
     """Anything the plugin's own templates and advice need to know (firmware family, image name …)."""
+    ports: bool = False
+    """Its accounts are sockets or handsets of their own, which may belong to different tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ class Manifest:
     ouis: tuple[OuiRule, ...] = ()
     files: tuple[FileRule, ...] = ()
     dhcp: tuple[DhcpAdvice, ...] = ()
+    star_codes: tuple[str, ...] = ()
+    """Numbers, or their beginnings, that these devices keep for themselves when they leave the factory."""
     resync: ResyncAdvice | None = None
     """None: its devices cannot be told, and come by themselves."""
 

@@ -49,6 +49,27 @@ class Dialed:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """A SIP NOTIFY that arrived on a line: the value of its Event header, the address it came from and that of the
+    line's registrar, and whether it carried the line's credentials (RFC 3261 section 22)."""
+
+    line: int
+    event: str
+    source: str
+    registrar: str
+    authenticated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What a phone makes of a NOTIFY: the status of its answer (0: it gives none; 401: it wants to see the line's
+    credentials first), and whether it does what the event says."""
+
+    status: int
+    obeys: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Handset:
     """One phone of a kind: what is printed on its label, and the firmware it came with (empty: the vendor's usual)."""
 
@@ -92,10 +113,14 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing for ``seconds`` (:data:`NEVER`: until somebody pulls the plug). Comes to None."""
+    """Do nothing for ``seconds`` (:data:`NEVER`: until somebody pulls the plug). Comes to None.
+
+    With ``wakes`` a NOTIFY that the phone obeys ends it, also one that came before; it comes to :class:`Notified` then.
+    """
 
     seconds: float
     why: str
+    wakes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +185,14 @@ class Failed:
     reason: str
 
 
-Result = LeaseGot | Fetched | NotFound | Failed | None
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """The phone was told to do something; ``event`` is the value of the Event header (RFC 6665 section 8.2.1)."""
+
+    event: str
+
+
+Result = LeaseGot | Fetched | NotFound | Failed | Notified | None
 Script = Generator[Step, Result, None]
 
 
@@ -175,6 +207,15 @@ class Phone(Protocol):
     @property
     def accounts(self) -> tuple[Account, ...]:
         """The accounts its configuration holds now."""
+        ...
+
+    @property
+    def sip_user_agent(self) -> str:
+        """The header of its SIP requests."""
+        ...
+
+    def notified(self, notify: Notify) -> Reaction:
+        """What it makes of a NOTIFY; doing it is the script's part, when its :class:`Wait` comes to Notified."""
         ...
 
     def dial(self, digits: str) -> Dialed:

@@ -252,6 +252,7 @@ def _manifest(file: ManifestFile) -> Manifest:
         description=file.description,
         models=tuple(_model(row, file.traits) for row in file.model),
         showcase=tuple(file.showcase),
+        star_codes=tuple(file.star_codes),
         matches=tuple(Match(row.source, tuple(row.starts), row.regex, row.confidence, row.model) for row in file.match),
         ouis=tuple(
             OuiRule(
@@ -278,6 +279,7 @@ def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:
         lines=row.lines,
         keys=row.keys,
         common=(row.common,) if isinstance(row.common, str) else tuple(row.common),
+        ports=row.ports,
         traits={**defaults, **(row.model_extra or {})},
     )
 

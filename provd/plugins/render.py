@@ -13,7 +13,7 @@ from provd.base.clock import Clock
 from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
-from provd.plugins.render_wire import Request, encode_request
+from provd.plugins.render_wire import Request, RequestEncoder
 from provd.plugins.render_worker import Launch, Task, Worker
 
 TemplateFolders = Callable[[str], Sequence[Path]]
@@ -53,6 +53,8 @@ class RenderPool:
         self._faults: dict[str, list[float]] = {}
         self._quarantined: set[str] = set()
         self._epoch = 0
+        self._encoder = RequestEncoder()
+        self._places: dict[str, list[str]] = {}
         self._closing = True
 
     async def start(self) -> None:
@@ -67,10 +69,12 @@ class RenderPool:
             raise PluginError("the renderer is not running")
         if job.plugin in self._quarantined:
             raise PluginError(f"{job.plugin}: in quarantine until the next reload")
-        folders = [str(folder) for folder in self._folders(job.plugin)]
-        request = Request(folders, job.rule.template, job.rule.format, self._epoch, job.context)
+        folders = self._places.get(job.plugin) or self._place(job.plugin)
+        own = {name: value for name, value in job.context.items() if name not in job.shared}
+        shared = {name: value for name, value in job.context.items() if name in job.shared}
+        request = Request(folders, job.rule.template, job.rule.format, self._epoch, own, shared)
         try:
-            message = encode_request(request)
+            message = self._encoder.encode(request)
         except (TypeError, ValueError) as error:
             raise PluginError(f"{job.plugin}: the context is not plain data ({type(error).__name__})") from None
         task = Task(job.plugin, job.rule.template, message, asyncio.get_running_loop().create_future())
@@ -79,9 +83,14 @@ class RenderPool:
         self.feed()
         return await task.result
 
+    def _place(self, plugin: str) -> list[str]:
+        folders = self._places[plugin] = [str(folder) for folder in self._folders(plugin)]
+        return folders
+
     def reload(self) -> None:
         """Templates may have changed: read them anew and lift every quarantine."""
         self._epoch += 1
+        self._places.clear()
         self._faults.clear()
         self._quarantined.clear()
 

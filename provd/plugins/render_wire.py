@@ -6,7 +6,7 @@ import enum
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provd.base.errors import PeerError
 
@@ -14,6 +14,8 @@ HEADER = struct.Struct("!I")
 MAX_OUTPUT = 1 << 20
 """Octets that one rendered file may have."""
 MAX_ANSWER = MAX_OUTPUT + 1
+REMEMBERED = 64
+"""Shared parts of contexts that either side remembers."""
 
 
 class Answer(enum.IntEnum):
@@ -27,25 +29,66 @@ class Answer(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One file to render. ``epoch`` rises when templates may have changed on disk."""
+    """One file to render. ``epoch`` rises when templates may have changed on disk.
+
+    ``shared`` is the part of the context that many requests have in common.
+    """
 
     folders: Sequence[str]
     template: str
     format: str
     epoch: int
     context: Mapping[str, object]
+    shared: Mapping[str, object] = field(default_factory=dict)
 
 
-def encode_request(request: Request) -> bytes:
-    """The framed request. Raises TypeError or ValueError when the context is not made of plain values."""
-    fields = (request.folders, request.template, request.format, request.epoch, request.context)
-    body = json.dumps(fields, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
-    return HEADER.pack(len(body)) + body
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 
 
-def decode_request(body: bytes) -> Request:
-    """The request in a message (without its length)."""
-    return Request(*json.loads(body))
+class RequestEncoder:
+    """Writes requests. The shared parts of contexts are most of a request, and few: each is written out once.
+
+    On the wire it is the fields as JSON, a line feed (of which JSON in this form has none) and the shared part.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[tuple[object, ...], bytes]] = {}
+
+    def encode(self, request: Request) -> bytes:
+        """The framed request. Raises TypeError or ValueError when the context is not made of plain values."""
+        fields = (request.folders, request.template, request.format, request.epoch, request.context)
+        own = _encode(fields).encode("ascii")
+        shared = self._shared(request.shared)
+        return b"%b%b\n%b" % (HEADER.pack(len(own) + 1 + len(shared)), own, shared)
+
+    def _shared(self, shared: Mapping[str, object]) -> bytes:
+        parts = tuple(shared.values())
+        # By identity: nobody changes them, and as they are kept here too, no other object can take their place.
+        key = (*shared, *map(id, parts))
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = self._known[key] = (parts, _encode(shared).encode("ascii"))
+        return known[1]
+
+
+class RequestDecoder:
+    """Reads requests; equal shared parts become the same object."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Mapping[str, object]] = {}
+
+    def decode(self, body: bytes) -> Request:
+        """The request in a message (without its length)."""
+        own, _, octets = body.partition(b"\n")
+        shared = self._known.get(octets)
+        if shared is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            shared = self._known[octets] = json.loads(octets)
+        folders, template, file_format, epoch, context = json.loads(own)
+        return Request(folders, template, file_format, epoch, context, shared)
 
 
 def encode_answer(kind: Answer, body: bytes = b"") -> bytes:

@@ -15,7 +15,7 @@ from typing import BinaryIO, NoReturn
 
 from provd.base.errors import PluginError
 from provd.plugins.render_engine import Engine, LimitError
-from provd.plugins.render_wire import HEADER, Answer, decode_request, encode_answer
+from provd.plugins.render_wire import HEADER, Answer, RequestDecoder, encode_answer
 
 ADDRESS_SPACE = 512 << 20
 _LIMITS = {
@@ -39,6 +39,7 @@ class Worker:
 
     def __init__(self, cpu_seconds: float) -> None:
         self._engine = Engine()
+        self._decoder = RequestDecoder()
         self._epoch = -1
         self._cpu_seconds = cpu_seconds
 
@@ -61,11 +62,11 @@ class Worker:
         return encode_answer(kind, reason.encode("utf-8", "replace"))
 
     def _render(self, message: bytes) -> bytes:
-        request = decode_request(message)
+        request = self._decoder.decode(message)
         if request.epoch != self._epoch:
             self._engine.forget()
             self._epoch = request.epoch
-        return self._engine.render(request.folders, request.template, request.format, request.context)
+        return self._engine.render(request.folders, request.template, request.format, request.context, request.shared)
 
 
 def serve(connection: socket.socket, requests: BinaryIO, worker: Worker) -> None:

@@ -40,6 +40,7 @@ class ModelRow(BaseModel):
     lines: int = Field(default=1, ge=0, le=1000)
     keys: int = Field(default=0, ge=0, le=1000)
     common: FileName | list[FileName] = []
+    ports: bool = False
 
 
 class MatchRow(Strict):
@@ -127,6 +128,7 @@ class ManifestFile(Strict):
     traits: dict[str, Trait] = {}
     model: list[ModelRow] = Field(min_length=1)
     showcase: list[Name] = []
+    star_codes: list[Annotated[str, StringConstraints(pattern=r"^[0-9*#]{2,16}$")]] = []
     match: list[MatchRow] = []
     oui: list[OuiRow] = []
     file: list[FileRow] = []

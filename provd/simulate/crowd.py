@@ -11,14 +11,11 @@ from provd.base.clock import Clock, SystemClock
 from provd.base.errors import UsageError
 from provd.base.types import Mac
 from provd.plugin import Manifest, Model
-from provd.plugin.phone import Account, Handset, Phone, PhoneClass
+from provd.plugin.phone import Handset, Phone, PhoneClass
 from provd.simulate.link import Link, RawLink, RelayLink
 from provd.simulate.report import CrowdReport, Tally
-from provd.simulate.session import PhoneEvent, Transport, live
+from provd.simulate.session import PhoneEvent, Transport, is_temporary, live
 from provd.simulate.wire import WireTransport
-
-TEMPORARY_PREFIX = "ap"
-"""The account of a phone that nobody has claimed is called by this and its MAC."""
 
 _FALLBACK_OUI = "02005e"
 """Locally administered, for a vendor whose manifest names no prefix."""
@@ -35,6 +32,9 @@ class CrowdOptions:
     in turn. Every phone starts within ``spread`` seconds. The run ends when each phone has an account (with
     ``claimed``: one of its user's own), or after ``timeout`` seconds. A second of a phone's waiting takes ``tick``
     seconds.
+
+    With ``sip`` the phones register their accounts. ``codes`` are what their users dial, those of the first phone
+    first: each dials the next one until a code is accepted.
     """
 
     vendor: str
@@ -52,6 +52,8 @@ class CrowdOptions:
     timeout: float = 120.0
     tick: float = 1.0
     blksize: int = 0
+    sip: bool = False
+    codes: tuple[tuple[str, ...], ...] = ()
 
 
 async def run(
@@ -68,7 +70,9 @@ async def run(
     """
     rng = random.Random(options.seed)
     phones = make_phones(options, manifests, phone_classes)
-    transport = WireTransport(make_link(options), rng, tick=options.tick, blksize=options.blksize)
+    transport = WireTransport(
+        make_link(options), rng, tick=options.tick, blksize=options.blksize, sip=options.sip or bool(options.codes)
+    )
     transport.open()
     try:
         tally, ok, seconds = await _run(options, phones, transport, progress, clock or SystemClock())
@@ -118,11 +122,6 @@ def make_phones(
     return phones
 
 
-def is_temporary(mac: Mac, account: Account) -> bool:
-    """Whether that is the account of a phone that nobody has claimed."""
-    return account.username == TEMPORARY_PREFIX + mac
-
-
 def _models(manifest: Manifest, wanted: str) -> list[Model]:
     if not wanted:
         return [model for model in manifest.models if model.common and model.lines]
@@ -144,14 +143,21 @@ async def _run(
         if event.mac in arrived:
             tasks[event.mac].cancel()
 
-    async def start(phone: Phone, delay: float) -> None:
+    async def start(phone: Phone, delay: float, codes: Sequence[str]) -> None:
         await asyncio.sleep(delay)
-        await live(phone, transport, clock, hear)
+        await live(phone, transport, clock, hear, codes=codes)
 
     try:
         async with asyncio.timeout(options.timeout), asyncio.TaskGroup() as group:
-            for phone in phones:
-                tasks[phone.mac] = group.create_task(start(phone, rng.uniform(0, options.spread)))
+            for number, phone in enumerate(phones):
+                codes = options.codes[number] if number < len(options.codes) else ()
+                tasks[phone.mac] = group.create_task(start(phone, rng.uniform(0, options.spread), codes))
     except TimeoutError:
         pass
     return tally, len(arrived) == len(phones), clock.now() - began
+
+
+def read_codes(text: str) -> tuple[tuple[str, ...], ...]:
+    """One line for each phone, with the codes that its user dials one after another; ``#`` in front is a comment."""
+    lines = (line.split() for line in text.splitlines() if not line.startswith("# "))
+    return tuple(tuple(words) for words in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from provd.plugin.phone import Account
 from provd.simulate.session import PhoneEvent
 
 _MOST_COMPLAINTS = 50
+_AMOUNT = re.compile(r"\d+ packets of audio")
 
 IsTemporary = Callable[[Mac, Account], bool]
 
@@ -57,6 +59,10 @@ class CrowdReport:
     missing: int
     failed: int
     retransmissions: int
+    registered: Times = Times(0)
+    calls: tuple[tuple[str, int], ...] = ()
+    """What people heard, and how many of them."""
+    notified: int = 0
     complaints: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -74,6 +80,9 @@ class CrowdReport:
             f"  a user's own   {self.claimed}",
             f"  files          {self.served} served, {self.missing} not there, {self.failed} failed",
             f"  DHCP           {self.retransmissions} messages sent again",
+            *([f"  registered     {self.registered}"] if self.registered.count else []),
+            *(f"  a call         {text} ({count} times)" for text, count in self.calls),
+            *([f"  NOTIFY         {self.notified} obeyed"] if self.notified else []),
             *(f"  complaint      {text} ({count} times)" for text, count in self.complaints),
             *(f"  note           {text}" for text in self.notes),
         ]
@@ -85,9 +94,12 @@ class Tally:
     def __init__(self, is_temporary: IsTemporary) -> None:
         self._is_temporary = is_temporary
         self._started: dict[Mac, float] = {}
-        self._reached: dict[str, dict[Mac, float]] = {"address": {}, "file": {}, "account": {}, "claimed": {}}
+        self._reached: dict[str, dict[Mac, float]] = {
+            goal: {} for goal in ("address", "file", "account", "claimed", "registered")
+        }
         self._kinds: Counter[str] = Counter()
         self._complaints: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
 
     def hear(self, event: PhoneEvent) -> None:
         """Take note of an event."""
@@ -95,19 +107,21 @@ class Tally:
         mac = event.mac
         if event.kind == "start":
             self._started.setdefault(mac, event.at)
-        elif event.kind in {"address", "file"}:
+        elif event.kind in {"address", "file", "registered"}:
             self._reach(event.kind, event)
         elif event.kind == "settled" and event.accounts:
             self._reach("account", event)
             if not all(self._is_temporary(mac, account) for account in event.accounts):
                 self._reach("claimed", event)
+        elif event.kind == "heard":
+            self._calls[_AMOUNT.sub("audio", event.text)] += 1
         elif event.kind == "complaint":
             text = event.text.replace(mac, "<mac>")
             if text in self._complaints or len(self._complaints) < _MOST_COMPLAINTS:
                 self._complaints[text] += 1
 
     def reached(self, goal: str) -> Collection[Mac]:
-        """The phones that got to ``address``, ``file``, ``account`` or ``claimed``."""
+        """The phones that got to ``address``, ``file``, ``account``, ``claimed`` or ``registered``."""
         return self._reached[goal].keys()
 
     def report(self, *, ok: bool, seconds: float, retransmissions: int, notes: tuple[str, ...]) -> CrowdReport:
@@ -125,6 +139,9 @@ class Tally:
             missing=self._kinds["missing"],
             failed=self._kinds["failed"] + self._kinds["no-address"],
             retransmissions=retransmissions,
+            registered=times["registered"],
+            calls=tuple(self._calls.most_common(_MOST_COMPLAINTS)),
+            notified=self._kinds["notified"],
             complaints=tuple(self._complaints.most_common()),
             notes=notes,
         )

@@ -6,11 +6,11 @@ import asyncio
 import errno
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from provd.base.types import Mac, ip_text
-from provd.plugin.phone import Dhcp, Failed, Fetch, Fetched, LeaseGot, NotFound
+from provd.plugin.phone import Account, Dhcp, Failed, Fetch, Fetched, LeaseGot, NotFound, Phone
 from provd.simulate.dhcp_client import (
     ACK,
     DISCOVER,
@@ -31,6 +31,7 @@ from provd.simulate.dhcp_client import (
 )
 from provd.simulate.http_client import http_get
 from provd.simulate.link import Link
+from provd.simulate.telephone import Telephone
 from provd.simulate.tftp_client import tftp_get
 
 _TRIES = 4
@@ -46,7 +47,7 @@ class WireTransport:
     ``tick`` is how many real seconds a second of a phone's waiting takes; time-outs of protocols are not changed by
     it. ``patience`` is seconds for an HTTP request, ``first_delay`` until a DHCP message is sent again (then twice as
     long, and so on). ``blksize`` makes the TFTP client ask for that block size (and
-    for the size of the file).
+    for the size of the file). With ``sip`` the phones register their accounts.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class WireTransport:
         patience: float = 10.0,
         first_delay: float = 4.0,
         blksize: int = 0,
+        sip: bool = False,
     ) -> None:
         self._link = link
         self._rng = rng
@@ -65,6 +67,7 @@ class WireTransport:
         self._patience = patience
         self._first_delay = first_delay
         self._blksize = blksize
+        self._sip = sip
         self._waiting: dict[int, asyncio.Queue[Reply]] = {}
         self.retransmissions = 0
         self.foreign_source = False
@@ -83,6 +86,19 @@ class WireTransport:
         if math.isinf(seconds):
             await asyncio.Event().wait()
         await asyncio.sleep(seconds * self._tick)
+
+    def telephone(
+        self,
+        phone: Phone,
+        ip: str,
+        accounts: Sequence[Account],
+        tell: Callable[[str, str], None],
+        obeyed: Callable[[str], None],
+    ) -> Telephone | None:
+        """Register these accounts from the phone's own address."""
+        if not self._sip:
+            return None
+        return Telephone(phone, ip, accounts, rng=self._rng, tell=tell, obeyed=obeyed)
 
     # --- DHCP ---------------------------------------------------------------------------------------------------------
 

@@ -57,11 +57,17 @@ def missing_in(engine: Engine) -> str:
     return ""
 
 
-def move_aside(path: Path) -> Path:
-    """Rename the database and its journal files to the first free ``.broken-<n>``; gives the new name."""
+def free_name(path: Path, word: str) -> Path:
+    """The first of ``<name>.<word>-1``, ``-2``, … that is not taken."""
     number = 1
-    while (target := path.with_name(f"{path.name}.broken-{number}")).exists():
+    while (target := path.with_name(f"{path.name}.{word}-{number}")).exists():
         number += 1
+    return target
+
+
+def move_aside(path: Path, word: str = "broken") -> Path:
+    """Rename the database and its journal files to the first free ``.<word>-<n>``; gives the new name."""
+    target = free_name(path, word)
     # The write-ahead log first: a database without its log is older, a log without its database would be replayed
     # into the new one.
     for suffix in ("-wal", "-shm", ""):

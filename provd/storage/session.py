@@ -23,17 +23,23 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import NullPool
 
-from provd.base.errors import StorageError
+from provd.base.errors import ClashError, StorageError
 from provd.storage.batch import Statement
 
 _CONNECT_SECONDS = 2
 _BUSY_MILLISECONDS = 5000
 # A statement text per number of rows; the driver keeps this many of them prepared.
 _PREPARED = 512
+_UNIQUE_VIOLATION = "23505"
+"""SQLSTATE (PostgreSQL, appendix A)."""
 
 
 class RefusedError(StorageError):
     """The database refuses these values; others will do."""
+
+
+class TakenError(RefusedError, ClashError):
+    """A unique value is taken."""
 
 
 class UnavailableError(StorageError):
@@ -107,12 +113,20 @@ def reason_of(error: SQLAlchemyError | sqlite3.Error) -> str:
 
 def translated(error: SQLAlchemyError) -> StorageError:
     """Our error for one of the database's."""
+    if isinstance(error, IntegrityError) and _is_clash(error.orig):
+        return TakenError(reason_of(error))
     if isinstance(error, IntegrityError | DataError | ProgrammingError) or (
         isinstance(error, InterfaceError) and not error.connection_invalidated
     ):
         return RefusedError(reason_of(error))
     disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
     return UnavailableError(reason_of(error), disconnected=disconnected)
+
+
+def _is_clash(origin: BaseException | None) -> bool:
+    if isinstance(origin, sqlite3.IntegrityError):
+        return origin.sqlite_errorcode in {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+    return getattr(origin, "sqlstate", "") == _UNIQUE_VIOLATION
 
 
 class Session:

@@ -135,11 +135,16 @@ RESYNC = Table(
     Column("mac", Text, primary_key=True),
     Column("since", Double, nullable=False),
     _text("reason"),
+    Column("revision", BigInteger, nullable=False),
     _text("account"),
     _text("transport"),
     _text("host"),
     Column("port", Integer, nullable=False),
     _text("local"),
+    _text("contact"),
+    _text("lines"),
+    _text("tenant"),
+    Column("due", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
 )
 

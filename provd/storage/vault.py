@@ -54,6 +54,11 @@ class Vault:
             raise StorageError(f"{path}: {error.strerror}") from error
         return cls(_parse(path, text))
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the keys, the one in use first."""
+        return tuple(self._ciphers)
+
     def seal(self, secret: Secret, table: str, column: str, key: str) -> str:
         """The secret as printable text that opens at this place only."""
         nonce = secrets.token_bytes(_NONCE_OCTETS)

@@ -11,12 +11,14 @@ from provd.tftp.admission import Peer
 
 _FIRST_FREE_PORT: Final = 1024
 _LONGEST_NAME: Final = 255
+_REMEMBERED: Final = 16384
 
 
 class Gate:
     """Knows the networks that may ask (all, when there are none)."""
 
     def __init__(self, networks: Sequence[ipaddress.IPv4Network]) -> None:
+        self._open: set[tuple[str, str]] = set()
         self._networks = tuple((int(network.network_address), int(network.netmask)) for network in networks)
 
     def closed(self, peer: Peer, local: str) -> str:
@@ -29,6 +31,8 @@ class Gate:
             return "broadcast"  # RFC 1123 section 4.2.3.5
         if port < _FIRST_FREE_PORT:
             return "port"  # echo, chargen, DNS, DHCP, TFTP itself: services that would answer our answer
+        if (address, local) in self._open:
+            return ""
         first = int(address[: address.index(".")])
         if first >= 224 or not first or (address == local and first != 127):
             return "source"
@@ -36,6 +40,9 @@ class Gate:
             number = ip_int(address)
             if not any(number & netmask == network for network, netmask in self._networks):
                 return "network"
+        if len(self._open) >= _REMEMBERED:
+            self._open.clear()
+        self._open.add((address, local))
         return ""
 
 

@@ -1,4 +1,4 @@
-"""The sockets of transfers: one fresh port (TID) for each, whole windows per system call, the MTU of a route.
+"""Sending and hearing for one transfer: whole windows per system call, ICMP errors, the MTU of a route.
 
 A transfer's socket is not connected at first: a datagram from a foreign TID has to be answered with ERROR 5 (RFC 1350
 section 4), and the kernel keeps such datagrams away from a connected socket. Once a transfer has proved to be a long
@@ -15,6 +15,7 @@ from typing import Final
 
 from provd.app.files import FileReply, FileRequest
 from provd.tftp.admission import Peer
+from provd.tftp.berths import Berth
 from provd.tftp.packet import Error, ErrorCode, Opcode, Request
 from provd.tftp.transfer import Send, Transfer
 
@@ -34,6 +35,8 @@ _EXTENDED_ERROR: Final = struct.Struct("=I4B2I")
 _UNKNOWN_TID: Final = Error(ErrorCode.UNKNOWN_TID, "unknown transfer ID").encode()
 _ETHERNET_MTU: Final = 1500
 _RESTART_AFTER: Final = 1.0
+_MTU_HOLDS: Final = 10.0
+_MTUS_KNOWN: Final = 4096
 _LONG_TRANSFER: Final = 128
 """Blocks; more than the files of phones have and less than firmware."""
 
@@ -70,6 +73,16 @@ def return_path(local: str) -> tuple[int, int, bytes]:
     return socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(0, socket.inet_aton(local), b"")
 
 
+def refuse_stray(berth: Berth, datagram: bytes, source: Peer) -> None:
+    """Answer a datagram from a foreign TID with ERROR 5, but never an ERROR, or two hosts could go on for ever."""
+    if datagram[:2] == b"\0%c" % Opcode.ERROR:
+        return
+    try:
+        berth.sendto(_UNKNOWN_TID, source)
+    except OSError:
+        return
+
+
 def can_segment() -> bool:
     """Whether the kernel splits one large send into datagrams (UDP_SEGMENT, Linux 4.18)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -81,21 +94,32 @@ def can_segment() -> bool:
 
 
 class RouteMtu:
-    """Asks the kernel for the MTU of the route to an address, through one socket kept for that."""
+    """Asks the kernel for the MTU of the route to an address, through one socket kept for that.
+
+    An answer holds for some seconds: a phone asks for several files at a time.
+    """
 
     def __init__(self, fixed: int | None = None) -> None:
         self._fixed = fixed
         self._probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._known: dict[str, tuple[float, int]] = {}
 
-    def __call__(self, peer: Peer) -> int:
+    def __call__(self, peer: Peer, now: float) -> int:
         """Octets per IP packet; Ethernet's where the kernel cannot say."""
         if self._fixed is not None:
             return self._fixed
+        known = self._known.get(peer[0])
+        if known is not None and 0 <= now - known[0] < _MTU_HOLDS:
+            return known[1]
         try:
             self._probe.connect(peer)  # sends nothing
-            return self._probe.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+            mtu = self._probe.getsockopt(socket.IPPROTO_IP, _IP_MTU)
         except OSError:
             return _ETHERNET_MTU
+        if len(self._known) >= _MTUS_KNOWN:
+            self._known.clear()
+        self._known[peer[0]] = (now, mtu)
+        return mtu
 
     def close(self) -> None:
         """Give the probe socket back."""
@@ -103,36 +127,33 @@ class RouteMtu:
 
 
 class Flight:
-    """One transfer on the socket that is its TID. Raises OSError when there is no socket to be had."""
+    """One transfer on the socket that is its TID."""
 
     __slots__ = (
-        "_segment", "asked", "fileno", "next_block", "peer", "recv", "recvfrom", "reply", "request", "send_now",
-        "sendto", "settled", "sock", "transfer",
+        "_segment", "_segmented", "asked", "berth", "fileno", "next_block", "peer", "recv", "recvfrom", "reply",
+        "request", "send_now", "sendto", "settled", "sock", "transfer",
     )  # fmt: skip
 
     def __init__(
-        self, peer: Peer, asked: Request, request: FileRequest, reply: FileReply, transfer: Transfer, *, segment: bool
-    ) -> None:
+        self, berth: Berth, peer: Peer, asked: Request, request: FileRequest, reply: FileReply, transfer: Transfer,
+        *, segment: bool,
+    ) -> None:  # fmt: skip
+        self.berth = berth
         self.peer = peer
         self.asked = asked
         self.request = request
         self.reply = reply
         self.transfer = transfer
-        self.sock = sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            # Strict clients take an answer only from the address they asked.
-            sock.bind((request.local, 0))
-        except OSError:
-            sock.close()
-            raise
-        self.fileno = sock.fileno()
+        self.sock = berth.sock
+        self.fileno = berth.fileno
         self.next_block = transfer.next_block
-        self.recvfrom = sock.recvfrom
-        self.sendto = sock.sendto
-        self.recv = sock.recv
-        self.send_now = sock.send
+        self.recvfrom = berth.recvfrom
+        self.sendto = berth.sendto
+        self.recv = berth.recv
+        self.send_now = berth.send
         self.settled = False
         self._segment = segment
+        self._segmented: tuple[tuple[int, int, bytes]] | None = None
 
     def settle(self) -> None:
         """Connect the socket of a long transfer, once; from then on ``recv`` and ``send_now`` are the short way.
@@ -141,6 +162,7 @@ class Flight:
         """
         if self.settled or self.transfer.acked < _LONG_TRANSFER:
             return
+        self.berth.spoilt = True
         try:
             self.sock.connect(self.peer)
             self.settled = True
@@ -170,11 +192,13 @@ class Flight:
     def _send_segmented(self, blocks: range) -> bool:
         size = self.transfer.blksize + 4
         at_once = min(_MOST_SEGMENTS, _MOST_OCTETS // size)
-        segmented = ((socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
+        if self._segmented is None:
+            self._segmented = ((socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
         to = () if self.settled else (0, self.peer)
         try:
             for i in range(0, len(blocks), at_once):
-                self.sock.sendmsg(self.transfer.pieces(blocks[i : i + at_once]), segmented, *to)
+                some = blocks if len(blocks) <= at_once else blocks[i : i + at_once]
+                self.sock.sendmsg(self.transfer.pieces(some), self._segmented, *to)
         except BlockingIOError:
             raise
         except OSError:
@@ -183,17 +207,9 @@ class Flight:
             return False
         return True
 
-    def refuse_stray(self, datagram: bytes, source: Peer) -> None:
-        """Answer a datagram from a foreign TID with ERROR 5, but never an ERROR, or two hosts could go on for ever."""
-        if datagram[:2] == b"\0%c" % Opcode.ERROR:
-            return
-        try:
-            self.sendto(_UNKNOWN_TID, source)
-        except OSError:
-            return
-
     def watch(self) -> None:
         """From now on hear of ICMP errors: the client's silence may have a reason."""
+        self.berth.spoilt = True
         self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
 
     def unreachable(self) -> bool:
@@ -215,7 +231,3 @@ class Flight:
         A client that was heard within the last second did not just boot: its request is a late copy.
         """
         return asked == self.asked and (not self.transfer.heard or self.transfer.quiet(now) < _RESTART_AFTER)
-
-    def close(self) -> None:
-        """Give the TID back; epoll forgets the socket by itself."""
-        self.sock.close()

@@ -1,4 +1,4 @@
-"""The TFTP server: listening sockets, admission, and one epoll set for the sockets of all transfers.
+"""The TFTP server: listening sockets, admission, and one epoll set for the sockets of transfers.
 
 The transfers' sockets are not registered with the event loop one by one: they are in an epoll set of their own, whose
 descriptor is the loop's one reader. That saves the loop's cost per event, which at this packet rate is most of it.
@@ -21,64 +21,48 @@ from provd.base.errors import ConfigError, WireError
 from provd.base.facts import FactSink
 from provd.guard.bucket import KeyedBuckets
 from provd.tftp.admission import Admission, Entry, Peer
+from provd.tftp.berths import Berth, Berths
 from provd.tftp.complaints import Complaints, Defects, TftpStats
-from provd.tftp.gate import Gate, acceptable
-from provd.tftp.options import negotiate
-from provd.tftp.packet import Error, ErrorCode, Opcode, Request, decode
-from provd.tftp.sender import Flight, RouteMtu, can_segment, listening_socket, local_address, return_path
+from provd.tftp.frames import FrameShelf
+from provd.tftp.gate import Gate
+from provd.tftp.limits import Limits
+from provd.tftp.packet import Error, ErrorCode, Request
+from provd.tftp.reception import Asked, Heard, Reception
+from provd.tftp.sender import (
+    Flight,
+    RouteMtu,
+    can_segment,
+    listening_socket,
+    local_address,
+    refuse_stray,
+    return_path,
+)
 from provd.tftp.transfer import DEFAULT_TIMING, Outcome, Timing, Transfer, netascii
 
 _BATCH: Final = 256
 _LISTEN_BATCH: Final = 64
 _LARGEST_REQUEST: Final = 2048
 """Four times what RFC 2347 section 2 allows: enough to tell a too long name from noise."""
-_LARGEST_REPLY: Final = 1024
+_LARGEST_REPLY: Final = 64
+"""An ACK, and of an ERROR the part that counts: a larger buffer for each datagram is what one can measure."""
 _SWEEP_SECONDS: Final = 0.025
 
 # Constant and short: an answer must not tell more than the request knew, nor be much longer.
 _NOT_FOUND: Final = Error(ErrorCode.FILE_NOT_FOUND, "file not found").encode()
-_READ_ONLY: Final = Error(ErrorCode.ACCESS_VIOLATION, "read only").encode()
-_BAD_MODE: Final = Error(ErrorCode.ILLEGAL_OPERATION, "unknown mode").encode()
+_OBJECTIONS: Final = {
+    "write": Error(ErrorCode.ACCESS_VIOLATION, "read only").encode(),
+    "mode": Error(ErrorCode.ILLEGAL_OPERATION, "unknown mode").encode(),
+    "name": _NOT_FOUND,
+}
 _BUSY: Final = Error(ErrorCode.NOT_DEFINED, "busy, try again").encode()
 _TOO_LARGE: Final = Error(ErrorCode.NOT_DEFINED, "use octet mode").encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What clients can ask for at most."""
-
-    per_client: int = 4
-    """Transfers of one address at a time; more of them wait."""
-    total: int = 2000
-    waiting: int = 64
-    """Requests of one address that may wait."""
-    patience: float = 10.0
-    """Seconds after which a waiting client that did not ask again is taken for gone."""
-    seconds: float = 30.0
-    """From request to last ACK, for files made for a device."""
-    large_seconds: float = 600.0
-    """The same for firmware and the like."""
-    windowsize: int = 16
-    """The largest RFC 7440 window that is granted."""
-    netascii_octets: int = 4 << 20
-    """Larger files are refused in mode netascii: the conversion holds up the event loop and makes a copy."""
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A request that passed the first checks."""
-
-    peer: Peer
-    packet: Request
-    file: FileRequest
-    listener: socket.socket
 
 
 @dataclass(slots=True)
 class _Rendering:
     """A request whose file is being made."""
 
-    asked: _Asked
+    asked: Asked
     task: asyncio.Task[None]
 
     def repeats(self, packet: Request, _now: float) -> bool:
@@ -118,9 +102,10 @@ class TftpServer:
         self._defects = Defects(sink, clock)
         self._complaints = Complaints(sink, self.stats, clock.now())
         self._errors: KeyedBuckets[str] = KeyedBuckets(rate=50, burst=200)
-        self._admission: Admission[_Asked] = Admission(
+        self._admission: Admission[Asked] = Admission(
             per_client=limits.per_client, total=limits.total, waiting=limits.waiting, patience=limits.patience
         )
+        self._shelf = FrameShelf()
         self._listeners: list[socket.socket] = []
         self._flights: dict[int, Flight] = {}
         self._busy: dict[Peer, Flight | _Rendering] = {}
@@ -156,7 +141,9 @@ class TftpServer:
         self._running = True
         self._mtu = RouteMtu(self._fixed_mtu)
         self._segment = can_segment()
+        self._reception = Reception(self._mtu, self._limits.windowsize)
         self._epoll = select.epoll()
+        self._berths = Berths(self._epoll)
         self._loop.add_reader(self._epoll.fileno(), self._drain, _BATCH)
         for sock in self._listeners:
             self._loop.add_reader(sock.fileno(), self._requests, sock)
@@ -175,10 +162,11 @@ class TftpServer:
         self._loop.remove_reader(self._epoll.fileno())
         if self._timer is not None:
             self._timer.cancel()
-        for current in self._busy.values():
-            current.close()
+        for current in tuple(self._busy.values()):
+            self._give_up(current)
         self._busy.clear()
         self._flights.clear()
+        self._berths.close()
         self._epoll.close()
         self._mtu.close()
         self._close_listeners()
@@ -209,29 +197,24 @@ class TftpServer:
             self._complaints.refused(peer[0], reason, "", now)
             return
         try:
-            packet = decode(datagram)
+            heard = self._reception.read(datagram)
         except WireError as error:
             self._complaints.malformed(peer[0], str(error), now)
             return
-        if not isinstance(packet, Request):
-            self._complaints.malformed(peer[0], f"{type(packet).__name__.upper()} without a transfer", now)
+        if not isinstance(heard, Heard):
+            self._complaints.malformed(peer[0], f"{type(heard).__name__.upper()} without a transfer", now)
             return
-        file = FileRequest(via="tftp", path=packet.name.removeprefix("/"), peer=peer[0], local=local)
-        asked = _Asked(peer, packet, file, listener)
-        if packet.opcode is Opcode.WRQ:
-            self._refuse(asked, "write", _READ_ONLY, now)
-        elif packet.mode not in {"octet", "netascii"}:
-            self._refuse(asked, "mode", _BAD_MODE, now)
-        elif not acceptable(packet.filename):
-            self._refuse(asked, "name", _NOT_FOUND, now)
+        asked = Asked(peer, heard.packet, FileRequest("tftp", heard.path, peer[0], local), listener)
+        if heard.objection:
+            self._refuse(asked, heard.objection, _OBJECTIONS[heard.objection], now)
         else:
             self._admit(asked, now)
 
-    def _refuse(self, asked: _Asked, reason: str, answer: bytes, now: float) -> None:
+    def _refuse(self, asked: Asked, reason: str, answer: bytes, now: float) -> None:
         self._complaints.refused(asked.peer[0], reason, asked.file.path, now)
         self._answer_error(asked, answer, now)
 
-    def _answer_error(self, asked: _Asked, answer: bytes, now: float) -> None:
+    def _answer_error(self, asked: Asked, answer: bytes, now: float) -> None:
         if not self._errors.allow(asked.peer[0], now):
             return
         try:
@@ -239,7 +222,7 @@ class TftpServer:
         except OSError:
             return  # as good as lost on the way; the client asks again
 
-    def _admit(self, asked: _Asked, now: float) -> None:
+    def _admit(self, asked: Asked, now: float) -> None:
         current = self._busy.get(asked.peer)
         if current is not None:
             if current.repeats(asked.packet, now):
@@ -259,7 +242,7 @@ class TftpServer:
 
     # Transfers
 
-    def _begin(self, asked: _Asked, now: float) -> None:
+    def _begin(self, asked: Asked, now: float) -> None:
         """Use the slot that the request has: find the content."""
         self._idle.clear()
         reply: FileReply | None = UNKNOWN
@@ -270,21 +253,21 @@ class TftpServer:
         else:
             self._busy[asked.peer] = _Rendering(asked, self._loop.create_task(self._render(asked)))
 
-    async def _render(self, asked: _Asked) -> None:
+    async def _render(self, asked: Asked) -> None:
         reply = UNKNOWN
         with self._defects:
             reply = await self._files.file(asked.file)
         del self._busy[asked.peer]
         self._answer(asked, reply, self._clock.now())
 
-    def _answer(self, asked: _Asked, reply: FileReply, now: float) -> None:
+    def _answer(self, asked: Asked, reply: FileReply, now: float) -> None:
         if not reply.found:
             self._answer_error(asked, _NOT_FOUND, now)
         elif asked.packet.mode == "netascii" and len(reply.body) > self._limits.netascii_octets:
             self._refuse(asked, "mode", _TOO_LARGE, now)
         else:
             try:
-                flight = self._flight(asked, reply)
+                flight = self._flight(asked, reply, now)
             except OSError as error:
                 self._refuse(asked, f"no socket: {error.strerror}", _BUSY, now)
             else:
@@ -292,20 +275,19 @@ class TftpServer:
                 return
         self._release(asked.peer[0], now)
 
-    def _flight(self, asked: _Asked, reply: FileReply) -> Flight:
+    def _flight(self, asked: Asked, reply: FileReply, now: float) -> Flight:
         packet, limits = asked.packet, self._limits
         body = netascii(reply.body) if packet.mode == "netascii" else reply.body
-        terms = negotiate(
-            packet.options, len(body), mtu=lambda: self._mtu(asked.peer), windowsize_max=limits.windowsize
-        )
+        terms = self._reception.terms(asked.peer, packet, len(body), now)
+        frames = self._shelf.cut(body, terms.blksize) if reply.large and body is reply.body else None
         lifetime = limits.large_seconds if reply.large else limits.seconds
-        transfer = Transfer(body, terms, lifetime=lifetime, timing=self._timing)
-        return Flight(asked.peer, packet, asked.file, reply, transfer, segment=self._segment)
+        transfer = Transfer(body, terms, lifetime=lifetime, timing=self._timing, frames=frames)
+        berth = self._berths.take(asked.peer, asked.file.local)
+        return Flight(berth, asked.peer, packet, asked.file, reply, transfer, segment=self._segment)
 
     def _take_off(self, flight: Flight, now: float) -> None:
         self.stats.started += 1
         self._flights[flight.fileno] = self._busy[flight.peer] = flight
-        self._epoll.register(flight.fileno, select.EPOLLIN)
         flight.send(flight.transfer.start(now))
         if self._timer is None:
             self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
@@ -318,6 +300,7 @@ class TftpServer:
             for fileno, events in self._epoll.poll(0, most):
                 flight = flights.get(fileno)
                 if flight is None:
+                    self._late(fileno, now)
                     continue
                 if events != select.EPOLLIN and flight.unreachable():
                     flight.transfer.finish(Outcome.UNREACHABLE)
@@ -332,7 +315,7 @@ class TftpServer:
                     else:
                         datagram, source = flight.recvfrom(_LARGEST_REPLY)
                         if source != flight.peer:
-                            self._stray(flight, datagram, source, now)
+                            self._stray(flight.berth, datagram, source, now)
                             continue
                         if (block := flight.next_block(datagram, now)) is not None:
                             flight.sendto(block, source)
@@ -349,10 +332,20 @@ class TftpServer:
             flight.settle()
             flight.send(send)
 
-    def _stray(self, flight: Flight, datagram: bytes, source: Peer, now: float) -> None:
+    def _stray(self, berth: Berth, datagram: bytes, source: Peer, now: float) -> None:
         self.stats.strays += 1
-        if not self._gate.closed(source, flight.request.local) and self._errors.allow(source[0], now):
-            flight.refuse_stray(datagram, source)
+        if not self._gate.closed(source, berth.local) and self._errors.allow(source[0], now):
+            refuse_stray(berth, datagram, source)
+
+    def _late(self, fileno: int, now: float) -> None:
+        """A datagram for a transfer that is over: the client's last words once more, or a stranger."""
+        berth = self._berths.waiting(fileno)
+        if berth is None:
+            return
+        with contextlib.suppress(OSError):
+            datagram, source = berth.recvfrom(_LARGEST_REPLY)
+            if source != berth.last:
+                self._stray(berth, datagram, source, now)
 
     def _sweep(self) -> None:
         """Resend and give up where a deadline has passed: one timer for all transfers."""
@@ -387,10 +380,15 @@ class TftpServer:
         self._release(flight.peer[0], now)
 
     def _forget(self, current: Flight | _Rendering, peer: Peer) -> None:
-        current.close()
         del self._busy[peer]
+        self._give_up(current)
+
+    def _give_up(self, current: Flight | _Rendering) -> None:
         if isinstance(current, Flight):
             del self._flights[current.fileno]
+            self._berths.give_back(current.berth)
+        else:
+            current.close()
 
     def _release(self, address: str, now: float) -> None:
         waited = self._admission.leave(address, now)

@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from provd.tftp.frames import Frames
 from provd.tftp.options import Terms
 from provd.tftp.packet import Error, ErrorCode, Opcode
 
@@ -68,6 +69,7 @@ class Transfer:
 
     ``outcome`` is None while the transfer runs. ``acked`` is the last block the client acknowledged
     (-1 before the ACK of an OACK), ``last`` the final block, ``resent`` how many blocks went out again.
+    ``frames`` is the same content as datagrams, where many clients ask for it.
     """
 
     __slots__ = (
@@ -76,6 +78,7 @@ class Transfer:
         "_content",
         "_ends_at",
         "_first",
+        "_frames",
         "_resends",
         "_rto",
         "_rto_stale",
@@ -93,8 +96,17 @@ class Transfer:
         "windowsize",
     )
 
-    def __init__(self, content: Octets, terms: Terms, *, lifetime: float, timing: Timing = DEFAULT_TIMING) -> None:
+    def __init__(
+        self,
+        content: Octets,
+        terms: Terms,
+        *,
+        lifetime: float,
+        timing: Timing = DEFAULT_TIMING,
+        frames: Frames | None = None,
+    ) -> None:
         self._content = memoryview(content)
+        self._frames = frames
         self._terms = terms
         self._timing = timing
         self._ends_at = lifetime  # becomes a point in time in start()
@@ -151,7 +163,7 @@ class Transfer:
     def next_block(self, datagram: bytes, now: float) -> bytes | None:
         """The short way through :meth:`receive` for the awaited ACK in lock-step: the next DATA as a whole datagram.
 
-        None in any other case; then nothing has happened yet and :meth:`receive` has to be asked. Every eighth block
+        None in any other case; then nothing has happened yet and :meth:`receive` has to be asked. Every sixteenth block
         goes that long way, which measures the round trip, and so does the last one, which ends the transfer.
         """
         if datagram != self._awaited:
@@ -159,7 +171,7 @@ class Transfer:
         self.acked = self._sent
         block = self._sent = self._sent + 1
         self._sent_at = now
-        short = block & 7 and block != self.last
+        short = block & 15 and block != self.last
         self._awaited = _PACK(_ACK, block & 0xFFFF) if short else b""
         end = block * self.blksize
         return _PACK(_DATA, block & 0xFFFF) + self._content[end - self.blksize : end]
@@ -206,7 +218,9 @@ class Transfer:
         self._awaited = b""
 
     def pieces(self, blocks: range) -> list[Octets]:
-        """Header and payload of each block in turn: ``[header, payload, header, payload, …]``, ready for sendmsg."""
+        """The octets of these DATA datagrams, one behind the other and ready for sendmsg."""
+        if self._frames is not None:
+            return self._frames.pieces(blocks)
         content, size = self._content, self.blksize
         pieces: list[Octets] = []
         for block in blocks:

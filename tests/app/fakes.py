@@ -137,8 +137,10 @@ class FakeCatalogue:
         self.manifests = manifests
         self.revision = 1
         self.statics: dict[tuple[str, str], bytes] = {}
+        self.looked: list[str] = []
 
     def static(self, plugin: str, name: str) -> bytes | None:
+        self.looked.append(name)
         return self.statics.get((plugin, name))
 
 

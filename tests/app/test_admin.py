@@ -73,6 +73,9 @@ class Office:
         self.world.facts.clear()
         return told
 
+    def audit_by(self) -> set[str]:
+        return {fact.by for fact in self.world.facts if fact.ID == "ADMIN-CHANGED"}
+
 
 def furnished(**more: object) -> Office:
     return Office(tenant(), tenant("south"), line("n1"), line("n2"), line("n3"), line("s1", "south"), **more)

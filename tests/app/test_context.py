@@ -169,3 +169,32 @@ def test_a_line_that_is_gone_is_left_out():
 )
 def test_versions(version, parts):
     assert firmware(version) == {"version": version, "parts": parts}
+
+
+def test_devices_with_the_same_settings_share_what_is_made_of_them_until_one_of_those_changes():
+    site = Profile(id="site", level=Level.SITE, settings={"ntp.server": "one", "admin.password": Secret("adm")})
+    first, second = claimed(PHONE, "n1", model="A1G"), claimed("02aaaa000002", "n2", model="A1G")
+    own = replace(second, settings={"ntp.server": "own"})
+    tables = Tables()
+    for record in (tenant(), site, line(), line("n2"), first, second):
+        tables.put(record)
+    contexts = ContextMaker(tables, Tokens(KEY), lambda _name: None)
+
+    def made(device: object, **more: object) -> dict[str, object]:
+        return contexts.make(subject(device=device, **more), Site())
+
+    settings = made(first)["settings"]
+    assert made(second)["settings"] is settings
+    assert made(second)["model"] is made(first)["model"]
+    assert made(second)["lines"] != made(first)["lines"]
+    assert made(own)["settings"]["ntp"]["server"] == "own"
+    assert made(first, masked=True)["settings"]["admin"]["password"] == "***"
+    assert made(first, secrets=False)["settings"]["admin"]["password"] is None
+    assert made(first, model=replace(MODEL, keys=99))["model"]["keys"] == 99
+    assert made(replace(first, tenant="other"))["lines"] == []
+    tables.put(replace(site, settings={"ntp.server": "two"}))
+    assert made(first)["settings"]["ntp"]["server"] == "two"
+    tables.remove(site)
+    assert made(first)["settings"]["ntp"]["server"] is None
+    tables.put(replace(tenant(), settings={"ntp.server": "three"}))
+    assert made(first)["settings"]["ntp"]["server"] == "three"

@@ -191,6 +191,16 @@ async def test_static_files_come_with_a_strong_tag_and_a_missing_one_is_told():
     assert (await world.fetch("/acme.rom")).etag != first.etag
 
 
+async def test_phones_that_ask_for_firmware_together_have_it_read_once():
+    world = open_world()
+    body = b"\x00" * 1000
+    world.catalogue.statics["acme", "acme.rom"] = body
+    replies = await asyncio.gather(*(world.boot.file(world.ask("/acme.rom")) for _ in range(20)))
+    assert {id(reply.body) for reply in replies} == {id(body)}
+    assert world.catalogue.looked == ["acme.rom"]
+    assert len({reply.etag for reply in replies}) == 1
+
+
 async def test_firmware_beside_a_plugin_is_found_by_its_name():
     world = open_world()
     assert not (await world.fetch("/bolt-9.1.rom")).found

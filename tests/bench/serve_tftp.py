@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.base.clock import SystemClock
 from provd.base.facts import Fact, text_of
-from provd.tftp.server import Limits, TftpServer
+from provd.tftp.limits import Limits
+from provd.tftp.server import TftpServer
 
 
 class FolderFiles:

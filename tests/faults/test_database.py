@@ -124,7 +124,8 @@ def test_phones_boot_on_postgresql_also_after_its_restart(postgres: PostgresServ
             daemon.wait_for("DHCP-NOT-STORED")
             left = lan.time_left(phone, seconds=SOON)
             assert left is not None
-            assert left < LEASE
+            assert left <= LEASE
+            daemon.wait_for("DHCP-ACK-REST")
             assert lan.http(f"{PHONE}.cfg", phone) == lan.tftp(f"{PHONE}.cfg", phone) != b""
             postgres.start()
             daemon.wait_for("RECOVERED")

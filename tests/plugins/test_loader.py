@@ -19,8 +19,10 @@ vendor = "Acme"
 license = "Apache-2.0"
 description = "made up"
 
+star_codes = ["*69", "*0172"]
+
 model = [
-  { name = "A1", aliases = ["A-1"], common = "acmeA1.cfg", lines = 2, keys = 4, family = 7 },
+  { name = "A1", aliases = ["A-1"], common = "acmeA1.cfg", lines = 2, keys = 4, family = 7, ports = true },
   { name = "A2", common = ["a.cfg", "b.cfg"] },
 ]
 
@@ -105,9 +107,10 @@ def test_a_whole_manifest(write: Write) -> None:
     manifest = load(write(WHOLE))
     assert (manifest.id, manifest.version, manifest.vendor) == ("acme", "1.2.3", "Acme")
     assert manifest.models == (
-        Model("A1", ("A-1",), 2, 4, ("acmeA1.cfg",), {"family": 7, "kind": "desk"}),
+        Model("A1", ("A-1",), 2, 4, ("acmeA1.cfg",), {"family": 7, "kind": "desk"}, ports=True),
         Model("A2", (), 1, 0, ("a.cfg", "b.cfg"), {"family": 0, "kind": "desk"}),
     )
+    assert manifest.star_codes == ("*69", "*0172")
     assert manifest.matches == (Match("user_agent", ("acme ",), r"acme (?P<model>\S{1,9}) (?P<version>\d{1,3})", 90),)
     assert manifest.ouis == (OuiRule(("001565", "aabbcc", "aabbcd"), 20, models=("A2",), nameless=("tr",)),)
     assert manifest.files == (

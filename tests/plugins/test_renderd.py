@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from provd.plugins.render_wire import HEADER, Answer, Answers, Request, encode_request
+from provd.plugins.render_wire import HEADER, Answer, Answers, Request, RequestDecoder, RequestEncoder
 from provd.plugins.renderd import OutOfTimeError, Worker, serve
 
 
@@ -24,7 +24,7 @@ def worker(tmp_path):
 
 
 def message(folder: str, template: str = "file.j2", epoch: int = 0, **context: object) -> bytes:
-    return encode_request(Request([folder], template, "keyvalue", epoch, context))
+    return RequestEncoder().encode(Request([folder], template, "keyvalue", epoch, context))
 
 
 def answered(worker: Worker, request: bytes) -> tuple[Answer, bytes]:
@@ -78,3 +78,48 @@ def test_it_imports_nothing_of_the_daemon():
         "provd.plugins.render_wire",
         "provd.plugins.renderd",
     ]
+
+
+def test_a_shared_part_is_sent_whole_and_becomes_one_object():
+    encoder, decoder = RequestEncoder(), RequestDecoder()
+    shared = {"settings": {"ntp": {"server": "a\nb"}}, "zone": None}
+
+    def through(request: Request) -> Request:
+        return decoder.decode(encoder.encode(request)[HEADER.size :])
+
+    first = through(Request(["f"], "t", "xml", 1, {"n": 1}, shared))
+    second = through(Request(["f"], "t", "xml", 1, {"n": 2}, dict(shared)))
+    assert (first.context, first.shared) == ({"n": 1}, shared)
+    assert (second.context, second.shared) == ({"n": 2}, shared)
+    assert second.shared is first.shared
+    other = through(Request(["f"], "t", "xml", 1, {}, {"settings": {"ntp": {"server": "c"}}, "zone": None}))
+    assert other.shared["settings"] == {"ntp": {"server": "c"}}
+    assert through(Request(["f"], "t", "xml", 1, {})).shared == {}
+    for number in range(200):
+        request = Request([], "t", "text", 0, {}, {"settings": {"number": number}})
+        assert through(request).shared == request.shared
+
+
+def test_a_shared_value_is_guarded_like_any_other(worker, tmp_path):
+    worker, folder = worker
+    (tmp_path / "shared.j2").write_text("a = {{ value }}, b = {{ group.text }}\n")
+    encoder = RequestEncoder()
+    for text, expected in (
+        ("fine", (Answer.FILE, b"a = 1, b = fine\n")),
+        ("\n", (Answer.FAILED, b"shared.j2:1: group.text contains the character U+000A")),
+        ("fine", (Answer.FILE, b"a = 1, b = fine\n")),
+    ):
+        request = Request([folder], "shared.j2", "keyvalue", 0, {"value": 1}, {"group": {"text": text}})
+        assert answered(worker, encoder.encode(request)) == expected
+
+
+def test_a_template_cannot_leave_anything_in_a_shared_part(worker, tmp_path):
+    worker, folder = worker
+    (tmp_path / "greedy.j2").write_text("{{ group.update({'text': 'mine'}) }}")
+    encoder = RequestEncoder()
+    shared = {"group": {"text": "common"}}
+    kind, _ = answered(worker, encoder.encode(Request([folder], "greedy.j2", "keyvalue", 0, {}, shared)))
+    assert kind is Answer.FAILED
+    (tmp_path / "next.j2").write_text("{{ group.text }}")
+    found = answered(worker, encoder.encode(Request([folder], "next.j2", "keyvalue", 0, {}, shared)))
+    assert found == (Answer.FILE, b"common")

@@ -11,8 +11,9 @@ from provd.app.files import FileReply, FileRequest
 from provd.base.errors import ConfigError
 from provd.base.facts.daemon import InternalError
 from provd.base.facts.tftp import TftpAbandoned, TftpRefused
+from provd.tftp.limits import Limits
 from provd.tftp.packet import Ack, Data, Error, OptionAck, Packet, Request
-from provd.tftp.server import Limits, TftpServer
+from provd.tftp.server import TftpServer
 from tests.tftp.kit import FixedFiles, Phone, StillClock, serving, until
 
 NAME = b"805ec0112233.cfg"

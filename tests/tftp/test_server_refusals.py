@@ -9,8 +9,8 @@ import socket
 import pytest
 
 from provd.base.facts.tftp import TftpMalformed
+from provd.tftp.limits import Limits
 from provd.tftp.packet import Ack, Data, Error, Opcode, OptionAck, Request
-from provd.tftp.server import Limits
 from tests.tftp.kit import FixedFiles, Phone, serving, until
 
 NAME = b"805ec0112233.cfg"
@@ -182,7 +182,7 @@ async def test_a_reflector_port_gets_no_octet(port: int) -> None:
 async def test_without_sockets_left_clients_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(FixedFiles(FILES)) as bench:
         with Phone(bench) as phone:
-            monkeypatch.setattr("provd.tftp.server.Flight", no_socket)
+            monkeypatch.setattr("provd.tftp.berths.bound_socket", no_socket)
             phone.ask(SMALL)
             assert await phone.hear() == Error(0, "busy, try again")
             assert bench.server.active == 0

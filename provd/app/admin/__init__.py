@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from provd.app.admin import collections
 from provd.app.admin.caller import Caller, Scope
-from provd.app.admin.desk import Addresses, Desk, Operation
+from provd.app.admin.codes import Codes, Locks
+from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Lines, Profiles, Tenants
 from provd.app.admin.params import Param, check
+from provd.app.admin.syncing import Syncing
+from provd.app.admin.tokens import Tokens
 from provd.app.boot import Boot
+from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
+from provd.app.resync.caller import Resyncer
 from provd.base.clock import Clock
 from provd.base.errors import UsageError
 from provd.base.facts import FactSink
@@ -37,12 +45,22 @@ class Admin:
         emit: FactSink,
         zone: Zone,
         addresses: Addresses | None = None,
+        codes: Office | None = None,
+        resyncer: Resyncer | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
-        groups = (Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk))
+        tokens = Tokens(desk)
+        listed: list[Collection[Any]] = list(collections.every(desk))
+        groups: list[Group] = [Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk)]
+        groups += [tokens, Syncing(desk, resyncer)]
+        if codes is not None:
+            groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
+            listed += [collections.codes(issuing), collections.locks(locks)]
         self.operations: dict[str, Operation] = {
             operation.name: operation for group in groups for operation in group.operations()
         }
+        self.collections: dict[str, Collection[Any]] = {each.name: each for each in listed}
+        self.desk = desk
 
     async def call(self, name: str, params: Mapping[str, object], caller: Caller) -> object:
         """Carry out an operation for somebody.
@@ -61,3 +79,11 @@ class Admin:
         if args.flag("reveal"):
             caller.need(Scope.ADMIN)
         return await operation.run(args, caller)
+
+    def select(self, name: str, params: Iterable[tuple[str, str]], caller: Caller) -> Page:
+        """One page of a collection, as :mod:`provd.app.admin.listing` describes. Raises ForbiddenError, FaultsError."""
+        collection = self.collections[name]
+        caller.need(collection.scope)
+        if collection.site:
+            caller.need_all_tenants()
+        return select(collection, params, caller)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from provd.app.ownership import MARK
@@ -35,6 +36,8 @@ class Caller:
     scopes: frozenset[Scope] = frozenset(SCOPES)
     peer: str = ""
     """Where the request came from, for the audit."""
+    condition: Callable[[], None] | None = None
+    """Is called when everything stands still for this caller's change, and may raise what forbids it."""
 
     def has(self, scope: Scope) -> bool:
         """Whether this scope, or one that includes it, was granted."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.params import Args, Param
 from provd.app.boot import Boot
@@ -59,6 +60,14 @@ class Operation:
     site: bool = False
 
 
+class Group(Protocol):
+    """Operations that belong together."""
+
+    def operations(self) -> Sequence[Operation]:
+        """What this group offers."""
+        ...
+
+
 class Desk:
     """The ground under every group of operations. ``addresses`` is None while DHCP is off."""
 
@@ -77,19 +86,24 @@ class Desk:
     async def change(self, action: str, name: str, caller: Caller, plan: Plan) -> None:
         """Carry the plan out, then tell the audit and the devices' timelines."""
         moved: list[tuple[Device, DeviceState]] = []
+        owner = ""
 
         def watched() -> Sequence[Change]:
+            nonlocal owner
+            if caller.condition is not None:
+                caller.condition()
             changes = list(plan())
+            owner = owner_in(changes)
             for change in changes:
                 if isinstance(change, Put) and isinstance(change.record, Device):
                     before = self.tables.device(change.record.mac)
                     moved.append((change.record, before.state if before else change.record.state))
             if changes:
-                changes.append(Put(self._entry(action, name, caller, owner_in(changes))))
+                changes.append(Put(self._entry(action, name, caller, owner)))
             return changes
 
         await self.fleet.change(watched)
-        self._tell(action, name, caller)
+        self._tell(action, name, caller, owner)
         for device, was in moved:
             if was is not device.state:
                 self.emit(
@@ -101,16 +115,20 @@ class Desk:
     async def audit(self, action: str, name: str, caller: Caller, *, tenant: str = "") -> None:
         """Note who did what to which object where nothing changes: it is in the audit before anything is shown."""
         await self.fleet.change(lambda: [Put(self._entry(action, name, caller, tenant))])
-        self._tell(action, name, caller)
+        self._tell(action, name, caller, tenant)
 
     def _entry(self, action: str, name: str, caller: Caller, tenant: str) -> AuditEntry:
         kind = action.partition(".")[0]
         return AuditEntry(at=self.clock.now(), by=caller.name, action=action, kind=kind, object=name, tenant=tenant)
 
-    def _tell(self, action: str, name: str, caller: Caller) -> None:
+    def _tell(self, action: str, name: str, caller: Caller, tenant: str) -> None:
         kind = action.partition(".")[0]
         mac = Mac(name) if kind == "device" and len(name) == 12 else None
-        self.emit(AdminChanged(at=self.clock.now(), mac=mac, action=action, kind=kind, object=name, by=caller.name))
+        self.emit(
+            AdminChanged(
+                at=self.clock.now(), mac=mac, action=action, kind=kind, object=name, by=caller.name, tenant=tenant
+            )
+        )
 
     def device(self, mac: Mac, caller: Caller) -> Device:
         """The device. Raises NotFoundError, also when it is not this caller's."""
@@ -143,6 +161,26 @@ class Desk:
             raise NotFoundError(f"there is no profile {name!r}")
         return profile
 
+    def device_view(self, device: Device, caller: Caller) -> views.View:
+        """A device as its owner sees it: of a gateway that several share, the others' lines are not there."""
+        own = self._own_places(device, caller)
+        ports = [device.ports[place] for place in own] if device.ports else []
+        return {**views.device(device, caller.shown), "lines": list(self.lines_shown(device, caller)), "ports": ports}
+
+    def lines_shown(self, device: Device, caller: Caller) -> tuple[str, ...]:
+        """The lines of a device that exist for this caller, by the names that it knows."""
+        return tuple(caller.shown(device.lines[place]) for place in self._own_places(device, caller))
+
+    def _own_places(self, device: Device, caller: Caller) -> Sequence[int]:
+        if caller.tenant is None or not device.ports:
+            return range(len(device.lines))
+        lines = enumerate(map(self.tables.line, device.lines))
+        return [place for place, line in lines if line is not None and caller.owns(line.tenant)]
+
+    def line_view(self, line: Line, caller: Caller) -> views.View:
+        """A line and the devices that it is on."""
+        return views.line(line, self.tables.holders(line.id), caller.shown)
+
     def settings(self, present: Settings, args: Args) -> Settings:
         """The present settings with those of the call; ``unset`` drops names. Raises UsageError."""
         given = validate(args.settings())
@@ -160,8 +198,13 @@ class Desk:
 def owner_in(changes: Sequence[Change]) -> str:
     """Whose object the changes are about: the tenant of the last record that has one, empty where none has."""
     for change in reversed(changes):
-        record = change.record
-        owner = record.id if isinstance(record, Tenant) else getattr(record, "tenant", "")
+        match change.record:
+            case Tenant() as record:
+                owner: str | None = record.id
+            case Profile() as record:
+                owner = owner_of_profile(record)
+            case record:
+                owner = getattr(record, "tenant", "")
         if owner:
-            return str(owner)
+            return owner
     return ""

@@ -92,7 +92,7 @@ class Devices:
             return not query or query in f"{device.mac} {mac_text(device.mac)} {device.description.lower()}"
 
         found = (device for device in self._desk.tables.devices.values() if fits(device))
-        return views.page(found, args, lambda device: device.mac, lambda device: self._view(device, caller))
+        return views.page(found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller))
 
     async def _show(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
@@ -101,9 +101,9 @@ class Devices:
         account = station.tokens.account(device.mac, device.token_epoch)
         shown = args.flag("reveal")
         if shown:
-            await self._desk.audit("device.reveal", device.mac, caller)
+            await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         return {
-            **self._view(device, caller),
+            **self._desk.device_view(device, caller),
             "url": f"{base}/{station.token(device.mac, device) if shown else '***'}",
             "account": {
                 "username": account.username,
@@ -111,10 +111,6 @@ class Devices:
             },
             "files": self._names(device),
         }
-
-    @staticmethod
-    def _view(device: Device, caller: Caller) -> views.View:
-        return views.device(device, caller.shown)
 
     def _names(self, device: Device) -> list[str]:
         manifest = self._desk.knowledge.manifest(device.plugin)
@@ -131,7 +127,7 @@ class Devices:
             return [Put(self._described(bare, args, caller))]
 
         await self._desk.change("device.add", args.mac(), caller, plan)
-        return self._view(self._of(args, caller), caller)
+        return self._desk.device_view(self._of(args, caller), caller)
 
     def _check_new(self, mac: Mac, caller: Caller) -> None:
         device = self._desk.tables.device(mac)
@@ -192,7 +188,7 @@ class Devices:
             return [Put(self._described(changed, args, caller))]
 
         await self._desk.change("device.set", args.mac(), caller, plan)
-        return self._view(self._of(args, caller), caller)
+        return self._desk.device_view(self._of(args, caller), caller)
 
     async def _assign(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
@@ -201,7 +197,7 @@ class Devices:
             return ownership.assign(self._desk.tables, device.mac, lines, room=self._room(device.mac))
 
         await self._desk.change("device.assign", args.mac(), caller, plan)
-        return self._view(self._of(args, caller), caller)
+        return self._desk.device_view(self._of(args, caller), caller)
 
     def _claimable(self, mac: Mac, caller: Caller) -> Device:
         """The device, which may be an unclaimed one where the site lets tenants claim by MAC."""
@@ -223,14 +219,14 @@ class Devices:
             return ownership.unassign(self._desk.tables, device.mac, lines)
 
         await self._desk.change("device.unassign", args.mac(), caller, plan)
-        return self._view(self._of(args, caller), caller)
+        return self._desk.device_view(self._of(args, caller), caller)
 
     async def _reset(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
             return ownership.reset(self._desk.tables, self._of(args, caller).mac, new_token=args.flag("new_token"))
 
         await self._desk.change("device.reset", args.mac(), caller, plan)
-        return self._view(self._of(args, caller), caller)
+        return self._desk.device_view(self._of(args, caller), caller)
 
     async def _transfer(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
@@ -239,7 +235,7 @@ class Devices:
             return ownership.transfer(tables, device.mac, owner.id, new_token=new_token)
 
         await self._desk.change("device.transfer", args.mac(), caller, plan)
-        return self._view(self._of(args, caller), caller)
+        return self._desk.device_view(self._of(args, caller), caller)
 
     async def _delete(self, args: Args, caller: Caller) -> object:
         await self._desk.change("device.delete", args.mac(), caller, lambda: [Delete(self._of(args, caller))])
@@ -256,7 +252,7 @@ class Devices:
         reveal = args.flag("reveal")
         reply = await self._desk.boot.preview(device, name, args.text("local") or _DEFAULT_LOCAL, reveal=reveal)
         if reveal:
-            await self._desk.audit("device.reveal", device.mac, caller)
+            await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         text = bytes(reply.body).decode("utf-8", "replace")
         return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
 

@@ -146,9 +146,6 @@ class Lines:
     def _of(self, args: Args, caller: Caller) -> Line:
         return self._desk.line(args.text("id"), caller)
 
-    def _view(self, line: Line, caller: Caller) -> views.View:
-        return views.line(line, self._desk.tables.holders(line.id), caller.shown)
-
     async def _list(self, args: Args, caller: Caller) -> object:
         tables, tenant = self._desk.tables, args.text("tenant")
         found = (
@@ -158,14 +155,14 @@ class Lines:
             and (not tenant or line.tenant == tenant.lower())
             and not (args.flag("free") and len(tables.holders(line.id)) >= line.max_devices)
         )
-        return views.page(found, args, lambda line: line.id, lambda line: self._view(line, caller))
+        return views.page(found, args, lambda line: line.id, lambda line: self._desk.line_view(line, caller))
 
     async def _show(self, args: Args, caller: Caller) -> object:
         line = self._of(args, caller)
         if not args.flag("reveal"):
-            return self._view(line, caller)
-        await self._desk.audit("line.reveal", line.id, caller)
-        return {**self._view(line, caller), "password": line.password.reveal()}
+            return self._desk.line_view(line, caller)
+        await self._desk.audit("line.reveal", line.id, caller, tenant=line.tenant)
+        return {**self._desk.line_view(line, caller), "password": line.password.reveal()}
 
     async def _add(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
@@ -176,13 +173,13 @@ class Lines:
             return [Put(self._with(Line(id=key, tenant=owner, username=name, password=password), args))]
 
         await self._desk.change("line.add", args.text("id"), caller, plan)
-        return self._view(self._of(args, caller), caller)
+        return self._desk.line_view(self._of(args, caller), caller)
 
     async def _set(self, args: Args, caller: Caller) -> object:
         await self._desk.change(
             "line.set", args.text("id"), caller, lambda: [Put(self._with(self._of(args, caller), args))]
         )
-        return self._view(self._of(args, caller), caller)
+        return self._desk.line_view(self._of(args, caller), caller)
 
     def _new(self, args: Args, caller: Caller) -> tuple[str, str]:
         """Key and tenant of the line to be made. Raises UsageError."""

@@ -11,17 +11,22 @@ from typing import Literal
 from provd.base.errors import UsageError
 from provd.base.types import Mac, ip_int, parse_mac
 
-ParamKind = Literal["text", "secret", "id", "key", "mac", "ip", "number", "flag", "texts", "settings"]
+ParamKind = Literal["text", "secret", "id", "key", "mac", "ip", "number", "duration", "flag", "texts", "settings"]
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _KEY = re.compile(rf"(?:{_ID.pattern}:)?{_ID.pattern}")
+_DURATION = re.compile(r"([0-9]{1,9})\s*([smhdw]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_FOR_EVER = 100 * 365 * 86400
+"""Longer durations are a mistake."""
 _LONGEST = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
     """One parameter. Kind ``id`` is a slug, ``key`` one that may follow a tenant's
-    (``acme:101``), ``texts`` a list of texts (one text counts as a list of it), ``settings``
+    (``acme:101``), ``duration`` seconds that may
+    be written with a unit (``7d``), ``texts`` a list of texts (one text counts as a list of it), ``settings``
     a mapping of names to values."""
 
     name: str
@@ -95,6 +100,8 @@ def _checked(param: Param, value: object) -> object:
     match param.kind:
         case "number":
             return _number(param, value)
+        case "duration":
+            return _duration(param, value)
         case "flag":
             if isinstance(value, bool):
                 return value
@@ -119,6 +126,16 @@ def _number(param: Param, value: object) -> int:
     if number < 0:
         raise UsageError(f"{param.name}: must not be negative")
     return number
+
+
+def _duration(param: Param, value: object) -> int:
+    found = _DURATION.fullmatch(str(value).strip()) if isinstance(value, str | int) else None
+    if found is None or isinstance(value, bool):
+        raise UsageError(f'{param.name}: must be a duration like "90s", "15m", "24h" or "7d"')
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if seconds > _FOR_EVER:
+        raise UsageError(f"{param.name}: must be at most a hundred years")
+    return seconds
 
 
 def _text(param: Param, value: object) -> str:

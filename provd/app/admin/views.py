@@ -11,7 +11,7 @@ from provd.base.secrets import Secret
 from provd.base.types import ip_text, mac_text
 from provd.dhcp.lease import INFINITE, Lease, LeaseState
 from provd.domain.evidence import Identity
-from provd.domain.records import Device, Line, Profile, Reservation, Tenant
+from provd.domain.records import ApiToken, AuditEntry, Device, Line, Profile, Reservation, Tenant
 from provd.domain.settings import masked
 from provd.plugin import Manifest
 
@@ -101,6 +101,39 @@ def reservation(record: Reservation) -> View:
         "client_id": record.client_id,
         "hostname": record.hostname,
         "description": record.description,
+    }
+
+
+def token_state(record: ApiToken, now: float) -> str:
+    """``valid`` or ``expired``."""
+    return "expired" if record.expires and record.expires <= now else "valid"
+
+
+def api_token(record: ApiToken, now: float) -> View:
+    """The record of a bearer token."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "tenant": record.tenant or None,
+        "scopes": list(record.scopes),
+        "state": token_state(record, now),
+        "created": when(record.created),
+        "expires": when(record.expires),
+        "last_used": when(record.last_used),
+    }
+
+
+def audit_entry(record: AuditEntry) -> View:
+    """Who did what."""
+    return {
+        "id": record.seq,
+        "at": when(record.at),
+        "by": record.by,
+        "action": record.action,
+        "kind": record.kind,
+        "object": record.object,
+        "tenant": record.tenant or None,
+        "data": masked(record.data),
     }
 
 

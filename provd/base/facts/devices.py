@@ -95,3 +95,4 @@ class AdminChanged(Fact):
     kind: str
     object: str
     by: str = ""
+    tenant: str = ""

@@ -30,8 +30,8 @@ class StoreRowSkipped(Fact):
 class StoreReplaced(Fact):
     """The database file was damaged. It was moved aside and a new one begun with every row that could still be read.
 
-    Do: compare devices and lines with what you expect; to go back to a backup stop the daemon, put the backup in the
-    place of the database, start again. Keep the file that was moved aside until nothing is missed.
+    Do: compare devices and lines with what you expect; to go back to a backup stop the daemon and say
+    ``provd db restore FILE --replace``. Keep the file that was moved aside until nothing is missed.
     """
 
     ID: ClassVar[str] = "STORE-REPLACED"
@@ -46,7 +46,7 @@ class StoreReplaced(Fact):
 class StoreDamaged(Fact):
     """The check of a large database, made while the daemon already works, found damage.
 
-    Do: make a backup now and restart the daemon soon: it then moves the file aside and keeps what can be read.
+    Do: keep your last backup and restart the daemon soon: it then moves the file aside and keeps what can be read.
     """
 
     ID: ClassVar[str] = "STORE-DAMAGED"
