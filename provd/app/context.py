@@ -171,14 +171,15 @@ class ContextMaker:
         self, subject: Subject, device: Device, site: Site, values: Mapping[str, object], port: int = 1
     ) -> dict[str, object]:
         account = self._tokens.account(device.mac, device.token_epoch, port)
+        elsewhere = _text(values.get("dialing.server"))
         return {
             "position": port,
             "username": account.username,
             "auth_username": account.username,
             "password": subject.reveal(account.password),
             "display_name": _text(values.get("dialing.text")),
-            "server": site.host(subject.local),
-            "port": site.sip_port,
+            "server": elsewhere or site.host(subject.local),
+            "port": (_port(values.get("dialing.port")) or 5060) if elsewhere else site.sip_port,
             "transport": "udp",
         }
 

@@ -210,6 +210,8 @@ class Fleet:
             return replace(record, revision=self._floor + 1)
         if not isinstance(before, Device | Tenant | Line | Profile):
             return record
+        if not isinstance(record, Device) and replace(record, revision=before.revision) == before:
+            return before
         if isinstance(record, Device) and _IN_FILES(before) == _IN_FILES(record):
             return record if record.revision == before.revision else replace(record, revision=before.revision)
         return replace(record, revision=before.revision + 1)

@@ -127,13 +127,13 @@ def free_port(device: Device, most: int, wanted: int = 0) -> int | None:
     return port if not most or port <= most else None
 
 
-def unassign(tables: Tables, mac: Mac, lines: Sequence[str] = ()) -> list[Change]:
-    """Take these lines, or all, from a device. It stays with its tenant."""
+def unassign(tables: Tables, mac: Mac, lines: Sequence[str]) -> list[Change]:
+    """Take these lines from a device. It stays with its tenant."""
     device = device_of(tables, mac)
     missing = [key for key in lines if key not in device.lines]
     if missing:
         raise NotFoundError(f"line {missing[0]!r} is not on device {mac_text(mac)}")
-    return [Put(_without(device, lines or device.lines))]
+    return [Put(_without(device, lines))]
 
 
 def _without(device: Device, lines: Sequence[str]) -> Device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import itertools
@@ -15,6 +16,7 @@ from typing import Any
 
 from provd import __version__
 from provd.app.admin import Admin, Caller
+from provd.app.bearer import Authority
 from provd.app.zones import zone
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
@@ -25,10 +27,12 @@ from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.rest import RestDaemon
 from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
+from provd.http.api.interface import Api
 from provd.http.control import ControlServer, Operation
 from provd.http.page import PageServer
 from provd.observe.sdnotify import ServiceManager
@@ -50,7 +54,11 @@ _RELOADABLE = _CERTIFICATES | {
     "server.advertise",
     "server.log_level",
     "server.log_format",
-    "sip",
+    "sip.digest",
+    "sip.expires_min",
+    "sip.expires_max",
+    "sip.expires_nat",
+    "sip.keepalive",
     "activation",
     "resync",
     "pbx",
@@ -127,6 +135,8 @@ class Service:
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
         telling, handover = Telling(core), Handover(core)
+        if edges.calling is not None:
+            edges.calling.join(telling)
         addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
             fleet=core.fleet,
@@ -142,7 +152,12 @@ class Service:
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )
         page = PageServer(
-            views, self._readers.metrics.text, emit=self._emit, clock=self._clock, hosts=self._settings.api.hosts
+            views,
+            self._readers.metrics.text,
+            emit=self._emit,
+            clock=self._clock,
+            hosts=self._settings.api.hosts,
+            api=self._api(core, admin, views, (edges, telling, handover)),
         )
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
@@ -169,6 +184,17 @@ class Service:
             await telling.close()
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
+
+    def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
+        daemon = RestDaemon(
+            core,
+            parts[0],
+            self._readers.timeline,
+            self._readers.tail,
+            status=lambda: status_of(views),
+            reload=lambda: self.apply(core, *parts),
+        )
+        return Api(admin, Authority(core.fleet, self._clock).caller, daemon, emit=self._emit, clock=self._clock)
 
     def _ready(self, core: Core, edges: Edges, views: DaemonViews) -> None:
         now = self._clock.now()
@@ -212,6 +238,9 @@ class Service:
         for name, text, values in edges.counters():
             metrics.counter(name, text, "what", values)
         metrics.gauge("provd_devices", "Devices by state", "state", views.states)
+        metrics.gauge(
+            "provd_sip_present", "SIP registrations, calls and connections at this moment", "what", edges.sip_present
+        )
         metrics.gauge("provd_leases", "Active and other leases by subnet", "subnet", edges.lease_usage)
 
     # --- signals and reload
@@ -223,35 +252,46 @@ class Service:
         loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges, telling, handover)
 
     def reload(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> None:
-        """Apply the configuration file as it is now, or keep what is in force."""
+        """Apply the configuration file as it is now, or keep what is in force: a fact says which."""
+        with contextlib.suppress(ConfigError):
+            self.apply(core, edges, telling, handover)
+
+    def apply(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> Reloaded:
+        """The same, for somebody who wants to know. Raises ConfigError when everything stays as it was."""
         self._manager.reloading()
-        now = self._clock.now()
         try:
-            fresh = load(self._path)
-            changed = changes(self._settings, fresh)
-            edges.certificates.check(fresh.phones)
-            if any(name.startswith("dhcp") for name in changed):
-                edges.reload(fresh)
-            edges.certificates.renew(fresh.phones, now)
+            done = self._applied(core, edges, telling, handover)
         except ConfigError as error:
-            self._emit(ReloadFailed(at=now, reason=str(error)))
-        else:
-            # Other listeners wait for a restart, and until then the URLs name those that are open.
-            site = site_of(fresh, listening=core.settings.phones)
-            core.boot.reconfigure(site, newcomers_of(site))
-            telling.reload(fresh)
-            handover.reload(fresh)
-            core.codes.reconfigure(terms_of(fresh.codes))
-            if any(name.startswith("server.log") for name in changed):
-                self._readers.relevel(fresh.server)
-            if core.catalogue.reload():
-                core.renderer.reload()
-                core.boot.station.refresh()
-                changed = [*changed, "plugins"]
-            waits = [name for name in changed if not _applies(name)]
-            self._settings = fresh
-            self._emit(Reloaded(at=now, changed=",".join(changed), restart_needed=",".join(waits)))
-        self._manager.ready()
+            self._emit(ReloadFailed(at=self._clock.now(), reason=str(error)))
+            raise
+        finally:
+            self._manager.ready()
+        self._emit(done)
+        return done
+
+    def _applied(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> Reloaded:
+        fresh = load(self._path)
+        changed = changes(self._settings, fresh)
+        edges.certificates.check(fresh.phones)
+        if any(name.startswith("dhcp") for name in changed):
+            edges.reload(fresh)
+        edges.certificates.renew(fresh.phones, self._clock.now())
+        # Other listeners wait for a restart, and until then the URLs name those that are open.
+        site = site_of(fresh, listening=core.settings)
+        core.boot.reconfigure(site, newcomers_of(site))
+        telling.reload(fresh)
+        handover.reload(fresh)
+        core.codes.reconfigure(terms_of(fresh.codes))
+        edges.reload_sip(fresh)
+        if any(name.startswith("server.log") for name in changed):
+            self._readers.relevel(fresh.server)
+        if core.catalogue.reload():
+            core.renderer.reload()
+            core.boot.station.refresh()
+            changed = [*changed, "plugins"]
+        waits = [name for name in changed if not _applies(name)]
+        self._settings = fresh
+        return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 
     async def _housekeep(self, core: Core, edges: Edges) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
@@ -302,8 +342,6 @@ def _place_of(error: BaseException | None) -> str:
 
 
 def _applies(name: str) -> bool:
-    if name == "sip.agi_listen":
-        return False
     return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
 
 

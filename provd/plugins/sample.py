@@ -24,7 +24,7 @@ _SETTINGS: Context = {
     "ntp": {"server": "192.0.2.1", "backup_server": None},
     "syslog": {"server": None, "port": None},
     "vlan": {"id": None, "priority": None, "pc_id": None},
-    "dialing": {"text": "Dial your code"},
+    "dialing": {"text": "Dial your code", "server": None, "port": None},
     "resync": {"minutes": 1440, "unclaimed_minutes": 1, "at": "03:00"},
 }
 

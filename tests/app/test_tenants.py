@@ -87,6 +87,7 @@ async def test_a_guest_changes_nothing_but_its_own_port() -> None:
 async def test_the_owner_takes_nothing_from_others() -> None:
     counter = await shared()
     await counter.do("device.unassign", NORTH, mac=BOX.mac)
+    await counter.do("device.unassign", NORTH, mac=BOX.mac)
     assert (counter.device(BOX).lines, counter.device(BOX).ports) == (("s1",), (3,))
     await counter.do("device.assign", NORTH, mac=BOX.mac, line="n2")
     await counter.do("device.reset", NORTH, mac=BOX.mac)

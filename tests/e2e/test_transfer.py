@@ -26,6 +26,8 @@ OF_OLD = {
     "vlan.priority": "6",
     "vlan.pc_id": "772",
     "dialing.text": "Old says hello",
+    "dialing.server": "dial.old.example",
+    "dialing.port": "5075",
     "resync.minutes": "2880",
     "resync.unclaimed_minutes": "9",
     "resync.at": "05:15",

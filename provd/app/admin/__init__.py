@@ -11,9 +11,10 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.lines import Lines
 from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
-from provd.app.admin.objects import Lines, Profiles, Tenants
+from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tokens import Tokens
@@ -49,10 +50,10 @@ class Admin:
         resyncer: Resyncer | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
-        tokens = Tokens(desk)
+        self.tokens = Tokens(desk)
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk)]
-        groups += [tokens, Syncing(desk, resyncer)]
+        groups += [self.tokens, Syncing(desk, resyncer)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]

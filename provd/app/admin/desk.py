@@ -18,6 +18,7 @@ from provd.base.clock import Clock
 from provd.base.errors import NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
+from provd.base.secrets import Secret
 from provd.base.types import Mac, mac_text
 from provd.dhcp.lease import Lease
 from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Reservation, Settings, Tenant
@@ -218,8 +219,14 @@ class Desk:
         return views.line(line, self.tables.holders(line.id), caller.shown)
 
     def settings(self, present: Settings, args: Args) -> Settings:
-        """The present settings with those of the call; ``unset`` drops names. Raises UsageError."""
-        given = validate(args.settings())
+        """The present settings with those of the call, or with ``replace`` only those; ``unset`` drops names.
+
+        ``***`` stands for the secret that is there already. Raises UsageError.
+        """
+        same = {name: present[name] for name, value in args.settings().items() if _kept(value, present.get(name))}
+        given = {**same, **validate({name: value for name, value in args.settings().items() if name not in same})}
+        if args.flag("replace"):
+            return given
         zone = given.get("time.zone")
         if isinstance(zone, str) and self.zone(zone) is None:
             raise UsageError(f"time.zone: there is no time zone {zone!r}")
@@ -229,6 +236,10 @@ class Desk:
                 raise UsageError(f"unset: {name!r} is not set here")
             del merged[name]
         return merged
+
+
+def _kept(value: object, present: object) -> bool:
+    return isinstance(present, Secret) and value == str(present)
 
 
 def owner_in(changes: Sequence[Change]) -> str:

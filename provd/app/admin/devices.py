@@ -11,9 +11,10 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Put
-from provd.base.errors import ConflictError, NotFoundError, UsageError
+from provd.base.errors import ConflictError, FaultsError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence
+from provd.domain.lifecycle import Event, after
 from provd.domain.records import MASTER_TENANT, Device, DeviceState
 
 SAID = 50
@@ -22,8 +23,15 @@ SAID = 50
 _MAC = Param("mac", "mac", required=True)
 _LISTING = (Param("limit", "number"), Param("after"))
 _FILTERS = ("tenant", "state", "vendor", "model", "plugin", "profile", "ip")
-_FIELDS = (Param("description"), Param("profile"), Param("vendor"), Param("model"))
+_FIELDS = (
+    Param("description"),
+    Param("profile"),
+    Param("vendor"),
+    Param("model"),
+    Param("lines", "texts", doc="exactly these; left out they stay as they are"),
+)
 _NEW_TOKEN = Param("new_token", "flag", doc="another URL token: the phone must learn it from option 66 or by hand")
+_REPLACE = Param("replace", "flag", doc="description, profile and settings that are not given go back to none")
 _WRITE = Scope.WRITE
 _DEFAULT_LOCAL = "127.0.0.1"
 
@@ -43,7 +51,9 @@ class Devices:
             Operation("device.list", "List devices.", self._list, (*filters, *_LISTING)),
             Operation("device.show", "Show a device.", self._show, (_MAC, Param("reveal", "flag"), Param("local"))),
             Operation("device.add", "Add a device.", self._add, (_MAC, Param("tenant"), *_FIELDS, settings[0]), _WRITE),
-            Operation("device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _NEW_TOKEN), _WRITE),
+            Operation(
+                "device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _REPLACE, _NEW_TOKEN), _WRITE
+            ),
             Operation(
                 "device.assign",
                 "Put lines on a device.",
@@ -62,6 +72,7 @@ class Devices:
             ),
             Operation("device.delete", "Delete a device.", self._delete, (_MAC,), _WRITE),
             Operation("device.settings", "Show settings and their origins.", self._settings, (_MAC,)),
+            Operation("device.files", "List the files that are rendered for a device.", self._files, (_MAC,)),
             Operation(
                 "device.render",
                 "Show a file as it would be served.",
@@ -128,7 +139,7 @@ class Devices:
             tenant = args.text("tenant") or caller.tenant
             owner = self._desk.tenant(tenant, caller).id if tenant else MASTER_TENANT
             bare = Device(mac=mac, tenant=owner, settings=self._desk.settings({}, args))
-            return [Put(self._described(bare, args, caller))]
+            return [Put(self._with_lines(self._described(bare, args, caller), args, caller))]
 
         await self._desk.change("device.add", args.mac(), caller, plan)
         return self._desk.device_view(self._of(args, caller), caller)
@@ -189,20 +200,39 @@ class Devices:
             device = self._of(args, caller)
             epoch = device.token_epoch + (1 if args.flag("new_token") else 0)
             changed = replace(device, settings=self._desk.settings(device.settings, args), token_epoch=epoch)
-            return [Put(self._described(changed, args, caller))]
+            if args.flag("replace"):
+                changed = replace(changed, description="", profile=device.profile if "profile" in args else "")
+            return [Put(self._with_lines(self._described(changed, args, caller), args, caller))]
 
         await self._desk.change("device.set", args.mac(), caller, plan)
         return self._desk.device_view(self._of(args, caller), caller)
+
+    def _with_lines(self, device: Device, args: Args, caller: Caller) -> Device:
+        """The device with exactly the lines of the call, if it names any or none."""
+        lines = tuple(self._desk.line(name, caller).id for name in args.texts("lines"))
+        if "lines" not in args or lines == device.lines:
+            return device
+        if device.ports:
+            raise UsageError("lines: those of a gateway are assigned to its ports, one by one")
+        room = self._room(device)
+        if 0 < room.lines < len(lines):
+            raise ConflictError(f"a {device.model} holds {room.lines} lines, not {len(lines)}")
+        if lines:
+            return sheet.with_lines(self._desk.tables, device, lines)
+        return replace(device, lines=(), state=after(device.state, Event.UNASSIGN))
 
     async def _assign(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
             device = self._claimable(args.mac(), caller)
             lines = [self._desk.line(name, caller).id for name in args.texts("line")]
-            room = ownership.room_of(self._desk.knowledge.manifest(device.plugin), device)
-            return ownership.assign(self._desk.tables, device.mac, lines, room=room, port=args.number("port"))
+            room, port = self._room(device), args.number("port")
+            return ownership.assign(self._desk.tables, device.mac, lines, room=room, port=port)
 
         await self._desk.change("device.assign", args.mac(), caller, plan)
         return self._desk.device_view(self._of(args, caller), caller)
+
+    def _room(self, device: Device) -> ownership.Room:
+        return ownership.room_of(self._desk.knowledge.manifest(device.plugin), device)
 
     def _claimable(self, mac: Mac, caller: Caller) -> Device:
         """The device, which may be an unclaimed one where the site lets tenants claim by MAC."""
@@ -263,6 +293,20 @@ class Devices:
         text = bytes(reply.body).decode("utf-8", "replace")
         return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
 
+    async def _files(self, args: Args, caller: Caller) -> object:
+        device = self._of(args, caller)
+        manifest = self._desk.knowledge.manifest(device.plugin)
+        model = None if manifest is None else manifest.model(device.model)
+        items = []
+        for rule in () if manifest is None else manifest.files:
+            if rule.kind in {"absent", "static"}:
+                continue
+            names = model.common if model and "{common}" in rule.name else (rule.name.replace("{mac}", device.mac),)
+            for name in (name for name in names if "{" not in name):
+                about = {"kind": rule.kind, "content_type": rule.content_type, "secrets": rule.secrets}
+                items.append({"name": name, **about})
+        return {"items": items}
+
     async def _import(self, args: Args, caller: Caller) -> object:
         rows = sheet.read(args.text("csv"))
         added = sum(self._desk.tables.device(row.mac) is None for row in rows)
@@ -279,19 +323,18 @@ class Devices:
         return {"rows": len(rows), "added": added, "changed": len(changes), "dry_run": args.flag("dry_run")}
 
     def _imported(self, rows: Sequence[sheet.Row], caller: Caller) -> list[Change]:
-        faults: list[str] = []
+        faults: list[tuple[str, str]] = []
         changes: list[Change] = []
         for row in rows:
             try:
                 device = self._from_row(row, caller)
             except UsageError as error:
-                faults.append(f"line {row.number}: {error}")
+                faults.append((f"line {row.number}", str(error)))
                 continue
             if device != self._desk.tables.device(device.mac):
                 changes.append(Put(device))
         if faults:
-            more = [f"and {len(faults) - 20} more"] if len(faults) > 20 else []
-            raise UsageError("\n".join([*faults[:20], *more]))
+            raise FaultsError(faults, "\n")
         return changes
 
     def _from_row(self, row: sheet.Row, caller: Caller) -> Device:

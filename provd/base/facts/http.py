@@ -40,6 +40,22 @@ class SlowPeersCut(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiRefused(Fact):
+    """Somebody showed a bearer token to the REST interface that is not valid. Told at most once a minute for an
+    address, with the number since the last time.
+
+    Do: look for a program there that still uses a revoked or expired token (``provd token list``); if there is none,
+    somebody guesses, which is hopeless but worth a firewall rule.
+    """
+
+    ID: ClassVar[str] = "API-REFUSED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    peer: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateEnds(Fact):
     """A certificate of the HTTPS listeners ends within 30 days, has ended (``days`` is then negative) or, with
     ``early``, is not valid yet. Phones that check certificates refuse it outside its time. Told once a day.
