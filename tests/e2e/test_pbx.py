@@ -43,9 +43,7 @@ def test_a_code_comes_by_fastagi_and_the_notify_goes_by_the_manager_interface(tm
         asks = pbx(server.port)
         sections = asks.replace("[[pbx.ami]]", '[pbx]\nagi_prompts = { accepted = "auth-thankyou" }\n[[pbx.ami]]')
         config, port = site(tmp_path / "state", sections)
-        config = config.replace(
-            "[phones]", f'[codes]\ndelay = "0s"\n[sip]\nlisten = []\nagi_listen = ["127.0.0.1:{agi}"]\n[phones]'
-        )
+        config = config.replace("[sip]\n", f'[codes]\ndelay = "0s"\n[sip]\nagi_listen = ["127.0.0.1:{agi}"]\n')
         with Daemon(config, tmp_path) as daemon:
             code = furnish(daemon, port)
             wrong = call(agi, "00000000")
