@@ -79,11 +79,12 @@ def new(house: House) -> None:
 
 def seen(house: House, phone: Phone, line: str) -> dict[str, str]:
     """What the phone has set, its own names put in general words."""
-    account = house.boot.station.tokens.account(phone.mac)
+    tokens = house.boot.station.tokens
+    passwords = (tokens.account(phone.mac, port=port).password.reveal() for port in range(1, 11))
     own = {
         str(phone.mac): "<mac>",
         phone.mac.upper(): "<mac>",
-        account.password.reveal(): "<password>",
+        **dict.fromkeys(passwords, "<password>"),
         f"secret-of-{line}": "<secret>",
         line: "<line>",
     }
