@@ -14,7 +14,7 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from _interfaces(settings)
     yield from _certificate(settings)
     yield from _database(settings)
-    yield from _plugins(settings)
+    yield from plugins(settings)
     yield from _exchanges(settings)
 
 
@@ -68,7 +68,8 @@ def _database(settings: Settings) -> Iterator[str]:
         yield f"database.url: {error}"
 
 
-def _plugins(settings: Settings) -> Iterator[str]:
+def plugins(settings: Settings) -> Iterator[str]:
+    """What is wrong with the plugins."""
     from provd.daemon.core import plugin_folders
     from provd.plugins.loader import MANIFEST, load
 

@@ -201,7 +201,25 @@ class SipSection(Section):
 
     listen: tuple[ListenOn, ...] = Field(
         default=(Endpoint("0.0.0.0", 5060),),
-        description="the port of the first one stands in the temporary account of unclaimed phones",
+        description="UDP and TCP; the port of the first one stands in the temporary account of unclaimed phones. "
+        "[] turns SIP off",
+    )
+    digest: tuple[Literal["SHA-256", "MD5"], ...] = Field(
+        default=("SHA-256", "MD5"),
+        min_length=1,
+        description='challenges, strongest first; ["MD5"] for phones that fail on one they do not know',
+    )
+    expires_min: Duration = Field(
+        default=60, ge=10, le=3600, description="shorter registrations are refused with this as Min-Expires"
+    )
+    expires_max: Duration = Field(
+        default=3600, ge=60, le=86400, description="longer registrations are granted for so long"
+    )
+    expires_nat: Duration = Field(
+        default=120, ge=30, le=86400, description="the same for phones behind a NAT over UDP, whose way closes"
+    )
+    keepalive: Duration = Field(
+        default=25, le=3600, description="how often that way is kept open from here; 0s = never"
     )
     agi_listen: tuple[ListenOn, ...] = Field(
         default=(), description='FastAGI for a PBX that takes the call: ["127.0.0.1:4573"]; whose word counts: [pbx]'
@@ -213,6 +231,14 @@ class SipSection(Section):
         default="16384-16583",
         description="UDP ports for what callers hear; every call takes two, so these serve 100 calls at a time",
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.expires_min > self.expires_max:
+            raise ValueError("expires_min is longer than expires_max")
+        if len(set(self.digest)) != len(self.digest):
+            raise ValueError("digest names an algorithm twice")
+        return self
 
     @property
     def rtp_range(self) -> range:

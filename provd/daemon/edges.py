@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from provd.config.settings import DhcpSubnet, Settings
+from provd.daemon.calling import Calling
 from provd.daemon.certificates import Certificates
 from provd.daemon.core import Core
 from provd.daemon.translate import dhcp_of, reserved_of
@@ -21,6 +22,7 @@ from provd.domain.records import Reservation
 from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
+from provd.sip.connections import TcpLimits
 from provd.tftp.limits import Limits
 from provd.tftp.server import TftpServer
 
@@ -30,7 +32,7 @@ Listener = tuple[str, str]
 
 
 class Edges:
-    """DHCP, TFTP and HTTP for phones.
+    """DHCP, TFTP, HTTP and SIP for phones.
 
     A port that cannot be opened ends the start (ConfigError); a network interface that is not there yet does not.
     """
@@ -53,6 +55,10 @@ class Edges:
         self.certificates = Certificates(self._settings.phones, core.emit)
         self.tftp: TftpServer | None = None
         self.phones: PhoneServer | None = None
+        self.calling: Calling | None = None
+        """SIP; None where nothing is listened on. Other parts may take its way before it is opened."""
+        if self._settings.sip.listen:
+            self.calling = Calling(core, self._settings, share_of_descriptors(TcpLimits().total, 8))
         self._opened: list[Listener] = []
 
     @property
@@ -92,6 +98,9 @@ class Edges:
                     opened = await self.phones.listen(endpoint.host, endpoint.port, self.certificates.context(name))
                     self._opened.append((name, f"{opened[0]}:{opened[1]}"))
 
+        if self.calling is not None:
+            self._opened += [("sip", address) for address in await self.calling.open()]
+
     def note(self, name: str, address: str) -> None:
         """A listener that is opened elsewhere."""
         self._opened.append((name, address))
@@ -103,6 +112,8 @@ class Edges:
             closing.append(self.tftp.close(grace))
         if self.phones is not None:
             closing.append(self.phones.close(grace))
+        if self.calling is not None:
+            closing.append(self.calling.close(grace))
         self.dhcp.close()
         await asyncio.gather(*closing)
 
@@ -120,6 +131,11 @@ class Edges:
         dhcp = dhcp_of(settings.dhcp)
         self._settings, self._dhcp_settings = settings, dhcp
         self.dhcp.reload(dhcp, reserved_of(self._core.fleet.tables.reservations.values()))
+
+    def reload_sip(self, settings: Settings) -> None:
+        """Take the SIP part of new settings, except for what waits for a restart."""
+        if self.calling is not None:
+            self.calling.reload(settings.sip)
 
     async def _open_tftp(self) -> None:
         section = self._settings.tftp
@@ -142,6 +158,13 @@ class Edges:
         if self._settings.tftp.listen:
             yield "provd_tftp", "TFTP requests and datagrams", lambda: _fields(self.tftp.stats) if self.tftp else {}
         yield "provd_http", "HTTP connections and answers", lambda: _fields(self.phones.stats) if self.phones else {}
+
+        if self.calling is not None:
+            yield "provd_sip", "SIP messages, registrations, calls, NOTIFYs and audio", self.calling.counters
+
+    def sip_present(self) -> Mapping[str, float]:
+        """Registrations, calls and connections at this moment."""
+        return self.calling.present() if self.calling is not None else {}
 
     def lease_usage(self) -> Mapping[str, float]:
         """Addresses in use, by subnet."""

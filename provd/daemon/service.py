@@ -54,7 +54,11 @@ _RELOADABLE = _CERTIFICATES | {
     "server.advertise",
     "server.log_level",
     "server.log_format",
-    "sip",
+    "sip.digest",
+    "sip.expires_min",
+    "sip.expires_max",
+    "sip.expires_nat",
+    "sip.keepalive",
     "activation",
     "resync",
     "pbx",
@@ -131,6 +135,8 @@ class Service:
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
         telling, handover = Telling(core), Handover(core)
+        if edges.calling is not None:
+            edges.calling.join(telling)
         addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
             fleet=core.fleet,
@@ -232,6 +238,9 @@ class Service:
         for name, text, values in edges.counters():
             metrics.counter(name, text, "what", values)
         metrics.gauge("provd_devices", "Devices by state", "state", views.states)
+        metrics.gauge(
+            "provd_sip_present", "SIP registrations, calls and connections at this moment", "what", edges.sip_present
+        )
         metrics.gauge("provd_leases", "Active and other leases by subnet", "subnet", edges.lease_usage)
 
     # --- signals and reload
@@ -268,11 +277,12 @@ class Service:
             edges.reload(fresh)
         edges.certificates.renew(fresh.phones, self._clock.now())
         # Other listeners wait for a restart, and until then the URLs name those that are open.
-        site = site_of(fresh, listening=core.settings.phones)
+        site = site_of(fresh, listening=core.settings)
         core.boot.reconfigure(site, newcomers_of(site))
         telling.reload(fresh)
         handover.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
+        edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
         if core.catalogue.reload():
@@ -332,8 +342,6 @@ def _place_of(error: BaseException | None) -> str:
 
 
 def _applies(name: str) -> bool:
-    if name == "sip.agi_listen":
-        return False
     return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
 
 

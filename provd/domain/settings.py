@@ -79,6 +79,8 @@ _TABLE = (
     Setting("vlan.priority", "number", "Priority of the phone's own frames (802.1p).", _between(0, 7)),
     Setting("vlan.pc_id", "number", "VLAN of the socket for a computer.", _between(1, 4094)),
     Setting("dialing.text", "text", "Shown on a phone that nobody has claimed yet.", _short(32), "Dial your code"),
+    Setting("dialing.server", "text", "PBX where unclaimed phones register and dial; unset: provd.", _host),
+    Setting("dialing.port", "number", "Its port.", _port),
     Setting("resync.minutes", "number", "How often a claimed phone asks for its files.", _between(1, 10080), 1440),
     Setting(
         "resync.unclaimed_minutes", "number", "The same for a phone that nobody has claimed.", _between(1, 1440), 1

@@ -12,6 +12,10 @@ for pair in $pairs; do
   command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 [ "${1:-}" = bench ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+if [ "${1:-}" != bench ]; then
+  command -v kamailio >/dev/null || missing="$missing kamailio kamailio-utils-modules kamailio-extra-modules"
+  command -v baresip >/dev/null || missing="$missing baresip-core"
+fi
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"
 # Debian starts the services of what it installs; a policy of 101 keeps them from doing so on the test machine.

@@ -67,7 +67,9 @@ class Notes:
         self._former.pop(device.mac, None)
         if isinstance(secret, Secret):
             self._former[device.mac] = secret
-        users = (line.username for key in has.lines if (line := tables.line(key)) is not None)
+        users = [line.username for key in has.lines if (line := tables.line(key)) is not None]
+        if not has.lines and found.values.get("dialing.server"):
+            users = [ACCOUNT_PREFIX + device.mac]
         manifest = self._knowledge.manifest(has.plugin)
         note = PendingResync(
             mac=device.mac,
