@@ -74,7 +74,7 @@ async def test_answers_are_of_their_schemas(document, name):
 
 
 @pytest.mark.timeout(300)
-async def test_a_stranger_who_has_read_it_finds_nothing_that_it_does_not_say():
+async def test_a_stranger_who_has_read_it_finds_nothing_that_it_does_not_say(tmp_path):
     """Schemathesis: requests made from the document, good ones and bad ones, and what it thinks of the answers.
 
     Two of its rules are not ours: a wrong token may also hear 429, and not everything that a schema allows fits to what
@@ -86,6 +86,7 @@ async def test_a_stranger_who_has_read_it_finds_nothing_that_it_does_not_say():
             *("--header", f"Authorization: Bearer {home.tokens['all.admin']}", "--exclude-path", f"{PREFIX}/events"),
             *("--phases", "coverage,fuzzing", "--max-examples", "3", "--no-color", "--seed", "7"),
             *("--exclude-checks", "positive_data_acceptance,ignored_auth", "--generation-database", "none"),
+            cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
