@@ -78,6 +78,7 @@ class Service:
             self._clock,
             self._emit,
             watched=lambda renderer: TimedRenderer(renderer, rendered),
+            keeps=True,
             leap=self._timekeeper.leap,
         )
         try:
@@ -133,7 +134,9 @@ class Service:
         )
         self._measure(edges, views)
         self._signals(core, edges)
-        keeping = asyncio.create_task(self._housekeep(core))
+        keeping = [asyncio.create_task(self._housekeep(core))]
+        if core.keeper is not None:
+            keeping.append(asyncio.create_task(core.keeper.run()))
         try:
             await core.renderer.start()
             await edges.open()
@@ -147,7 +150,8 @@ class Service:
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
         finally:
-            keeping.cancel()
+            for task in keeping:
+                task.cancel()
             await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
