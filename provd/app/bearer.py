@@ -98,4 +98,4 @@ class Authority:
         if now - token.last_used >= USED_EVERY:
             self._fleet.keep(Put(replace(token, last_used=now)))
         scopes = frozenset(Scope(scope) for scope in token.scopes if scope in set(Scope))
-        return Caller(name=f"token {token.id}", tenant=token.tenant or None, scopes=scopes, peer=peer)
+        return Caller(name=f"token {token.id} ({token.name})", tenant=token.tenant or None, scopes=scopes, peer=peer)

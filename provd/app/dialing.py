@@ -42,13 +42,14 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """The flow over which the device registered: ``udp`` or ``tcp``, its address and port as they are seen here, and
-    our own address. What is to be told to the device later goes back over it."""
+    """The flow over which the device registered: ``udp`` or ``tcp``, its address and port as they are seen here, our
+    own address, and the Contact. What is to be told to the device later goes back over it."""
 
     transport: str
     host: str
     port: int
     local: str = ""
+    contact: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,8 +44,8 @@ Plan = Callable[[], Sequence[Change]]
 Watcher = Callable[[Device | None, Device | None], None]
 """Hears every change of a device: before and after."""
 
-Companion = Callable[[Device | None, Device | None], Sequence[Change]]
-"""Says what is to be written in the same transaction as a change of a device: before and after."""
+Companion = Callable[[Device | None, Device | None, Sequence[Change]], Sequence[Change]]
+"""Says what is to be written in the same transaction as a change of a device: before, after, and the whole plan."""
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
@@ -170,7 +170,7 @@ class Fleet:
                 before = self.tables.get(change.record)
                 after = self._revised(before, change.record) if isinstance(change, Put) else None
                 for companion in self._companions:
-                    added += companion(_device(before), _device(after))
+                    added += companion(_device(before), _device(after), planned)
         return [*planned, *added]
 
     def _apply(self, changes: Iterable[Change]) -> list[_Step]:
@@ -210,6 +210,8 @@ class Fleet:
             return replace(record, revision=self._floor + 1)
         if not isinstance(before, Device | Tenant | Line | Profile):
             return record
+        if not isinstance(record, Device) and replace(record, revision=before.revision) == before:
+            return before
         if isinstance(record, Device) and _IN_FILES(before) == _IN_FILES(record):
             return record if record.revision == before.revision else replace(record, revision=before.revision)
         return replace(record, revision=before.revision + 1)

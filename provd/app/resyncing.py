@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from provd.app.dialing import Flow
 from provd.base.secrets import Secret
 from provd.domain.records import Device
 from provd.plugin import ActionUri
@@ -34,18 +35,6 @@ class Told:
     way: str
     heard: Heard
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """The way of a registration: ``udp`` or ``tcp``, its address and port as we see them, our own address that it came
-    to, and the Contact URI."""
-
-    transport: str
-    host: str
-    port: int
-    local: str
-    contact: str
 
 
 FlowOf = Callable[[str], Flow | None]

@@ -80,6 +80,10 @@ class Tables:
         """Devices by MAC."""
         return MappingProxyType(self._devices)
 
+    def at_address(self, ip: str) -> list[Device]:
+        """Every device that was last seen at that address; looks through all of them."""
+        return [device for device in self._devices.values() if device.ip == ip]
+
     @property
     def tenants(self) -> Mapping[str, Tenant]:
         """Tenants by id."""

@@ -22,10 +22,12 @@ class UsageError(ProvdError):
 
 
 class FaultsError(UsageError):
-    """Several things are wrong at once: ``faults`` names each parameter or field, and says why."""
+    """One or more values are wrong: ``faults`` names each parameter or field, and says why."""
 
-    def __init__(self, message: str, faults: Sequence[tuple[str, str]]) -> None:
-        super().__init__(f"{message}: " + "; ".join(f"{name}: {text}" for name, text in faults))
+    def __init__(self, faults: Sequence[tuple[str, str]], separator: str = "; ") -> None:
+        shown = [f"{name}: {text}" for name, text in faults[:20]]
+        more = [f"and {len(faults) - 20} more"] if len(faults) > 20 else []
+        super().__init__(separator.join([*shown, *more]))
         self.faults = tuple(faults)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from provd.base.errors import ConfigError, ProvdError
 from provd.config.settings import Settings
@@ -15,7 +14,18 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from _interfaces(settings)
     yield from _certificate(settings)
     yield from _database(settings)
-    yield from _plugins(settings)
+    yield from plugins(settings)
+    yield from _exchanges(settings)
+
+
+def _exchanges(settings: Settings) -> Iterator[str]:
+    from provd.daemon.telling import ami_server
+
+    for section in settings.pbx.ami:
+        try:
+            ami_server(section)
+        except ConfigError as error:
+            yield str(error)
 
 
 def _event_loop(settings: Settings) -> Iterator[str]:
@@ -39,14 +49,14 @@ def _interfaces(settings: Settings) -> Iterator[str]:
 
 
 def _certificate(settings: Settings) -> Iterator[str]:
-    if not settings.phones.tls_listen:
-        return
-    from provd.http.phones import tls_context
+    from provd.daemon.certificates import pairs_of
+    from provd.http.tls import checked
 
-    try:
-        tls_context(Path(settings.phones.tls_certificate), Path(settings.phones.tls_key))
-    except ConfigError as error:
-        yield str(error)
+    for pair in pairs_of(settings.phones).values():
+        try:
+            checked(pair)
+        except ConfigError as error:
+            yield str(error)
 
 
 def _database(settings: Settings) -> Iterator[str]:
@@ -58,7 +68,8 @@ def _database(settings: Settings) -> Iterator[str]:
         yield f"database.url: {error}"
 
 
-def _plugins(settings: Settings) -> Iterator[str]:
+def plugins(settings: Settings) -> Iterator[str]:
+    """What is wrong with the plugins."""
     from provd.daemon.core import plugin_folders
     from provd.plugins.loader import MANIFEST, load
 

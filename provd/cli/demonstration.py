@@ -49,6 +49,8 @@ probe = false
 listen = ["{server}:{tftp_port}"]
 [phones]
 listen = ["{server}:8667"]
+[sip]
+listen = ["{server}:{sip_port}"]
 [api]
 listen = ["127.0.0.1:{page_port}"]
 [policy]
@@ -88,6 +90,7 @@ class Demonstration:
             dhcp_port=6767 if self._loopback else 67,
             client_port=6768 if self._loopback else 68,
             tftp_port=6969 if self._loopback else 69,
+            sip_port=5066 if self._loopback else 5060,
             network=lan.network,
             first=first,
             last=last,

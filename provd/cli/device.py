@@ -19,6 +19,7 @@ from provd.cli.commands import (
     unset_option,
 )
 from provd.cli.output import show_json, show_one, show_rows
+from provd.cli.syncing import follow, show_told
 
 COLUMNS = ("mac", "vendor", "model", "version", "state", "tenant", "ip", "lines", "last_seen")
 FILTERS = ("state", "tenant", "vendor", "model", "plugin", "profile", "ip", "query")
@@ -101,11 +102,12 @@ def device_set(
 @device.command("assign")
 @_mac
 @click.argument("lines", nargs=-1, required=True, metavar="LINE...")
+@click.option("--port", type=click.IntRange(1), help="Of a gateway or DECT base: where the first line goes.")
 @as_json
 @click.pass_context
-def device_assign(ctx: click.Context, mac: str, lines: tuple[str, ...], *, as_json: bool) -> None:
+def device_assign(ctx: click.Context, mac: str, lines: tuple[str, ...], port: int | None, *, as_json: bool) -> None:
     """Put lines on a device; an unclaimed one moves to their tenant. The first line becomes account 1."""
-    show_one(run(ctx, "device.assign", mac=mac, line=list(lines)), as_json=as_json)
+    show_one(run(ctx, "device.assign", mac=mac, line=list(lines), port=port), as_json=as_json)
 
 
 @device.command("unassign")
@@ -126,6 +128,43 @@ def device_unassign(ctx: click.Context, mac: str, lines: tuple[str, ...], *, as_
 def device_transfer(ctx: click.Context, mac: str, tenant: str, *, as_json: bool) -> None:
     """Give a device to another tenant; nothing that the old one had set stays on it."""
     show_one(run(ctx, "device.transfer", mac=mac, tenant=tenant), as_json=as_json)
+
+
+@device.command("sync")
+@click.argument("mac", required=False)
+@click.option("--tenant", help="All devices of this tenant.")
+@click.option("--profile", help="All devices with this group profile.")
+@click.option("--all", "everything", is_flag=True, help="All devices.")
+@click.option("--per-second", type=click.IntRange(1, 1000), help="How many of many are told in a second; default: 10.")
+@click.option("--no-wait", is_flag=True, help="Do not show how far it is.")
+@as_json
+@click.pass_context
+def device_sync(
+    ctx: click.Context,
+    mac: str | None,
+    tenant: str | None,
+    profile: str | None,
+    per_second: int | None,
+    *,
+    everything: bool,
+    no_wait: bool,
+    as_json: bool,
+) -> None:
+    """Tell a device, or many, to fetch its files now.
+
+    Says which ways were tried: sip (its registration here), ami (its PBX), http (its own web server). A device that
+    cannot be reached comes by itself; the answer says when.
+    """
+    many = bool(tenant or profile or everything)
+    if many == bool(mac):
+        raise click.UsageError("name either a MAC, or --tenant, --profile or --all")
+    if mac:
+        show_told(run(ctx, "device.sync", mac=mac), as_json=as_json)
+        return
+    started = run(
+        ctx, "device.sync_many", tenant=tenant, profile=profile, all=everything or None, per_second=per_second
+    )
+    follow(ctx, started, wait=not no_wait, as_json=as_json)
 
 
 @device.command("render")

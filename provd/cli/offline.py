@@ -37,7 +37,15 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
         try:
             await core.renderer.start()
             addresses = StoredAddresses(core.store, clock)
-            admin = Admin(fleet=core.fleet, boot=core.boot, clock=clock, emit=_warn, zone=zone, addresses=addresses)
+            admin = Admin(
+                fleet=core.fleet,
+                boot=core.boot,
+                clock=clock,
+                emit=_warn,
+                zone=zone,
+                addresses=addresses,
+                codes=core.codes,
+            )
             result = await admin.call(operation, params, Caller(name="command line"))
             return result if isinstance(result, Mapping) else {"items": result}
         finally:

@@ -14,7 +14,22 @@ import click
 from provd.base.clock import SystemClock
 from provd.base.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError, ProvdError, UsageError
 
-_TIMES = frozenset({"first_seen", "last_seen", "last_boot", "starts", "expires", "started", "created", "last_used"})
+_TIMES = frozenset(
+    {
+        "first_seen",
+        "last_seen",
+        "last_boot",
+        "starts",
+        "expires",
+        "started",
+        "created",
+        "last_used",
+        "revoked",
+        "since",
+        "last",
+        "until",
+    }
+)
 """Fields of results that hold a time in ISO 8601."""
 _DAY = 86400
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from provd.base.secrets import Secret
+from provd.config.pbx import AmiSection
 from provd.config.settings import DhcpSubnet, Settings
 from provd.config.values import DURATION_MARK, Endpoint, duration_text
 
@@ -20,6 +21,12 @@ _EXAMPLE_SUBNET = {
     "routers": ["10.20.0.1"],
     "dns": ["10.20.0.1"],
 }
+_EXAMPLE_AMI = {"host": "10.20.0.5", "username": "provd", "secret_file": "/etc/provd/ami.secret"}
+_BLOCKS: Mapping[str, tuple[type[BaseModel], Mapping[str, Any]]] = {
+    "subnet": (DhcpSubnet, _EXAMPLE_SUBNET),
+    "ami": (AmiSection, _EXAMPLE_AMI),
+}
+"""Keys that are arrays of tables, with an example of one."""
 _HEADER = """\
 # provd: the whole configuration with its defaults. Lines that start with "# " and a key show the default; remove
 # the mark to change it. Files in conf.d/*.toml beside this one are read afterwards, in order of their names, and
@@ -42,18 +49,18 @@ def _section(name: str, model: type[BaseModel]) -> Iterator[str]:
     yield f"# {(model.__doc__ or '').strip().splitlines()[0]}"
     yield f"[{name}]"
     for key, field in model.model_fields.items():
-        if key == "subnet":
-            yield from _subnet()
+        if key in _BLOCKS:
+            yield from _block(f"{name}.{key}", *_BLOCKS[key])
         else:
             yield _line(key, _default(field), field)
 
 
-def _subnet() -> Iterator[str]:
+def _block(name: str, model: type[BaseModel], example: Mapping[str, Any]) -> Iterator[str]:
     yield ""
-    yield f"# {(DhcpSubnet.__doc__ or '').strip()} Repeat the block for each."
-    yield "# [[dhcp.subnet]]"
-    for key, field in DhcpSubnet.model_fields.items():
-        yield _line(key, _toml(_EXAMPLE_SUBNET[key]) if key in _EXAMPLE_SUBNET else _default(field), field)
+    yield f"# {(model.__doc__ or '').strip()} Repeat the block for each."
+    yield f"# [[{name}]]"
+    for key, field in model.model_fields.items():
+        yield _line(key, _toml(example[key]) if key in example else _default(field), field)
 
 
 def _line(key: str, value: str, field: FieldInfo) -> str:
@@ -74,7 +81,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, tuple | list) and not isinstance(value, Endpoint):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{}"
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }" if value else "{}"
     return '""' if isinstance(value, Secret) else json.dumps(str(value))
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 from netaddr import IPNetwork
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provd.base.secrets import Secret
+from provd.config.pbx import PbxSection, ResyncSection
+from provd.config.section import Section
 from provd.config.values import (
     INFINITE_SECONDS,
     Duration,
@@ -27,12 +29,6 @@ from provd.config.values import (
     range_bounds,
 )
 from provd.dhcp.subnet import NOT_AMONG_OPTIONS
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True)
 
 
 class ServerSection(Section):
@@ -181,12 +177,22 @@ class PhonesSection(Section):
     tls_listen: tuple[ListenOn, ...] = Field(default=(), description="HTTPS; needs tls_certificate and tls_key")
     tls_certificate: str = Field(default="", description="PEM file with the certificate and its chain")
     tls_key: str = Field(default="", description="PEM file with the private key")
+    tls_legacy_listen: tuple[ListenOn, ...] = Field(
+        default=(), description="HTTPS for old firmware that speaks TLS 1.0 only: weak, keep it inside"
+    )
+    tls_legacy_certificate: str = Field(default="", description="one of its own, mostly RSA")
+    tls_legacy_key: str = Field(default="", description="another key than tls_key")
     trusted_proxies: tuple[Network, ...] = Field(default=(), description="whose X-Forwarded-For counts")
 
     @model_validator(mode="after")
     def _certificate(self) -> Self:
         if self.tls_listen and not (self.tls_certificate and self.tls_key):
             raise ValueError("tls_listen needs tls_certificate and tls_key")
+        if self.tls_legacy_listen:
+            if not (self.tls_legacy_certificate and self.tls_legacy_key):
+                raise ValueError("tls_legacy_listen needs tls_legacy_certificate and tls_legacy_key")
+            if self.tls_legacy_key == self.tls_key:
+                raise ValueError("tls_legacy_key is tls_key: a weak protocol must not put the good key at risk")
         return self
 
 
@@ -195,7 +201,28 @@ class SipSection(Section):
 
     listen: tuple[ListenOn, ...] = Field(
         default=(Endpoint("0.0.0.0", 5060),),
-        description="the port of the first one stands in the temporary account of unclaimed phones",
+        description="UDP and TCP; the port of the first one stands in the temporary account of unclaimed phones. "
+        "[] turns SIP off",
+    )
+    digest: tuple[Literal["SHA-256", "MD5"], ...] = Field(
+        default=("SHA-256", "MD5"),
+        min_length=1,
+        description='challenges, strongest first; ["MD5"] for phones that fail on one they do not know',
+    )
+    expires_min: Duration = Field(
+        default=60, ge=10, le=3600, description="shorter registrations are refused with this as Min-Expires"
+    )
+    expires_max: Duration = Field(
+        default=3600, ge=60, le=86400, description="longer registrations are granted for so long"
+    )
+    expires_nat: Duration = Field(
+        default=120, ge=30, le=86400, description="the same for phones behind a NAT over UDP, whose way closes"
+    )
+    keepalive: Duration = Field(
+        default=25, le=3600, description="how often that way is kept open from here; 0s = never"
+    )
+    agi_listen: tuple[ListenOn, ...] = Field(
+        default=(), description='FastAGI for a PBX that takes the call: ["127.0.0.1:4573"]; whose word counts: [pbx]'
     )
     pnp: bool = Field(
         default=True, description="multicast ua-profile answers on the dhcp interfaces (from the next version on)"
@@ -204,6 +231,14 @@ class SipSection(Section):
         default="16384-16583",
         description="UDP ports for what callers hear; every call takes two, so these serve 100 calls at a time",
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.expires_min > self.expires_max:
+            raise ValueError("expires_min is longer than expires_max")
+        if len(set(self.digest)) != len(self.digest):
+            raise ValueError("digest names an algorithm twice")
+        return self
 
     @property
     def rtp_range(self) -> range:
@@ -328,5 +363,7 @@ class Settings(Section):
     api: ApiSection = ApiSection()
     policy: PolicySection = PolicySection()
     codes: CodesSection = CodesSection()
+    resync: ResyncSection = ResyncSection()
+    pbx: PbxSection = PbxSection()
     plugins: PluginsSection = PluginsSection()
     activation: ActivationSection = ActivationSection()

@@ -11,6 +11,7 @@ from provd.app.codes.office import Office
 from provd.app.dialing import AccountBook, DialDesk
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
+from provd.app.resync.notes import Notes
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
 from provd.base.clock import Clock
@@ -101,6 +102,7 @@ class Core:
             etag_key=self.store.vault.derive("etags"),
             memory=None if self.keeper is None else self.keeper.memory,
         )
+        self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
         self.codes = Office(
             station=self.boot.station,
             key=self.store.vault.derive("provisioning codes"),

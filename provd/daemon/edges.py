@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import resource
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
-from provd.config.settings import Settings
+from provd.config.settings import DhcpSubnet, Settings
+from provd.daemon.calling import Calling
+from provd.daemon.certificates import Certificates
 from provd.daemon.core import Core
 from provd.daemon.translate import dhcp_of, reserved_of
 from provd.dhcp.engine import DhcpEngine
@@ -19,8 +20,9 @@ from provd.dhcp.server import DhcpServer
 from provd.domain.reckoning import Leap
 from provd.domain.records import Reservation
 from provd.http.connection import Limits as HttpLimits
-from provd.http.phones import PhoneServer, tls_context
+from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
+from provd.sip.connections import TcpLimits
 from provd.tftp.limits import Limits
 from provd.tftp.server import TftpServer
 
@@ -30,7 +32,7 @@ Listener = tuple[str, str]
 
 
 class Edges:
-    """DHCP, TFTP and HTTP for phones.
+    """DHCP, TFTP, HTTP and SIP for phones.
 
     A port that cannot be opened ends the start (ConfigError); a network interface that is not there yet does not.
     """
@@ -50,8 +52,13 @@ class Edges:
         )
         self.dhcp = DhcpServer(dhcp, engine, core.store, core.emit, core.clock)
         self.engine = engine
+        self.certificates = Certificates(self._settings.phones, core.emit)
         self.tftp: TftpServer | None = None
         self.phones: PhoneServer | None = None
+        self.calling: Calling | None = None
+        """SIP; None where nothing is listened on. Other parts may take its way before it is opened."""
+        if self._settings.sip.listen:
+            self.calling = Calling(core, self._settings, share_of_descriptors(TcpLimits().total, 8))
         self._opened: list[Listener] = []
 
     @property
@@ -60,6 +67,11 @@ class Edges:
         section = self._settings.dhcp
         dhcp = [("dhcp", f"{name} ({section.mode})") for name in section.interfaces] if section.mode != "off" else []
         return dhcp + self._opened
+
+    @property
+    def subnets(self) -> Sequence[DhcpSubnet]:
+        """The networks of the DHCP server, as they are configured."""
+        return self._settings.dhcp.subnet
 
     async def open(self) -> None:
         """Open everything that the settings name."""
@@ -70,7 +82,7 @@ class Edges:
         self.dhcp.open()
         if tftp.listen:
             await self._open_tftp()
-        if phones.listen or phones.tls_listen:
+        if phones.listen or phones.tls_listen or phones.tls_legacy_listen:
             self.phones = PhoneServer(
                 core.boot,
                 emit=core.emit,
@@ -81,10 +93,13 @@ class Edges:
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)
                 self._opened.append(("http", f"{opened[0]}:{opened[1]}"))
-            tls = tls_context(Path(phones.tls_certificate), Path(phones.tls_key)) if phones.tls_listen else None
-            for endpoint in phones.tls_listen:
-                opened = await self.phones.listen(endpoint.host, endpoint.port, tls)
-                self._opened.append(("https", f"{opened[0]}:{opened[1]}"))
+            for name, listen in (("https", phones.tls_listen), ("https-legacy", phones.tls_legacy_listen)):
+                for endpoint in listen:
+                    opened = await self.phones.listen(endpoint.host, endpoint.port, self.certificates.context(name))
+                    self._opened.append((name, f"{opened[0]}:{opened[1]}"))
+
+        if self.calling is not None:
+            self._opened += [("sip", address) for address in await self.calling.open()]
 
     def note(self, name: str, address: str) -> None:
         """A listener that is opened elsewhere."""
@@ -97,6 +112,8 @@ class Edges:
             closing.append(self.tftp.close(grace))
         if self.phones is not None:
             closing.append(self.phones.close(grace))
+        if self.calling is not None:
+            closing.append(self.calling.close(grace))
         self.dhcp.close()
         await asyncio.gather(*closing)
 
@@ -114,6 +131,11 @@ class Edges:
         dhcp = dhcp_of(settings.dhcp)
         self._settings, self._dhcp_settings = settings, dhcp
         self.dhcp.reload(dhcp, reserved_of(self._core.fleet.tables.reservations.values()))
+
+    def reload_sip(self, settings: Settings) -> None:
+        """Take the SIP part of new settings, except for what waits for a restart."""
+        if self.calling is not None:
+            self.calling.reload(settings.sip)
 
     async def _open_tftp(self) -> None:
         section = self._settings.tftp
@@ -136,6 +158,13 @@ class Edges:
         if self._settings.tftp.listen:
             yield "provd_tftp", "TFTP requests and datagrams", lambda: _fields(self.tftp.stats) if self.tftp else {}
         yield "provd_http", "HTTP connections and answers", lambda: _fields(self.phones.stats) if self.phones else {}
+
+        if self.calling is not None:
+            yield "provd_sip", "SIP messages, registrations, calls, NOTIFYs and audio", self.calling.counters
+
+    def sip_present(self) -> Mapping[str, float]:
+        """Registrations, calls and connections at this moment."""
+        return self.calling.present() if self.calling is not None else {}
 
     def lease_usage(self) -> Mapping[str, float]:
         """Addresses in use, by subnet."""

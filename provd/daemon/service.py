@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import itertools
@@ -15,6 +16,7 @@ from typing import Any
 
 from provd import __version__
 from provd.app.admin import Admin, Caller
+from provd.app.bearer import Authority
 from provd.app.zones import zone
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
@@ -23,10 +25,14 @@ from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
+from provd.daemon.handover import Handover
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.rest import RestDaemon
+from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
+from provd.http.api.interface import Api
 from provd.http.control import ControlServer, Operation
 from provd.http.page import PageServer
 from provd.observe.sdnotify import ServiceManager
@@ -40,15 +46,22 @@ FLUSH_EVERY = 5.0
 AGE_EVERY = 12
 PRUNE_EVERY = 720
 """How many flushes come between two looks for stale devices, and between two removals of old facts."""
-_RELOADABLE = {
+_CERTIFICATES = {f"phones.tls_{name}" for name in ("certificate", "key", "legacy_certificate", "legacy_key")}
+_RELOADABLE = _CERTIFICATES | {
     "dhcp",
     "policy",
     "codes",
     "server.advertise",
     "server.log_level",
     "server.log_format",
-    "sip",
+    "sip.digest",
+    "sip.expires_min",
+    "sip.expires_max",
+    "sip.expires_nat",
+    "sip.keepalive",
     "activation",
+    "resync",
+    "pbx",
 }
 
 
@@ -122,24 +135,43 @@ class Service:
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
+        telling, handover = Telling(core), Handover(core)
+        if edges.calling is not None:
+            edges.calling.join(telling)
         addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
-            fleet=core.fleet, boot=core.boot, clock=self._clock, emit=self._emit, zone=zone, addresses=addresses
+            fleet=core.fleet,
+            boot=core.boot,
+            clock=self._clock,
+            emit=self._emit,
+            zone=zone,
+            addresses=addresses,
+            codes=core.codes,
+            resyncer=telling.resyncer,
         )
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )
         page = PageServer(
-            views, self._readers.metrics.text, emit=self._emit, clock=self._clock, hosts=self._settings.api.hosts
+            views,
+            self._readers.metrics.text,
+            emit=self._emit,
+            clock=self._clock,
+            hosts=self._settings.api.hosts,
+            api=self._api(core, admin, views, (edges, telling, handover)),
         )
         self._measure(edges, views)
-        self._signals(core, edges)
-        keeping = [asyncio.create_task(self._housekeep(core))]
+        self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
+        self._signals(core, edges, telling, handover)
+        keeping = [asyncio.create_task(self._housekeep(core, edges))]
         if core.keeper is not None:
             keeping.append(asyncio.create_task(core.keeper.run()))
         try:
             await core.renderer.start()
             await edges.open()
+            telling.open()
+            for name, address in await handover.open():
+                edges.note(name, address)
             await control.listen(self._settings.server.control_path)
             for endpoint in self._settings.api.listen:
                 opened = await page.listen(endpoint.host, endpoint.port)
@@ -152,9 +184,21 @@ class Service:
         finally:
             for task in keeping:
                 task.cancel()
-            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close())
+            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
+            await telling.close()
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
+
+    def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
+        daemon = RestDaemon(
+            core,
+            parts[0],
+            self._readers.timeline,
+            self._readers.tail,
+            status=lambda: status_of(views),
+            reload=lambda: self.apply(core, *parts),
+        )
+        return Api(admin, Authority(core.fleet, self._clock).caller, daemon, emit=self._emit, clock=self._clock)
 
     def _ready(self, core: Core, edges: Edges, views: DaemonViews) -> None:
         now = self._clock.now()
@@ -176,6 +220,7 @@ class Service:
         gc.freeze()
         # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
         gc.set_threshold(50_000, 20, 100)
+        edges.certificates.opened(now)
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)
 
@@ -197,44 +242,62 @@ class Service:
         for name, text, values in edges.counters():
             metrics.counter(name, text, "what", values)
         metrics.gauge("provd_devices", "Devices by state", "state", views.states)
+        metrics.gauge(
+            "provd_sip_present", "SIP registrations, calls and connections at this moment", "what", edges.sip_present
+        )
         metrics.gauge("provd_leases", "Active and other leases by subnet", "subnet", edges.lease_usage)
 
     # --- signals and reload
 
-    def _signals(self, core: Core, edges: Edges) -> None:
+    def _signals(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
-        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges)
+        loop.add_signal_handler(signal.SIGHUP, self.reload, core, edges, telling, handover)
 
-    def reload(self, core: Core, edges: Edges) -> None:
-        """Apply the configuration file as it is now, or keep what is in force."""
+    def reload(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> None:
+        """Apply the configuration file as it is now, or keep what is in force: a fact says which."""
+        with contextlib.suppress(ConfigError):
+            self.apply(core, edges, telling, handover)
+
+    def apply(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> Reloaded:
+        """The same, for somebody who wants to know. Raises ConfigError when everything stays as it was."""
         self._manager.reloading()
-        now = self._clock.now()
         try:
-            fresh = load(self._path)
-            changed = changes(self._settings, fresh)
-            if any(name.startswith("dhcp") for name in changed):
-                edges.reload(fresh)
+            done = self._applied(core, edges, telling, handover)
         except ConfigError as error:
-            self._emit(ReloadFailed(at=now, reason=str(error)))
-        else:
-            # Other listeners wait for a restart, and until then the URLs name those that are open.
-            site = site_of(fresh, listening=core.settings.phones)
-            core.boot.reconfigure(site, newcomers_of(site))
-            core.codes.reconfigure(terms_of(fresh.codes))
-            if any(name.startswith("server.log") for name in changed):
-                self._readers.relevel(fresh.server)
-            if core.catalogue.reload():
-                core.renderer.reload()
-                core.boot.station.refresh()
-                changed = [*changed, "plugins"]
-            waits = [name for name in changed if not _applies(name)]
-            self._settings = fresh
-            self._emit(Reloaded(at=now, changed=",".join(changed), restart_needed=",".join(waits)))
-        self._manager.ready()
+            self._emit(ReloadFailed(at=self._clock.now(), reason=str(error)))
+            raise
+        finally:
+            self._manager.ready()
+        self._emit(done)
+        return done
 
-    async def _housekeep(self, core: Core) -> None:
+    def _applied(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> Reloaded:
+        fresh = load(self._path)
+        changed = changes(self._settings, fresh)
+        edges.certificates.check(fresh.phones)
+        if any(name.startswith("dhcp") for name in changed):
+            edges.reload(fresh)
+        edges.certificates.renew(fresh.phones, self._clock.now())
+        # Other listeners wait for a restart, and until then the URLs name those that are open.
+        site = site_of(fresh, listening=core.settings)
+        core.boot.reconfigure(site, newcomers_of(site))
+        telling.reload(fresh)
+        handover.reload(fresh)
+        core.codes.reconfigure(terms_of(fresh.codes))
+        edges.reload_sip(fresh)
+        if any(name.startswith("server.log") for name in changed):
+            self._readers.relevel(fresh.server)
+        if core.catalogue.reload():
+            core.renderer.reload()
+            core.boot.station.refresh()
+            changed = [*changed, "plugins"]
+        waits = [name for name in changed if not _applies(name)]
+        self._settings = fresh
+        return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
+
+    async def _housekeep(self, core: Core, edges: Edges) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
@@ -243,6 +306,7 @@ class Service:
             core.fleet.flush(now)
             if turn % AGE_EVERY == 0:
                 core.boot.age(now)
+                edges.certificates.watch(now)
                 self._timekeeper.tick(self._emit)
             if turn % PRUNE_EVERY == 0:
                 try:

@@ -9,18 +9,22 @@ from netaddr import IPNetwork
 from provd.app.codes.terms import Terms
 from provd.app.site import Site
 from provd.base.types import ip_int
-from provd.config.settings import CodesSection, DhcpSection, DhcpSubnet, PhonesSection, Settings, option_octets
+from provd.config.settings import CodesSection, DhcpSection, DhcpSubnet, Settings, SipSection, option_octets
 from provd.config.values import INFINITE_SECONDS, range_bounds
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
 from provd.domain.codes import Form
 from provd.domain.lockout import Rules
 from provd.domain.records import Reservation
 from provd.guard.bucket import KeyedBuckets
+from provd.sip.digest import ALGORITHMS
+from provd.sip.endpoint import SipSettings
+from provd.sip.registrar import Terms as Registrations
 
 
-def site_of(settings: Settings, *, listening: PhonesSection | None = None) -> Site:
-    """Policy and addresses. ``listening`` is the section whose listeners are open, where that is another one."""
-    phones, policy = listening or settings.phones, settings.policy
+def site_of(settings: Settings, *, listening: Settings | None = None) -> Site:
+    """Policy and addresses. ``listening`` are the settings whose listeners are open, where they are others."""
+    opened, policy = listening or settings, settings.policy
+    phones, sip = opened.phones, opened.sip
     listen, tls = phones.listen, phones.tls_listen
     return Site(
         # The settings model refuses the rung that this version does not have.
@@ -32,8 +36,21 @@ def site_of(settings: Settings, *, listening: PhonesSection | None = None) -> Si
         advertise=settings.server.advertise,
         http_port=listen[0].port if listen else 0,
         https_port=tls[0].port if tls else 0,
-        sip_port=settings.sip.listen[0].port if settings.sip.listen else 5060,
+        sip_port=sip.listen[0].port if sip.listen else 5060,
     )
+
+
+def sip_of(section: SipSection) -> SipSettings:
+    """What the SIP endpoint offers and grants."""
+    terms = Registrations(
+        shortest=section.expires_min,
+        longest=section.expires_max,
+        behind_nat=section.expires_nat,
+        usual=section.expires_max,
+    )
+    # Strongest first, in whatever order they are named (RFC 8760 section 2.4).
+    algorithms = tuple(name for name in ALGORITHMS if name in section.digest)
+    return SipSettings(algorithms=algorithms, terms=terms, keepalive=float(section.keepalive))
 
 
 def terms_of(section: CodesSection) -> Terms:

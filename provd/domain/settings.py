@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from provd.base.errors import UsageError
+from provd.base.errors import FaultsError
 from provd.base.secrets import Secret
 from provd.domain.records import Settings
 
@@ -79,6 +79,8 @@ _TABLE = (
     Setting("vlan.priority", "number", "Priority of the phone's own frames (802.1p).", _between(0, 7)),
     Setting("vlan.pc_id", "number", "VLAN of the socket for a computer.", _between(1, 4094)),
     Setting("dialing.text", "text", "Shown on a phone that nobody has claimed yet.", _short(32), "Dial your code"),
+    Setting("dialing.server", "text", "PBX where unclaimed phones register and dial; unset: provd.", _host),
+    Setting("dialing.port", "number", "Its port.", _port),
     Setting("resync.minutes", "number", "How often a claimed phone asks for its files.", _between(1, 10080), 1440),
     Setting(
         "resync.unclaimed_minutes", "number", "The same for a phone that nobody has claimed.", _between(1, 1440), 1
@@ -126,29 +128,29 @@ def _checked(setting: Setting, value: object) -> tuple[str | int, str]:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, KNOWN, n=1)
-    return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    return "no such setting" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def validate(values: Mapping[str, object]) -> Settings:
     """The flat settings with every value in its kind; numbers may come as text.
 
-    Raises UsageError that names every refused setting and why. Secrets are not repeated in it.
+    Raises FaultsError that names every refused setting and why. Secrets are not repeated in it.
     """
     accepted: dict[str, object] = {}
-    refused: list[str] = []
+    refused: list[tuple[str, str]] = []
     for name, value in values.items():
         setting = KNOWN.get(name)
         if setting is None:
-            refused.append(_unknown(name))
+            refused.append((name[:60], _unknown(name)))
         elif value is None:
             accepted[name] = None
         else:
             typed, reason = _checked(setting, value)
             if reason:
-                refused.append(f"{name}: {reason}" + ("" if setting.secret else f", not {str(value)[:60]!r}"))
+                refused.append((name, reason + ("" if setting.secret else f", not {str(value)[:60]!r}")))
             accepted[name] = Secret(str(typed)) if setting.secret else typed
     if refused:
-        raise UsageError("; ".join(refused))
+        raise FaultsError(refused)
     return accepted
 
 

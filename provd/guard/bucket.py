@@ -27,11 +27,11 @@ class TokenBucket:
             self._at = now
         return self._tokens
 
-    def allow(self, now: float) -> bool:
-        """Take one token; False when there is none, and then nothing is taken."""
-        if self.left(now) < 1:
+    def allow(self, now: float, tokens: float = 1) -> bool:
+        """Take one token, or so many; False when there are not as many, and then nothing is taken."""
+        if self.left(now) < tokens:
             return False
-        self._tokens -= 1
+        self._tokens -= tokens
         return True
 
 
@@ -52,8 +52,8 @@ class KeyedBuckets(Generic[K]):
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def allow(self, key: K, now: float) -> bool:
-        """Take one token of this key; False when it has none left."""
+    def allow(self, key: K, now: float, tokens: float = 1) -> bool:
+        """Take one token of this key, or so many; False when it has not as many left."""
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = TokenBucket(self._rate, self._burst, now)
@@ -61,7 +61,7 @@ class KeyedBuckets(Generic[K]):
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(key)
-        return bucket.allow(now)
+        return bucket.allow(now, tokens)
 
     def left(self, key: K, now: float) -> float:
         """Tokens this key has; asking neither takes one nor makes the key known."""

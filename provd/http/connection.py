@@ -27,6 +27,7 @@ from provd.base.facts.daemon import InternalError
 from provd.base.facts.http import ConnectionsLimited, SlowPeersCut
 from provd.http.answer import Answer, DateLine
 from provd.http.proxies import TrustedProxies, plain_address
+from provd.http.tls import is_modern
 
 _TOLD_AGAIN = 60.0
 _TOLD_KEPT = 1024
@@ -211,7 +212,7 @@ class PhoneConnection(web.RequestHandler):
         peername, sockname = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         self.peer = plain_address(peername[0]) if peername else ""
         self.local = plain_address(sockname[0]) if sockname else ""
-        self.secure = transport.get_extra_info("sslcontext") is not None
+        self.secure = is_modern(transport.get_extra_info("sslcontext"))
         self.proxied = self._connections.proxies.trusts(self.peer)
         stream = cast("asyncio.Transport", transport)  # uvloop's has the methods of one, but not the base class
         # One whose first octets have been read already is admitted.
@@ -220,7 +221,8 @@ class PhoneConnection(web.RequestHandler):
             stream.abort()
             return
         # "Written" then means that the kernel has all of it, and memory does not fill up behind a slow reader.
-        stream.set_write_buffer_limits(0)
+        # (Not a high-water mark of 0: asyncio's TLS would then also stop a writer that nothing holds up.)
+        stream.set_write_buffer_limits(high=1, low=0)
         super().connection_made(transport)
         begun, self._begun = self._begun, b""
         if begun:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import jinja2
@@ -22,6 +22,7 @@ from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import mac_text, parse_mac
+from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
 from provd.http.views import Views
 from provd.http.words import ago, iso, size, span
@@ -50,6 +51,14 @@ _HEADERS = {
 }
 
 
+class Interface(Protocol):
+    """The REST interface beside the page."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request below ``/api/v1``."""
+        ...
+
+
 class PageServer:
     """The listener of ``[api]``.
 
@@ -65,11 +74,13 @@ class PageServer:
         emit: FactSink,
         clock: Clock,
         hosts: Iterable[str] = (),
+        api: Interface | None = None,
     ) -> None:
         self._views = views
         self._metrics = metrics
         self._emit = emit
         self._clock = clock
+        self._api = api
         self._hosts = frozenset({"localhost", *(host.lower().rstrip(".") for host in hosts)})
         self._style = (_HERE / "static" / "style.css").read_bytes()
         self._templates = jinja2.Environment(
@@ -116,13 +127,19 @@ class PageServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_text)
+        if self._api is not None:
+            app.router.add_route("*", "/api/v1{rest:(?:/.*)?}", self._api.handle)
         return app
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
         if not self._known_host(request.headers.get("Host", "")):
-            response = _text("This is not the host you asked for.\n", HTTPStatus.MISDIRECTED_REQUEST)
+            title = "This is not the host you asked for."
+            if request.path.startswith("/api/"):
+                response = problem("host", HTTPStatus.MISDIRECTED_REQUEST, title)
+            else:
+                response = _text(f"{title}\n", HTTPStatus.MISDIRECTED_REQUEST)
         else:
             try:
                 response = await handler(request)
@@ -133,8 +150,9 @@ class PageServer:
                 reason = f"{type(error).__name__}: {error}"
                 self._emit(InternalError(at=self._clock.now(), where=f"page {request.path}", reason=reason))
                 response = _text("A defect of provd; see the INTERNAL-ERROR in its log.\n", HTTPStatus(500))
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        if not response.prepared:
+            for name, value in _HEADERS.items():
+                response.headers.setdefault(name, value)
         return response
 
     def _known_host(self, host: str) -> bool:

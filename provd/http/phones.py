@@ -12,7 +12,6 @@ import contextlib
 import socket
 import ssl
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 from aiohttp import ClientPayloadError, web
@@ -31,21 +30,12 @@ from provd.http.target import as_one_name, requested_path
 
 _PIECE = 64 * 1024
 _BACKLOG = 4096
+_HANDSHAKES = 16
+"""TLS connections taken up in one turn of the event loop: each costs a signature, and DHCP waits meanwhile."""
 _TLS_GOODBYE = 5.0
 _GET_OR_HEAD = frozenset({"GET", "HEAD"})
 _UNKNOWN = b"Cache-Control: no-store\r\n"
 _METHODS = b"Allow: GET, HEAD\r\n"
-
-
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Our side of TLS 1.2 or newer. Raises ConfigError when the files are not a certificate and its key."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{certificate}, {key}: not a usable certificate and key: {error}") from error
-    return context
 
 
 class PhoneServer:
@@ -79,23 +69,25 @@ class PhoneServer:
             self._protocols = PhoneProtocols(self._answer, self._connections)
             self._sweep()
         try:
+            sock = _listening(host, port)
             if tls is None:
-                door = Door(_listening(host, port), self._files, self._connections, self._protocols.begun)
+                door = Door(sock, self._files, self._connections, self._protocols.begun)
                 self._doors.append(door)
                 return door.address
             listener = await asyncio.get_running_loop().create_server(
                 self._protocols,
-                host,
-                port,
-                backlog=_BACKLOG,
+                sock=sock,
+                backlog=_HANDSHAKES,
                 ssl=tls,
                 ssl_handshake_timeout=self._limits.header,
                 ssl_shutdown_timeout=_TLS_GOODBYE,
             )
         except OSError as error:
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        # asyncio takes the number for both: connections accepted in a turn, and connections that the kernel keeps.
+        sock.listen(_BACKLOG)
         self._listeners.append(listener)
-        address = listener.sockets[0].getsockname()
+        address = sock.getsockname()
         return address[0], address[1]
 
     async def close(self, grace: float = 5.0) -> None:

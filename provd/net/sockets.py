@@ -14,6 +14,8 @@ from provd.base.errors import ConfigError
 IP_PKTINFO: Final = 8
 """``linux/in.h``; Python's socket module does not name it everywhere."""
 
+_PKTINFO: Final = struct.Struct("=i4s4s")  # struct in_pktinfo: interface, local address, destination in the header
+_BACKLOG: Final = 512
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _SO_RCVBUFFORCE = 33
 _SOL_PACKET = 263
@@ -58,6 +60,35 @@ def udp_socket(
         sock.close()
         _refused(what, error, interface)
     return sock
+
+
+def tcp_socket(address: str, port: int) -> socket.socket:
+    """A bound, non-blocking IPv4 TCP socket that listens. Raises ConfigError."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        _refused(f"TCP {address}:{port}", error, None)
+    return sock
+
+
+def local_address(ancillary: list[tuple[int, int, bytes]]) -> str:
+    """The address of ours that a datagram was sent to; "" when it was a broadcast or multicast."""
+    for level, kind, octets in ancillary:
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+            # For a broadcast the kernel gives the address it would answer from, beside the one in the header.
+            _, local, destination = _PKTINFO.unpack_from(octets)
+            return socket.inet_ntoa(local) if local == destination else ""
+    return ""
+
+
+def return_path(local: str) -> tuple[int, int, bytes]:
+    """The ancillary datum that makes an answer leave from this address of ours."""
+    return socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO.pack(0, socket.inet_aton(local), b"")
 
 
 def packet_socket(

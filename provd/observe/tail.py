@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -26,9 +26,10 @@ class Tail:
         for watcher in self._watchers:
             watcher.put(facts)
 
-    def watch(self, mac: Mac | None = None) -> Watcher:
-        """Facts from now on, of one device or of all: ``async with tail.watch() as lines: async for line in lines``."""
-        return Watcher(self._watchers, mac, self._queue)
+    def watch(self, mac: Mac | None = None, *, wanted: Callable[[Fact], bool] | None = None) -> Watcher:
+        """Facts from now on, of one device or of all, and of these only what is ``wanted``:
+        ``async with tail.watch() as lines: async for line in lines``."""
+        return Watcher(self._watchers, mac, self._queue, wanted)
 
 
 class Watcher:
@@ -37,7 +38,10 @@ class Watcher:
     A subscriber that is too slow misses facts and finds a line with the fact ``TAIL-MISSED`` in their place.
     """
 
-    def __init__(self, watchers: set[Watcher], mac: Mac | None, queue: int) -> None:
+    def __init__(
+        self, watchers: set[Watcher], mac: Mac | None, queue: int, wanted: Callable[[Fact], bool] | None = None
+    ) -> None:
+        self._wanted = wanted
         self._watchers = watchers
         self._mac = mac
         self._facts: deque[Fact] = deque()
@@ -50,6 +54,8 @@ class Watcher:
         """Queue what concerns this subscriber."""
         for fact in facts:
             if self._mac is not None and fact.mac != self._mac:
+                continue
+            if self._wanted is not None and not self._wanted(fact):
                 continue
             if len(self._facts) >= self._limit:
                 self._missed += 1

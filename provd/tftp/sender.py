@@ -14,13 +14,13 @@ import struct
 from typing import Final
 
 from provd.app.files import FileReply, FileRequest
+from provd.net.sockets import IP_PKTINFO
 from provd.tftp.admission import Peer
 from provd.tftp.berths import Berth
 from provd.tftp.packet import Error, ErrorCode, Opcode, Request
 from provd.tftp.transfer import Send, Transfer
 
 # Linux numbers that the socket module does not name (linux/in.h, linux/udp.h, asm-generic/socket.h).
-_IP_PKTINFO: Final = 8
 _IP_RECVERR: Final = 11
 _IP_MTU: Final = 14
 _UDP_SEGMENT: Final = 103
@@ -30,7 +30,6 @@ _MOST_SEGMENTS: Final = 64
 """What every kernel with UDP_SEGMENT takes in one call (UDP_MAX_SEGMENTS)."""
 _MOST_OCTETS: Final = 65507
 """The largest payload of UDP over IPv4, segmented or not."""
-_PKTINFO: Final = struct.Struct("=i4s4s")  # struct in_pktinfo: interface, local address, destination in the header
 _EXTENDED_ERROR: Final = struct.Struct("=I4B2I")
 _UNKNOWN_TID: Final = Error(ErrorCode.UNKNOWN_TID, "unknown transfer ID").encode()
 _ETHERNET_MTU: Final = 1500
@@ -50,27 +49,12 @@ def listening_socket(host: str, port: int, receive_buffer: int = 8 << 20) -> soc
             sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, receive_buffer)
         except PermissionError:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         sock.bind((host, port))
     except OSError:
         sock.close()
         raise
     return sock
-
-
-def local_address(ancillary: list[tuple[int, int, bytes]]) -> str:
-    """The address of ours that a datagram was sent to; "" when it was a broadcast or multicast."""
-    for level, kind, octets in ancillary:
-        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
-            # For a broadcast the kernel gives the address it would answer from, beside the one in the header.
-            _, local, destination = _PKTINFO.unpack_from(octets)
-            return socket.inet_ntoa(local) if local == destination else ""
-    return ""
-
-
-def return_path(local: str) -> tuple[int, int, bytes]:
-    """The ancillary datum that makes an answer leave from this address of ours."""
-    return socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(0, socket.inet_aton(local), b"")
 
 
 def refuse_stray(berth: Berth, datagram: bytes, source: Peer) -> None:

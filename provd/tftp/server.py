@@ -20,6 +20,7 @@ from provd.base.clock import Clock
 from provd.base.errors import ConfigError, WireError
 from provd.base.facts import FactSink
 from provd.guard.bucket import KeyedBuckets
+from provd.net.sockets import local_address, return_path
 from provd.tftp.admission import Admission, Entry, Peer
 from provd.tftp.berths import Berth, Berths
 from provd.tftp.complaints import Complaints, Defects, TftpStats
@@ -33,9 +34,7 @@ from provd.tftp.sender import (
     RouteMtu,
     can_segment,
     listening_socket,
-    local_address,
     refuse_stray,
-    return_path,
 )
 from provd.tftp.transfer import DEFAULT_TIMING, Outcome, Timing, Transfer, netascii
 

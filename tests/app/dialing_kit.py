@@ -79,6 +79,7 @@ class Floor:
         self.clock = self.world.clock
         self.fleet = self.world.fleet
         self.office = self.open(terms, leap)
+        self.journal.batches.clear()
 
     @property
     def tables(self):

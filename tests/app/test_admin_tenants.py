@@ -56,6 +56,7 @@ CALLS: dict[str, list[dict[str, object]]] = {
     "device.transfer": [{"mac": PHONE, "tenant": "north"}],
     "device.delete": [{"mac": PHONE}],
     "device.settings": [{"mac": PHONE}],
+    "device.files": [{"mac": PHONE}],
     "device.render": [{"mac": PHONE}],
     "device.import": [{"csv": f"mac,tenant\n{NOBODY},north"}, {"csv": f"mac,lines\n{NOBODY},n1"}],
     "tenant.show": [{"id": "north"}],
@@ -65,6 +66,7 @@ CALLS: dict[str, list[dict[str, object]]] = {
     "line.add": [{"id": "n1"}, {"id": "new", "tenant": "north"}],
     "line.set": [{"id": "n1", "number": "5"}],
     "line.delete": [{"id": "n1"}],
+    "line.import": [{"csv": "id,number\nn1,5"}, {"csv": "tenant,id\nnorth,new"}],
     "profile.show": [{"id": "p"}],
     "profile.add": [
         {"id": "p"},
@@ -80,7 +82,7 @@ CALLS: dict[str, list[dict[str, object]]] = {
 def renamed(params: dict[str, object], names: dict[str, str]) -> dict[str, object]:
     def text(value: str) -> str:
         for old, new in names.items():
-            value = new if value == old else value.replace(f",{old}", f",{new}")
+            value = new if value == old else value.replace(f",{old}", f",{new}").replace(f"\n{old}", f"\n{new}")
         return value
 
     return {

@@ -59,7 +59,7 @@ async def test_a_token_is_its_maker_s_choice_of_tenant_and_scopes():
     office = furnished()
     token = await made(office, tenant="north", scopes=["write"])
     caller = authority(office).caller(token["token"], "192.0.2.1")
-    assert (caller.tenant, caller.scopes, caller.name) == ("north", {Scope.WRITE}, f"token {token['id']}")
+    assert (caller.tenant, caller.scopes, caller.name) == ("north", {Scope.WRITE}, f"token {token['id']} (t)")
     assert caller.peer == "192.0.2.1"
     every = await made(office, scopes=["admin"])
     assert authority(office).caller(every["token"]).tenant is None

@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from provd.app.admin import Admin, Caller
+from provd.app.codes.office import Office as CodeOffice
+from provd.app.codes.terms import Terms
 from provd.cli.root import cli
 from provd.domain.records import Profile
 from provd.http.control import ControlServer
@@ -93,6 +95,13 @@ class Office:
         self._ended = asyncio.Event()
         self.world = World(MemoryJournal(*self._records))
         self.world.fleet.load()
+        self.codes = CodeOffice(
+            station=self.world.boot.station,
+            key=b"key-of-codes-for-tests-012345678",
+            terms=Terms(),
+            clock=self.world.clock,
+            emit=self._told,
+        )
         admin = Admin(
             fleet=self.world.fleet,
             boot=self.world.boot,
@@ -100,6 +109,7 @@ class Office:
             emit=self._told,
             zone=lambda name: {"name": name} if name == "Europe/Madrid" else None,
             addresses=FakeAddresses(),
+            codes=self.codes,
         )
 
         def operation(name: str) -> Callable[[dict[str, Any]], Any]:

@@ -18,7 +18,8 @@ from provd.cli.client import NotRunningError, RefusedError, ask, call, settings_
 from provd.cli.commands import Command, Group, filters_of
 from provd.cli.root import COMMANDS, cli
 from provd.config.settings import Settings
-from tests.app.fakes import PHONE, World
+from tests.app.dialing_kit import Floor
+from tests.app.fakes import PHONE
 from tests.cli.conftest import Office, Shell
 
 
@@ -128,8 +129,16 @@ def test_the_tail_needs_a_daemon_and_a_mac(shell: Shell, office: Office) -> None
 
 
 def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) -> None:
-    world = World()
-    admin = Admin(fleet=world.fleet, boot=world.boot, clock=world.clock, emit=world.facts.append, zone=lambda _: None)
+    floor = Floor()
+    world = floor.world
+    admin = Admin(
+        fleet=world.fleet,
+        boot=world.boot,
+        clock=world.clock,
+        emit=world.facts.append,
+        zone=lambda _: None,
+        codes=floor.office,
+    )
     offered = {name: {p.name for p in operation.params} for name, operation in admin.operations.items()}
     ctx = click.Context(cli)
     seen = 0
@@ -141,7 +150,7 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
             text = group.commands["list"].help or ""
             assert all(word in text for word in known), name
             assert bool(known) == ("Filters are" in text), name
-    assert seen == 8
+    assert seen == 10
 
 
 def test_every_command_takes_the_configuration_that_needs_one() -> None:

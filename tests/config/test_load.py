@@ -138,7 +138,7 @@ def test_the_path_is_as_given_then_the_environment_then_etc() -> None:
 def test_the_sample_is_valid_as_it_stands_and_with_every_line_active(tmp_path: Path) -> None:
     assert load(write(tmp_path, sample()), {}) == load(write(tmp_path, ""), {})
     active = "\n".join(
-        line.removeprefix("# ") if " = " in line or line == "# [[dhcp.subnet]]" else line
+        line.removeprefix("# ") if " = " in line or line.startswith("# [[") else line
         for line in sample().splitlines()
         if not line.startswith("# provd") and not line.startswith("# PROVD") and "the mark" not in line
     )
@@ -154,3 +154,24 @@ def test_a_range_of_ports_is_one(tmp_path: Path, ports: str) -> None:
 def test_the_ports_for_audio(tmp_path: Path) -> None:
     settings = load(write(tmp_path, '[sip]\nrtp_ports = "20000 - 20003"\n'), {})
     assert settings.sip.rtp_range == range(20000, 20004)
+
+
+AMI = '[[pbx.ami]]\nhost = "10.0.0.5"\nusername = "provd"\n'
+
+
+def test_a_pbx_has_one_secret_and_a_name_for_each_line(tmp_path: Path) -> None:
+    (section,) = load(write(tmp_path, AMI + 'secret = "s3cret"\n'), {}).pbx.ami
+    assert (section.port, section.endpoint, section.secret.reveal()) == (5038, "{username}", "s3cret")
+    assert "s3cret" not in repr(section)
+    assert "give either secret or secret_file" in errors_of(tmp_path, AMI)[0]
+    assert "give either" in errors_of(tmp_path, AMI + 'secret = "a"\nsecret_file = "b"\n')[0]
+    assert "must hold {username}" in errors_of(tmp_path, AMI + 'secret = "a"\nendpoint = "x"\n')[0]
+    assert "pbx.ami.0.hots" in errors_of(tmp_path, AMI + 'secret = "a"\nhots = "x"\n')[0]
+
+
+def test_what_a_pbx_may_be_asked_and_play(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, '[pbx]\nagi_evidence = { mac = "${X}" }\nagi_prompts = { accepted = "ok" }\n'), {})
+    assert settings.pbx.agi_evidence == {"mac": "${X}"}
+    assert "agi_evidence.macc" in errors_of(tmp_path, '[pbx]\nagi_evidence = { macc = "${X}" }\n')[0]
+    assert "there is no outcome 'ok'" in errors_of(tmp_path, '[pbx]\nagi_prompts = { ok = "x" }\n')[0]
+    assert "name each way once" in errors_of(tmp_path, '[resync]\nways = ["sip", "sip"]\n')[0]

@@ -94,7 +94,7 @@ def settings(phone: Phone, *, secrets: bool) -> dict:
         "ntp": {"server": "10.0.0.1", "backup_server": None},
         "syslog": {"server": "10.0.0.9" if phone.keys else None, "port": 5514 if phone.keys > 4 else None},
         "vlan": {"id": 20 if phone.keys else None, "priority": 5 if phone.keys > 4 else None, "pc_id": None},
-        "dialing": {"text": "Dial your code"},
+        "dialing": {"text": "Dial your code", "server": None, "port": None},
         "resync": {"minutes": 1440, "unclaimed_minutes": 1, "at": "03:00"},
         "sip": {},
     }
@@ -123,6 +123,7 @@ def _context(phone: Phone, *, state: str) -> dict:
         "lines": [],
         "settings": settings(phone, secrets=known),
         "zone": zone(phone.zone),
+        "spare": [],
     }
 
 

@@ -13,4 +13,4 @@ def test_urls_name_the_port_of_the_file() -> None:
 
 def test_after_a_reload_urls_name_the_listener_that_is_open() -> None:
     fresh = Settings(phones=phones(8080))
-    assert site_of(fresh, listening=phones(8667)).base("10.0.0.1") == "http://10.0.0.1:8667"
+    assert site_of(fresh, listening=Settings(phones=phones(8667))).base("10.0.0.1") == "http://10.0.0.1:8667"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import program
+from tests.kit.certificates import self_signed
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.dhcp_load import DISCOVER, message
 from tests.kit.lan import COMMON, PHONE, RELAY, Lan, leases_of, socket_in
@@ -139,3 +140,31 @@ def test_one_address_cannot_take_all_connections(lan: Lan, tmp_path: Path) -> No
                 stack.enter_context(lan.connect(RELAY))
         assert f"peer={RELAY}" in daemon.wait_for("HTTP-CONNECTIONS")
         assert lan.boots() == phone
+
+
+def test_a_flood_of_tls_handshakes_leaves_dhcp_its_turn(lan: Lan, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path, kind="rsa")
+    phones = f'[phones]\ntls_listen = ["0.0.0.0:443"]\ntls_certificate = "{certificate}"\ntls_key = "{key}"\n'
+    config = lan_config(lan.bed, tmp_path / "state", sections=phones)
+    with Daemon(config, tmp_path, bed=lan.bed) as daemon:
+        phone = lan.boots()
+        code = "import sys; from tests.faults.handshakes import flood; flood(sys.argv[1], 443)"
+        crowd = lan.bed.python(lan.bed.client, "-c", code, lan.bed.server_ip, stdout=subprocess.PIPE)
+        assert crowd.stdout is not None
+        assert crowd.stdout.readline(), "it has begun"
+        took = []
+        for _ in range(60):
+            asked = time.monotonic()
+            assert lan.renew(phone) == phone
+            took.append(time.monotonic() - asked)
+        assert crowd.poll() is None
+        crowd.kill()
+        handshakes = int(crowd.stdout.read().split()[-1])
+        crowd.wait()
+        crowd.stdout.close()
+        assert handshakes > 300
+        took.sort()
+        assert took[30] < 0.1, took
+        assert took[-2] < 0.5, took
+        assert lan.boots() == phone
+        assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]

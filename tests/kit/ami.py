@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -31,6 +32,7 @@ class AmiServer:
     asked: list[Block] = field(default_factory=list)
     notified: list[tuple[str, str, str]] = field(default_factory=list)
     on_notify: Callable[[str, str], None] | None = None
+    on_login: Callable[[], None] | None = None
     logins: int = 0
     host: str = "127.0.0.1"
     port: int = 0
@@ -130,6 +132,8 @@ class _Session:
             return _error("Authentication failed")
         self.inside = True
         server.logins += 1
+        if server.on_login is not None:
+            server.on_login()
         return {"Response": "Success", "Message": "Authentication accepted"}
 
     def _notify(self, kind: str, name: str, known: set[str], block: Block, refusal: str) -> Block:
@@ -154,3 +158,35 @@ EVENTS = _block({"Event": "PeerStatus", "Peer": "PJSIP/101", "PeerStatus": "Regi
     {"Event": "FullyBooted", "Status": "Fully Booted", "Uptime": "12"}
 )
 """What Asterisk may send at any time, whether it was asked for or not."""
+
+
+class AmiThread:
+    """``with AmiThread(endpoints={…}) as pbx:`` the same in a thread of its own, beside a daemon under test."""
+
+    def __init__(self, **changes: object) -> None:
+        self.logged_in = threading.Event()
+        self.pbx = AmiServer(on_login=self.logged_in.set, **changes)  # type: ignore[arg-type]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> AmiServer:
+        self._thread.start()
+        self._do(self.pbx.__aenter__())
+        return self.pbx
+
+    def __exit__(self, *_: object) -> None:
+        self._do(self.pbx.down())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def down(self) -> None:
+        """Asterisk is stopped."""
+        self._do(self.pbx.down())
+
+    def up(self) -> None:
+        """And started again."""
+        self._do(self.pbx.open())
+
+    def _do(self, what: Coroutine[object, object, object]) -> None:
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(10)

@@ -79,6 +79,45 @@ def http_messages() -> list[bytes]:
     return [*made, body, chunks, ranged, absolute]
 
 
+def sip_messages() -> list[bytes]:
+    """Requests and responses as phones send them, and a dialed number in every spelling."""
+    sdp = "v=0\r\no=- 1 1 IN IP4 10.77.16.0\r\ns=-\r\nc=IN IP4 10.77.16.0\r\nt=0 0\r\nm=audio 11800 RTP/AVP 0 8 101\r\n"
+
+    def made(
+        first: str, method: str, fields: str = "", body: str = "", to: str = "<sip:ap805ec0112233@10.77.0.1>"
+    ) -> bytes:
+        head = (
+            f"{first}\r\nVia: SIP/2.0/UDP 10.77.16.0:5060;branch=z9hG4bK{method}77;rport\r\nMax-Forwards: 70\r\n"
+            f'From: "Unclaimed" <sip:ap805ec0112233@10.77.0.1>;tag=9fxced76sl\r\nTo: {to}\r\n'
+            f"Call-ID: 3848276298220188511@10.77.16.0\r\nCSeq: 12 {method}\r\n"
+            f"Contact: <sip:ap805ec0112233@10.77.16.0:5060>\r\nUser-Agent: Acme A1/1.2.3\r\n{fields}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        )
+        return head.encode()
+
+    digest = (
+        'Authorization: Digest username="ap805ec0112233", realm="provd", nonce="AA9CQDi05lKTGMbt2O4HqYd6", '
+        'uri="sip:10.77.0.1", response="6629fae49393a05397450978507c4ef1", algorithm=MD5, qop=auth, nc=00000001, '
+        'cnonce="c"\r\n'
+    )
+    numbers = ("*1234", "%2A1234%23", "1234;phone-context=x", "alice", "1" * 300)
+    messages = [made(f"INVITE sip:{number}@10.77.0.1;user=phone SIP/2.0", "INVITE", digest, sdp) for number in numbers]
+    messages += [
+        made(f"{name} sip:10.77.0.1 SIP/2.0", name) for name in ("OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "FOO")
+    ]
+    messages += [
+        made(f"{name} sip:10.77.0.1 SIP/2.0", name, to="<sip:a@b>;tag=x") for name in ("BYE", "ACK", "INFO", "CANCEL")
+    ]
+    messages += [
+        made("REGISTER sip:10.77.0.1 SIP/2.0", "REGISTER", "Expires: 3600\r\n"),
+        made("REGISTER sip:10.77.0.1 SIP/2.0", "REGISTER", digest + "Expires: 0\r\n"),
+        made("REGISTER sip:10.77.0.1 SIP/2.0", "REGISTER", digest).replace(b"Via", b"v").replace(b"\r\n", b"\n"),
+        made("SIP/2.0 200 OK", "NOTIFY"),
+        made("SIP/2.0 401 Unauthorized", "NOTIFY", 'WWW-Authenticate: Digest realm="x", nonce="y"\r\n'),
+    ]
+    return messages
+
+
 class Mutator:
     """An endless row of mutants of these messages."""
 

@@ -5,13 +5,17 @@
 set -u
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=
-pairs="ip:iproute2 udhcpc:udhcpc dhcpcd:dhcpcd5 dhclient:isc-dhcp-client dhcrelay:isc-dhcp-relay atftp:atftp tftp:tftp-hpa curl:curl nmap:nmap perfdhcp:kea-admin strace:strace chromium:chromium systemd-analyze:systemd"
+pairs="ip:iproute2 udhcpc:udhcpc dhcpcd:dhcpcd5 dhclient:isc-dhcp-client dhcrelay:isc-dhcp-relay atftp:atftp tftp:tftp-hpa curl:curl nmap:nmap perfdhcp:kea-admin strace:strace openssl:openssl chromium:chromium systemd-analyze:systemd"
 [ "${1:-}" = bench ] && pairs="ip:iproute2 kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server dnsmasq:dnsmasq-base in.tftpd:tftpd-hpa \
   nginx:nginx-light wrk:wrk gcc:gcc"
 for pair in $pairs; do
   command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 [ "${1:-}" = bench ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+if [ "${1:-}" != bench ]; then
+  command -v kamailio >/dev/null || missing="$missing kamailio kamailio-utils-modules kamailio-extra-modules"
+  command -v baresip >/dev/null || missing="$missing baresip-core"
+fi
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"
 # Debian starts the services of what it installs; a policy of 101 keeps them from doing so on the test machine.

@@ -8,16 +8,21 @@ from typing import Any
 
 from provd.app.admin import collections
 from provd.app.admin.caller import Caller, Scope
-from provd.app.admin.desk import Addresses, Desk, Operation
+from provd.app.admin.codes import Codes, Locks
+from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.lines import Lines
 from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
-from provd.app.admin.objects import Lines, Profiles, Tenants
+from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
+from provd.app.admin.syncing import Syncing
 from provd.app.admin.tokens import Tokens
 from provd.app.boot import Boot
+from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
+from provd.app.resync.caller import Resyncer
 from provd.base.clock import Clock
 from provd.base.errors import UsageError
 from provd.base.facts import FactSink
@@ -41,14 +46,21 @@ class Admin:
         emit: FactSink,
         zone: Zone,
         addresses: Addresses | None = None,
+        codes: Office | None = None,
+        resyncer: Resyncer | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
-        tokens = Tokens(desk)
-        groups = (Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk), tokens)
+        self.tokens = Tokens(desk)
+        listed: list[Collection[Any]] = list(collections.every(desk))
+        groups: list[Group] = [Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk)]
+        groups += [self.tokens, Syncing(desk, resyncer)]
+        if codes is not None:
+            groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
+            listed += [collections.codes(issuing), collections.locks(locks)]
         self.operations: dict[str, Operation] = {
             operation.name: operation for group in groups for operation in group.operations()
         }
-        self.collections: dict[str, Collection[Any]] = {each.name: each for each in collections.every(desk)}
+        self.collections: dict[str, Collection[Any]] = {each.name: each for each in listed}
         self.desk = desk
 
     async def call(self, name: str, params: Mapping[str, object], caller: Caller) -> object:

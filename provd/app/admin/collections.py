@@ -9,12 +9,13 @@ from typing import Any
 
 from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
+from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Desk
 from provd.app.admin.listing import Collection, Column, Kind
 from provd.app.ownership import owner_of_profile
 from provd.base.types import ip_text, mac_text
 from provd.dhcp.lease import INFINITE, Lease
-from provd.domain.records import ApiToken, Device, Line, Profile, Reservation, Tenant
+from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, Tenant
 from provd.plugin import Manifest, Model
 
 
@@ -55,7 +56,7 @@ def devices(desk: Desk) -> Collection[Device]:
             *_columns("time", "first_seen last_seen last_boot"),
         ),
         key=attrgetter("mac"),
-        records=lambda caller: [d for d in desk.tables.devices.values() if caller.owns(d.tenant)],
+        records=desk.devices_seen,
         view=desk.device_view,
     )
 
@@ -221,6 +222,35 @@ def tokens(desk: Desk) -> Collection[ApiToken]:
         records=lambda caller: [t for t in desk.tables.api_tokens.values() if caller.owns(t.tenant or None)],
         view=lambda token, _caller: views.api_token(token, desk.clock.now()),
         scope=Scope.ADMIN,
+    )
+
+
+def codes(group: Codes) -> Collection[Code]:
+    """Provisioning codes; the codes themselves are not in it."""
+    return Collection(
+        name="codes",
+        columns=(
+            *_columns("text", "id tenant by"),
+            _name("line"),
+            _text("state", group.state),
+            *_columns("number", "uses used"),
+            *_columns("time", "created revoked last_used"),
+            Column("expires", "time", lambda code, _caller: group.ends(code)),
+        ),
+        key=attrgetter("id"),
+        records=group.visible,
+        view=group.view,
+    )
+
+
+def locks(group: Locks) -> Collection[Lock]:
+    """Wrong codes, and who is locked because of them."""
+    return Collection(
+        name="locks",
+        columns=(*_columns("text", "id kind subject tenant"), *_columns("number", "wrong")),
+        key=attrgetter("id"),
+        records=group.visible,
+        view=lambda lock, _caller: group.view(lock),
     )
 
 

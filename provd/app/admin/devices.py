@@ -10,10 +10,11 @@ from provd.app.admin import sheet, views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
-from provd.app.ports import Change, Delete, Put
-from provd.base.errors import ConflictError, NotFoundError, UsageError
+from provd.app.ports import Change, Put
+from provd.base.errors import ConflictError, FaultsError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence
+from provd.domain.lifecycle import Event, after
 from provd.domain.records import MASTER_TENANT, Device, DeviceState
 
 SAID = 50
@@ -22,8 +23,15 @@ SAID = 50
 _MAC = Param("mac", "mac", required=True)
 _LISTING = (Param("limit", "number"), Param("after"))
 _FILTERS = ("tenant", "state", "vendor", "model", "plugin", "profile", "ip")
-_FIELDS = (Param("description"), Param("profile"), Param("vendor"), Param("model"))
+_FIELDS = (
+    Param("description"),
+    Param("profile"),
+    Param("vendor"),
+    Param("model"),
+    Param("lines", "texts", doc="exactly these; left out they stay as they are"),
+)
 _NEW_TOKEN = Param("new_token", "flag", doc="another URL token: the phone must learn it from option 66 or by hand")
+_REPLACE = Param("replace", "flag", doc="description, profile and settings that are not given go back to none")
 _WRITE = Scope.WRITE
 _DEFAULT_LOCAL = "127.0.0.1"
 
@@ -43,9 +51,15 @@ class Devices:
             Operation("device.list", "List devices.", self._list, (*filters, *_LISTING)),
             Operation("device.show", "Show a device.", self._show, (_MAC, Param("reveal", "flag"), Param("local"))),
             Operation("device.add", "Add a device.", self._add, (_MAC, Param("tenant"), *_FIELDS, settings[0]), _WRITE),
-            Operation("device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _NEW_TOKEN), _WRITE),
             Operation(
-                "device.assign", "Put lines on a device.", self._assign, (_MAC, replace(lines, required=True)), _WRITE
+                "device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _REPLACE, _NEW_TOKEN), _WRITE
+            ),
+            Operation(
+                "device.assign",
+                "Put lines on a device.",
+                self._assign,
+                (_MAC, replace(lines, required=True), Param("port", "number")),
+                _WRITE,
             ),
             Operation("device.unassign", "Take lines from a device.", self._unassign, (_MAC, lines), _WRITE),
             Operation("device.reset", "Make a device unclaimed again.", self._reset, (_MAC, _NEW_TOKEN), _WRITE),
@@ -58,6 +72,7 @@ class Devices:
             ),
             Operation("device.delete", "Delete a device.", self._delete, (_MAC,), _WRITE),
             Operation("device.settings", "Show settings and their origins.", self._settings, (_MAC,)),
+            Operation("device.files", "List the files that are rendered for a device.", self._files, (_MAC,)),
             Operation(
                 "device.render",
                 "Show a file as it would be served.",
@@ -85,17 +100,17 @@ class Devices:
         query = args.text("query").lower()
 
         def fits(device: Device) -> bool:
-            if not caller.owns(device.tenant):
-                return False
             if any(str(getattr(device, name)).lower() != value for name, value in wanted.items()):
                 return False
             return not query or query in f"{device.mac} {mac_text(device.mac)} {device.description.lower()}"
 
-        found = (device for device in self._desk.tables.devices.values() if fits(device))
+        found = (device for device in self._desk.devices_seen(caller) if fits(device))
         return views.page(found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller))
 
     async def _show(self, args: Args, caller: Caller) -> object:
-        device = self._of(args, caller)
+        device = self._desk.device_seen(args.mac(), caller)
+        if not caller.owns(device.tenant):
+            return self._desk.device_view(device, caller)
         station = self._desk.boot.station
         base = station.site.base(args.text("local") or _DEFAULT_LOCAL)
         account = station.tokens.account(device.mac, device.token_epoch)
@@ -124,7 +139,7 @@ class Devices:
             tenant = args.text("tenant") or caller.tenant
             owner = self._desk.tenant(tenant, caller).id if tenant else MASTER_TENANT
             bare = Device(mac=mac, tenant=owner, settings=self._desk.settings({}, args))
-            return [Put(self._described(bare, args, caller))]
+            return [Put(self._with_lines(self._described(bare, args, caller), args, caller))]
 
         await self._desk.change("device.add", args.mac(), caller, plan)
         return self._desk.device_view(self._of(args, caller), caller)
@@ -185,19 +200,39 @@ class Devices:
             device = self._of(args, caller)
             epoch = device.token_epoch + (1 if args.flag("new_token") else 0)
             changed = replace(device, settings=self._desk.settings(device.settings, args), token_epoch=epoch)
-            return [Put(self._described(changed, args, caller))]
+            if args.flag("replace"):
+                changed = replace(changed, description="", profile=device.profile if "profile" in args else "")
+            return [Put(self._with_lines(self._described(changed, args, caller), args, caller))]
 
         await self._desk.change("device.set", args.mac(), caller, plan)
         return self._desk.device_view(self._of(args, caller), caller)
+
+    def _with_lines(self, device: Device, args: Args, caller: Caller) -> Device:
+        """The device with exactly the lines of the call, if it names any or none."""
+        lines = tuple(self._desk.line(name, caller).id for name in args.texts("lines"))
+        if "lines" not in args or lines == device.lines:
+            return device
+        if device.ports:
+            raise UsageError("lines: those of a gateway are assigned to its ports, one by one")
+        room = self._room(device)
+        if 0 < room.lines < len(lines):
+            raise ConflictError(f"a {device.model} holds {room.lines} lines, not {len(lines)}")
+        if lines:
+            return sheet.with_lines(self._desk.tables, device, lines)
+        return replace(device, lines=(), state=after(device.state, Event.UNASSIGN))
 
     async def _assign(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
             device = self._claimable(args.mac(), caller)
             lines = [self._desk.line(name, caller).id for name in args.texts("line")]
-            return ownership.assign(self._desk.tables, device.mac, lines, room=self._room(device.mac))
+            room, port = self._room(device), args.number("port")
+            return ownership.assign(self._desk.tables, device.mac, lines, room=room, port=port)
 
         await self._desk.change("device.assign", args.mac(), caller, plan)
         return self._desk.device_view(self._of(args, caller), caller)
+
+    def _room(self, device: Device) -> ownership.Room:
+        return ownership.room_of(self._desk.knowledge.manifest(device.plugin), device)
 
     def _claimable(self, mac: Mac, caller: Caller) -> Device:
         """The device, which may be an unclaimed one where the site lets tenants claim by MAC."""
@@ -206,20 +241,19 @@ class Devices:
             return device
         return self._desk.device(mac, caller)
 
-    def _room(self, mac: Mac) -> int:
-        device = self._desk.tables.device(mac)
-        manifest = None if device is None else self._desk.knowledge.manifest(device.plugin)
-        model = None if manifest is None or device is None else manifest.model(device.model)
-        return 0 if model is None else model.lines
-
     async def _unassign(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            device = self._of(args, caller)
+            device = self._desk.device_seen(args.mac(), caller)
             lines = [self._desk.line(name, caller).id for name in args.texts("line")]
-            return ownership.unassign(self._desk.tables, device.mac, lines)
+            # Nobody takes others' lines away by naming none.
+            return ownership.unassign(self._desk.tables, device.mac, lines or self._desk.own_lines(device, caller))
 
+        seen = self._desk.device_seen(args.mac(), caller)
         await self._desk.change("device.unassign", args.mac(), caller, plan)
-        return self._desk.device_view(self._of(args, caller), caller)
+        left = self._desk.tables.device(seen.mac)
+        if left is None or not caller.owns(left.tenant):
+            return {"id": seen.mac, "mac": mac_text(seen.mac), "lines": []}
+        return self._desk.device_view(left, caller)
 
     async def _reset(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
@@ -238,7 +272,10 @@ class Devices:
         return self._desk.device_view(self._of(args, caller), caller)
 
     async def _delete(self, args: Args, caller: Caller) -> object:
-        await self._desk.change("device.delete", args.mac(), caller, lambda: [Delete(self._of(args, caller))])
+        def plan() -> list[Change]:
+            return ownership.delete_device(self._desk.tables, self._of(args, caller))
+
+        await self._desk.change("device.delete", args.mac(), caller, plan)
         return {"deleted": mac_text(args.mac())}
 
     async def _settings(self, args: Args, caller: Caller) -> object:
@@ -256,6 +293,20 @@ class Devices:
         text = bytes(reply.body).decode("utf-8", "replace")
         return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
 
+    async def _files(self, args: Args, caller: Caller) -> object:
+        device = self._of(args, caller)
+        manifest = self._desk.knowledge.manifest(device.plugin)
+        model = None if manifest is None else manifest.model(device.model)
+        items = []
+        for rule in () if manifest is None else manifest.files:
+            if rule.kind in {"absent", "static"}:
+                continue
+            names = model.common if model and "{common}" in rule.name else (rule.name.replace("{mac}", device.mac),)
+            for name in (name for name in names if "{" not in name):
+                about = {"kind": rule.kind, "content_type": rule.content_type, "secrets": rule.secrets}
+                items.append({"name": name, **about})
+        return {"items": items}
+
     async def _import(self, args: Args, caller: Caller) -> object:
         rows = sheet.read(args.text("csv"))
         added = sum(self._desk.tables.device(row.mac) is None for row in rows)
@@ -272,19 +323,18 @@ class Devices:
         return {"rows": len(rows), "added": added, "changed": len(changes), "dry_run": args.flag("dry_run")}
 
     def _imported(self, rows: Sequence[sheet.Row], caller: Caller) -> list[Change]:
-        faults: list[str] = []
+        faults: list[tuple[str, str]] = []
         changes: list[Change] = []
         for row in rows:
             try:
                 device = self._from_row(row, caller)
             except UsageError as error:
-                faults.append(f"line {row.number}: {error}")
+                faults.append((f"line {row.number}", str(error)))
                 continue
             if device != self._desk.tables.device(device.mac):
                 changes.append(Put(device))
         if faults:
-            more = [f"and {len(faults) - 20} more"] if len(faults) > 20 else []
-            raise UsageError("\n".join([*faults[:20], *more]))
+            raise FaultsError(faults, "\n")
         return changes
 
     def _from_row(self, row: sheet.Row, caller: Caller) -> Device:

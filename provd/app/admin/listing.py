@@ -149,7 +149,7 @@ class _Query(Generic[R]):
         if self._cursor and not self._faults:
             self._start = self._place_of(self._cursor)
         if self._faults:
-            raise FaultsError("the list cannot be made as it was asked for", self._faults)
+            raise FaultsError(self._faults)
 
     def _fault(self, name: str, text: str) -> None:
         self._faults.append((name[:60], text))

@@ -1,52 +1,23 @@
-"""Operations on tenants, lines and profiles."""
+"""Operations on tenants and profiles."""
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from provd.app import ownership
 from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
-from provd.app.admin.params import Args, Param
+from provd.app.admin.params import CHANGES, ID, KEY, LISTING, SETTINGS, Args, Param
 from provd.app.ownership import MARK, owner_of_key, owner_of_profile
 from provd.app.ports import Change, Delete, Put
-from provd.base.errors import ConflictError, NotFoundError, UsageError
-from provd.base.secrets import Secret
-from provd.domain.records import Level, Line, Profile, Tenant
+from provd.base.errors import ConflictError, UsageError
+from provd.domain.records import Level, Profile, Tenant
 
-_ID = Param("id", "id", required=True)
-_KEY = Param("id", "key", required=True)
 _WRITE = Scope.WRITE
 _ADMIN = Scope.ADMIN
-_LISTING = (Param("limit", "number"), Param("after"))
-_SETTINGS = (Param("settings", "settings"), Param("unset", "texts"))
-
-_LINE_TEXTS = (
-    "username",
-    "auth_username",
-    "display_name",
-    "number",
-    "server",
-    "transport",
-    "backup_server",
-    "outbound_proxy",
-    "voicemail",
-)
-_LINE_PORTS = ("port", "backup_port", "outbound_port")
-_LINE_NUMBERS = (*_LINE_PORTS, "max_devices")
-_LINE = (
-    *(Param(name) for name in _LINE_TEXTS),
-    *(Param(name, "number") for name in _LINE_NUMBERS),
-    Param("password", "secret"),
-)
-MOST_DEVICES = 100
-"""Devices that one line may be on."""
-_TRANSPORTS = ("", "udp", "tcp", "tls")
 _LEVELS = tuple(level.value for level in Level if level is not Level.DEVICE)
 
 
@@ -60,15 +31,15 @@ class Tenants:
         """What this group offers."""
         fields = (Param("name"), Param("enabled", "flag"))
         return (
-            Operation("tenant.list", "List tenants.", self._list, _LISTING),
-            Operation("tenant.show", "Show a tenant.", self._show, (_ID,)),
-            Operation("tenant.add", "Add a tenant.", self._add, (_ID, *fields, _SETTINGS[0]), _ADMIN, site=True),
-            Operation("tenant.set", "Change a tenant.", self._set, (_ID, *fields, *_SETTINGS), _ADMIN),
+            Operation("tenant.list", "List tenants.", self._list, LISTING),
+            Operation("tenant.show", "Show a tenant.", self._show, (ID,)),
+            Operation("tenant.add", "Add a tenant.", self._add, (ID, *fields, SETTINGS[0]), _ADMIN, site=True),
+            Operation("tenant.set", "Change a tenant.", self._set, (ID, *fields, *CHANGES), _ADMIN),
             Operation(
                 "tenant.delete",
                 "Delete a tenant and its lines; devices go back.",
                 self._delete,
-                (_ID,),
+                (ID,),
                 _ADMIN,
                 site=True,
             ),
@@ -112,9 +83,10 @@ class Tenants:
         return views.tenant(self._of(args, caller))
 
     def _with(self, tenant: Tenant, args: Args) -> Tenant:
+        bare = args.flag("replace")
         return replace(
             tenant,
-            name=args.text("name") or tenant.name,
+            name=args.text("name") or (tenant.id if bare else tenant.name),
             enabled=args.flag("enabled") if "enabled" in args else tenant.enabled,
             settings=self._desk.settings(tenant.settings, args),
         )
@@ -122,106 +94,6 @@ class Tenants:
     async def _delete(self, args: Args, caller: Caller) -> object:
         key = args.text("id")
         await self._desk.change("tenant.delete", key, caller, lambda: ownership.delete_tenant(self._desk.tables, key))
-        return {"deleted": key}
-
-
-class Lines:
-    """``line.…``"""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def operations(self) -> Sequence[Operation]:
-        """What this group offers."""
-        tenant = Param("tenant", doc="a token of one tenant means its own")
-        reveal = Param("reveal", "flag")
-        return (
-            Operation("line.list", "List lines.", self._list, (Param("tenant"), Param("free", "flag"), *_LISTING)),
-            Operation("line.show", "Show a line.", self._show, (_KEY, reveal)),
-            Operation("line.add", "Add a line.", self._add, (_KEY, tenant, *_LINE, _SETTINGS[0]), _WRITE),
-            Operation("line.set", "Change a line.", self._set, (_KEY, *_LINE, *_SETTINGS), _WRITE),
-            Operation("line.delete", "Delete a line and take it from its device.", self._delete, (_KEY,), _WRITE),
-        )
-
-    def _of(self, args: Args, caller: Caller) -> Line:
-        return self._desk.line(args.text("id"), caller)
-
-    async def _list(self, args: Args, caller: Caller) -> object:
-        tables, tenant = self._desk.tables, args.text("tenant")
-        found = (
-            line
-            for line in tables.lines.values()
-            if caller.owns(line.tenant)
-            and (not tenant or line.tenant == tenant.lower())
-            and not (args.flag("free") and len(tables.holders(line.id)) >= line.max_devices)
-        )
-        return views.page(found, args, lambda line: line.id, lambda line: self._desk.line_view(line, caller))
-
-    async def _show(self, args: Args, caller: Caller) -> object:
-        line = self._of(args, caller)
-        if not args.flag("reveal"):
-            return self._desk.line_view(line, caller)
-        await self._desk.audit("line.reveal", line.id, caller, tenant=line.tenant)
-        return {**self._desk.line_view(line, caller), "password": line.password.reveal()}
-
-    async def _add(self, args: Args, caller: Caller) -> object:
-        def plan() -> list[Change]:
-            key, owner = self._new(args, caller)
-            # A line without a password of its own gets one that nobody has to think of.
-            password = Secret(args.text("password") or secrets.token_urlsafe(18))
-            name = key.rpartition(MARK)[2]
-            return [Put(self._with(Line(id=key, tenant=owner, username=name, password=password), args))]
-
-        await self._desk.change("line.add", args.text("id"), caller, plan)
-        return self._desk.line_view(self._of(args, caller), caller)
-
-    async def _set(self, args: Args, caller: Caller) -> object:
-        await self._desk.change(
-            "line.set", args.text("id"), caller, lambda: [Put(self._with(self._of(args, caller), args))]
-        )
-        return self._desk.line_view(self._of(args, caller), caller)
-
-    def _new(self, args: Args, caller: Caller) -> tuple[str, str]:
-        """Key and tenant of the line to be made. Raises UsageError."""
-        name = args.text("id")
-        given = args.text("tenant") or owner_of_key(name) or caller.tenant or ""
-        if not given:
-            raise UsageError("tenant: is needed")
-        owner = self._desk.tenant(given, caller).id
-        key = caller.new_name(name)
-        if owner_of_key(key) not in (None, owner):
-            raise NotFoundError(f"there is no tenant {owner_of_key(key)!r}")
-        # What the tenant itself calls so must stay the only thing that it may call so.
-        for known in (key, name, f"{owner}{MARK}{name}"):
-            line = self._desk.tables.line(known)
-            if line is not None and (known == key or line.tenant == owner):
-                raise ConflictError(f"line {name!r} is there already")
-        return key, owner
-
-    def _with(self, line: Line, args: Args) -> Line:
-        texts = {name: args.text(name) for name in _LINE_TEXTS if name in args}
-        numbers = {name: args.number(name) for name in _LINE_NUMBERS if name in args}
-        if texts.get("transport", "") not in _TRANSPORTS:
-            raise UsageError("transport: must be one of udp, tcp, tls")
-        for name, port in numbers.items():
-            if name in _LINE_PORTS and port > 65535:
-                raise UsageError(f"{name}: must be at most 65535")
-        if not 1 <= numbers.get("max_devices", 1) <= MOST_DEVICES:
-            raise UsageError(f"max_devices: must be between 1 and {MOST_DEVICES}")
-        if texts.get("username") == "":
-            raise UsageError("username: must not be empty")
-        password = Secret(args.text("password")) if args.text("password") else line.password
-        changed = replace(line, password=password, settings=self._desk.settings(line.settings, args))
-        fields: dict[str, Any] = {**texts, **numbers}
-        return replace(changed, **fields)
-
-    async def _delete(self, args: Args, caller: Caller) -> object:
-        key = args.text("id")
-
-        def plan() -> list[Change]:
-            return ownership.delete_line(self._desk.tables, self._of(args, caller).id)
-
-        await self._desk.change("line.delete", key, caller, plan)
         return {"deleted": key}
 
 
@@ -235,11 +107,11 @@ class Profiles:
         """What this group offers."""
         fields = (Param("name"), Param("level"), Param("applies_to"), Param("parents", "texts"))
         return (
-            Operation("profile.list", "List profiles.", self._list, (Param("level"), *_LISTING)),
-            Operation("profile.show", "Show a profile.", self._show, (_KEY,)),
-            Operation("profile.add", "Add a profile.", self._add, (_KEY, *fields, _SETTINGS[0]), _WRITE),
-            Operation("profile.set", "Change a profile.", self._set, (_KEY, *fields, *_SETTINGS), _WRITE),
-            Operation("profile.delete", "Delete a profile that nothing uses.", self._delete, (_KEY,), _WRITE),
+            Operation("profile.list", "List profiles.", self._list, (Param("level"), *LISTING)),
+            Operation("profile.show", "Show a profile.", self._show, (KEY,)),
+            Operation("profile.add", "Add a profile.", self._add, (KEY, *fields, SETTINGS[0]), _WRITE),
+            Operation("profile.set", "Change a profile.", self._set, (KEY, *fields, *CHANGES), _WRITE),
+            Operation("profile.delete", "Delete a profile that nothing uses.", self._delete, (KEY,), _WRITE),
         )
 
     def _of(self, args: Args, caller: Caller) -> Profile:
@@ -296,6 +168,9 @@ class Profiles:
         return key
 
     def _with(self, profile: Profile, args: Args, caller: Caller) -> Profile:
+        if args.flag("replace"):
+            name = profile.id.rpartition(MARK)[2]
+            profile = replace(profile, name=name, level=Level.GROUP, applies_to="", parents=())
         level = args.text("level") or profile.level.value
         applies_to = args.text("applies_to") if "applies_to" in args else profile.applies_to
         if level not in _LEVELS:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from provd.base.errors import UsageError
+from provd.base.errors import FaultsError, UsageError
 from provd.base.types import Mac, ip_int, parse_mac
 
 ParamKind = Literal["text", "secret", "id", "key", "mac", "ip", "number", "duration", "flag", "texts", "settings"]
@@ -33,6 +33,13 @@ class Param:
     kind: ParamKind = "text"
     required: bool = False
     doc: str = ""
+
+
+ID = Param("id", "id", required=True)
+KEY = Param("id", "key", required=True)
+LISTING = (Param("limit", "number"), Param("after"))
+SETTINGS = (Param("settings", "settings"), Param("unset", "texts"))
+CHANGES = (*SETTINGS, Param("replace", "flag", doc="what is not given goes back to its default"))
 
 
 class Args:
@@ -78,21 +85,27 @@ class Args:
 
 
 def check(params: Iterable[Param], given: Mapping[str, object]) -> Args:
-    """The parameters in their kinds. Raises UsageError that names the parameter."""
+    """The parameters in their kinds. Raises FaultsError that names every one that is wrong."""
     known = {param.name: param for param in params}
+    faults: list[tuple[str, str]] = []
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known) or 'none'}"
-            raise UsageError(f"{name}: no such parameter; {hint}")
+            faults.append((name[:60], f"no such parameter; {hint}"))
     values: dict[str, object] = {}
     for param in known.values():
         value = given.get(param.name)
         if value is None:
             if param.required:
-                raise UsageError(f"{param.name}: is needed")
+                faults.append((param.name, "is needed"))
             continue
-        values[param.name] = _checked(param, value)
+        try:
+            values[param.name] = _checked(param, value)
+        except UsageError as error:
+            faults.append((param.name, str(error).removeprefix(f"{param.name}: ")))
+    if faults:
+        raise FaultsError(faults)
     return Args(values)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from provd.app.admin.params import Args, Param, check
 from provd.app.ownership import line_of
 from provd.app.tables import Tables
-from provd.base.errors import ConflictError, UsageError
+from provd.base.errors import ConflictError, FaultsError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
 from provd.domain.records import MASTER_TENANT, Device
@@ -36,7 +36,41 @@ class Row:
 
 
 def read(text: str) -> list[Row]:
-    """The rows of a CSV text with a header line. Raises UsageError that names the line."""
+    """The rows of a CSV text with a header line. Raises FaultsError that names every line that is wrong."""
+    return [Row(number, args.mac(), args) for number, args in table(text, _PARAMS, "mac")]
+
+
+def table(text: str, params: Sequence[Param], key: str) -> list[tuple[int, Args]]:
+    """The rows of a CSV text whose header names parameters, ``key`` among them, with their numbers in the file.
+
+    An empty cell is one that is not given; several texts have ``;`` between them; no two rows have the same key.
+    Raises UsageError for the whole, FaultsError that names every line that is wrong.
+    """
+    columns = [param.name for param in params]
+    header, lines = _cells(text)
+    unknown = [name for name in header if name not in columns]
+    if unknown or key not in header or len(set(header)) < len(header):
+        others = ", ".join(name for name in columns if name != key)
+        raise UsageError(f"the header must name {key} and any of {others}, not {','.join(header)[:80]!r}")
+    rows: list[tuple[int, Args]] = []
+    faults: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for number, cells in lines:
+        try:
+            args = _row(params, header, cells)
+        except UsageError as error:
+            faults.append((f"line {number}", str(error)))
+            continue
+        if args.text(key) in seen:
+            faults.append((f"line {number}", f"{_named(args.text(key), key)} occurs twice"))
+        seen.add(args.text(key))
+        rows.append((number, args))
+    if faults:
+        raise FaultsError(faults, "\n")
+    return rows
+
+
+def _cells(text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     try:
         lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
@@ -44,31 +78,22 @@ def read(text: str) -> list[Row]:
         raise UsageError(f"line {reader.line_num}: {error}") from None
     if not lines:
         raise UsageError("the file is empty")
-    header = [cell.strip().lower() for cell in lines[0][1]]
-    unknown = [name for name in header if name not in COLUMNS]
-    if unknown or "mac" not in header:
-        raise UsageError(f"the header must name mac and any of {', '.join(COLUMNS[1:])}, not {','.join(header)[:80]!r}")
-    rows = [_row(number, header, cells) for number, cells in lines[1:]]
-    seen: set[Mac] = set()
-    for row in rows:
-        if row.mac in seen:
-            raise UsageError(f"line {row.number}: {mac_text(row.mac)} occurs twice")
-        seen.add(row.mac)
-    return rows
+    return [cell.strip().lower() for cell in lines[0][1]], lines[1:]
 
 
-def _row(number: int, header: list[str], cells: list[str]) -> Row:
+def _named(text: str, key: str) -> str:
+    return mac_text(text) if key == "mac" else text
+
+
+def _row(params: Sequence[Param], header: list[str], cells: list[str]) -> Args:
     if len(cells) > len(header):
-        raise UsageError(f"line {number}: more cells than the header has names")
+        raise UsageError("more cells than the header has names")
     values: dict[str, object] = {name: _plain(cell) for name, cell in zip(header, cells, strict=False) if cell.strip()}
-    lines = values.get("lines")
-    if isinstance(lines, str):
-        values["lines"] = [line.strip() for line in lines.split(";") if line.strip()]
-    try:
-        args = check(_PARAMS, values)
-    except UsageError as error:
-        raise UsageError(f"line {number}: {error}") from None
-    return Row(number, args.mac(), args)
+    for param in params:
+        text = values.get(param.name)
+        if param.kind == "texts" and isinstance(text, str):
+            values[param.name] = [part.strip() for part in text.split(";") if part.strip()]
+    return check(params, values)
 
 
 def _plain(cell: str) -> str:
@@ -86,7 +111,8 @@ def with_lines(tables: Tables, device: Device, lines: tuple[str, ...]) -> Device
     owner = owners.pop()
     if device.tenant not in (MASTER_TENANT, owner):
         raise ConflictError(f"the device belongs to tenant {device.tenant!r}")
-    return replace(device, tenant=owner, lines=lines, state=after(device.state, Event.ASSIGN))
+    ports = tuple(range(1, len(lines) + 1)) if device.ports else ()
+    return replace(device, tenant=owner, lines=lines, ports=ports, state=after(device.state, Event.ASSIGN))
 
 
 def write(devices: Iterable[Device], shown: Callable[[str], str] = str) -> str:

@@ -45,17 +45,18 @@ class Tokens:
         """The tokens that exist for this caller."""
         return [token for token in self._desk.tables.api_tokens.values() if caller.owns(token.tenant or None)]
 
-    def _of(self, args: Args, caller: Caller) -> ApiToken:
-        token = self._desk.tables.api_token(args.text("id"))
+    def find(self, name: str, caller: Caller) -> ApiToken:
+        """The token with that id. Raises NotFoundError, also when it is another tenant's."""
+        token = self._desk.tables.api_token(name)
         if token is None or not caller.owns(token.tenant or None):
-            raise NotFoundError(f"there is no token {args.text('id')!r}")
+            raise NotFoundError(f"there is no token {name[:60]!r}")
         return token
 
     async def _list(self, args: Args, caller: Caller) -> object:
         return views.page(self.visible(caller), args, lambda token: token.id, self.view)
 
     async def _show(self, args: Args, caller: Caller) -> object:
-        return self.view(self._of(args, caller))
+        return self.view(self.find(args.text("id"), caller))
 
     async def _add(self, args: Args, caller: Caller) -> object:
         tenant, scopes = self._tenant(args, caller), _scopes(args, caller)
@@ -87,7 +88,9 @@ class Tokens:
         return self._desk.tenant(name, caller).id if name else ""
 
     async def _revoke(self, args: Args, caller: Caller) -> object:
-        await self._desk.change("token.revoke", args.text("id"), caller, lambda: [Delete(self._of(args, caller))])
+        await self._desk.change(
+            "token.revoke", args.text("id"), caller, lambda: [Delete(self.find(args.text("id"), caller))]
+        )
         return {"revoked": args.text("id")}
 
 

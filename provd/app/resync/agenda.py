@@ -38,7 +38,7 @@ class Agenda:
     """``pace`` is how many devices are told in a second, ``at_once`` how many may be told at the same moment."""
 
     def __init__(self, *, pace: float = 20.0, at_once: int = 50, jitter: Callable[[], float] = lambda: 0.5) -> None:
-        self._pace = pace
+        self.pace = pace
         self._at_once = at_once
         self._jitter = jitter
         self._entries: dict[Mac, Entry] = {}
@@ -89,7 +89,7 @@ class Agenda:
             entry = self._entries.get(mac)
             if entry is None or entry.due != due or entry.running:
                 continue
-            self._next_slot = max(self._next_slot, now - 1.0) + 1.0 / self._pace
+            self._next_slot = max(self._next_slot, now - 1.0) + 1.0 / self.pace
             self._running += 1
             entry.running = True
             entry.attempts += 1

@@ -37,6 +37,8 @@ class Campaign:
     total: int
     per_second: float
     began: float
+    owner: str = ""
+    """The tenant whose it is; empty: the site's."""
     fetched: int = 0
     unanswered: int = 0
     heard: set[Mac] = field(default_factory=set)
@@ -141,11 +143,13 @@ class Resyncer:
         except TimeoutError:
             return ()
 
-    def sync_many(self, devices: Iterable[Device], per_second: float, reason: str = "sync") -> Campaign:
+    def sync_many(
+        self, devices: Iterable[Device], per_second: float, reason: str = "sync", *, owner: str = ""
+    ) -> Campaign:
         """Tell them one after the other, so many in a second. Returns at once."""
         now, chosen = self._clock.now(), list(devices)
         number = max(self.campaigns, default=0) + 1
-        campaign = self.campaigns[number] = Campaign(number, len(chosen), per_second, now)
+        campaign = self.campaigns[number] = Campaign(number, len(chosen), per_second, now, owner)
         if len(self.campaigns) > _KEPT_CAMPAIGNS:
             del self.campaigns[min(self.campaigns)]
         self._fleet.keep(*(Put(self._notes.note(device, reason)) for device in chosen))
@@ -158,6 +162,10 @@ class Resyncer:
     def pending(self) -> int:
         """Devices that have not fetched what they should."""
         return len(self._fleet.tables.resyncs)
+
+    def pace(self, per_second: float) -> None:
+        """How many devices are told in a second from now on."""
+        self._agenda.pace = per_second
 
     def comes(self, device: Device) -> str:
         """When the device comes by itself, for people; empty when nothing is owed."""

@@ -10,6 +10,8 @@ from provd.plugin import ResyncAdvice
 
 _DAY = 1440
 _SOON = 7200
+_TODAY = 64800
+"""Seconds from which on a time of day alone would be taken for the wrong day."""
 
 
 def comes_by(values: Settings, advice: ResyncAdvice | None, now: float, *, claimed: bool) -> float:
@@ -29,13 +31,13 @@ def comes_by(values: Settings, advice: ResyncAdvice | None, now: float, *, claim
 
 
 def comes_text(due: float, now: float, zone: tzinfo) -> str:
-    """For people: ``within 1 min``, ``by 03:10``, with the date when that is not within a day."""
+    """For people: ``within 1 min``, ``by 03:10 CEST``, with the date when that is not today or tonight."""
     if due <= now:
         return "at any moment"
     if due - now <= _SOON:
         return f"within {max(1, -int((now - due) // 60))} min"
     then = datetime.fromtimestamp(due, zone)
-    return then.strftime("by %H:%M %Z" if due - now < _DAY * 60 else "by %Y-%m-%d %H:%M %Z")
+    return then.strftime("by %H:%M %Z" if due - now < _TODAY else "by %Y-%m-%d %H:%M %Z")
 
 
 def zone_of(values: Settings) -> tzinfo:

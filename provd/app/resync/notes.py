@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from provd.app import effective
+from provd.app.dialing import Flow
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.ports import Change, Delete, Put
 from provd.app.resync.due import comes_by
-from provd.app.resyncing import Flow, FlowOf
+from provd.app.resyncing import FlowOf
 from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.clock import Clock
 from provd.base.secrets import Secret
@@ -35,8 +36,9 @@ class Notes:
         self.flow_of: FlowOf = _no_flow
         fleet.accompany(self.along)
 
-    def along(self, before: Device | None, after: Device | None) -> Sequence[Change]:
-        """What belongs into the same transaction as this change of a device."""
+    def along(self, before: Device | None, after: Device | None, planned: Sequence[Change]) -> Sequence[Change]:
+        """What belongs into the same transaction as this change of a device. What the plan itself says of the reason
+        and of the flow is kept."""
         if before is None:
             return ()
         note = self._fleet.tables.resync(before.mac)
@@ -45,7 +47,11 @@ class Notes:
         if before.lines == after.lines and before.tenant == after.tenant:
             return ()
         # Who was never seen has no file that could be wrong.
-        return (Put(self.note(after, reason_of(before, after), before=before)),) if before.last_seen else ()
+        if not before.last_seen:
+            return ()
+        said = next((change.record for change in planned if _is_note(change, after.mac)), None)
+        note = self.note(after, reason_of(before, after), before=before)
+        return (Put(_merged(note, said) if isinstance(said, PendingResync) else note),)
 
     def note(self, device: Device, reason: str, *, before: Device | None = None) -> PendingResync:
         """The note of a device that is to fetch its files. What it has by now is what it had at the first of several
@@ -61,7 +67,9 @@ class Notes:
         self._former.pop(device.mac, None)
         if isinstance(secret, Secret):
             self._former[device.mac] = secret
-        users = (line.username for key in has.lines if (line := tables.line(key)) is not None)
+        users = [line.username for key in has.lines if (line := tables.line(key)) is not None]
+        if not has.lines and found.values.get("dialing.server"):
+            users = [ACCOUNT_PREFIX + device.mac]
         manifest = self._knowledge.manifest(has.plugin)
         note = PendingResync(
             mac=device.mac,
@@ -100,6 +108,25 @@ class Notes:
             local=flow.local,
             contact=flow.contact,
         )
+
+
+def _is_note(change: Change, mac: Mac) -> bool:
+    return isinstance(change, Put) and isinstance(change.record, PendingResync) and change.record.mac == mac
+
+
+def _merged(note: PendingResync, said: PendingResync) -> PendingResync:
+    note = replace(note, reason=said.reason)
+    if not said.host:
+        return note
+    return replace(
+        note,
+        account=said.account,
+        transport=said.transport,
+        host=said.host,
+        port=said.port,
+        local=said.local,
+        contact=said.contact,
+    )
 
 
 def _no_flow(_account: str) -> Flow | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from provd.app.dialing import Flow
 from provd.app.knowledge import Knowledge
 from provd.app.resync.notes import Notes
-from provd.app.resyncing import Flow, Order
+from provd.app.resyncing import Order
+from provd.app.tokens import ACCOUNT_PREFIX
 from provd.domain.records import Device, PendingResync
 
 PBX = "ami"
@@ -17,7 +19,10 @@ def order_for(way: str, device: Device, note: PendingResync, notes: Notes, knowl
     advice = None if manifest is None else manifest.resync
     if advice is None:
         return None
-    event = advice.event_claimed or advice.event if way == PBX else advice.event
+    claimed = way == PBX and not any(
+        user.startswith(ACCOUNT_PREFIX) and user.endswith(device.mac) for user in note.lines
+    )
+    event = advice.event_claimed if claimed and advice.event_claimed else advice.event
     action = advice.action
     flow = None
     if note.host:

@@ -37,3 +37,47 @@ class SlowPeersCut(Fact):
     count: int
     peer: str
     phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiRefused(Fact):
+    """Somebody showed a bearer token to the REST interface that is not valid. Told at most once a minute for an
+    address, with the number since the last time.
+
+    Do: look for a program there that still uses a revoked or expired token (``provd token list``); if there is none,
+    somebody guesses, which is hopeless but worth a firewall rule.
+    """
+
+    ID: ClassVar[str] = "API-REFUSED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    peer: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateEnds(Fact):
+    """A certificate of the HTTPS listeners ends within 30 days, has ended (``days`` is then negative) or, with
+    ``early``, is not valid yet. Phones that check certificates refuse it outside its time. Told once a day.
+
+    Do: put the new certificate and key in place and reload; provd takes them without closing anything.
+    """
+
+    ID: ClassVar[str] = "CERTIFICATE-ENDS"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    file: str
+    days: int
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyTls(Fact):
+    """A listener for old firmware is open (``phones.tls_legacy_listen``): it speaks TLS 1.0 and weak ciphers, so that
+    who can listen on the way may read what it carries.
+
+    Do: keep it to the phones' own network, and close it when the last such phone has newer firmware.
+    """
+
+    ID: ClassVar[str] = "TLS-LEGACY"
+    LEVEL: ClassVar[Level] = Level.WARNING

@@ -1,0 +1,243 @@
+"""``/devices``: phones, what is done with them, their files and what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from provd.app.admin import Admin, Caller, Param
+from provd.base.errors import NotFoundError
+from provd.base.facts import Fact, text_of
+from provd.base.types import parse_mac
+from provd.domain.records import Device
+from provd.http.api import schemas
+from provd.http.api.ports import Daemon
+from provd.http.api.resources.crud import Resource, access_of, whole
+from provd.http.api.routes import PREFIX, Access, Ask, Reply, Route
+
+ACTIONS = ("assign", "unassign", "transfer", "reset", "sync")
+
+
+def find(admin: Admin, name: str, caller: Caller) -> Device:
+    """The device with that MAC, in any form. Raises NotFoundError."""
+    try:
+        mac = parse_mac(name)
+    except ValueError:
+        raise NotFoundError(f"there is no device {name[:60]!r}") from None
+    return admin.desk.device(mac, caller)
+
+
+DEVICES = Resource(
+    name="devices",
+    one="device",
+    key="mac",
+    find=find,
+    more={
+        "ports": {"type": "array", "items": schemas.NUMBER},
+        "settings": {"$ref": "#/components/schemas/Settings"},
+    },
+    shown={
+        "url": schemas.TEXT,
+        "account": schemas.of_object(["username", "password"], username=schemas.TEXT, password=schemas.TEXT),
+        "files": schemas.TEXTS,
+    },
+    reveals=True,
+)
+
+
+def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
+    """All of them."""
+    yield from whole(DEVICES, admin)
+    yield from (_action(admin, word) for word in ACTIONS if f"device.{word}" in admin.operations)
+    yield _settings(admin)
+    yield _files(admin)
+    yield _file(admin)
+    yield _timeline(admin, daemon)
+    yield _import(admin)
+    yield _export(admin)
+
+
+def _action(admin: Admin, word: str) -> Route:
+    operation = admin.operations[f"device.{word}"]
+
+    async def handle(ask: Ask) -> Reply:
+        device = find(ask.admin, ask.path["id"], ask.caller) if word != "assign" else None
+        mac = ask.path["id"] if device is None else device.mac
+        return Reply(body=await ask.do(operation.name, mac=mac, **ask.body))
+
+    return Route(
+        method="POST",
+        path=f"/devices/{{id}}/{word}",
+        name=f"devices.{word}",
+        summary=operation.doc.rstrip("."),
+        access=Access(operation.scope),
+        site=operation.site,
+        body=tuple(param for param in operation.params if param.name != "mac"),
+        handler=handle,
+        answer=schemas.of_item(admin.collections["devices"].columns, **DEVICES.more) if word != "sync" else schemas.ANY,
+    )
+
+
+def _settings(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        return Reply(body=await ask.do("device.settings", mac=find(ask.admin, ask.path["id"], ask.caller).mac))
+
+    item = schemas.of_object(["name", "value", "origin"], name=schemas.TEXT, value={}, origin=schemas.TEXT)
+    return Route(
+        method="GET",
+        path="/devices/{id}/settings",
+        name="devices.settings",
+        summary="The settings in force, and where each comes from",
+        access=access_of(admin, "device.settings"),
+        handler=handle,
+        answer=schemas.of_object(["items"], items={"type": "array", "items": item}),
+    )
+
+
+def _files(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        device = find(ask.admin, ask.path["id"], ask.caller)
+        found = await ask.do("device.files", mac=device.mac)
+        for item in found["items"]:
+            item["url"] = f"{PREFIX}/devices/{device.mac}/files/{quote(item['name'], safe='')}"
+        return Reply(body=found)
+
+    item = schemas.of_object(
+        ["name", "kind", "content_type", "secrets", "url"],
+        name=schemas.TEXT,
+        kind=schemas.TEXT,
+        content_type=schemas.TEXT,
+        secrets=schemas.FLAG,
+        url=schemas.TEXT,
+    )
+    return Route(
+        method="GET",
+        path="/devices/{id}/files",
+        name="devices.files",
+        summary="The files that are rendered for the device",
+        access=access_of(admin, "device.files"),
+        handler=handle,
+        answer=schemas.of_object(["items"], items={"type": "array", "items": item}),
+    )
+
+
+def _file(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        device = find(ask.admin, ask.path["id"], ask.caller)
+        reveal = {"reveal": True} if ask.flag("reveal") else {}
+        made = await ask.do("device.render", mac=device.mac, name=ask.path["name"], local=ask.local, **reveal)
+        # Whatever a template says it is: shown by a browser it must stay a text.
+        return Reply(octets=str(made["text"]).encode(), media="text/plain; charset=utf-8")
+
+    return Route(
+        method="GET",
+        path="/devices/{id}/files/{name}",
+        name="devices.file",
+        summary="A file as the device would get it",
+        detail="Secrets are `***` unless they are asked for.",
+        access=access_of(admin, "device.render"),
+        query=(Param("reveal", "flag", doc="show secrets; needs the scope admin and stands in the audit"),),
+        handler=handle,
+        gives="text/plain",
+        answer=schemas.TEXT,
+    )
+
+
+def _timeline(admin: Admin, daemon: Daemon) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        device = find(ask.admin, ask.path["id"], ask.caller)
+        return Reply(body={"items": list(_boots(daemon.boots(device.mac), ask.caller))})
+
+    step = schemas.of_object(
+        ["at", "fact", "level", "text"],
+        at=schemas.TEXT,
+        gap=schemas.REAL,
+        fact=schemas.TEXT,
+        level=schemas.TEXT,
+        text=schemas.TEXT,
+    )
+    boot = schemas.of_object(["id", "steps"], id=schemas.TEXT, steps={"type": "array", "items": step})
+    return Route(
+        method="GET",
+        path="/devices/{id}/timeline",
+        name="devices.timeline",
+        summary="What happened to the device lately, boot by boot, the newest first",
+        detail="To a token of one tenant it begins where the device became that tenant's.",
+        access=access_of(admin, "device.show"),
+        handler=handle,
+        answer=schemas.of_object(["items"], items={"type": "array", "items": boot}),
+    )
+
+
+def _boots(boots: Sequence[tuple[str, Sequence[Fact]]], caller: Caller) -> Iterator[dict[str, Any]]:
+    for boot, facts in boots:
+        own = _since_it_was_ours(facts, caller)
+        steps = []
+        for before, fact in zip([*own[:1], *own], own, strict=False):
+            steps.append(
+                {
+                    "at": datetime.fromtimestamp(fact.at, UTC).isoformat(timespec="milliseconds"),
+                    "gap": round(max(0.0, fact.at - before.at), 6),
+                    "fact": fact.ID,
+                    "level": fact.LEVEL.name.lower(),
+                    "text": text_of(fact),
+                }
+            )
+        if steps:
+            yield {"id": boot, "steps": steps}
+        if len(own) < len(facts):
+            return
+
+
+def _since_it_was_ours(facts: Sequence[Fact], caller: Caller) -> Sequence[Fact]:
+    """What follows the last fact that names another tenant."""
+    if caller.tenant is None:
+        return facts
+    for place in range(len(facts) - 1, -1, -1):
+        if getattr(facts[place], "tenant", "") not in ("", caller.tenant):
+            return facts[place + 1 :]
+    return facts
+
+
+def _import(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        dry = ask.flag("dry_run")
+        return Reply(body=await ask.do("device.import", csv=ask.octets.decode(), dry_run=dry))
+
+    return Route(
+        method="POST",
+        path="/devices/import",
+        name="devices.import",
+        summary="Add or change devices from a CSV file with a header line",
+        detail="Columns: mac, vendor, model, tenant, profile, description, lines. All of it, or nothing.",
+        access=access_of(admin, "device.import"),
+        query=(Param("dry_run", "flag", doc="only say what would be done"),),
+        takes="text/csv",
+        handler=handle,
+        answer=schemas.of_object(
+            ["rows", "added", "changed", "dry_run"],
+            rows=schemas.NUMBER,
+            added=schemas.NUMBER,
+            changed=schemas.NUMBER,
+            dry_run=schemas.FLAG,
+        ),
+    )
+
+
+def _export(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        found = await ask.do("device.export")
+        return Reply(octets=found["csv"].encode(), media="text/csv; charset=utf-8")
+
+    return Route(
+        method="GET",
+        path="/devices/export",
+        name="devices.export",
+        summary="Devices as the CSV that an import takes",
+        access=access_of(admin, "device.export"),
+        handler=handle,
+        gives="text/csv",
+        answer=schemas.TEXT,
+    )

@@ -1,0 +1,120 @@
+"""JSON Schema (2020-12, as OpenAPI 3.1 uses it) from what the operations and collections say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from provd.app.admin import Param
+from provd.app.admin.listing import Column
+from provd.domain.settings import KNOWN
+
+Schema = dict[str, Any]
+
+_LONGEST = 255
+_ID = "^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+_KEY = "^(?:[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?:)?[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+_MAC = "^[0-9A-Fa-f]{2}([:-]?[0-9A-Fa-f]{2}){5}$|^([0-9A-Fa-f]{4}\\.){2}[0-9A-Fa-f]{4}$"
+_TEXT: Schema = {"type": "string", "maxLength": _LONGEST}
+_KINDS: Mapping[str, Schema] = {
+    "text": _TEXT,
+    "secret": {**_TEXT, "description": "`***` stands for the one that is there already"},
+    "id": {"type": "string", "pattern": _ID},
+    "key": {"type": "string", "pattern": _KEY},
+    "mac": {"type": "string", "pattern": _MAC, "examples": ["80:5e:c0:11:22:33"]},
+    "ip": {"type": "string", "format": "ipv4"},
+    "number": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+    "duration": {"type": ["string", "integer"], "minimum": 0, "examples": ["15m", "7d"]},
+    "flag": {"type": "boolean"},
+    "texts": {"type": "array", "items": _TEXT},
+    "settings": {"$ref": "#/components/schemas/Settings"},
+}
+_COLUMNS: Mapping[str, Schema] = {
+    "text": {"type": ["string", "null"]},
+    "number": {"type": "integer"},
+    "time": {"type": ["string", "null"], "format": "date-time"},
+    "flag": {"type": "boolean"},
+    "texts": {"type": "array", "items": {"type": "string"}},
+}
+
+
+def settings() -> Schema:
+    """Settings by their dotted names; null removes what a weaker level sets."""
+
+    def one(kind: str, doc: str) -> Schema:
+        types = ["integer", "string", "null"] if kind == "number" else ["string", "null"]
+        return {"type": types, "description": doc}
+
+    return {
+        "type": "object",
+        "description": "Settings by name. null removes what a weaker level sets; `***` stands for a secret.",
+        "properties": {name: one(setting.kind, setting.doc) for name, setting in KNOWN.items()},
+        "additionalProperties": False,
+    }
+
+
+def of_param(param: Param) -> Schema:
+    """The values of a parameter."""
+    schema = dict(_KINDS[param.kind])
+    return {**schema, "description": param.doc} if param.doc and "$ref" not in schema else schema
+
+
+def of_body(params: Iterable[Param], ignored: Iterable[str] = ()) -> Schema:
+    """The object that holds these parameters."""
+    known = list(params)
+    properties = {param.name: of_param(param) for param in known}
+    properties |= {
+        name: {"readOnly": True, "description": "may be sent back; means nothing"} for name in sorted(ignored)
+    }
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    required = [param.name for param in known if param.required]
+    return {**schema, "required": required} if required else schema
+
+
+def of_item(columns: Iterable[Column[Any]], **more: Schema) -> Schema:
+    """An item of a list. All members are there, unless ``fields`` names only some."""
+    properties = {column.name: dict(_COLUMNS[column.kind]) for column in columns} | more
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def of_page(item: Schema) -> Schema:
+    """A page of a list."""
+    return {
+        "type": "object",
+        "required": ["items", "next", "total"],
+        "additionalProperties": False,
+        "properties": {
+            "items": {"type": "array", "items": item},
+            "next": {"type": ["string", "null"], "description": "the cursor to go on with; null at the end"},
+            "total": {"type": "integer", "description": "how many items the filters leave, on all pages together"},
+        },
+    }
+
+
+def of_object(required: Iterable[str] = (), **properties: Schema) -> Schema:
+    """An object with these members."""
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    names = list(required)
+    return {**schema, "required": names} if names else schema
+
+
+TEXT: Schema = {"type": "string"}
+MAYBE: Schema = {"type": ["string", "null"]}
+NUMBER: Schema = {"type": "integer"}
+REAL: Schema = {"type": "number"}
+FLAG: Schema = {"type": "boolean"}
+TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
+ANY: Schema = {"type": "object"}
+
+PROBLEM: Schema = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "description": "a stable word for the kind of problem"},
+        "title": TEXT,
+        "status": NUMBER,
+        "detail": TEXT,
+        "errors": {"type": "array", "items": of_object(["field", "detail"], field=TEXT, detail=TEXT)},
+    },
+}

@@ -1,0 +1,90 @@
+"""Watches over registrations: when they expire, how their way through a NAT stays open, and what is told of them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from provd.base.facts.sip import AutoprovRegistered, RegistrationEnded
+from provd.sip.effects import Emit, Registered
+from provd.sip.registrar import Binding, Change, Registrar, Registration
+from provd.sip.stream import PING
+from provd.sip.timers import Timer
+from provd.sip.wire import Wire
+
+
+class Presence:
+    """``keepalive`` is seconds between two keep-alives to phones behind a NAT over UDP; 0 for none."""
+
+    def __init__(self, wire: Wire, registrar: Registrar, keepalive: float) -> None:
+        self.keepalive = keepalive
+        self._wire = wire
+        self._registrar = registrar
+        self._timers: dict[str, list[Timer]] = {}
+
+    def changed(self, done: Registration, now: float) -> None:
+        """A REGISTER has been carried out."""
+        before, after = done.before, done.after
+        if done.change is Change.REMOVED and before is not None:
+            self._unwatch(before)
+            self._tell_ended(before, "removed", now)
+        if after is None or done.change is Change.NONE:
+            return
+        if done.change is not Change.REFRESHED:
+            self._tell_registered(after, now)
+        self._unwatch(after)
+        username = after.account.username
+        self._timers[username] = [self._wire.timers.at(after.expires, partial(self.ended, after, "expired"))]
+        if after.natted:
+            self._keep_alive(after, now)
+        self._wire.put(Registered(after.account, after.flow, after.expires))
+
+    def disconnected(self, connection: int, now: float) -> None:
+        """Nobody can be reached through that connection any more."""
+        for binding in self._registrar.all():
+            if binding.flow.connection == connection:
+                self.ended(binding, "disconnected", now)
+
+    def ended(self, binding: Binding, why: str, now: float) -> None:
+        """The binding is over, unless another one has taken its place."""
+        if self._registrar.drop(binding):
+            self._unwatch(binding)
+            self._tell_ended(binding, why, now)
+
+    def _keep_alive(self, binding: Binding, now: float) -> None:
+        """Two line ends, which every parser skips (RFC 3261 section 7.5), open the way through the NAT again."""
+        if not self.keepalive or self._registrar.find(binding.account.username, now) is not binding:
+            return
+
+        def again(then: float) -> None:
+            self._wire.send(binding.flow, PING)
+            self._keep_alive(binding, then)
+
+        timers = self._timers[binding.account.username]
+        del timers[1:]
+        timers.append(self._wire.timers.at(now + self.keepalive, again))
+
+    def _unwatch(self, binding: Binding) -> None:
+        for timer in self._timers.pop(binding.account.username, ()):
+            timer.cancel()
+
+    def _tell_registered(self, binding: Binding, now: float) -> None:
+        account, flow = binding.account, binding.flow
+        fact = AutoprovRegistered(
+            at=now,
+            mac=account.mac,
+            account=account.username,
+            peer=f"{flow.host}:{flow.port}",
+            contact=flow.contact,
+            seconds=round(binding.expires - now),
+            transport=flow.transport,
+            nat=binding.natted,
+            user_agent=binding.user_agent,
+        )
+        self._wire.put(Emit(fact))
+
+    def _tell_ended(self, binding: Binding, why: str, now: float) -> None:
+        account, flow = binding.account, binding.flow
+        peer = f"{flow.host}:{flow.port}"
+        self._wire.put(
+            Emit(RegistrationEnded(at=now, mac=account.mac, account=account.username, peer=peer, reason=why))
+        )

@@ -1,0 +1,201 @@
+"""The REST interface on a free port, over a world of two tenants, with a token of every kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import ClientSession, ClientTimeout
+from yarl import URL
+
+from provd.app.admin import Caller
+from provd.app.bearer import Authority
+from provd.app.dialing import Answer, Dial, Outcome
+from provd.base.errors import ConfigError
+from provd.base.facts import Fact
+from provd.base.secrets import Secret
+from provd.base.types import Mac
+from provd.domain.records import AuditEntry, Device, Level, Line, Profile, Reservation
+from provd.http.api.interface import Api
+from provd.http.page import PageServer
+from provd.observe.tail import Tail
+from provd.observe.timeline import Timeline
+from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
+from tests.app.test_admin import Office
+from tests.http.show import Site as ShownSite
+
+SITE = Caller(name="test")
+NORTHS = "north's secret"
+SOUTHS = "south's secret"
+
+
+class FakeDaemon:
+    """Implements the interface's port on a world of the tests."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.timeline = Timeline()
+        self.tail = Tail()
+        self.dialed: list[Dial] = []
+        self.dial: FakeDesk | None = FakeDesk(self)
+        self.outcome = Outcome.ACCEPTED
+        self.broken_config = False
+
+    def status(self) -> Mapping[str, Any]:
+        return {"version": "1"}
+
+    def subnets(self) -> Sequence[Mapping[str, Any]]:
+        return [{"id": "10.0.0.0/24", "network": "10.0.0.0/24", "pools": [], "free": 5, "size": 10}]
+
+    def reload(self) -> Mapping[str, Any]:
+        if self.broken_config:
+            raise ConfigError("dhcp.mode: must be off, observe …", "provd.toml:3")
+        return {"changed": [], "restart_needed": []}
+
+    def boots(self, mac: Mac) -> Sequence[tuple[str, Sequence[Fact]]]:
+        return [(boot.id, [step.fact for step in boot.steps]) for boot in self.timeline.boots(mac)]
+
+    async def audit(self, owner, kind, subject, before, limit) -> Sequence[AuditEntry]:
+        puts = [change.record for batch in self.office.world.journal.batches for change in batch]
+        entries = [record for record in puts if isinstance(record, AuditEntry)]
+        numbered = [AuditEntry(**{**_fields(entry), "seq": seq}) for seq, entry in enumerate(entries, 1)]
+        fitting = [
+            entry
+            for entry in reversed(numbered)
+            if owner in (None, entry.tenant) and kind in (None, entry.kind) and subject in (None, entry.object)
+        ]
+        return [entry for entry in fitting if before is None or entry.seq < before][:limit]
+
+    def watch(self, wanted: Callable[[Fact], bool]):
+        return self.tail.watch(wanted=wanted)
+
+    async def redeem(self, dial: Dial) -> Answer:
+        self.dialed.append(dial)
+        return Answer(outcome=self.outcome, text=self.outcome.value, mac=dial.mac, tenant="north", line="n1")
+
+
+def _fields(entry: AuditEntry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in AuditEntry.__dataclass_fields__}
+
+
+class FakeDesk:
+    def __init__(self, daemon: FakeDaemon) -> None:
+        self._daemon = daemon
+
+    async def dial(self, dial: Dial) -> Answer:
+        return await self._daemon.redeem(dial)
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    octets: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.octets)
+
+    @property
+    def text(self) -> str:
+        return self.octets.decode()
+
+
+@dataclass
+class House:
+    """A running interface. ``ask("GET", "/devices", token="north.read")`` with the tokens of ``tokens``."""
+
+    office: Office
+    api: Api
+    daemon: FakeDaemon
+    page: PageServer
+    port: int
+    session: ClientSession
+    facts: list[Fact]
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        token: str = "all.admin",
+        *,
+        body: object = None,
+        data: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        sent = dict(headers or {})
+        if token:
+            sent.setdefault("Authorization", f"Bearer {self.tokens.get(token, token)}")
+        if body is not None:
+            data = json.dumps(body)
+            sent.setdefault("Content-Type", "application/json")
+        # As it is: the client's own tidying of paths would hide what a stranger may send.
+        url = URL(f"http://127.0.0.1:{self.port}/api/v1{path}", encoded=True)
+        async with self.session.request(method, url, data=data, headers=sent) as answer:
+            return Reply(answer.status, answer.headers, await answer.read())
+
+    async def get(self, path: str, token: str = "all.admin", **headers: str) -> Reply:
+        return await self.ask("GET", path, token, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def furniture() -> list[object]:
+    """A phone and a line of each of two tenants, and one that nobody has claimed."""
+    return [
+        tenant(),
+        tenant("south"),
+        Line(id="n1", tenant="north", username="n1", password=Secret(NORTHS)),
+        Line(id="n2", tenant="north", username="n2", password=Secret(NORTHS)),
+        Line(id="s1", tenant="south", username="s1", password=Secret(SOUTHS)),
+        claimed(PHONE, "n1", description="north's phone"),
+        Device(mac=OTHER, tenant="south", lines=("s1",), plugin="acme", model="A1", vendor="Acme"),
+        Device(mac=BOLT),
+        Profile(id="north:desk", settings={"admin.password": Secret(NORTHS)}),
+        Profile(id="south:desk"),
+        Profile(id="site", level=Level.SITE),
+        Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
+    ]
+
+
+async def give(office: Office, name: str, **params: object) -> str:
+    made = await office.admin.call("token.add", {"name": name, **params}, SITE)
+    return str(made["token"])
+
+
+@asynccontextmanager
+async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) -> AsyncIterator[House]:
+    """Everything, with tokens ``north.read`` … ``south.admin``, ``all.read`` …, ``expired`` and ``revoked``."""
+    office = Office(*(records or furniture()), journal=journal)
+    office.addresses.reserved.append("10.0.0.77")
+    facts: list[Fact] = []
+    daemon = FakeDaemon(office)
+
+    def emit(fact: Fact) -> None:
+        facts.append(fact)
+        daemon.timeline([fact])
+        daemon.tail([fact])
+
+    office.admin.desk.emit = emit
+    known = Authority(office.world.fleet, office.world.clock).caller
+    api = Api(office.admin, known, daemon, emit=emit, clock=office.world.clock)
+    page = PageServer(ShownSite(3, 1.0), lambda: b"", emit=emit, clock=office.world.clock, api=api)
+    _, port = await page.listen("127.0.0.1", 0)
+    tokens = {}
+    for owner in ("north", "south", "all"):
+        for scope in ("read", "write", "admin"):
+            bound = {} if owner == "all" else {"tenant": owner}
+            tokens[f"{owner}.{scope}"] = await give(office, f"{owner}.{scope}", scopes=[scope], **bound)
+    tokens["expired"] = await give(office, "expired", scopes=["admin"], expires="1s")
+    revoked = await office.admin.call("token.add", {"name": "revoked", "scopes": ["admin"]}, SITE)
+    await office.admin.call("token.revoke", {"id": revoked["id"]}, SITE)
+    tokens["revoked"] = str(revoked["token"])
+    tokens["wrong"] = tokens["all.admin"][:-8] + "A" * 8
+    office.world.clock.pass_(2)
+    office.world.journal.batches.clear()
+    facts.clear()
+    async with ClientSession(timeout=ClientTimeout(total=20)) as session:
+        yield House(office, api, daemon, page, port, session, facts, tokens)
+    await page.close()

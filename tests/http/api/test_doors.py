@@ -1,0 +1,178 @@
+"""Every route and every kind of token: a route without a row here fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from provd.domain.records import ApiToken
+from provd.http.api.routes import Access, Route
+from tests.app.fakes import BOLT, PHONE
+from tests.http.api.kit import House, house
+
+NEW = "02aaaa0000aa"
+ANY = {"If-Match": "*"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A good request of the north's, and what a token of the south hears to the same one."""
+
+    path: str
+    good: int = 200
+    other: int = 404
+    body: Any = None
+    data: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    shared: bool = False
+    """Not for one tenant, though the route is: what is asked for belongs to the whole site."""
+
+
+ROWS: dict[str, Row] = {
+    "devices.list": Row("/devices", other=200),
+    "devices.show": Row(f"/devices/{PHONE}"),
+    "devices.add": Row("/devices", 201, 201, body={"mac": NEW}),
+    "devices.put": Row(f"/devices/{PHONE}", other=412, body={"description": "x"}, headers=ANY),
+    "devices.change": Row(f"/devices/{PHONE}", body={"description": "x"}, headers=ANY),
+    "devices.delete": Row(f"/devices/{PHONE}", 204),
+    "devices.assign": Row(f"/devices/{PHONE}/assign", body={"line": ["n2"]}),
+    "devices.unassign": Row(f"/devices/{PHONE}/unassign", body={}),
+    "devices.transfer": Row(f"/devices/{PHONE}/transfer", body={"tenant": "south"}, shared=True),
+    "devices.reset": Row(f"/devices/{PHONE}/reset"),
+    "devices.sync": Row(f"/devices/{PHONE}/sync", 409),  # nobody here could tell it
+    "devices.settings": Row(f"/devices/{PHONE}/settings"),
+    "devices.files": Row(f"/devices/{PHONE}/files"),
+    "devices.file": Row(f"/devices/{PHONE}/files/{PHONE}.cfg"),
+    "devices.timeline": Row(f"/devices/{PHONE}/timeline"),
+    "devices.import": Row("/devices/import", other=200, data=f"mac\n{NEW}"),
+    "devices.export": Row("/devices/export", other=200),
+    "tenants.list": Row("/tenants", other=200),
+    "tenants.show": Row("/tenants/north"),
+    "tenants.add": Row("/tenants", 201, 403, body={"id": "new"}),
+    "tenants.put": Row("/tenants/north", other=412, body={"name": "x"}, headers=ANY),
+    "tenants.change": Row("/tenants/north", body={"name": "x"}, headers=ANY),
+    "tenants.delete": Row("/tenants/north", 204, 403),
+    "lines.list": Row("/lines", other=200),
+    "lines.show": Row("/lines/n1"),
+    "lines.add": Row("/lines", 201, 404, body={"id": "new", "tenant": "north"}),
+    "lines.put": Row("/lines/n1", other=412, body={"number": "1"}, headers=ANY),
+    "lines.change": Row("/lines/n1", body={"number": "1"}, headers=ANY),
+    "lines.delete": Row("/lines/n1", 204),
+    "lines.import": Row("/lines/import", other=422, data="id,tenant\nnew,north"),
+    "profiles.list": Row("/profiles", other=200),
+    "profiles.show": Row("/profiles/north:desk"),
+    "profiles.add": Row("/profiles", 201, 404, body={"id": "north:new"}),
+    "profiles.put": Row("/profiles/north:desk", other=412, body={"name": "x"}, headers=ANY),
+    "profiles.change": Row("/profiles/north:desk", body={"name": "x"}, headers=ANY),
+    "profiles.delete": Row("/profiles/north:desk", 204),
+    "tokens.list": Row("/tokens", other=200),
+    "tokens.show": Row("/tokens/{north.read}"),
+    "tokens.add": Row("/tokens", 201, 404, body={"name": "x", "tenant": "north"}),
+    "tokens.delete": Row("/tokens/{north.read}", 204),
+    "reservations.list": Row("/reservations"),
+    "reservations.show": Row("/reservations/kept"),
+    "reservations.add": Row("/reservations", 201, body={"ip": "10.0.0.11", "mac": PHONE}),
+    "reservations.put": Row("/reservations/new", 201, body={"ip": "10.0.0.11", "mac": PHONE}),
+    "reservations.delete": Row("/reservations/kept", 204),
+    "leases.list": Row("/leases"),
+    "leases.show": Row("/leases/10.0.0.9"),
+    "leases.release": Row("/leases/10.0.0.9", 204),
+    "subnets.list": Row("/subnets"),
+    "plugins.list": Row("/plugins"),
+    "plugins.show": Row("/plugins/acme"),
+    "models.list": Row("/models", other=200),
+    "models.show": Row("/models/acme:a1", other=200),
+    "status.show": Row("/status"),
+    "reload.do": Row("/reload"),
+    "audit.list": Row("/audit", other=200),
+    "dial.do": Row("/dial", body={"code": "123456", "mac": BOLT}),
+    "events.watch": Row("/events", other=200),
+    "about.document": Row("/openapi.json", other=200),
+    "about.page": Row("/", other=200),
+}
+TOKENS = ["", "wrong", "expired", "revoked"] + [
+    f"{owner}.{scope}" for owner in ("north", "south", "all") for scope in ("read", "write", "admin")
+]
+RANKS = {"read": 0, "write": 1, "admin": 2}
+
+
+def expected(route: Route, row: Row, token: str) -> int:
+    if route.access is Access.PUBLIC:
+        return row.good
+    owner, _, scope = token.partition(".")
+    if not scope:
+        return 401
+    if RANKS[scope] < RANKS[route.access.value.value] or (route.site and owner != "all"):
+        return 403
+    if owner == "south":
+        return row.other
+    return 404 if row.shared and owner == "north" else row.good
+
+
+def kept(home: House) -> dict[object, object]:
+    """What the store holds; when a token was last used changes nothing for anybody."""
+    records = home.office.world.journal.records.items()
+    return {key: replace(record, last_used=0.0) if key[0] is ApiToken else record for key, record in records}
+
+
+async def heard(home: House, route: Route, row: Row, token: str) -> int:
+    """The status of the row's request with this token. What is refused is a problem, and has changed nothing."""
+    path = row.path.replace("{north.read}", home.tokens["north.read"][4:12])
+    if route.streams:
+        return await _opened(home, path, token)
+    before = kept(home)
+    media = {"Content-Type": "text/csv"} if row.data else {}
+    answer = await home.ask(route.method, path, token, body=row.body, data=row.data, headers={**row.headers, **media})
+    if answer.status >= 400:
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json["status"] == answer.status
+        assert ("WWW-Authenticate" in answer.headers) == (answer.status == 401 or "the scope" in answer.text)
+    if answer.status >= 400 or route.method == "GET":
+        assert kept(home) == before
+    return answer.status
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_each_token_hears_what_it_should(name):
+    row, tokens = ROWS[name], list(TOKENS)
+    while tokens:
+        async with house() as home:
+            route = next(route for route in home.api.registry if route.name == name)
+            status = 0
+            while tokens and (status == 0 or status >= 400 or route.method == "GET"):
+                token = tokens.pop(0)
+                status = await heard(home, route, row, token)
+                assert status == expected(route, row, token), (token, status)
+            assert not [fact for fact in home.facts if fact.ID == "INTERNAL-ERROR"]
+
+
+async def _opened(home, path: str, token: str) -> int:
+    """The status of an answer that does not end."""
+    headers = {"Authorization": f"Bearer {home.tokens.get(token, token)}"} if token else {}
+    async with home.session.get(f"http://127.0.0.1:{home.port}/api/v1{path}", headers=headers) as answer:
+        return answer.status
+
+
+async def routes_of_the_house() -> dict[str, Route]:
+    async with house() as home:
+        return {route.name: route for route in home.api.registry}
+
+
+async def test_every_route_has_a_row_and_an_access_class():
+    routes = await routes_of_the_house()
+    assert set(routes) == set(ROWS)
+    assert all(isinstance(route.access, Access) for route in routes.values())
+    assert {route.name for route in routes.values() if route.access is Access.PUBLIC} == {
+        "about.document",
+        "about.page",
+    }
+    with pytest.raises(TypeError, match="access"):
+        Route(method="GET", path="/x", name="x", summary="x", handler=None)
+
+
+async def test_what_changes_something_needs_more_than_to_read():
+    for route in (await routes_of_the_house()).values():
+        if route.method != "GET":
+            assert route.access in (Access.WRITE, Access.ADMIN), route.name
