@@ -166,9 +166,12 @@ def _likely_transport(given: Mapping[str, str]) -> str:
 
 def explain_capture(config: str | None, file: Path, tell: Callable[[str], None]) -> int:
     """Tell what the datagrams of a capture say, with what provd makes of their senders; how many there were."""
+    from provd.app.tokens import ACCOUNT
     from provd.dhcp.explain import explain as explain_dhcp
     from provd.dhcp.packet import decode as decode_dhcp
     from provd.net.explain import explain_pcap
+    from provd.sip.explain import explain as explain_sip
+    from provd.sip.explain import sender as sip_sender
     from provd.tftp.packet import Request
     from provd.tftp.packet import decode as decode_tftp
 
@@ -195,7 +198,20 @@ def explain_capture(config: str | None, file: Path, tell: Callable[[str], None])
             lines.append(_who(identify({"path": packet.name, "over": "tftp"})))
         return lines
 
-    for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp}):
+    def sip(datagram: bytes) -> list[str]:
+        nonlocal told
+        told += 1
+        lines = explain_sip(datagram)
+        user, agent = sip_sender(datagram)
+        account = ACCOUNT.fullmatch(user)
+        evidence = {"user_agent": agent, "over": "http"} if agent else {}
+        if account is not None:
+            evidence["mac"] = account["mac"]
+        if evidence:
+            lines.append(_who(identify(evidence)))
+        return lines
+
+    for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp, 5060: sip}):
         tell(line)
     return told
 
