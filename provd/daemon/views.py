@@ -42,6 +42,7 @@ from provd.plugin import Manifest
 
 T = TypeVar("T")
 Grade = Literal["debug", "info", "warning", "error"]
+_OF_PARTS = {Degraded, Recovered}
 _OWN = {"at", "mac", "boot", "reason", "peer", "name"}
 
 
@@ -59,7 +60,7 @@ class DaemonViews:
 
     def watch(self, facts: Sequence[Fact]) -> None:
         """A reader of facts: which parts are degraded."""
-        for fact in facts:
+        for fact in [fact for fact in facts if fact.__class__ in _OF_PARTS]:
             if isinstance(fact, Degraded):
                 self._degraded[fact.part] = DegradedRow(fact.part, fact.reason, fact.at)
             elif isinstance(fact, Recovered):

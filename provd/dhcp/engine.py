@@ -88,6 +88,7 @@ class DhcpEngine:
         self._familiar.clear()
         self._serving = self.settings.mode is not Mode.OFF
         self._observing = self.settings.mode is Mode.OBSERVE
+        self._phones_only = self.settings.mode is Mode.PHONES_ONLY
 
     # --- views
 
@@ -234,6 +235,9 @@ class DhcpEngine:
         if self._observing:
             effects.append(self._tell.would(x, "OFFER", self._replies.offer(x, ip), ip))
             return
+        taken = pool.offers and table.by_ip.get(ip)
+        if taken and taken.client != x.client and taken.busy(x.now):
+            effects += self._tell.taken_over(x, taken)
         binding = table.hold(pool, ip, x.client, x.now, x.now + self.settings.offer_hold)
         if circuit:
             pool.count(binding, circuit)
@@ -290,6 +294,7 @@ class DhcpEngine:
         lease = active_lease(ip, x.client, x.mac, _ACTIVE, starts, expires, name, host, kind, agent)
         persist = Persist(lease, send, x.advice.boot, state, pattern.relay, x)
         pool.idle.pop(ip, None)
+        pool.offers.pop(ip, None)
         binding.pending = persist
         effects.append(persist)
         if self._failing:
@@ -385,7 +390,7 @@ class DhcpEngine:
 
     def _unwanted(self, x: Exchange, effects: list[Effect]) -> bool:
         """Whether the mode forbids to answer this client."""
-        if x.advice.phone or self.settings.mode is not Mode.PHONES_ONLY:
+        if not self._phones_only or x.advice.phone:
             return False
         effects.append(self._ignored(x, "not a phone"))
         return True

@@ -30,11 +30,13 @@ class Pattern:
     __slots__ = (
         "agent",
         "asked",
+        "bare",
         "client",
         "client_at",
         "familiar",
         "giaddr",
         "has_server",
+        "head",
         "hostname",
         "ingress",
         "lead",
@@ -74,6 +76,10 @@ class Pattern:
         self.client = b"" if own in {b"", self.lead + message.chaddr[:6]} else own
         # What follows is set when the pattern is learned; see provd.dhcp.familiar.
         self.familiar = False
+        self.head = b""
+        """op, htype, hlen."""
+        self.bare = True
+        """Without a ciaddr."""
         self.requested_at = 0
         self.client_at = 0
         self.sender = ""

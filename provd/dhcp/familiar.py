@@ -51,20 +51,21 @@ class Familiar:
         at = options.find(_REQUESTED)
         if at >= 0:
             options = options[: at + 2] + options[at + 6 :]
-        ciaddr = data[12:16]
-        bare = ciaddr == _NO_ADDRESS
-        # op, htype, hlen; whether there is a ciaddr; giaddr; where to; everything else
-        self._key = key = b"".join((data[:3], b"0" if bare else b"1", data[24:28], destination, options))
+        self._key = key = b"".join((options, data[24:28], destination))
         pattern = self._patterns.get(key)
-        if pattern is None or pattern.ingress.link is not link or data[34:240] != _BLANK:
+        if (
+            pattern is None
+            or pattern.ingress.link is not link
+            or not data.startswith(_BLANK, 34)
+            or not data.startswith(pattern.head)
+            or data.startswith(_NO_ADDRESS, 12) is not pattern.bare
+            or (pattern.client_at and not data.startswith(mac, pattern.client_at))
+        ):
             return None
         if pattern.giaddr:
             if pattern.sender != source:
                 return None
-        elif not bare and self._table.pool_of(int.from_bytes(ciaddr, "big")) is not pattern.pool:
-            return None
-        at = pattern.client_at
-        if at and data[at : at + 6] != mac:
+        elif not pattern.bare and self._table.pool_of(int.from_bytes(data[12:16], "big")) is not pattern.pool:
             return None
         return Exchange(pattern, data, None, now)
 
@@ -81,6 +82,8 @@ class Familiar:
         if places is None:
             return
         pattern.client_at, pattern.requested_at = places
+        pattern.head = message.data[:3]
+        pattern.bare = not message.ciaddr
         pattern.sender = source
         pattern.familiar = True
         if len(self._patterns) >= _REMEMBERED:

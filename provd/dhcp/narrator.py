@@ -23,6 +23,7 @@ class Narrator:
 
     def __init__(self) -> None:
         self._no_address = Tally[str](_MINUTE)
+        self._taken = Tally[str](_MINUTE)
         self._malformed = Tally[str](_MINUTE)
         self._foreign = Tally[int](10 * _MINUTE)
         self._texts: dict[int, str] = {0: ""}
@@ -71,6 +72,14 @@ class Narrator:
         if not count:
             return []
         return [Emit(facts.DhcpNoAddress(at=x.now, mac=x.mac, subnet=name, reason=reason, count=count))]
+
+    def taken_over(self, x: Exchange, binding: Binding) -> list[Emit]:
+        """An address is offered to somebody else than the one before, who did not come for it."""
+        name = x.pool.name
+        count = self._taken.add(name, x.now)
+        if not count:
+            return []
+        return [Emit(facts.DhcpOfferTaken(at=x.now, mac=x.mac, ip=binding.text, subnet=name, count=count))]
 
     def would(self, x: Exchange, answer: str, send: Send, ip: int) -> Emit:
         """What the mode ``observe`` keeps from sending."""

@@ -35,6 +35,7 @@ class Binding:
         "ip",
         "lease",
         "offered",
+        "open",
         "pending",
         "pool",
         "probing",
@@ -60,6 +61,8 @@ class Binding:
         """The relay port that its holder is behind, where these are counted."""
         self.checked = 0.0
         """When nobody answered to a probe for it."""
+        self.open = False
+        """Whether any client may have it; its pool says so."""
         self.queued = NEVER
         """When its next look at the clock is due."""
 
@@ -75,6 +78,11 @@ class Binding:
     def busy(self, now: float) -> bool:
         """Whether nobody but its holder may have it."""
         return self.pending is not None or self.free_at() > now
+
+    @property
+    def stranger(self) -> bool:
+        """Whether whom it is held for never had a lease of it."""
+        return self.lease is None or self.lease.client != self.client
 
     def active(self, now: float) -> bool:
         """Whether its holder has a lease that is on disk and has not ended."""
@@ -106,6 +114,9 @@ class Pool:
         self.by_client: dict[bytes, Binding] = {}
         self.idle: OrderedDict[int, Binding] = OrderedDict()
         """Free addresses that were used before, the longest free first."""
+        self.offers: dict[int, float] = {}
+        """When each address was offered that nobody has requested yet and whose client never had it, the oldest first;
+        also some that have been settled since."""
         self.circuits: dict[bytes, dict[int, Binding]] = {}
         self._ranges = sorted(subnet.pools)
         self._starts = [first for first, _ in self._ranges]
@@ -151,12 +162,13 @@ class Pool:
 
     @property
     def scarce(self) -> bool:
-        """Whether only the share for phones and known clients is left."""
-        return self._unused + len(self.idle) <= self._kept
+        """Whether only the share for phones and known clients is left; never where none is kept for them."""
+        return 0 < self._kept >= self._unused + len(self.idle)
 
     def admit(self, binding: Binding) -> None:
         """An address of this pool is used for the first time."""
-        if self.open(binding.ip):
+        binding.open = self.open(binding.ip)
+        if binding.open:
             self._unused -= 1
 
     def next_address(self, used: Mapping[int, Binding]) -> int:

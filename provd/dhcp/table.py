@@ -12,6 +12,8 @@ from provd.dhcp.lease import Lease, LeaseState
 from provd.dhcp.pool import NEVER, Binding, Pool, circuit_of
 from provd.dhcp.subnet import DhcpSettings, ReservedAddress
 
+_UNREQUESTED = 2.0
+"""Seconds that an offer is safe in a pool that has nothing else left; clients choose within one, mostly."""
 _PENDING_LOOK = 10.0
 """Seconds until a binding is looked at again whose lease is still on its way to the disk."""
 
@@ -62,6 +64,8 @@ class LeaseTable:
             pool.by_client[binding.client] = binding  # of several the one that ends last
         if binding.lease is not None and binding.lease.agent:
             pool.count(binding, circuit_of(binding.lease.agent))
+        if binding.stranger and binding.offered > now:
+            pool.offers[binding.ip] = now
         if binding.busy(now):
             self.schedule(binding)
         else:
@@ -89,11 +93,22 @@ class LeaseTable:
             return 0
         if wanted and pool.allowed(wanted, client, mac) and self.free_for(wanted, client, now):
             return wanted
-        return pool.next_address(self.by_ip)
+        return pool.next_address(self.by_ip) or self._unrequested(pool, now)
+
+    def _unrequested(self, pool: Pool, now: float) -> int:
+        """The oldest offer that nobody came for, 0 when there is none: who only ever asks must not empty the pool."""
+        offers = pool.offers
+        while offers:
+            ip = next(iter(offers))
+            binding = self.by_ip[ip]
+            if binding.pending is None and binding.offered > now and binding.stranger:
+                return ip if now - offers[ip] > _UNREQUESTED else 0
+            del offers[ip]
+        return 0
 
     def keeps(self, pool: Pool, binding: Binding, client: bytes, mac: Mac, now: float) -> bool:
         """Whether the client may go on with an address it has, or had: also one that has left the pools since."""
-        if pool.allowed(binding.ip, client, mac):
+        if (binding.open and binding.pool is pool) or pool.allowed(binding.ip, client, mac):
             return True
         return binding.ip not in pool.reserved and binding.active(now)
 
@@ -114,8 +129,12 @@ class LeaseTable:
             if binding.client != client:
                 self._forget(binding)
                 binding.client = client
+                binding.probing = None
         pool.by_client[client] = binding
         binding.offered = until
+        pool.offers.pop(ip, None)
+        if binding.stranger:
+            pool.offers[ip] = now
         self.schedule(binding)
         if before is not None and before is not binding:
             self.withdraw(before, now)
@@ -136,7 +155,8 @@ class LeaseTable:
         binding.pending = None
         binding.lease = lease
         binding.offered = 0.0
-        self.schedule(binding)
+        if lease.expires < binding.queued:  # not so at a renewal: the look at the old end is still to come
+            self.schedule(binding)
 
     def refused(self, binding: Binding, now: float) -> None:
         """The lease could not be written: the binding is what it was."""
@@ -183,7 +203,7 @@ class LeaseTable:
     def _settle(self, binding: Binding) -> None:
         """The address is free: it goes to the end of the line, if everybody may have it."""
         pool = binding.pool
-        if pool is not None and pool.open(binding.ip):
+        if pool is not None and binding.open:
             pool.idle[binding.ip] = binding
 
     # --- the clock

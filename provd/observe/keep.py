@@ -48,13 +48,12 @@ class FactKeeper:
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Queue a batch."""
-        for fact in facts:
-            if self._level > fact.LEVEL or isinstance(fact, FactsNotKept):
-                continue
-            if len(self._waiting) < self._queue:
-                self._waiting.append(fact)
-            else:
-                self._drop(1, fact.at)
+        level = self._level
+        kept = [fact for fact in facts if level <= fact.LEVEL and type(fact) is not FactsNotKept]
+        room = max(0, self._queue - len(self._waiting))
+        if len(kept) > room:
+            self._drop(len(kept) - room, kept[-1].at)
+        self._waiting.extend(kept[:room])
         self._go_on()
 
     def finish(self) -> None:

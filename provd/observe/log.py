@@ -77,9 +77,8 @@ class LogWriter:
         """Write a batch."""
         self._turn(int(self._clock.now()))
         lines: list[bytes] = []
-        for fact in facts:
-            if self._level > fact.LEVEL:
-                continue
+        level = self._level
+        for fact in [fact for fact in facts if level <= fact.LEVEL]:
             grave = fact.LEVEL >= Level.WARNING
             if self._written[grave] >= self._per_second:
                 self._more[fact.ID] += 1

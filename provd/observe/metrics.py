@@ -37,9 +37,9 @@ class Metrics:
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Count a batch."""
         self._facts.update(map(type, facts))
-        for fact in facts:
-            if isinstance(fact, FileServed) and not fact.unchanged:
-                self._file_octets[fact.via] += fact.size
+        for served in [fact for fact in facts if type(fact) is FileServed]:
+            if not served.unchanged:
+                self._file_octets[served.via] += served.size
 
     def rendered(self, seconds: float) -> None:
         """A file was rendered in that time."""

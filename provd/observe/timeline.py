@@ -48,11 +48,13 @@ class Timeline:
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Remember a batch."""
+        warning = Level.WARNING
+        self._warnings.extend([fact for fact in facts if warning <= fact.LEVEL])
+        remember = self._remember
         for fact in facts:
-            if fact.LEVEL >= Level.WARNING:
-                self._warnings.append(fact)
-            if fact.mac is not None:
-                self._remember(fact.mac, fact)
+            mac = fact.mac
+            if mac is not None:
+                remember(mac, fact)
 
     def facts(self, mac: Mac) -> tuple[Fact, ...]:
         """The last facts of a device, oldest first."""

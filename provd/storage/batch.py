@@ -119,14 +119,18 @@ class Planner:
         up a value comes before what takes it. Raises StorageError when a record has no form in the database.
         """
         last: dict[type, dict[object, Change]] = {}
+        kind: type = type(None)
+        by_key: dict[object, Change] = {}
         for number, change in enumerate(changes):
             record = change.record
-            table = self._tables.get(type(record))
-            if table is None:
-                raise StorageError(f"{type(record).__name__} is not a durable record")
-            appended = table.codec.appends and type(change) is Put
-            key: object = number if appended else table.codec.key(record)
-            last.setdefault(type(record), {})[key] = change
+            if type(record) is not kind:
+                kind = type(record)
+                if kind not in self._tables:
+                    raise StorageError(f"{kind.__name__} is not a durable record")
+                codec = self._tables[kind].codec
+                by_key = last.setdefault(kind, {})
+                identity, appends = codec.identity, codec.appends
+            by_key[number if appends and type(change) is Put else identity(record)] = change
         statements: list[Statement] = []
         for kind, by_key in last.items():
             statements += _statements(self._tables[kind], by_key.values())
@@ -134,13 +138,8 @@ class Planner:
 
 
 def _statements(table: Table, changes: Iterable[Change]) -> Iterable[Statement]:
-    keys: list[Row] = []
-    rows: list[Row] = []
-    for change in changes:
-        if type(change) is Delete:
-            keys.append(table.codec.key(change.record))
-        else:
-            rows.append(table.row(change.record))
+    keys = [table.codec.key(change.record) for change in changes if type(change) is Delete]
+    rows = [table.row(change.record) for change in changes if type(change) is Put]
     for start in range(0, len(keys), ROWS_PER_STATEMENT):
         yield table.delete(keys[start : start + ROWS_PER_STATEMENT])
     for start in range(0, len(rows), ROWS_PER_STATEMENT):

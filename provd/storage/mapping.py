@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 import json
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Generic, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from sqlalchemy import Table
@@ -207,6 +207,7 @@ class Codec(Generic[R]):
         for index, column in enumerate(self.columns):
             self._column(index, column, hints[column])
         self._assign = [getattr(kind, column).__set__ for column in self.columns]
+        self._quick = self._shortcut()
         self._types = tuple(_row_type(hints[column]) for column in self.columns)
         self._convert = [(index, out) for index, out in self._check if hints[self.columns[index]] not in _SAME]
 
@@ -225,6 +226,30 @@ class Codec(Generic[R]):
                 self._into.append((index, into))
             self._check.append((index, out))
 
+    def _shortcut(self) -> Callable[[R], Row | None] | None:
+        """The row of a record of nothing but texts, octets, numbers and members of enumerations (a lease) at once;
+        None for what needs a closer look. There is none for records of other kinds."""
+        enums = {index for index, into in self._into if into is _value_of}
+        texts = [index for index, into in self._into if into is _storable]
+        if self._seal or len(texts) < 2 or len(enums) + len(texts) < len(self._into):
+            return None
+        whole = attrgetter(*(f"{name}._value_" if index in enums else name for index, name in enumerate(self.columns)))
+        texts_of = itemgetter(*texts)
+
+        def shortcut(record: R) -> Row | None:
+            try:
+                row = whole(record)
+                return row if "".join(texts_of(row)).isprintable() else None
+            except (TypeError, AttributeError):
+                return None
+
+        return shortcut
+
+    @property
+    def identity(self) -> Callable[[R], Hashable]:
+        """What tells a record of this kind from others: the value of its key, or a tuple of them."""
+        return self._key
+
     def key(self, record: R) -> Row:
         """The record's key values, in the order of the key columns."""
         key = self._key(record)
@@ -232,6 +257,9 @@ class Codec(Generic[R]):
 
     def row(self, record: R) -> Row:
         """The record as a row. Raises StorageError for a value that has no form in the database."""
+        quick = self._quick(record) if self._quick is not None else None
+        if quick is not None:
+            return quick
         values = list(self._values(record))
         try:
             for index, into in self._into:

@@ -60,11 +60,11 @@ def test_what_does_not_fit_is_dropped_and_told_once_a_minute():
     keep([served()] * 5)
     keep([served()] * 5)
     assert keep.dropped == 7
-    assert [(fact.ID, fact.count) for fact in told] == [("FACTS-NOT-KEPT", 1)]
+    assert [(fact.ID, fact.count) for fact in told] == [("FACTS-NOT-KEPT", 3)]
     journal.settle()
     timer.fire()
     keep([served(T0 + 61)] * 2)
-    assert [fact.count for fact in told] == [1, 7]
+    assert [fact.count for fact in told] == [3, 5]
 
 
 def test_a_store_that_refuses_costs_the_facts_and_nothing_else():

@@ -133,6 +133,23 @@ class DhcpNoAddress(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpOfferTaken(Fact):
+    """The pool was empty, and a client was offered an address that had been offered to another one which never came for
+    it. Told at most once a minute for each subnet; ``count`` is how often it happened since it was last told.
+
+    Do: enlarge the pool or shorten the lease time; when most clients only ask and never take, somebody is exhausting
+    the pool: set ``circuit_limit``.
+    """
+
+    ID: ClassVar[str] = "DHCP-OFFER-TAKEN"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    ip: str
+    subnet: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpWouldAnswer(Fact):
     """In the mode ``observe``: what would have been answered. Nothing was sent and no address was taken.
 
