@@ -145,12 +145,12 @@ def _sentence(text: str) -> str:
 def explain_pcap(ctx: click.Context, file: Path) -> None:
     """Tell what the devices in a capture asked and what provd knows about them.
 
-    Make one with: tcpdump -i eth1 -w boot.pcap port 67 or port 68 or port 69
+    Make one with: tcpdump -i eth1 -w boot.pcap port 67 or port 68 or port 69 or port 5060
     """
     with errors_to_exit():
         from provd.cli.offline import explain_capture
 
         told = explain_capture(ctx.find_root().obj, file, click.echo)
     if not told:
-        click.echo("no DHCP and no TFTP in this capture", err=True)
+        click.echo("no DHCP, no TFTP and no SIP in this capture", err=True)
         sys.exit(Exit.NOTHING)

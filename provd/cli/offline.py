@@ -176,12 +176,13 @@ def _likely_transport(given: Mapping[str, str]) -> str:
 
 def explain_capture(config: str | None, file: Path, tell: Callable[[str], None]) -> int:
     """Tell what the datagrams of a capture say, with what provd makes of their senders; how many there were."""
+    from provd.app.tokens import ACCOUNT
     from provd.dhcp.explain import explain as explain_dhcp
     from provd.dhcp.packet import decode as decode_dhcp
     from provd.net.explain import explain_pcap
-    from provd.sip.message import Request as SipRequest
-    from provd.sip.message import parse as parse_sip
-    from provd.sip.message import shown
+    from provd.sip.explain import explain as explain_sip
+    from provd.sip.explain import sender as sip_sender
+    from provd.sip.pnp import question_in
     from provd.tftp.packet import Request
     from provd.tftp.packet import decode as decode_tftp
 
@@ -211,12 +212,17 @@ def explain_capture(config: str | None, file: Path, tell: Callable[[str], None])
     def sip(datagram: bytes) -> list[str]:
         nonlocal told
         told += 1
-        message = parse_sip(datagram)
-        lines = [shown(datagram.lstrip().partition(b"\n")[0].strip().decode("utf-8", "surrogateescape"))]
-        event = message.headers.get("event")
-        if isinstance(message, SipRequest) and message.method == "SUBSCRIBE":
-            said = {"event": event, "path": message.uri, "user_agent": message.user_agent, "over": "pnp"}
-            lines += [f"Event: {shown(event)}", _who(identify(said))]
+        lines = explain_sip(datagram)
+        user, agent = sip_sender(datagram)
+        account = ACCOUNT.fullmatch(user)
+        event, uri = question_in(datagram)
+        evidence = {"user_agent": agent, "over": "http"} if agent else {}
+        if event:
+            evidence |= {"event": event, "path": uri, "over": "pnp"}
+        if account is not None:
+            evidence["mac"] = account["mac"]
+        if evidence:
+            lines.append(_who(identify(evidence)))
         return lines
 
     for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp, 5060: sip}):

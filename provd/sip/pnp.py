@@ -69,6 +69,13 @@ def mac_in(uri: str) -> Mac | None:
     return parse_mac(found[1]) if found is not None else None
 
 
+def question_in(octets: bytes) -> tuple[str, str]:
+    """Event header and Request-URI of a SUBSCRIBE for ua-profile, ("", "") for every other message. Raises
+    WireError."""
+    message = _subscribe(octets) if octets.strip(b"\r\n\0 ") else None
+    return ("", "") if message is None else (message.headers.get("event"), message.uri)
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """How a datagram came: who sent it, the interface (name and index), and our address there."""
@@ -180,7 +187,11 @@ class Responder:
     def handle(self, octets: bytes, arrival: Arrival, now: float) -> list[Effect]:
         """A datagram that came to the group. What is no SUBSCRIBE for ua-profile is nobody's concern."""
         self.stats.received += 1
-        message = self._subscribe(octets)
+        try:
+            message = _subscribe(octets)
+        except WireError:
+            self.stats.malformed += 1
+            return []
         if message is None:
             return []
         if self._known(message.call_id, now):
@@ -194,16 +205,6 @@ class Responder:
         if reason := self._unwanted(asked, now):
             return self._ignore(reason, mac, words, arrival, now)
         return self._answer(message, asked, now)
-
-    def _subscribe(self, octets: bytes) -> Request | None:
-        try:
-            message = parse(octets)
-        except WireError:
-            self.stats.malformed += 1
-            return None
-        if not isinstance(message, Request) or message.method != "SUBSCRIBE" or message.defect is not None:
-            return None
-        return message if device_words(message.headers.get("event")).event == EVENT else None
 
     def confirmed(self, octets: bytes, source: Peer, now: float) -> list[Effect] | None:
         """A response that came to our address; None when it answers nothing of ours."""
@@ -298,6 +299,14 @@ class Responder:
         send = Send(notify, _target(message, arrival.source), arrival.index, arrival.local)
         self._notices[branch] = _Notice(send, asked, advice.boot, now + _T1)
         return [Send(ok, arrival.source, arrival.index, arrival.local), send, Emit(fact)]
+
+
+def _subscribe(octets: bytes) -> Request | None:
+    """The SUBSCRIBE for ua-profile that this is, None for any other message. Raises WireError."""
+    message = parse(octets)
+    if not isinstance(message, Request) or message.method != "SUBSCRIBE" or message.defect is not None:
+        return None
+    return message if device_words(message.headers.get("event")).event == EVENT else None
 
 
 def _notify(message: Request, url: str, tag: str, ours: list[tuple[str, str]]) -> bytes:
