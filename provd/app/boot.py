@@ -25,7 +25,7 @@ from provd.app.cache import Cache
 from provd.app.context import ContextMaker, Zone
 from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
-from provd.app.ports import Catalogue, LeaseView, Renderer
+from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
 from provd.app.site import Site
@@ -65,6 +65,7 @@ class Boot:
         cache_octets: int = CACHE_OCTETS,
         etag_key: bytes = b"",
         pause: Pause = asyncio.sleep,
+        memory: RenderMemory | None = None,
     ) -> None:
         self.station = Station(
             fleet=fleet,
@@ -86,6 +87,7 @@ class Boot:
             cache=Cache(cache_octets),
             etag_key=etag_key or secrets.token_bytes(32),
             pause=pause,
+            memory=memory,
         )
 
     def advise(self, client: ClientInfo, now: float) -> Advice:

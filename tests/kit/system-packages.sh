@@ -14,6 +14,7 @@ done
 [ "${1:-}" = bench ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 if [ "${1:-}" != bench ]; then
   command -v kamailio >/dev/null || missing="$missing kamailio kamailio-utils-modules kamailio-extra-modules"
+  command -v sipp >/dev/null || missing="$missing sip-tester"
   command -v baresip >/dev/null || missing="$missing baresip-core"
 fi
 [ -n "$missing" ] || exit 0
