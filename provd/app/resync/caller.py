@@ -157,14 +157,24 @@ class Resyncer:
         if len(self.campaigns) > _KEPT_CAMPAIGNS:
             del self.campaigns[min(self.campaigns)]
         for start in range(0, len(chosen), _AT_A_TIME):
-            part = chosen[start : start + _AT_A_TIME]
-            self._fleet.keep(*(Put(self._notes.note(device, reason)) for device in part))
-            for place, device in enumerate(part, start):
-                self._campaign_of[device.mac] = campaign
-                self._add(device.mac, now + place / per_second)
+            self._join(campaign, chosen[start : start + _AT_A_TIME], now + start / per_second, reason)
             # Phones that ask for files meanwhile are not kept waiting.
             await asyncio.sleep(0)
         return campaign
+
+    def _join(self, campaign: Campaign, devices: Sequence[Device], begin: float, reason: str) -> None:
+        for place, each in enumerate(devices):
+            device = self._fleet.tables.device(each.mac)
+            earlier = self._campaign_of.pop(each.mac, None)
+            if earlier is not None:
+                # This campaign goes on with it; the earlier one does not wait for it any more.
+                earlier.heard.add(each.mac)
+            if device is None:
+                campaign.heard.add(each.mac)
+                continue
+            self._campaign_of[device.mac] = campaign
+            self._fleet.keep(Put(self._notes.note(device, reason)))
+            self._add(device.mac, begin + place / campaign.per_second)
 
     @property
     def pending(self) -> int:

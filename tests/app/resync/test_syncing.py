@@ -149,3 +149,15 @@ async def test_a_device_that_is_deleted_meanwhile_is_not_waited_for():
         await asyncio.sleep(10)
         progress = await call(site, "device.sync_progress", campaign=started["campaign"])
         assert progress["told"] == progress["devices"] == 5
+
+
+@virtual
+async def test_a_campaign_that_is_overtaken_ends():
+    async with Site(fleet(), FakeWay("sip", Heard.ACCEPTED)) as site:
+        slow = await call(site, "device.sync_many", tenant="south", per_second=1)
+        await asyncio.sleep(1.5)
+        quick = await call(site, "device.sync_many", tenant="south", per_second=100)
+        await asyncio.sleep(1)
+        for started in (slow, quick):
+            progress = await call(site, "device.sync_progress", campaign=started["campaign"])
+            assert progress["told"] == progress["devices"] == 5
