@@ -17,7 +17,7 @@ from tests.kit.daemon import Daemon
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
-PHONES, KILLS = 240, 8
+PHONES, KILLS = 160, 6
 
 
 async def rush(agi: int, wanted: dict[int, list[str]], accepted: dict[int, str]) -> None:
