@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provd.app import effective
+from provd.app.ownership import ports_of
 from provd.app.site import Site
 from provd.app.tables import Tables
 from provd.app.tokens import Tokens
@@ -22,6 +23,8 @@ Zone = Callable[[str], "dict[str, object] | None"]
 SHARED = frozenset({"model", "settings", "zone"})
 """Entries that :class:`ContextMaker` makes once for all devices with the same settings."""
 
+MOST_SPARE = 10
+"""Ports of one device that get a temporary account while nobody has them; the others are given lines all the same."""
 _MOST_COMMON = 256
 _PART = re.compile(r"([0-9]+)(.*)", re.DOTALL)
 
@@ -100,6 +103,7 @@ class ContextMaker:
             "urls": self._urls(subject, site),
             "claimed": claimed,
             "account": self._account(subject, device, site, values) if device and shows_account else None,
+            "spare": self._spare(subject, device, site, values) if device and subject.secrets else [],
             "lines": self._lines(subject, device, values) if device and claimed and subject.secrets else [],
             "settings": common.settings,
             "zone": common.zone,
@@ -163,10 +167,13 @@ class ContextMaker:
         files = f"{base}/{subject.token}" if subject.token else base
         return {"base": base, "files": files, "host": host, "tftp": host}
 
-    def _account(self, subject: Subject, device: Device, site: Site, values: Mapping[str, object]) -> dict[str, object]:
-        account = self._tokens.account(device.mac, device.token_epoch)
+    def _account(
+        self, subject: Subject, device: Device, site: Site, values: Mapping[str, object], port: int = 1
+    ) -> dict[str, object]:
+        account = self._tokens.account(device.mac, device.token_epoch, port)
         elsewhere = _text(values.get("dialing.server"))
         return {
+            "position": port,
             "username": account.username,
             "auth_username": account.username,
             "password": subject.reveal(account.password),
@@ -176,13 +183,34 @@ class ContextMaker:
             "transport": "udp",
         }
 
-    def _lines(self, subject: Subject, device: Device, values: Mapping[str, object]) -> list[dict[str, object]]:
-        tenant = self._tables.tenant(device.tenant)
-        if tenant is None or not tenant.enabled:
-            # The phone stays claimed, and every account on it is reset.
+    def _spare(
+        self, subject: Subject, device: Device, site: Site, values: Mapping[str, object]
+    ) -> list[dict[str, object]]:
+        """Temporary accounts for the ports of a gateway that nobody has, beside the one of an unclaimed device."""
+        if not subject.model.ports:
             return []
-        present = (self._tables.line(key) for key in device.lines)
-        return [_line(place, line, subject, values) for place, line in enumerate(present, 1) if line is not None]
+        taken = ports_of(device) or (1,)
+        free = (port for port in range(1, min(subject.model.lines, MOST_SPARE) + 1) if port not in taken)
+        return [self._account(subject, device, site, values, port) for port in free]
+
+    def _lines(self, subject: Subject, device: Device, values: Mapping[str, object]) -> list[dict[str, object]]:
+        made: list[dict[str, object]] = []
+        for place, key in zip(ports_of(device), device.lines, strict=True):
+            line = self._tables.line(key)
+            if line is None:
+                continue
+            owner = line.tenant if device.ports else device.tenant
+            tenant = self._tables.tenant(owner)
+            if tenant is None or not tenant.enabled:
+                # The phone stays claimed, and every account of theirs on it is reset.
+                continue
+            own = values if owner == device.tenant else self._of_guest(device, owner)
+            made.append(_line(place, line, subject, own))
+        return made
+
+    def _of_guest(self, device: Device, tenant: str) -> Mapping[str, object]:
+        """What another tenant says of servers applies to its own port, and nothing that the device's owner says."""
+        return effective.for_device(self._tables, replace(device, tenant=tenant, profile="", settings={})).values
 
 
 def _text(value: object) -> str:

@@ -58,13 +58,21 @@ def device_revisions(tables: Tables, device: Device) -> Hashable:
     """Equal tuples mean equal files: every record that the device's files are made from, with its revision."""
     tenant = tables.tenant(device.tenant)
     profiles = _profiles(tables, device.vendor, device.model, device.tenant, device.profile)
-    lines = (tables.line(key) for key in device.lines)
+    lines = [line for key in device.lines if (line := tables.line(key)) is not None]
+    guests = sorted({line.tenant for line in lines} - {device.tenant}) if device.ports else []
     return (
         device.revision,
         tenant.revision if tenant else 0,
-        tuple((line.id, line.revision) for line in lines if line is not None),
+        tuple((line.id, line.revision) for line in lines),
         tuple((profile.id, profile.revision) for _, profile in profiles),
+        tuple(_guest_revisions(tables, device, name) for name in guests),
     )
+
+
+def _guest_revisions(tables: Tables, device: Device, name: str) -> Hashable:
+    tenant = tables.tenant(name)
+    profiles = _profiles(tables, device.vendor, device.model, name)
+    return name, tenant.revision if tenant else 0, tuple((profile.id, profile.revision) for _, profile in profiles)
 
 
 def model_revisions(tables: Tables, vendor: str, model: str) -> Hashable:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from provd.app.ports import Change, Delete, Put
-from provd.app.tables import Tables
+from provd.app.tables import Kept, Tables
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
 from provd.domain.records import MASTER_TENANT, Code, Device, Level, Line, Profile, Tenant
+from provd.plugin import Manifest
 
 MARK = ":"
 """Stands between a tenant and the name that this tenant gave to an object of its own (``acme:101``)."""
@@ -51,22 +53,64 @@ def owner_of_profile(profile: Profile) -> str | None:
     return profile.applies_to.lower() if profile.level is Level.TENANT else owner_of_key(profile.id)
 
 
-def assign(tables: Tables, mac: Mac, lines: Sequence[str], *, room: int = 0) -> list[Change]:
+class Room(NamedTuple):
+    """How many lines a model holds (0: not known), and whether its ports may belong to different tenants."""
+
+    lines: int = 0
+    ports: bool = False
+
+
+NO_ROOM = Room()
+
+
+def room_of(manifest: Manifest | None, device: Device) -> Room:
+    """The room of a device of that plugin."""
+    model = None if manifest is None else manifest.model(device.model)
+    return Room() if model is None else Room(model.lines, model.ports)
+
+
+def assign(tables: Tables, mac: Mac, lines: Sequence[str], *, room: Room = NO_ROOM, port: int = 0) -> list[Change]:
     """Put further lines on a device; an unclaimed one moves to their tenant with it.
 
-    ``room`` is how many lines the model holds, 0 when that is not known.
+    On a device with ports they go to ``port`` and the free ones after it, and the device stays with its owner.
     """
     device = device_of(tables, mac)
     owners = {line_of(tables, key).tenant for key in lines}
     if len(owners) != 1:
         raise ConflictError("the lines belong to several tenants" if owners else "no line is named")
     owner = owners.pop()
-    if device.tenant not in (MASTER_TENANT, owner):
+    if device.tenant not in (MASTER_TENANT, owner) and not room.ports:
         raise ConflictError(f"the device belongs to tenant {device.tenant!r}; transfer it first")
-    kept = (*device.lines, *(key for key in lines if key not in device.lines))
-    if 0 < room < len(kept):
-        raise ConflictError(f"a {device.model} holds {room} lines, not {len(kept)}")
-    return [Put(replace(device, tenant=owner, lines=kept, state=after(device.state, Event.ASSIGN)))]
+    if port:
+        _check_port(device, port, room)
+    given = replace(device, state=after(device.state, Event.ASSIGN))
+    for key in lines:
+        if key in device.lines:
+            continue
+        more = with_line(given, key, room, port)
+        if more is None:
+            count = len(device.lines) + sum(line not in device.lines for line in lines)
+            raise ConflictError(f"a {device.model} holds {room.lines} lines, not {count}")
+        given = more
+    return [Put(replace(given, tenant=owner if device.tenant == MASTER_TENANT else device.tenant))]
+
+
+def _check_port(device: Device, port: int, room: Room) -> None:
+    if not room.ports:
+        raise ConflictError("the device has no ports")
+    if 0 < room.lines < port:
+        raise ConflictError(f"a {device.model} has {room.lines} ports")
+    if port in ports_of(device):
+        raise ConflictError(f"port {port} has a line already")
+
+
+def with_line(device: Device, line: str, room: Room, port: int = 0) -> Device | None:
+    """The device with one line more, on that port if it has ports and this one is free; None without room."""
+    lines = (*device.lines, line)
+    if not room.ports:
+        return None if 0 < room.lines < len(lines) else replace(device, lines=lines)
+    free = free_port(device, room.lines, port)
+    return None if free is None else replace(device, lines=lines, ports=(*ports_of(device), free))
 
 
 def ports_of(device: Device) -> tuple[int, ...]:
@@ -83,13 +127,13 @@ def free_port(device: Device, most: int, wanted: int = 0) -> int | None:
     return port if not most or port <= most else None
 
 
-def unassign(tables: Tables, mac: Mac, lines: Sequence[str] = ()) -> list[Change]:
-    """Take these lines, or all, from a device. It stays with its tenant."""
+def unassign(tables: Tables, mac: Mac, lines: Sequence[str]) -> list[Change]:
+    """Take these lines from a device. It stays with its tenant."""
     device = device_of(tables, mac)
     missing = [key for key in lines if key not in device.lines]
     if missing:
         raise NotFoundError(f"line {missing[0]!r} is not on device {mac_text(mac)}")
-    return [Put(_without(device, lines or device.lines))]
+    return [Put(_without(device, lines))]
 
 
 def _without(device: Device, lines: Sequence[str]) -> Device:
@@ -100,22 +144,32 @@ def _without(device: Device, lines: Sequence[str]) -> Device:
     return replace(device, lines=kept, ports=ports, state=after(device.state, event))
 
 
-def _cleared(device: Device, *, new_token: bool) -> Device:
-    bare = _without(device, device.lines)
+def _strangers(tables: Tables, device: Device) -> tuple[str, ...]:
+    """Lines of others than its owner, on ports of a device."""
+    lines = (tables.line(key) for key in device.lines if device.ports)
+    return tuple(line.id for line in lines if line is not None and line.tenant != device.tenant)
+
+
+def _cleared(device: Device, lines: Sequence[str], *, new_token: bool) -> Device:
+    bare = _without(device, lines)
     return replace(bare, profile="", settings={}, token_epoch=device.token_epoch + (1 if new_token else 0))
 
 
-def _given(device: Device, tenant: str, *, new_token: bool) -> Device:
+def _given(device: Device, lines: Sequence[str], tenant: str, *, new_token: bool = False) -> Device:
     """The device in other hands. Its description goes too: phones show it, and it names the old owner's people."""
-    return replace(_cleared(device, new_token=new_token), tenant=tenant, description="")
+    return replace(_cleared(device, lines, new_token=new_token), tenant=tenant, description="")
 
 
 def reset(tables: Tables, mac: Mac, *, new_token: bool = False) -> list[Change]:
     """Back to an unclaimed phone of the same tenant: no lines, no profile, no settings of its own.
 
-    The URL token stays: a phone far away could not fetch the file that undoes its settings with a new one.
+    Ports that belong to other tenants stay theirs. The URL token stays: a phone far away could not fetch the file that
+    undoes its settings with a new one.
     """
-    return [Put(_cleared(device_of(tables, mac), new_token=new_token))]
+    device = device_of(tables, mac)
+    strangers = _strangers(tables, device)
+    own = [key for key in device.lines if key not in strangers]
+    return [Put(_cleared(device, own, new_token=new_token))]
 
 
 def transfer(tables: Tables, mac: Mac, tenant: str, *, new_token: bool = False) -> list[Change]:
@@ -124,23 +178,40 @@ def transfer(tables: Tables, mac: Mac, tenant: str, *, new_token: bool = False) 
     device = device_of(tables, mac)
     if device.tenant == owner.id:
         raise ConflictError(f"the device belongs to tenant {owner.id!r} already")
-    return [Put(_given(device, owner.id, new_token=new_token))]
+    return [Put(_given(device, device.lines, owner.id, new_token=new_token))]
+
+
+def delete_device(tables: Tables, device: Device) -> list[Change]:
+    """Delete a device and what is remembered of it."""
+    lock = tables.lock(f"device:{device.mac}")
+    return [Delete(device), *([] if lock is None else [Delete(lock)])]
 
 
 def delete_tenant(tables: Tables, key: str) -> list[Change]:
-    """Delete a tenant with its lines; its devices go back to the master tenant."""
+    """Delete a tenant with everything that is its own; its devices go back to the master tenant.
+
+    Its lines leave the ports of others' devices, and others' lines stay on the ports of its own. Whoever is called so
+    next must not inherit anything.
+    """
     tenant = tenant_of(tables, key)
-    given_back: list[Change] = [
-        Put(_given(device, MASTER_TENANT, new_token=False))
-        for device in tables.devices.values()
-        if device.tenant == tenant.id and tenant.id != MASTER_TENANT
-    ]
     lines = [line for line in tables.lines.values() if line.tenant == tenant.id]
+    names = {line.id for line in lines}
+    released: list[Change] = []
+    for device in tables.devices.values():
+        own = [each for each in device.lines if each in names]
+        if device.tenant == tenant.id and tenant.id != MASTER_TENANT:
+            released.append(Put(_given(device, own, MASTER_TENANT)))
+        elif own:
+            released.append(Put(_without(device, own)))
     codes = delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])
-    tokens = [Delete(token) for token in tables.api_tokens.values() if token.tenant == tenant.id]
-    # Whoever is called so next must not inherit anything.
-    profiles = [Delete(profile) for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id]
-    return [*given_back, *codes, *map(Delete, lines), *profiles, *tokens, Delete(tenant)]
+    gone: list[Kept] = [
+        *lines,
+        *(profile for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id),
+        *(token for token in tables.api_tokens.values() if token.tenant == tenant.id),
+        *(lock for lock in tables.locks.values() if lock.tenant == tenant.id),
+        tenant,
+    ]
+    return [*released, *codes, *(Delete(record) for record in gone)]
 
 
 def delete_line(tables: Tables, key: str) -> list[Change]:

@@ -102,11 +102,12 @@ def device_set(
 @device.command("assign")
 @_mac
 @click.argument("lines", nargs=-1, required=True, metavar="LINE...")
+@click.option("--port", type=click.IntRange(1), help="Of a gateway or DECT base: where the first line goes.")
 @as_json
 @click.pass_context
-def device_assign(ctx: click.Context, mac: str, lines: tuple[str, ...], *, as_json: bool) -> None:
+def device_assign(ctx: click.Context, mac: str, lines: tuple[str, ...], port: int | None, *, as_json: bool) -> None:
     """Put lines on a device; an unclaimed one moves to their tenant. The first line becomes account 1."""
-    show_one(run(ctx, "device.assign", mac=mac, line=list(lines)), as_json=as_json)
+    show_one(run(ctx, "device.assign", mac=mac, line=list(lines), port=port), as_json=as_json)
 
 
 @device.command("unassign")

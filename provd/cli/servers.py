@@ -16,7 +16,7 @@ from provd.simulate import dhcp_client as dhcp
 _ASKED = bytes((1, 3, 6, 66, 67, 43, 150))
 _AGAIN = 1.0
 _LARGEST = 2048
-_TFTP_SERVER, _CISCO_SERVERS = 66, 150
+_TFTP_SERVER, _TFTP_ADDRESSES = 66, 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _offer(frame: bytes, xid: int) -> Iterator[Server]:
     reply = dhcp.decode(datagram.payload) if datagram is not None else None
     if datagram is None or reply is None or reply.xid != xid or reply.kind != dhcp.OFFER:
         return
-    several = reply.options.get(_CISCO_SERVERS, b"")
+    several = reply.options.get(_TFTP_ADDRESSES, b"")
     yield Server(
         address=ip_text(reply.address(dhcp.OPTION_SERVER_IDENTIFIER) or datagram.src_ip),
         mac=datagram.src_mac.hex(":"),

@@ -19,8 +19,8 @@ class ServiceManager:
         self._interval = int(usec) / 2_000_000 if mine and usec.isdigit() else 0.0
 
     def ready(self, status: str = "") -> None:
-        """Start-up or a reload is complete."""
-        self._send("READY=1", f"STATUS={status}")
+        """Start-up or a reload is complete. Without a ``status`` the last one stays."""
+        self._send("READY=1", *([f"STATUS={status}"] if status else []))
 
     def reloading(self) -> None:
         """A reload begins; :meth:`ready` ends it."""

@@ -1,7 +1,8 @@
 """The renderer process: ``python -m provd.plugins.renderd CPU_SECONDS`` with a socket as its standard input.
 
-Templates are not trusted. This process has no environment, no descriptors but the socket and the null device, and
-limits on memory, processor time, output and files; whatever a template does to it, the daemon starts another one.
+Templates are not trusted. This process has no environment, no descriptors but the socket and the null device, no
+capabilities, and limits on memory, processor time, output and files; whatever a template does to it, the daemon
+starts another one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from typing import BinaryIO, NoReturn
 
 from provd.base.errors import PluginError
+from provd.plugins.confine import drop_capabilities
 from provd.plugins.render_engine import Engine, LimitError
 from provd.plugins.render_wire import HEADER, Answer, RequestDecoder, encode_answer
 
@@ -83,6 +85,7 @@ def main() -> None:
     signal.signal(signal.SIGPROF, _out_of_time)
     for limit, value in _LIMITS.items():
         resource.setrlimit(limit, (value, value))
+    drop_capabilities()
     gc.freeze()
     serve(connection, connection.makefile("rb"), Worker(float(sys.argv[1])))
 

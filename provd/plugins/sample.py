@@ -47,6 +47,7 @@ _ZONE: Context = {
 }
 
 _ACCOUNT: Context = {
+    "position": 1,
     "username": f"ap{MAC}",
     "auth_username": f"ap{MAC}",
     "password": f"{MARK}-account",
@@ -114,10 +115,17 @@ def _context(
         "urls": {"base": _BASE, "files": _BASE + token, "host": _HOST, "tftp": _HOST},
         "claimed": bool(lines),
         "account": _ACCOUNT if device and not lines else None,
+        "spare": _spare(model, lines) if device else [],
         "lines": [_line(position) for position in range(1, lines + 1)],
         "settings": settings or _SETTINGS,
         "zone": zone,
     }
+
+
+def _spare(model: Model, lines: int) -> list[Context]:
+    """Temporary accounts of the ports that nobody has."""
+    free = range(max(lines, 1) + 1, model.lines + 1) if model.ports else ()
+    return [{**_ACCOUNT, "position": port, "username": f"ap{MAC}-{port}"} for port in free]
 
 
 def _line(position: int) -> Context:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from provd.app import effective
 from provd.app.context import ContextMaker, Subject, firmware
 from provd.app.site import Site
 from provd.app.tables import Tables
@@ -13,6 +14,7 @@ from provd.app.tokens import Tokens
 from provd.base.secrets import Secret
 from provd.domain.records import Level, Profile
 from provd.domain.settings import nest
+from provd.plugin import Model
 from tests.app.fakes import ACME, KEY, OTHER, PHONE, claimed, line, tenant
 
 MODEL = ACME.models[1]
@@ -74,6 +76,7 @@ def test_a_claimed_phone():
         },
         "claimed": True,
         "account": None,
+        "spare": [],
         "lines": [
             {
                 "position": 1,
@@ -111,6 +114,7 @@ def test_an_unclaimed_phone_gets_the_temporary_account():
     device = claimed(PHONE, description="Lobby", settings={"dialing.text": "Dial 123"})
     context = maker(device).make(subject(device=device), Site(advertise="prov.example", sip_port=5070))
     assert context["account"] == {
+        "position": 1,
         "username": "ap02aaaa000001",
         "auth_username": "ap02aaaa000001",
         "password": Tokens(KEY).account(PHONE).password.reveal(),
@@ -122,6 +126,48 @@ def test_an_unclaimed_phone_gets_the_temporary_account():
     assert (context["claimed"], context["lines"], context["zone"]) == (False, [], None)
     assert context["device"]["label"] == "Lobby"
     assert context["device"]["state"] == "unclaimed"
+
+
+GATE = Model("G4", lines=4, ports=True)
+
+
+def test_on_a_gateway_each_line_has_its_port_and_the_free_ones_can_dial() -> None:
+    box = claimed(PHONE, "n1", "s1", ports=(3, 1), settings={"sip.server": "of.north"})
+    records = (line(), line("s1", "south"), tenant("south"), box)
+    say = Profile(id="s", level=Level.TENANT, applies_to="south", settings={"sip.server": "of.south"})
+    context = maker(*records, say).make(subject(device=box, model=GATE), Site())
+    lines = {each["position"]: (each["username"], each["server"]) for each in context["lines"]}
+    assert lines == {3: ("user-n1", "of.north"), 1: ("user-s1", "of.south")}
+    assert [(each["position"], each["username"]) for each in context["spare"]] == [
+        (2, f"ap{PHONE}-2"),
+        (4, f"ap{PHONE}-4"),
+    ]
+    assert context["spare"][0]["password"] == Tokens(KEY).account(PHONE, port=2).password.reveal()
+    fresh = claimed(PHONE)
+    context = maker(fresh).make(subject(device=fresh, model=GATE), Site())
+    assert (context["account"]["position"], [each["position"] for each in context["spare"]]) == (1, [2, 3, 4])
+    many = maker(fresh).make(subject(device=fresh, model=replace(GATE, lines=250)), Site())
+    assert len(many["spare"]) == 9
+    assert maker(fresh).make(subject(device=fresh, model=GATE, secrets=False), Site())["spare"] == []
+
+
+def test_a_tenant_that_is_switched_off_loses_its_ports_only() -> None:
+    box = claimed(PHONE, "n1", "s1", ports=(1, 2))
+    for off, left in (("south", [1]), ("north", [2])):
+        owner = replace(tenant(off), enabled=False)
+        context = maker(line(), line("s1", "south"), tenant("south"), box, owner).make(
+            subject(device=box, model=GATE), Site()
+        )
+        assert [each["position"] for each in context["lines"]] == left
+
+
+def test_what_another_tenant_changes_makes_its_port_another_file() -> None:
+    box = claimed(PHONE, "n1", "s1", ports=(1, 2))
+    made = maker(line(), line("s1", "south"), tenant("south"), box)
+    before = effective.device_revisions(made._tables, box)
+    made._tables.put(replace(tenant("south"), revision=2))
+    assert effective.device_revisions(made._tables, box) != before
+    assert effective.device_revisions(made._tables, replace(box, ports=())) != before
 
 
 def test_a_common_file_knows_the_model_and_no_secret():

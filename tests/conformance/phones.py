@@ -123,6 +123,7 @@ def _context(phone: Phone, *, state: str) -> dict:
         "lines": [],
         "settings": settings(phone, secrets=known),
         "zone": zone(phone.zone),
+        "spare": [],
     }
 
 

@@ -22,6 +22,9 @@ from urllib.parse import unquote, urlsplit
 
 from provd.app.admin import Admin, Caller
 from provd.app.boot import Boot
+from provd.app.codes.office import Office
+from provd.app.codes.terms import Terms
+from provd.app.dialing import Answer, Dial
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.fleet import Fleet
 from provd.app.ports import Put, RenderJob
@@ -29,6 +32,7 @@ from provd.app.site import Site
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
 from provd.base.facts import Fact, text_of
+from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_int, ip_text
 from provd.dhcp.effects import Effect, Emit, Ingress, Link, Persist, Send
 from provd.dhcp.engine import DhcpEngine
@@ -119,7 +123,21 @@ class House:
             prefix="e",
             pause=self._pause,
         )
-        self._admin = Admin(fleet=self.fleet, boot=self.boot, clock=self.clock, emit=self.facts.append, zone=zone)
+        self.codes = Office(
+            station=self.boot.station,
+            key=KEY,
+            terms=Terms(reset_number="*44832225", reset_pin=Secret("4711")),
+            clock=self.clock,
+            emit=self.facts.append,
+        )
+        self._admin = Admin(
+            fleet=self.fleet,
+            boot=self.boot,
+            clock=self.clock,
+            emit=self.facts.append,
+            zone=zone,
+            codes=self.codes,
+        )
         self.dhcp = DhcpEngine(
             DhcpSettings(mode=Mode.FULL, subnets=(_subnet(),), reserve_share=0.0),
             self.boot,
@@ -154,6 +172,18 @@ class House:
     def told(self) -> str:
         """All facts as the log shows them."""
         return "\n".join(text_of(fact) for fact in self.facts)
+
+    def dials(self, phone: Phone, digits: str, *, line: int = 0, peer: str = "192.0.2.1") -> Answer:
+        """Somebody types these keys on the phone; what reaches us over that account of it (its first one) is redeemed.
+
+        All phones of the house are behind one address, as behind a NAT.
+        """
+        self._tick()
+        sent = phone.dial(digits)
+        assert sent.user, sent.why
+        account = next(each for each in phone.accounts if line in (0, each.line))
+        dial = Dial(digits=unquote(sent.user), via="sip", account=account.username, peer=peer, contact="10.9.9.9")
+        return self.loop.run_until_complete(self.codes.desk.dial(dial))
 
     # --- phones
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,7 @@ def test_it_imports_nothing_of_the_daemon():
         "provd.base",
         "provd.base.errors",
         "provd.plugins",
+        "provd.plugins.confine",
         "provd.plugins.render_engine",
         "provd.plugins.render_values",
         "provd.plugins.render_wire",
@@ -123,3 +125,23 @@ def test_a_template_cannot_leave_anything_in_a_shared_part(worker, tmp_path):
     (tmp_path / "next.j2").write_text("{{ group.text }}")
     found = answered(worker, encoder.encode(Request([folder], "next.j2", "keyvalue", 0, {}, shared)))
     assert found == (Answer.FILE, b"common")
+
+
+def test_it_has_no_capability_that_a_template_could_use():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = subprocess.Popen([sys.executable, "-s", "-m", "provd.plugins.renderd", "1"], stdin=theirs)
+        try:
+            assert ours.recv(100), "it is ready"
+            status = dict(
+                line.split(":\t", 1)
+                for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+                if ":\t" in line
+            )
+            reading = 0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH: what root reads the daemon's templates by
+            for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+                assert int(status[name], 16) & ~reading == 0, name
+            assert status["NoNewPrivs"].strip() == "1"
+        finally:
+            ours.shutdown(socket.SHUT_RDWR)
+            process.wait(10)

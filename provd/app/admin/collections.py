@@ -56,7 +56,7 @@ def devices(desk: Desk) -> Collection[Device]:
             *_columns("time", "first_seen last_seen last_boot"),
         ),
         key=attrgetter("mac"),
-        records=lambda caller: [d for d in desk.tables.devices.values() if caller.owns(d.tenant)],
+        records=desk.devices_seen,
         view=desk.device_view,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from provd.app.admin import views
@@ -138,6 +138,38 @@ class Desk:
             raise NotFoundError(f"there is no device {mac_text(mac)}")
         return device
 
+    def device_seen(self, mac: Mac, caller: Caller) -> Device:
+        """The same for who only looks: also a device of somebody else with ports that are this caller's."""
+        device = self.tables.device(mac)
+        seen = None if device is None else self._as_seen(device, caller)
+        if seen is None:
+            raise NotFoundError(f"there is no device {mac_text(mac)}")
+        return seen
+
+    def devices_seen(self, caller: Caller) -> list[Device]:
+        """Every device that exists for this caller, each as far as it does."""
+        seen = (self._as_seen(device, caller) for device in self.tables.devices.values())
+        return [device for device in seen if device is not None]
+
+    def _as_seen(self, device: Device, caller: Caller) -> Device | None:
+        """Of somebody else's gateway a tenant sees its own ports, and nothing that the owner has written on it."""
+        if caller.owns(device.tenant):
+            return device
+        own = self._own_places(device, caller) if device.ports else ()
+        if not own:
+            return None
+        return replace(
+            device,
+            tenant="",
+            lines=tuple(device.lines[place] for place in own),
+            ports=tuple(device.ports[place] for place in own),
+            serial="",
+            ip="",
+            profile="",
+            description="",
+            settings={},
+        )
+
     def line(self, name: str, caller: Caller) -> Line:
         """The line that the caller knows by this name. Raises NotFoundError."""
         found = (line for key in caller.names(name) if (line := self.tables.line(key)) and caller.owns(line.tenant))
@@ -171,6 +203,10 @@ class Desk:
     def lines_shown(self, device: Device, caller: Caller) -> tuple[str, ...]:
         """The lines of a device that exist for this caller, by the names that it knows."""
         return tuple(caller.shown(device.lines[place]) for place in self._own_places(device, caller))
+
+    def own_lines(self, device: Device, caller: Caller) -> tuple[str, ...]:
+        """The ids of those lines on a device that exist for this caller."""
+        return tuple(device.lines[place] for place in self._own_places(device, caller))
 
     def _own_places(self, device: Device, caller: Caller) -> Sequence[int]:
         if caller.tenant is None or not device.ports:

@@ -10,7 +10,7 @@ from provd.app.admin import sheet, views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
-from provd.app.ports import Change, Delete, Put
+from provd.app.ports import Change, Put
 from provd.base.errors import ConflictError, FaultsError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence
@@ -55,7 +55,11 @@ class Devices:
                 "device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _REPLACE, _NEW_TOKEN), _WRITE
             ),
             Operation(
-                "device.assign", "Put lines on a device.", self._assign, (_MAC, replace(lines, required=True)), _WRITE
+                "device.assign",
+                "Put lines on a device.",
+                self._assign,
+                (_MAC, replace(lines, required=True), Param("port", "number")),
+                _WRITE,
             ),
             Operation("device.unassign", "Take lines from a device.", self._unassign, (_MAC, lines), _WRITE),
             Operation("device.reset", "Make a device unclaimed again.", self._reset, (_MAC, _NEW_TOKEN), _WRITE),
@@ -96,17 +100,17 @@ class Devices:
         query = args.text("query").lower()
 
         def fits(device: Device) -> bool:
-            if not caller.owns(device.tenant):
-                return False
             if any(str(getattr(device, name)).lower() != value for name, value in wanted.items()):
                 return False
             return not query or query in f"{device.mac} {mac_text(device.mac)} {device.description.lower()}"
 
-        found = (device for device in self._desk.tables.devices.values() if fits(device))
+        found = (device for device in self._desk.devices_seen(caller) if fits(device))
         return views.page(found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller))
 
     async def _show(self, args: Args, caller: Caller) -> object:
-        device = self._of(args, caller)
+        device = self._desk.device_seen(args.mac(), caller)
+        if not caller.owns(device.tenant):
+            return self._desk.device_view(device, caller)
         station = self._desk.boot.station
         base = station.site.base(args.text("local") or _DEFAULT_LOCAL)
         account = station.tokens.account(device.mac, device.token_epoch)
@@ -210,9 +214,9 @@ class Devices:
             return device
         if device.ports:
             raise UsageError("lines: those of a gateway are assigned to its ports, one by one")
-        room = self._room(device.mac)
-        if 0 < room < len(lines):
-            raise ConflictError(f"a {device.model} holds {room} lines, not {len(lines)}")
+        room = self._room(device)
+        if 0 < room.lines < len(lines):
+            raise ConflictError(f"a {device.model} holds {room.lines} lines, not {len(lines)}")
         if lines:
             return sheet.with_lines(self._desk.tables, device, lines)
         return replace(device, lines=(), state=after(device.state, Event.UNASSIGN))
@@ -221,10 +225,14 @@ class Devices:
         def plan() -> list[Change]:
             device = self._claimable(args.mac(), caller)
             lines = [self._desk.line(name, caller).id for name in args.texts("line")]
-            return ownership.assign(self._desk.tables, device.mac, lines, room=self._room(device.mac))
+            room, port = self._room(device), args.number("port")
+            return ownership.assign(self._desk.tables, device.mac, lines, room=room, port=port)
 
         await self._desk.change("device.assign", args.mac(), caller, plan)
         return self._desk.device_view(self._of(args, caller), caller)
+
+    def _room(self, device: Device) -> ownership.Room:
+        return ownership.room_of(self._desk.knowledge.manifest(device.plugin), device)
 
     def _claimable(self, mac: Mac, caller: Caller) -> Device:
         """The device, which may be an unclaimed one where the site lets tenants claim by MAC."""
@@ -233,20 +241,19 @@ class Devices:
             return device
         return self._desk.device(mac, caller)
 
-    def _room(self, mac: Mac) -> int:
-        device = self._desk.tables.device(mac)
-        manifest = None if device is None else self._desk.knowledge.manifest(device.plugin)
-        model = None if manifest is None or device is None else manifest.model(device.model)
-        return 0 if model is None else model.lines
-
     async def _unassign(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            device = self._of(args, caller)
+            device = self._desk.device_seen(args.mac(), caller)
             lines = [self._desk.line(name, caller).id for name in args.texts("line")]
-            return ownership.unassign(self._desk.tables, device.mac, lines)
+            # Nobody takes others' lines away by naming none.
+            return ownership.unassign(self._desk.tables, device.mac, lines or self._desk.own_lines(device, caller))
 
+        seen = self._desk.device_seen(args.mac(), caller)
         await self._desk.change("device.unassign", args.mac(), caller, plan)
-        return self._desk.device_view(self._of(args, caller), caller)
+        left = self._desk.tables.device(seen.mac)
+        if left is None or not caller.owns(left.tenant):
+            return {"id": seen.mac, "mac": mac_text(seen.mac), "lines": []}
+        return self._desk.device_view(left, caller)
 
     async def _reset(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
@@ -265,7 +272,10 @@ class Devices:
         return self._desk.device_view(self._of(args, caller), caller)
 
     async def _delete(self, args: Args, caller: Caller) -> object:
-        await self._desk.change("device.delete", args.mac(), caller, lambda: [Delete(self._of(args, caller))])
+        def plan() -> list[Change]:
+            return ownership.delete_device(self._desk.tables, self._of(args, caller))
+
+        await self._desk.change("device.delete", args.mac(), caller, plan)
         return {"deleted": mac_text(args.mac())}
 
     async def _settings(self, args: Args, caller: Caller) -> object:

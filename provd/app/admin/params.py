@@ -19,6 +19,7 @@ _DURATION = re.compile(r"([0-9]{1,9})\s*([smhdw]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _FOR_EVER = 100 * 365 * 86400
 """Longer durations are a mistake."""
+_GREATEST = 999_999_999
 _LONGEST = 255
 
 
@@ -138,6 +139,8 @@ def _number(param: Param, value: object) -> int:
         raise UsageError(f"{param.name}: must be a number")
     if number < 0:
         raise UsageError(f"{param.name}: must not be negative")
+    if number > _GREATEST:
+        raise UsageError(f"{param.name}: must be at most {_GREATEST}")
     return number
 
 

@@ -111,7 +111,8 @@ def with_lines(tables: Tables, device: Device, lines: tuple[str, ...]) -> Device
     owner = owners.pop()
     if device.tenant not in (MASTER_TENANT, owner):
         raise ConflictError(f"the device belongs to tenant {device.tenant!r}")
-    return replace(device, tenant=owner, lines=lines, state=after(device.state, Event.ASSIGN))
+    ports = tuple(range(1, len(lines) + 1)) if device.ports else ()
+    return replace(device, tenant=owner, lines=lines, ports=ports, state=after(device.state, Event.ASSIGN))
 
 
 def write(devices: Iterable[Device], shown: Callable[[str], str] = str) -> str:

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from provd.app.codes.book import CodeBook
-from provd.app.codes.redeem import Occasion, Redeemed, RefusedError, Room, give_back, redeem
+from provd.app.codes.redeem import Occasion, Redeemed, RefusedError, give_back, redeem
 from provd.app.codes.terms import Terms
 from provd.app.codes.turnstile import Turnstile
 from provd.app.codes.who import Dialer, Evidence
 from provd.app.dialing import Answer, Dial, Outcome
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
+from provd.app.ownership import Room, room_of
 from provd.app.ports import Change
 from provd.app.resyncing import Resync
 from provd.base.clock import Clock
@@ -214,9 +215,7 @@ class Desk:
         return Occasion(case.dial, self._clock.now(), case.dialer.by, case.dialer.port, self._leap)
 
     def _room(self, device: Device) -> Room:
-        manifest = self._knowledge.manifest(device.plugin)
-        model = None if manifest is None else manifest.model(device.model)
-        return Room(0, ports=False) if model is None else Room(model.lines, ports=model.ports)
+        return room_of(self._knowledge.manifest(device.plugin), device)
 
 
 def _source(dial: Dial) -> str:

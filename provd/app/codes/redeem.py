@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from provd.app import ownership
 from provd.app.dialing import Dial, Outcome
+from provd.app.ownership import Room
 from provd.app.ports import Change, Put
 from provd.app.tables import Tables
 from provd.base.errors import UsageError
@@ -34,13 +35,6 @@ class RefusedError(UsageError):
         super().__init__(outcome.value)
         self.outcome = outcome
         self.code = code
-
-
-class Room(NamedTuple):
-    """How many lines a model holds (0: not known), and whether its ports are everybody's."""
-
-    lines: int
-    ports: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +81,12 @@ def redeem(tables: Tables, key: str, mac: Mac, room: Room, occasion: Occasion) -
         raise RefusedError(Outcome.DEVICE_TAKEN, code)
     if len(tables.holders(line.id)) >= line.max_devices:
         raise RefusedError(Outcome.LINE_TAKEN, code)
-    given = _with_line(device, line, room, occasion.port)
+    given = ownership.with_line(device, line.id, room, occasion.port)
     if given is None:
         raise RefusedError(Outcome.DEVICE_FULL, code)
+    # An unclaimed device goes to the line's tenant. One that has an owner keeps it, also when a port is another's.
+    owner = line.tenant if device.tenant == MASTER_TENANT else device.tenant
+    given = replace(given, tenant=owner, state=after(device.state, Event.ASSIGN))
     counted = used(code, occasion.now)
     use = Redemption(code=code.id, number=counted.used, mac=mac, line=line.id, tenant=code.tenant, at=occasion.now)
     entry = _entry("code.redeem", code.tenant, mac, occasion, {"code": code.id, "line": line.id, "was": device.tenant})
@@ -120,20 +117,6 @@ def give_back(tables: Tables, mac: Mac, occasion: Occasion) -> tuple[Device, lis
 def _was_used_by(tables: Tables, code: Code, mac: Mac) -> bool:
     uses = (tables.redemptions.get((code.id, number)) for number in range(1, code.used + 1))
     return any(use is not None and use.mac == mac for use in uses)
-
-
-def _with_line(device: Device, line: Line, room: Room, port: int) -> Device | None:
-    """The device with one line more, None when it has no room for it.
-
-    An unclaimed device goes to the line's tenant. One that has an owner keeps it, also when a port goes to somebody
-    else.
-    """
-    owner = line.tenant if device.tenant == MASTER_TENANT else device.tenant
-    given = replace(device, tenant=owner, lines=(*device.lines, line.id), state=after(device.state, Event.ASSIGN))
-    if not room.ports:
-        return None if 0 < room.lines <= len(device.lines) else given
-    free = ownership.free_port(device, room.lines, port)
-    return None if free is None else replace(given, ports=(*ownership.ports_of(device), free))
 
 
 def _entry(action: str, tenant: str, mac: Mac, occasion: Occasion, data: dict[str, object]) -> AuditEntry:

@@ -51,6 +51,10 @@ class Notes:
             return ()
         said = next((change.record for change in planned if _is_note(change, after.mac)), None)
         note = self.note(after, reason_of(before, after), before=before)
+        if any(
+            type(change) is Delete and change.record == self._fleet.tables.tenant(note.tenant) for change in planned
+        ):
+            note = replace(note, tenant="")  # nothing is kept of a tenant that goes
         return (Put(_merged(note, said) if isinstance(said, PendingResync) else note),)
 
     def note(self, device: Device, reason: str, *, before: Device | None = None) -> PendingResync:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 
 from aiohttp import web
@@ -13,13 +14,14 @@ from provd.base.clock import Clock
 from provd.base.errors import FaultsError, ProvdError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
+from provd.domain.settings import validate
 from provd.http.api import browse, openapi, reading
 from provd.http.api.guard import Guard, Known, need
 from provd.http.api.ports import Daemon
 from provd.http.api.refusal import Refusal
 from provd.http.api.replay import Replays
+from provd.http.api.resources import codes, devices, network, objects
 from provd.http.api.resources import daemon as about_daemon
-from provd.http.api.resources import devices, network, objects
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
 from provd.http.problems import problem, problem_of
 
@@ -41,6 +43,7 @@ class Api:
         for group in (
             devices.routes(admin, daemon),
             objects.routes(admin),
+            codes.routes(admin),
             network.routes(admin, daemon),
             about_daemon.routes(admin, daemon),
             self._about(),
@@ -101,7 +104,8 @@ class Api:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         route, path = self._route(request)
         caller = self._admitted(request, route)
-        if not accepts(request.headers.getall("Accept", ()), route.gives):
+        accepted = request.headers.getall("Accept", ())
+        if not any(accepts(accepted, media) for media in (route.gives, *route.also)):
             raise Refusal("not-acceptable", HTTPStatus.NOT_ACCEPTABLE, "Not in that form", f"there is {route.gives}")
         query = tuple(request.rel_url.query.items())
         if not route.listing:
@@ -191,29 +195,36 @@ def _members(route: Route, octets: bytes) -> Mapping[str, object]:
         return {}
     given = {name: value for name, value in reading.object_of(octets).items() if name not in route.ignored}
     # Before anything is looked up: a request that is wrong in itself is told so whatever it is about.
-    check(route.body, given)
+    faults = [(name[:60], "must not be null; leave it out") for name, value in given.items() if value is None]
+    for examine in (partial(check, route.body, given), partial(_check_settings, given.get("settings"))):
+        try:
+            examine()
+        except FaultsError as error:
+            faults += error.faults
+    if faults:
+        raise invalid(FaultsError(faults))
     return given
+
+
+def _check_settings(settings: object) -> None:
+    if isinstance(settings, Mapping):
+        validate({str(name): value for name, value in settings.items()})
 
 
 def _of_body(error: UsageError, route: Route) -> Exception:
     """A plain usage error of a request with a body is one of its content."""
     if type(error) not in (UsageError, FaultsError) or not (route.body is not None or route.takes != reading.JSON):
         return error
-    faults = error.faults if isinstance(error, FaultsError) else _fault_in(str(error))
-    return invalid(str(error), faults)
+    return invalid(error)
 
 
-def _fault_in(text: str) -> list[tuple[str, str]]:
-    name, colon, reason = text.partition(": ")
-    return [(name, reason)] if colon and " " not in name else []
-
-
-def invalid(detail: str, faults: object) -> Refusal:
+def invalid(error: UsageError) -> Refusal:
     """The content was understood and cannot be used (422)."""
-    named = tuple(faults) if isinstance(faults, list | tuple) else ()
-    return Refusal(
-        "invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "The content cannot be used as it is", detail, faults=named
-    )
+    name, colon, reason = str(error).partition(": ")
+    named = [(name, reason)] if colon and " " not in name else []
+    faults = error.faults if isinstance(error, FaultsError) else named
+    title = "The content cannot be used as it is"
+    return Refusal("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, title, str(error), faults=faults)
 
 
 def accepts(headers: list[str] | tuple[str, ...], media: str) -> bool:

@@ -21,7 +21,8 @@ _TAGS = {
     "lines": "SIP accounts. Tenants name them each for themselves; one of tenant acme is `acme:101` to the whole site.",
     "profiles": "Settings for many devices: vendor < model < site < tenant < group < device.",
     "tokens": "Bearer tokens of this interface.",
-    "codes": "Provisioning codes.",
+    "codes": "Provisioning codes: who dials one on a phone gives it the code's line.",
+    "locks": "Wrong codes, and who is locked because of them.",
     "reservations": "Addresses kept for a client.",
     "leases": "DHCP leases.",
     "subnets": "Networks of the DHCP server.",
@@ -170,9 +171,9 @@ def _list_parameters(collection: Collection[Any]) -> Iterable[Document]:
     kinds: dict[str, schemas.Schema] = {
         "text": {"type": "string"},
         "texts": {"type": "string"},
-        "number": {"type": "integer", "minimum": -999_999_999, "maximum": 999_999_999},
+        "number": {"type": "integer", "minimum": -999_999_999_999_999, "maximum": 999_999_999_999_999},
         "flag": {"type": "boolean"},
-        "time": {"type": "string", "format": "date-time"},
+        "time": {"type": ["string", "integer"], "examples": ["2026-11-20T10:00:00Z"]},
     }
     for column in collection.columns:
         for operator, fitting in OPERATORS.items():
@@ -200,7 +201,7 @@ def _header_parameters(route: Route) -> list[Document]:
 def _responses(route: Route) -> Document:
     good: Document = {"description": "Done." if route.method != "GET" else "Here it is."}
     if route.answer is not None:
-        good["content"] = {route.gives: {"schema": route.answer}}
+        good["content"] = {media: {"schema": route.answer} for media in (route.gives, *route.also)}
     statuses = {400, 405, 406, 408, 413}
     if route.access is not Access.PUBLIC:
         statuses |= {401, 403, 404, 429, 503}

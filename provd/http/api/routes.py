@@ -140,6 +140,8 @@ class Route:
     takes: str = JSON
     answer: Schema | None = None
     gives: str = JSON
+    also: tuple[str, ...] = ()
+    """Further types that an answer may be of."""
     status: int = 200
     match: str = ""
     streams: bool = False

@@ -23,10 +23,10 @@ _KINDS: Mapping[str, Schema] = {
     "key": {"type": "string", "pattern": _KEY},
     "mac": {"type": "string", "pattern": _MAC, "examples": ["80:5e:c0:11:22:33"]},
     "ip": {"type": "string", "format": "ipv4"},
-    "number": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+    "number": {"type": ["integer", "string"], "minimum": 0, "maximum": 999_999_999, "pattern": "^[0-9]{1,9}$"},
     "duration": {"type": ["string", "integer"], "minimum": 0, "examples": ["15m", "7d"]},
     "flag": {"type": "boolean"},
-    "texts": {"type": "array", "items": _TEXT},
+    "texts": {"type": ["array", "string"], "items": _TEXT, "maxLength": _LONGEST},
     "settings": {"$ref": "#/components/schemas/Settings"},
 }
 _COLUMNS: Mapping[str, Schema] = {

@@ -11,18 +11,20 @@ from typing import Any
 from aiohttp import ClientSession, ClientTimeout
 from yarl import URL
 
-from provd.app.admin import Caller
+from provd.app.admin import Admin, Caller
 from provd.app.bearer import Authority
+from provd.app.codes.office import Office as Codes
 from provd.app.dialing import Answer, Dial, Outcome
 from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac
-from provd.domain.records import AuditEntry, Device, Level, Line, Profile, Reservation
+from provd.domain.records import AuditEntry, Device, Level, Line, Lock, Profile, Reservation
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
 from provd.observe.tail import Tail
 from provd.observe.timeline import Timeline
+from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
@@ -116,6 +118,8 @@ class House:
     session: ClientSession
     facts: list[Fact]
     tokens: dict[str, str] = field(default_factory=dict)
+    code: str = ""
+    """Id of a code of the north's."""
 
     async def ask(
         self,
@@ -156,6 +160,7 @@ def furniture() -> list[object]:
         Profile(id="north:desk", settings={"admin.password": Secret(NORTHS)}),
         Profile(id="south:desk"),
         Profile(id="site", level=Level.SITE),
+        Lock(id=f"device:{PHONE}", kind="device", subject=PHONE, tenant="north", wrong=1),
         Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
     ]
 
@@ -169,6 +174,18 @@ async def give(office: Office, name: str, **params: object) -> str:
 async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) -> AsyncIterator[House]:
     """Everything, with tokens ``north.read`` … ``south.admin``, ``all.read`` …, ``expired`` and ``revoked``."""
     office = Office(*(records or furniture()), journal=journal)
+    world = office.world
+    codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
+    office.admin = Admin(
+        fleet=world.fleet,
+        boot=world.boot,
+        clock=world.clock,
+        emit=world.facts.append,
+        zone=lambda name: {"name": name} if name == "Europe/Madrid" else None,
+        addresses=office.addresses,
+        codes=codes,
+    )
+    code = await office.admin.call("code.add", {"line": ["n2"]}, SITE) if world.fleet.tables.line("n2") else {"id": ""}
     office.addresses.reserved.append("10.0.0.77")
     facts: list[Fact] = []
     daemon = FakeDaemon(office)
@@ -197,5 +214,5 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
     office.world.journal.batches.clear()
     facts.clear()
     async with ClientSession(timeout=ClientTimeout(total=20)) as session:
-        yield House(office, api, daemon, page, port, session, facts, tokens)
+        yield House(office, api, daemon, page, port, session, facts, tokens, code["id"])
     await page.close()
