@@ -25,12 +25,13 @@ from provd.app.cache import Cache
 from provd.app.context import ContextMaker, Zone
 from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
-from provd.app.ports import Catalogue, LeaseView, Renderer
+from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
 from provd.app.site import Site
 from provd.app.station import Station
 from provd.app.tokens import Tokens
+from provd.app.welcoming import Welcoming
 from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.dhcp.advice import Advice, ClientInfo
@@ -65,6 +66,7 @@ class Boot:
         cache_octets: int = CACHE_OCTETS,
         etag_key: bytes = b"",
         pause: Pause = asyncio.sleep,
+        memory: RenderMemory | None = None,
     ) -> None:
         self.station = Station(
             fleet=fleet,
@@ -78,6 +80,7 @@ class Boot:
             prefix=prefix,
         )
         self._advising = Advising(self.station)
+        self.welcoming = Welcoming(self.station)
         self._serving = Serving(
             self.station,
             renderer=renderer,
@@ -86,6 +89,7 @@ class Boot:
             cache=Cache(cache_octets),
             etag_key=etag_key or secrets.token_bytes(32),
             pause=pause,
+            memory=memory,
         )
 
     def advise(self, client: ClientInfo, now: float) -> Advice:

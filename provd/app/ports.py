@@ -81,6 +81,22 @@ class Renderer(Protocol):
         ...
 
 
+class RenderMemory(Protocol):
+    """What jobs gave before, also before the last start of the daemon. It may forget anything at any time."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any sense in asking."""
+        ...
+
+    def recall(self, job: RenderJob) -> bytes | None:
+        """The file that this very job gave, if it is at hand. Never raises."""
+        ...
+
+    def remember(self, job: RenderJob, body: bytes) -> None:
+        """Keep the file behind everything else."""
+        ...
+
+
 class Catalogue(Protocol):
     """The plugins in force."""
 

@@ -11,7 +11,7 @@ from provd.app import effective
 from provd.app.cache import Cache, Entry
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
-from provd.app.ports import Renderer, RenderJob
+from provd.app.ports import Renderer, RenderJob, RenderMemory
 from provd.app.resolve import Job, Resolver, split
 from provd.app.station import Station
 from provd.base.clock import Clock
@@ -51,6 +51,7 @@ class Serving:
         cache: Cache,
         etag_key: bytes,
         pause: Pause,
+        memory: RenderMemory | None = None,
     ) -> None:
         self._station = station
         self._renderer = renderer
@@ -59,6 +60,7 @@ class Serving:
         self._cache = cache
         self._etag_key = etag_key
         self._pause = pause
+        self._memory = memory
         self._resolver = Resolver(station)
         self._rendering: dict[Hashable, asyncio.Task[FileReply]] = {}
         self._failures: dict[Hashable, tuple[Hashable, float]] = {}
@@ -80,7 +82,7 @@ class Serving:
         job = self._resolved(request, now)
         if job is None:
             return UNKNOWN
-        reply = self._seen(job, now) if job.rule.kind == "static" else self._kept(job)
+        reply = self._seen(job, now) if job.rule.kind == "static" else self._kept(job) or self._recalled(job)
         if reply is None:
             self._asked = (request, job)
         return reply
@@ -139,6 +141,20 @@ class Serving:
             entry.reply = _reply(job, entry.reply.body, entry.reply.etag)
         return entry.reply
 
+    def _recalled(self, job: Job) -> FileReply | None:
+        """The file of a device as it was before the last start, when nothing that it is made from has changed."""
+        memory = self._memory
+        if not memory or job.device is None:
+            return None
+        context = self._maker.make(self._subject(job), self._station.site)
+        body = memory.recall(RenderJob(job.plugin, job.rule, context, SHARED))
+        return None if body is None else self._keep(job, body, self._quick(job), self._revisions(job))
+
+    def _keep(self, job: Job, body: bytes, quick: tuple[int, int, int], revisions: Hashable) -> FileReply:
+        reply = _reply(job, body, self._etag(body))
+        self._cache.put(job.key, Entry(reply, quick, revisions, _owner(job)))
+        return reply
+
     async def _rendered(self, job: Job, now: float) -> FileReply:
         revisions = self._revisions(job)
         failed = self._failures.get(job.key)
@@ -170,14 +186,15 @@ class Serving:
     async def _render(
         self, job: Job, context: dict[str, object], quick: tuple[int, int, int], revisions: Hashable
     ) -> FileReply:
+        work = RenderJob(job.plugin, job.rule, context, SHARED)
         try:
-            body = await self._renderer.render(RenderJob(job.plugin, job.rule, context, SHARED))
+            body = await self._renderer.render(work)
         except PluginError as error:
             return self._failed(job, revisions, error)
         self._failures.pop(job.key, None)
-        reply = _reply(job, body, self._etag(body))
-        self._cache.put(job.key, Entry(reply, quick, revisions, _owner(job)))
-        return reply
+        if self._memory is not None and job.device is not None:
+            self._memory.remember(work, body)
+        return self._keep(job, body, quick, revisions)
 
     def _failed(self, job: Job, revisions: Hashable, error: PluginError) -> FileReply:
         now = self._clock.now()

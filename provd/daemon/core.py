@@ -19,11 +19,13 @@ from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.types import Mac
 from provd.config.settings import Settings
+from provd.daemon.kept import RenderKeeper
 from provd.daemon.translate import newcomers_of, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 from provd.plugins.render import RenderPool
+from provd.storage.rendered import RenderedFiles
 from provd.storage.store import Store
 
 MISSES_AT_ONCE = 10
@@ -55,7 +57,7 @@ class Core:
     """The parts and how they know each other. Constructing it opens the database and reads the plugins.
 
     ``watched`` may put something between the use cases and the renderer; ``leap`` is one of the clock that codes must
-    not suffer from.
+    not suffer from. ``keeps`` is for the daemon: what is rendered is kept on disk for the next start.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Core:
         *,
         watched: Callable[[Renderer], Renderer] = lambda renderer: renderer,
         leap: Leap | None = None,
+        keeps: bool = False,
     ) -> None:
         state = settings.server.state_dir
         self.settings = settings
@@ -77,6 +80,11 @@ class Core:
         self.fleet = Fleet(self.store)
         self.fleet.load()
         self.renderer = RenderPool(self.template_folders, clock, emit)
+        derive = self.store.vault.derive
+        self.keeper: RenderKeeper | None = None
+        if keeps:
+            rendered = RenderedFiles(state, derive("rendered files"), clock, emit)
+            self.keeper = RenderKeeper(rendered, self.catalogue, derive("names of rendered files"))
         site = site_of(settings)
         self.boot = Boot(
             fleet=self.fleet,
@@ -92,6 +100,7 @@ class Core:
             newcomers=newcomers_of(site),
             prefix=secrets.token_hex(2),
             etag_key=self.store.vault.derive("etags"),
+            memory=None if self.keeper is None else self.keeper.memory,
         )
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
         self.codes = Office(
@@ -117,4 +126,6 @@ class Core:
     async def close(self) -> None:
         """Stop the renderer and let the store write what it was given."""
         await self.renderer.close()
+        if self.keeper is not None:
+            self.keeper.close()
         self.store.close()

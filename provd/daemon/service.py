@@ -59,6 +59,7 @@ _RELOADABLE = _CERTIFICATES | {
     "sip.expires_max",
     "sip.expires_nat",
     "sip.keepalive",
+    "sip.pnp",
     "activation",
     "resync",
     "pbx",
@@ -91,6 +92,7 @@ class Service:
             self._clock,
             self._emit,
             watched=lambda renderer: TimedRenderer(renderer, rendered),
+            keeps=True,
             leap=self._timekeeper.leap,
         )
         try:
@@ -162,7 +164,9 @@ class Service:
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         self._signals(core, edges, telling, handover)
-        keeping = asyncio.create_task(self._housekeep(core, edges))
+        keeping = [asyncio.create_task(self._housekeep(core, edges))]
+        if core.keeper is not None:
+            keeping.append(asyncio.create_task(core.keeper.run()))
         try:
             await core.renderer.start()
             await edges.open()
@@ -179,7 +183,8 @@ class Service:
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
         finally:
-            keeping.cancel()
+            for task in keeping:
+                task.cancel()
             await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
             await telling.close()
             core.fleet.flush(self._clock.now())

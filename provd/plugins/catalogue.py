@@ -70,6 +70,13 @@ class PluginCatalogue:
             raise PluginError(f"there is no plugin {plugin!r}")
         return found.folder
 
+    def digest(self, plugin: str) -> str:
+        """Over the manifest and the templates, overrides included. Raises PluginError when there is none of that id."""
+        found = self._plugins.get(plugin)
+        if found is None:
+            raise PluginError(f"there is no plugin {plugin!r}")
+        return found.digest
+
     def template_root(self, plugin: str) -> Path:
         """The plugin's own templates. Raises PluginError when there is none of that id."""
         return self.folder(plugin) / "templates"

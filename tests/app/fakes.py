@@ -237,6 +237,28 @@ def client(mac: Mac, vendor_class: str = "acme", *, first: bool = True, server: 
     return ClientInfo(mac, vendor_class, "", server, "10.0.0.0/24", first)
 
 
+class DictMemory:
+    """Remembers files by everything in their jobs."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.asked = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.kept)
+
+    def recall(self, job: RenderJob) -> bytes | None:
+        self.asked += 1
+        return self.kept.get(self._name(job))
+
+    def remember(self, job: RenderJob, body: bytes) -> None:
+        self.kept[self._name(job)] = body
+
+    @staticmethod
+    def _name(job: RenderJob) -> str:
+        return json.dumps([job.plugin, job.rule.template, job.context], sort_keys=True)
+
+
 @dataclass
 class World:
     """A site with its phones, leases and clock; facts are kept in the order they were told."""
@@ -245,6 +267,7 @@ class World:
     site: Site = field(default_factory=Site)
     misses: int = 10
     newcomers: int = 1000
+    memory: DictMemory | None = None
 
     def __post_init__(self) -> None:
         self.facts: list[Fact] = []
@@ -270,6 +293,7 @@ class World:
             newcomers=FakeBuckets(self.newcomers),
             prefix="t",
             pause=self._pause,
+            memory=self.memory,
         )
 
     async def _pause(self, seconds: float) -> None:

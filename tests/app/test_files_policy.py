@@ -10,6 +10,7 @@ from provd.app.files import UNKNOWN
 from provd.app.ports import Put
 from provd.app.site import Site
 from provd.app.throttle import HOLD
+from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.domain.records import DeviceState
 from provd.plugin import FileRule
@@ -18,6 +19,7 @@ from tests.app.fakes import (
     BOLT,
     OTHER,
     PHONE,
+    DictMemory,
     MemoryJournal,
     World,
     claimed,
@@ -50,6 +52,34 @@ async def test_the_first_boot_of_a_phone():
     assert world.device(PHONE).state is DeviceState.UNCLAIMED
     assert {fact.boot for fact in world.facts if fact.mac} == {"t1"}
     assert world.ids() == ["FILE-UNKNOWN", "DEVICE-IDENTIFIED", "FILE-SERVED", "FILE-SERVED", "DEVICE-STATE"]
+
+
+async def test_a_file_of_the_last_run_is_given_to_the_same_phone_only_and_only_while_nothing_has_changed():
+    before, after = two_claimed_phones(), two_claimed_phones()
+    memory = DictMemory()
+    for world in (before, after):
+        world.boot._serving._memory = memory
+    made = await before.fetch(f"/{PHONE}.cfg", "10.0.0.5")
+    await before.fetch("/acme-a1.cfg", "10.0.0.5")
+    assert len(memory.kept) == 1, "only files of devices"
+    # The policy is asked first, whatever is remembered.
+    assert await after.fetch(f"/{PHONE}.cfg", "10.0.0.6") is UNKNOWN
+    assert await after.fetch(f"/{PHONE}.cfg", "10.0.0.99") is UNKNOWN
+    assert memory.asked == 0
+    recalled = after.boot.ready(after.ask(f"/{PHONE}.cfg", "10.0.0.5"))
+    assert recalled is not None
+    assert (recalled.body, recalled.mac, recalled.private) == (made.body, PHONE, True)
+    after.boot.served(after.ask(f"/{PHONE}.cfg", "10.0.0.5"), recalled)
+    assert after.device(PHONE).state is DeviceState.PROVISIONED
+    assert memory.asked == 1
+    assert after.boot.ready(after.ask(f"/{PHONE}.cfg", "10.0.0.5")) is recalled
+    assert memory.asked == 1, "from then on it is in memory"
+    assert after.renderer.jobs == []
+    await after.fleet.change(lambda: [Put(replace(line("n1"), password=Secret("changed")))])
+    changed = await after.fetch(f"/{PHONE}.cfg", "10.0.0.5")
+    assert context_of(changed)["lines"][0]["password"] == "changed"
+    assert context_of(await after.fetch(f"/{OTHER}.cfg", "10.0.0.6"))["lines"][0]["username"] == "user-n2"
+    assert len(memory.kept) == 3
 
 
 async def test_a_claimed_phone_gets_its_lines_and_is_provisioned():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.arena import Arena, Server, running
-from tests.bench.ours import COMMON, HTTP_PORT, YEALINK, prepare, serving
+from tests.bench.arena import Arena, Server, family, running
+from tests.bench.ours import COMMON, HTTP_PORT, YEALINK, Provd, State, prepare, serving
 from tests.bench.peers import NGINX, Fleet, kea, missing
 from tests.bench.rows_dhcp import answered
 from tests.bench.table import OURS, Floor, Report, Row
@@ -20,23 +24,29 @@ NGINX_PORT = 80
 
 @dataclass(frozen=True)
 class Storm:
-    """So many phones, known already or never seen."""
+    """So many phones, known already or never seen; ``cut``: they had their files before the power went."""
 
     phones: int
     known: bool
     floors: Sequence[Floor]
+    cut: bool = False
 
     @property
     def work(self) -> str:
-        return f"storm: {self.phones:,} {'known' if self.known else 'never seen'} phones, last one ready after"
+        kind = "known" if self.known else "never seen"
+        after = " after a power cut" if self.cut else ""
+        return f"storm: {self.phones:,} {kind} phones{after}, last one ready after"
 
 
 STORMS = (
+    Storm(1000, known=True, floors=(Floor(1, most=True),), cut=True),
     Storm(1000, known=True, floors=(Floor(1, most=True),)),
     Storm(1000, known=False, floors=(Floor(2, most=True),)),
+    Storm(5000, known=True, floors=(Floor(1, PEERS, most=True),), cut=True),
     Storm(5000, known=True, floors=(Floor(1, PEERS, most=True),)),
     Storm(5000, known=False, floors=()),
 )
+_QUIET = 1.5
 
 
 def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
@@ -49,6 +59,8 @@ def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
 def _rows(arena: Arena, storm: Storm, reps: int) -> Sequence[Row]:
     fleet = Fleet(storm.phones if storm.known else 0, YEALINK)
     state = prepare(arena, "state-storm", fleet, devices=fleet.leases)
+    if storm.cut:
+        _cut_power(arena, state, storm.phones)
     row = Row(storm.work, "s", storm.floors)
     lost = Row("   DHCP messages lost", "", (Floor(0, most=True),))
     folder = _files(arena, Fleet(storm.phones, YEALINK))
@@ -64,6 +76,27 @@ def _rows(arena: Arena, storm: Storm, reps: int) -> Sequence[Row]:
             with _peers(arena, fleet, folder) as servers:
                 _sample(arena, PEERS, storm, row, lost, servers, NGINX_PORT, "/provision", "# %m")
     return row, lost
+
+
+def _cut_power(arena: Arena, state: State, phones: int) -> None:
+    """Let every phone fetch its files once, and kill the daemon when it has written what it keeps of that."""
+    provd = Provd(arena, state)
+    arena.until(provd.server, lambda: answered(arena))
+    arena.json_load("storm", *_requests("", HTTP_PORT, "secret-%n"), "-n", phones, "-T", 90, server=provd.server)
+    kept = provd.folder / "rendered.new"
+    size = -1
+    while not kept.exists() or kept.stat().st_size != size:
+        size = kept.stat().st_size if kept.exists() else -1
+        time.sleep(_QUIET)
+    for pid in family(provd.server.pid):
+        os.kill(pid, signal.SIGKILL)
+    provd.server.program.wait()
+    shutil.rmtree(state.folder)
+    shutil.copytree(provd.folder, state.folder, ignore=shutil.ignore_patterns("notify", "*.sock", "control*"))
+
+
+def _requests(below: str, port: int, expected: str) -> tuple[object, ...]:
+    return "-f", f"{below}/{COMMON}", "-f", f"{below}/%m.cfg", "-P", port, "-e", expected
 
 
 def _files(arena: Arena, fleet: Fleet) -> Path:
@@ -102,8 +135,9 @@ def _sample(
 ) -> None:
     arena.until(servers[0], lambda: answered(arena))
     before = arena.lost()
-    files = ("-f", f"{below}/{COMMON}", "-f", f"{below}/%m.cfg", "-P", port, "-e", expected)
-    found: Any = arena.json_load("storm", *files, "-n", storm.phones, "-T", 90, server=servers[0])
+    found: Any = arena.json_load(
+        "storm", *_requests(below, port, expected), "-n", storm.phones, "-T", 90, server=servers[0]
+    )
     last = found["ready"]["100"]
     row.add(name, 999.0 if last is None else last)
     resent = found["resent_discover"] + found["resent_request"]

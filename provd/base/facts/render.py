@@ -39,3 +39,16 @@ class PluginQuarantined(Fact):
     plugin: str
     faults: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedFilesDamaged(Fact):
+    """A file that was rendered before the last start could not be read from its cache on disk and is rendered
+    again; told once for each start. Another ``master.key`` or a power cut in the middle of a write does this.
+
+    Do: nothing. When it comes at every start, look after the disk that holds ``folder``.
+    """
+
+    ID: ClassVar[str] = "RENDERED-FILES-DAMAGED"
+
+    folder: str
