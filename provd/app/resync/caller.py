@@ -10,7 +10,7 @@ from provd.app import effective
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.ports import Delete, Put
-from provd.app.resync.agenda import ATTEMPTS, Agenda, Entry
+from provd.app.resync.agenda import ATTEMPTS, URGENT, Agenda, Entry
 from provd.app.resync.due import comes_text, zone_of
 from provd.app.resync.notes import Notes
 from provd.app.resync.orders import order_for
@@ -23,6 +23,7 @@ from provd.domain.records import Device, PendingResync
 
 _GOOD = {Heard.ACCEPTED, Heard.PASSED_ON}
 _KEPT_CAMPAIGNS = 20
+_AT_A_TIME = 100
 _AFTER_START = 2.0
 """Seconds in which the ways open that take a moment: the PBX."""
 PATIENCE = 40.0
@@ -80,14 +81,14 @@ class Resyncer:
     # --- what is wanted
 
     def wanted(self, device: Device, reason: str) -> None:
-        """This device's files have changed and it should know. Returns at once."""
+        """This device's files have changed, and somebody in front of it waits for it. Returns at once."""
         note = self._fleet.tables.resync(device.mac)
         entry = self._agenda.find(device.mac)
         if note is None or note.revision < device.revision:
             self._fleet.keep(Put(self._notes.note(device, reason)))
-        elif entry is not None:
+        elif entry is not None and (entry.running or entry.attempts):
             return
-        self._add(device.mac, self._clock.now())
+        self._add(device.mac, URGENT)
 
     def _changed_device(self, before: Device | None, after: Device | None) -> None:
         """A change is durable, and so is the note that was written with it."""
@@ -98,6 +99,9 @@ class Resyncer:
         if note is None:
             self._agenda.drop(device.mac)
             self._release(device.mac, ())
+            campaign = self._campaign_of.pop(device.mac, None)
+            if campaign is not None:
+                campaign.heard.add(device.mac)
         elif after is not None and note.revision == after.revision and not note.attempts:
             self._add(device.mac, self._clock.now())
 
@@ -136,27 +140,41 @@ class Resyncer:
         heard = self._listeners.get(device.mac)
         if heard is None:
             heard = self._listeners[device.mac] = asyncio.get_running_loop().create_future()
-        self._add(device.mac, self._clock.now())
+        self._add(device.mac, URGENT)
         try:
             async with asyncio.timeout(PATIENCE):
                 return await asyncio.shield(heard)
         except TimeoutError:
             return ()
 
-    def sync_many(
+    async def sync_many(
         self, devices: Iterable[Device], per_second: float, reason: str = "sync", *, owner: str = ""
     ) -> Campaign:
-        """Tell them one after the other, so many in a second. Returns at once."""
+        """Tell them one after the other, so many in a second. Returns when that is written down for all."""
         now, chosen = self._clock.now(), list(devices)
         number = max(self.campaigns, default=0) + 1
         campaign = self.campaigns[number] = Campaign(number, len(chosen), per_second, now, owner)
         if len(self.campaigns) > _KEPT_CAMPAIGNS:
             del self.campaigns[min(self.campaigns)]
-        self._fleet.keep(*(Put(self._notes.note(device, reason)) for device in chosen))
-        for place, device in enumerate(chosen):
-            self._campaign_of[device.mac] = campaign
-            self._add(device.mac, now + place / per_second)
+        for start in range(0, len(chosen), _AT_A_TIME):
+            self._join(campaign, chosen[start : start + _AT_A_TIME], now + start / per_second, reason)
+            # Phones that ask for files meanwhile are not kept waiting.
+            await asyncio.sleep(0)
         return campaign
+
+    def _join(self, campaign: Campaign, devices: Sequence[Device], begin: float, reason: str) -> None:
+        for place, each in enumerate(devices):
+            device = self._fleet.tables.device(each.mac)
+            earlier = self._campaign_of.pop(each.mac, None)
+            if earlier is not None:
+                # This campaign goes on with it; the earlier one does not wait for it any more.
+                earlier.heard.add(each.mac)
+            if device is None:
+                campaign.heard.add(each.mac)
+                continue
+            self._campaign_of[device.mac] = campaign
+            self._fleet.keep(Put(self._notes.note(device, reason)))
+            self._add(device.mac, begin + place / campaign.per_second)
 
     @property
     def pending(self) -> int:
