@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ _RECEIVE_BUFFER = 16 << 20
 _ETHERTYPE_ARP = 0x0806
 _IP_PKTINFO = 8
 _UDP_SEGMENT = 103
+_UNSPLIT = {errno.EIO, errno.EINVAL, errno.EMSGSIZE}
+"""A device without checksum offload, a reply above the route's MTU: it will be no other with the next."""
 MOST_SEGMENTS = 64
 """Datagrams that every kernel with UDP_SEGMENT takes in one call (UDP_MAX_SEGMENTS)."""
 _LOOPBACK_BROADCAST = "127.255.255.255"
@@ -165,11 +168,8 @@ class Wire:
             control.append(_from(first.source))
         try:
             self.udp.sendmsg([send.payload for send in sends], control, 0, peer)
-        except BlockingIOError:
-            return False
-        except OSError:
-            # A device without checksum offload (EIO), a reply above the route's MTU (EINVAL): not on this wire.
-            self._segments = False
+        except OSError as error:
+            self._segments = error.errno not in _UNSPLIT
             return False
         return True
 
