@@ -137,7 +137,11 @@ class Wire:
         if to is To.RELAY:
             self._udp(send, self._relays.get(send.address) or self._relay(send.address))
         elif to is To.UNICAST:
-            self._udp(send, (send.text or ip_text(send.address), self._client_port))
+            peer = (send.text or ip_text(send.address), self._client_port)
+            if self._plainly:
+                self.udp.sendto(send.payload, peer)
+            else:
+                self._udp(send, peer)
         elif self.plain:
             address = ip_text(send.address) if send.address else _LOOPBACK_BROADCAST
             self._udp(send, (address, self._client_port))
