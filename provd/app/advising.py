@@ -97,7 +97,7 @@ class Advising:
         own: dict[int, bytes] = {}
         if prepared.own:
             token = self._station.token(sighting.mac, device) if self._station.site.secrets == "token" else ""
-            names = self._names(sighting.server, sighting.mac, token)
+            names = self._station.names(sighting.server, sighting.mac, token)
             own = self._encoded(prepared.plugin, prepared.own, names, now)
         return Advice(prepared.key, prepared.options, prepared.force, own, phone=True, boot=sighting.boot)
 
@@ -121,20 +121,9 @@ class Advising:
         personal = {"mac", "base"} if self._station.site.secrets == "token" else {"mac"}
         own = tuple(option for option in block.options.items() if placeholders(option[1]) & personal)
         common = tuple(option for option in block.options.items() if option not in own)
-        encoded = self._encoded(manifest.id, common, self._names(server, Mac(""), ""), now)
+        encoded = self._encoded(manifest.id, common, self._station.names(server, Mac(""), ""), now)
         self._keys += 1
         return _Prepared(self._keys, encoded, frozenset(block.force), own, manifest.id)
-
-    def _names(self, server: str, mac: Mac, token: str) -> dict[str, str]:
-        site = self._station.site
-        base, host = site.base(server), site.host(server)
-        return {
-            "base": f"{base}/{token}" if token else base,
-            "host": host,
-            "address": site.address(server),
-            "tftp": host,
-            "mac": mac,
-        }
 
     def _encoded(
         self, plugin: str, options: Iterable[tuple[int, OptionValue]], names: Mapping[str, str], now: float

@@ -31,6 +31,7 @@ from provd.app.serving import Pause, Serving
 from provd.app.site import Site
 from provd.app.station import Station
 from provd.app.tokens import Tokens
+from provd.app.welcoming import Welcoming
 from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.dhcp.advice import Advice, ClientInfo
@@ -79,6 +80,7 @@ class Boot:
             prefix=prefix,
         )
         self._advising = Advising(self.station)
+        self.welcoming = Welcoming(self.station)
         self._serving = Serving(
             self.station,
             renderer=renderer,

@@ -19,23 +19,26 @@ def placeholders(value: OptionValue) -> frozenset[str]:
     return frozenset(name for text in texts for name in _PLACEHOLDER.findall(text))
 
 
+def filled(text: str, names: Mapping[str, str]) -> str:
+    """The text with its placeholders filled in."""
+    return _PLACEHOLDER.sub(lambda found: names[found[1]], text)
+
+
 def encode(value: OptionValue, names: Mapping[str, str]) -> bytes:
     """The octets of the value with its placeholders filled in. Raises PluginError."""
-
-    def filled(text: str) -> str:
-        return _PLACEHOLDER.sub(lambda found: names[found[1]], text)
-
     try:
         match value.encoding:
             case "text":
-                return filled(value.text).encode()
+                return filled(value.text, names).encode()
             case "ip":
-                parts = _BETWEEN.split(filled(value.text).strip())
+                parts = _BETWEEN.split(filled(value.text, names).strip())
                 return b"".join(ip_int(part).to_bytes(4, "big") for part in parts)
             case "hex":
-                return bytes.fromhex(filled(value.text).replace(":", ""))
+                return bytes.fromhex(filled(value.text, names).replace(":", ""))
             case "suboptions":
-                return b"".join(_suboption(code, filled(text)) for code, text in sorted(value.suboptions.items()))
+                return b"".join(
+                    _suboption(code, filled(text, names)) for code, text in sorted(value.suboptions.items())
+                )
     except ValueError as error:
         raise PluginError(f"DHCP option value {value.text!r} cannot be encoded: {error}") from None
 

@@ -85,6 +85,18 @@ class Station:
         """The URL token of a MAC, whether it is a device already or not."""
         return self.tokens.token(mac) if device is None else self.book.token(mac, device.token_epoch)
 
+    def names(self, server: str, mac: Mac, token: str) -> dict[str, str]:
+        """What the placeholders in a plugin's advice stand for, for somebody who talked to ``server``."""
+        site = self.site
+        base, host = site.base(server), site.host(server)
+        return {
+            "base": f"{base}/{token}" if token else base,
+            "host": host,
+            "address": site.address(server),
+            "tftp": host,
+            "mac": mac,
+        }
+
     def known(self, mac: Mac) -> Known:
         """What is known of that MAC by now."""
         device = self.fleet.tables.device(mac)

@@ -167,6 +167,16 @@ def by_id(
     return command
 
 
+def show_import(result: Mapping[str, Any], *, changed: int, as_json: bool) -> None:
+    """How many rows of a file were new, different, or as they are already."""
+    if as_json:
+        show_one(result, as_json=True)
+        return
+    would = "would be " if result["dry_run"] else ""
+    unchanged = result["rows"] - result["added"] - changed
+    click.echo(f"{result['added']} {would}added, {changed} {would}changed, {unchanged} unchanged")
+
+
 def deleted(result: Mapping[str, Any]) -> str:
     """The sentence about an object that is no more."""
     return f"{result['deleted']} is deleted"

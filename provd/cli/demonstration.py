@@ -1,7 +1,7 @@
-"""The demonstration: a LAN of its own, the real daemon, and phones that are claimed one by one.
+"""The demonstration: a LAN of its own, the real daemon, and phones on which people dial their codes.
 
 Three kinds of processes: ``provd serve`` at one end of the LAN, ``provd simulate`` for each vendor at the other, and
-this one, which claims every phone that shows its temporary account, as its user would by dialing a code.
+this one, which makes the codes, hands them out, and tells what happens.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from provd.simulate.load import phone_class
 
 TENANTS = ("aurora", "borealis")
 NAMES = ("Ada", "Björn", "Chloé", "Dmitri", "Eva & Co", "Fátima", "Grace", "Hanako", "Ivo", "Jürgen", "Kwame", "Lena")
-TICK = 0.05
-"""Seconds that a second of a phone's waiting takes: a poll every minute comes every three seconds."""
+TICK = 0.1
+"""Seconds that a second of a phone's waiting takes: a poll every minute comes every six seconds."""
 
 _CONFIG = """
 [server]
@@ -66,10 +66,11 @@ class Demonstration:
         self._page_port = page_port
         self._once = once
         self._loopback = loopback or os.geteuid() != 0
-        self._names: dict[str, str] = {}
-        self._claimed: dict[str, str] = {}
+        self._codes: list[tuple[str, str]] = []
+        self._people: dict[str, str] = {}
+        self._users: dict[str, str] = {}
         self._done: set[str] = set()
-        self._claiming: set[asyncio.Task[None]] = set()
+        self._slipped = False
 
     def run(self) -> int:
         """Build the LAN, run everything, take it down again."""
@@ -144,7 +145,7 @@ class Demonstration:
             click.echo(line)
 
     def _prepare(self, config: str, lan: Lan) -> None:
-        """Two tenants with a line for every phone, as an administrator would make them."""
+        """Two tenants with a line and a code for every phone, as an administrator would make them."""
         for tenant, language in zip(TENANTS, ("en", "fr"), strict=True):
             settings = {"sip.server": lan.server_ip, "locale.language": language, "time.zone": "Europe/Madrid"}
             call(config, "tenant.add", id=tenant, name=tenant.title(), settings=settings)
@@ -153,7 +154,22 @@ class Demonstration:
             number = str(100 + i)
             tenant = TENANTS[i % len(TENANTS)]
             call(config, "line.add", id=number, tenant=tenant, number=number, username=f"u{number}", display_name=name)
-            self._names[number] = name
+            code = str(call(config, "code.add", line=[number])["code"])
+            self._codes.append((code, name))
+            self._people[code] = name
+        self._say(f"{self._count} lines of {' and '.join(map(str.title, TENANTS))}, and a code for each of them")
+
+    def _handed_out(self, count: int) -> list[str]:
+        """What the users of the next phones dial, one line for each. The very first one mistypes the last digit."""
+        lines = [code for code, _ in self._codes[:count]]
+        if not self._slipped:
+            self._slipped = True
+            code, name = self._codes[0]
+            slip = code[:-1] + str((int(code[-1]) + 5) % 10)
+            self._people.setdefault(slip, name)
+            lines[0] = f"{slip} {code}"
+        del self._codes[:count]
+        return lines
 
     def _crowds(self, config: Path) -> list[tuple[str, str, int]]:
         """Vendor, models and number of phones: the plugins that come with simulated phones, half of the phones each."""
@@ -173,40 +189,45 @@ class Demonstration:
             if lan.phones_interface
             else ("--relay", lan.relay, "--server", lan.server_ip, "--server-port", "6767", "--client-port", "6768")
         )
+        codes = config.with_name(f"{vendor}-codes.txt")
+        codes.write_text("\n".join(self._handed_out(count)), encoding="utf-8")
         command = _provd(
             *("--config", str(config), "simulate", "--vendor", vendor, "--model", models, "--count", str(count)),
-            *("--claimed", "--events", "--spread", "1", "--tick", str(TICK), "--timeout", "120", *where),
+            *("--dial", str(codes), "--claimed", "--events", "--spread", "1", "--tick", str(TICK), "--timeout", "120"),
+            *where,
         )
         process = await _start(lan.at_phones(*command))
         try:
             async for line in _lines(process):
                 if line.startswith("{"):
-                    self._hear(str(config), json.loads(line))
+                    self._hear(json.loads(line))
                 else:
                     click.echo(line, err=True)
             return await process.wait()
         finally:
             await _end(process)
 
-    def _hear(self, config: str, event: Mapping[str, Any]) -> None:
-        mac, accounts = event["mac"], event["accounts"]
-        if event["kind"] == "complaint":
-            self._say(f"{mac_text(mac)} complains: {event['text']}")
-        if event["kind"] != "settled" or not accounts:
-            return
-        if any(account.startswith("u") for account in accounts):
-            if mac not in self._done:
+    def _hear(self, event: Mapping[str, Any]) -> None:
+        """What the people in front of the phones see, do and hear."""
+        mac, text, accounts = event["mac"], event["text"], event["accounts"]
+        user = self._users.get(mac, "somebody")
+        match event["kind"]:
+            case "complaint":
+                self._say(f"{mac_text(mac)} complains: {text}")
+            case "registered":
+                self._say(f"{mac_text(mac)} has registered {text} and waits for a code")
+            case "unregistered":
+                self._say(f"{mac_text(mac)} cannot register {text}")
+            case "dialed":
+                user = self._users[mac] = self._people.get(text, user)
+                self._say(f"{user} dials {text} on {mac_text(mac)}")
+            case "heard":
+                self._say(f"{user} hears {text}")
+            case "notified":
+                self._say(f"{mac_text(mac)} is told to fetch its files (NOTIFY {text})")
+            case "settled" if any(account.startswith("u") for account in accounts) and mac not in self._done:
                 self._done.add(mac)
-                self._say(f"{mac_text(mac)} is back as {accounts[0]}: {self._names[self._claimed[mac]]} can talk")
-        elif mac not in self._claimed:
-            line = next(line for line in self._names if line not in self._claimed.values())
-            self._claimed[mac] = line
-            self._say(f"{mac_text(mac)} shows {accounts[0]}; {self._names[line]} takes it (line {line})")
-            task = asyncio.get_running_loop().create_task(
-                asyncio.to_thread(call, config, "device.assign", mac=mac, line=[line])
-            )
-            self._claiming.add(task)
-            task.add_done_callback(self._claiming.discard)
+                self._say(f"{mac_text(mac)} is back as {accounts[0]}: {user} can talk")
 
     def _say(self, text: str) -> None:
         click.secho(f"demo: {text}", fg="cyan")

@@ -16,9 +16,10 @@ from provd.cli.commands import (
     parsed,
     run,
     settings_option,
+    show_import,
     unset_option,
 )
-from provd.cli.output import show_json, show_one, show_rows
+from provd.cli.output import show_one, show_rows
 from provd.cli.syncing import follow, show_told
 
 COLUMNS = ("mac", "vendor", "model", "version", "state", "tenant", "ip", "lines", "last_seen")
@@ -203,13 +204,7 @@ def device_import(ctx: click.Context, file: TextIO, *, dry_run: bool, as_json: b
     separated by semicolons). An empty cell changes nothing.
     """
     result = run(ctx, "device.import", csv=file.read(), dry_run=dry_run)
-    if as_json:
-        show_json(result)
-        return
-    would = "would be " if dry_run else ""
-    changed = result["changed"] - result["added"]
-    unchanged = result["rows"] - result["changed"]
-    click.echo(f"{result['added']} {would}added, {changed} {would}changed, {unchanged} unchanged")
+    show_import(result, changed=result["changed"] - result["added"], as_json=as_json)
 
 
 @device.command("export")

@@ -18,15 +18,16 @@ from provd.cli.client import stream
 from provd.cli.commands import Command, as_json
 from provd.cli.output import Exit, errors_to_exit, local, show_json, show_one, show_rows
 
-_FIELDS = ("user_agent", "path", "option60", "mac", "over")
+_FIELDS = ("user_agent", "path", "option60", "mac", "event", "over")
 _ALSO = {"kind": "over", "filename": "path"}
 
 
 @click.command(cls=Command)
 @click.option("--user-agent", metavar="UA", help="Of an HTTP request.")
-@click.option("--path", metavar="NAME", help="A file name or path as asked for.")
+@click.option("--path", metavar="NAME", help="A file name or path as asked for; over pnp the Request-URI.")
 @click.option("--option60", metavar="TEXT", help="DHCP vendor class.")
 @click.option("--mac", metavar="MAC")
+@click.option("--event", metavar="TEXT", help="Event header of a multicast SUBSCRIBE: ua-profile;vendor=…;model=…")
 @click.option("--over", type=click.Choice(["http", "tftp", "dhcp", "pnp"]), help="Default: what the evidence suggests.")
 @click.option("--batch", is_flag=True, help="Read JSON lines with these keys (user_agent …), write JSON lines.")
 @as_json
@@ -45,7 +46,7 @@ def identify(ctx: click.Context, /, *, batch: bool, as_json: bool, **evidence: s
             sys.exit(_batch(identified))
         known = {name: value for name, value in evidence.items() if value}
         if not set(known) - {"over"}:
-            raise UsageError("give at least one of --user-agent, --path, --option60, --mac")
+            raise UsageError("give at least one of --user-agent, --path, --option60, --mac, --event")
         result = identified(known)
     show_one(result, as_json=as_json)
     if not result["vendor"]:
@@ -144,12 +145,12 @@ def _sentence(text: str) -> str:
 def explain_pcap(ctx: click.Context, file: Path) -> None:
     """Tell what the devices in a capture asked and what provd knows about them.
 
-    Make one with: tcpdump -i eth1 -w boot.pcap port 67 or port 68 or port 69
+    Make one with: tcpdump -i eth1 -w boot.pcap port 67 or port 68 or port 69 or port 5060
     """
     with errors_to_exit():
         from provd.cli.offline import explain_capture
 
         told = explain_capture(ctx.find_root().obj, file, click.echo)
     if not told:
-        click.echo("no DHCP and no TFTP in this capture", err=True)
+        click.echo("no DHCP, no TFTP and no SIP in this capture", err=True)
         sys.exit(Exit.NOTHING)

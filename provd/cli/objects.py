@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -18,6 +18,7 @@ from provd.cli.commands import (
     parsed,
     run,
     settings_option,
+    show_import,
     unset_option,
 )
 from provd.cli.output import show_one
@@ -162,6 +163,21 @@ def line_add(ctx: click.Context, /, identifier: str, tenant: str, *, as_json: bo
 def line_set(ctx: click.Context, /, identifier: str, *, as_json: bool, **fields: Any) -> None:
     """Change a line."""
     _show_line(run(ctx, "line.set", id=identifier, **given(**_password(fields))), as_json=as_json)
+
+
+@line.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@as_json
+@click.pass_context
+def line_import(ctx: click.Context, file: TextIO, *, dry_run: bool, as_json: bool) -> None:
+    """Add or change lines from CSV: all rows, or none when one is wrong. FILE may be - for standard input.
+
+    The first line names the columns: id, tenant and any of number, username, password, display_name, server … as
+    `provd line show` has them. An empty cell changes nothing, and a new line without a password gets a random one.
+    """
+    result = run(ctx, "line.import", csv=file.read(), dry_run=dry_run)
+    show_import(result, changed=result["changed"], as_json=as_json)
 
 
 @click.group(cls=Group)

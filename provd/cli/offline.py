@@ -132,6 +132,7 @@ def identifier(config: str | None) -> Callable[[Mapping[str, str]], dict[str, An
     from provd.base.types import parse_mac
     from provd.domain.evidence import Evidence, Via
     from provd.domain.identify import Index
+    from provd.sip.pnp import device_words, mac_in
 
     index = Index.build(manifests(config))
 
@@ -144,13 +145,20 @@ def identifier(config: str | None) -> Callable[[Mapping[str, str]], dict[str, An
             mac = parse_mac(given["mac"]) if given.get("mac") else None
         except ValueError as error:
             raise UsageError(str(error)) from None
+        name, words = given.get("path", "").lstrip("/"), device_words(given.get("event", ""))
+        if via == "pnp":
+            # What is asked for by multicast is no file but a URI that has the MAC for its user.
+            mac, name = mac or mac_in(name if "@" in name else f"sip:{name}@"), ""
         found = index.identify(
             Evidence(
                 via=via,
                 mac=mac,
                 option60=given.get("option60", "").rstrip("\0"),
                 user_agent=given.get("user_agent", ""),
-                name=given.get("path", "").lstrip("/"),
+                name=name,
+                vendor=words.vendor,
+                model=words.model,
+                version=words.version,
             )
         )
         return views.identity(found)
@@ -159,6 +167,8 @@ def identifier(config: str | None) -> Callable[[Mapping[str, str]], dict[str, An
 
 
 def _likely_transport(given: Mapping[str, str]) -> str:
+    if "event" in given:
+        return "pnp"
     if "user_agent" in given:
         return "http"
     return "tftp" if "path" in given else "dhcp"
@@ -166,9 +176,13 @@ def _likely_transport(given: Mapping[str, str]) -> str:
 
 def explain_capture(config: str | None, file: Path, tell: Callable[[str], None]) -> int:
     """Tell what the datagrams of a capture say, with what provd makes of their senders; how many there were."""
+    from provd.app.tokens import ACCOUNT
     from provd.dhcp.explain import explain as explain_dhcp
     from provd.dhcp.packet import decode as decode_dhcp
     from provd.net.explain import explain_pcap
+    from provd.sip.explain import explain as explain_sip
+    from provd.sip.explain import sender as sip_sender
+    from provd.sip.pnp import question_in
     from provd.tftp.packet import Request
     from provd.tftp.packet import decode as decode_tftp
 
@@ -195,7 +209,23 @@ def explain_capture(config: str | None, file: Path, tell: Callable[[str], None])
             lines.append(_who(identify({"path": packet.name, "over": "tftp"})))
         return lines
 
-    for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp}):
+    def sip(datagram: bytes) -> list[str]:
+        nonlocal told
+        told += 1
+        lines = explain_sip(datagram)
+        user, agent = sip_sender(datagram)
+        account = ACCOUNT.fullmatch(user)
+        event, uri = question_in(datagram)
+        evidence = {"user_agent": agent, "over": "http"} if agent else {}
+        if event:
+            evidence |= {"event": event, "path": uri, "over": "pnp"}
+        if account is not None:
+            evidence["mac"] = account["mac"]
+        if evidence:
+            lines.append(_who(identify(evidence)))
+        return lines
+
+    for line in explain_pcap(file, {67: dhcp, 68: dhcp, 69: tftp, 5060: sip}):
         tell(line)
     return told
 

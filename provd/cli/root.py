@@ -13,6 +13,7 @@ from provd import __version__
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("provd.cli.service:serve", "run the daemon"),
     "check-config": ("provd.cli.service:check_config", "check the configuration file"),
+    "setup": ("provd.cli.setup:setup", "write a first configuration"),
     "doctor": ("provd.cli.doctor:doctor", "is everything around the daemon as it should be?"),
     "demo": ("provd.cli.lab:demo", "a private LAN with the real daemon and simulated phones"),
     "simulate": ("provd.cli.lab:simulate", "virtual phones against any server"),

@@ -225,7 +225,8 @@ class SipSection(Section):
         default=(), description='FastAGI for a PBX that takes the call: ["127.0.0.1:4573"]; whose word counts: [pbx]'
     )
     pnp: bool = Field(
-        default=True, description="multicast ua-profile answers on the dhcp interfaces (from the next version on)"
+        default=True,
+        description="answer phones that ask by multicast (ua-profile), on dhcp.interfaces, as dhcp.mode lets us",
     )
     rtp_ports: PortRange = Field(
         default="16384-16583",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from provd.daemon.service import Service
 def serve(path: Path) -> None:
     """Run the daemon on this configuration file until it is told to stop. Raises ProvdError when it cannot start."""
     settings = load(path)
+    # A core file would hold every password in clear.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     async def run() -> None:
         await Service(path, settings).run()

@@ -23,6 +23,8 @@ from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
 from provd.sip.connections import TcpLimits
+from provd.sip.pnp import PORT
+from provd.sip.pnp_server import PnpServer
 from provd.tftp.limits import Limits
 from provd.tftp.server import TftpServer
 
@@ -59,6 +61,8 @@ class Edges:
         """SIP; None where nothing is listened on. Other parts may take its way before it is opened."""
         if self._settings.sip.listen:
             self.calling = Calling(core, self._settings, share_of_descriptors(TcpLimits().total, 8))
+        port = self._settings.sip.listen[0].port if self._settings.sip.listen else 0
+        self.pnp = PnpServer(core.boot.welcoming, core.emit, core.clock, replies=port or PORT)
         self._opened: list[Listener] = []
 
     @property
@@ -66,7 +70,8 @@ class Edges:
         """What is served where, at this moment."""
         section = self._settings.dhcp
         dhcp = [("dhcp", f"{name} ({section.mode})") for name in section.interfaces] if section.mode != "off" else []
-        return dhcp + self._opened
+        pnp = [("pnp", f"{name} ({section.mode})") for name in self.pnp.joined]
+        return dhcp + self._opened + pnp
 
     @property
     def subnets(self) -> Sequence[DhcpSubnet]:
@@ -100,6 +105,14 @@ class Edges:
 
         if self.calling is not None:
             self._opened += [("sip", address) for address in await self.calling.open()]
+            self.calling.way.overheard = self.pnp.confirmed
+        self._welcome()
+
+    def _welcome(self) -> None:
+        """Hear phones that ask by multicast, as the DHCP mode lets us. After SIP, which wants its port for itself."""
+        dhcp = self._settings.dhcp
+        wanted = self._settings.sip.pnp and dhcp.mode != "off"
+        self.pnp.serve(dhcp.interfaces if wanted else (), speak=dhcp.mode != "observe")
 
     def note(self, name: str, address: str) -> None:
         """A listener that is opened elsewhere."""
@@ -115,6 +128,7 @@ class Edges:
         if self.calling is not None:
             closing.append(self.calling.close(grace))
         self.dhcp.close()
+        self.pnp.close()
         await asyncio.gather(*closing)
 
     def reserved(self, added: Reservation | None, removed: Reservation | None) -> None:
@@ -136,6 +150,8 @@ class Edges:
         """Take the SIP part of new settings, except for what waits for a restart."""
         if self.calling is not None:
             self.calling.reload(settings.sip)
+        self._settings = settings
+        self._welcome()
 
     async def _open_tftp(self) -> None:
         section = self._settings.tftp
@@ -161,6 +177,7 @@ class Edges:
 
         if self.calling is not None:
             yield "provd_sip", "SIP messages, registrations, calls, NOTIFYs and audio", self.calling.counters
+        yield "provd_pnp", "Phones that asked by multicast", lambda: _fields(self.pnp.stats)
 
     def sip_present(self) -> Mapping[str, float]:
         """Registrations, calls and connections at this moment."""

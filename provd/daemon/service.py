@@ -59,6 +59,7 @@ _RELOADABLE = _CERTIFICATES | {
     "sip.expires_max",
     "sip.expires_nat",
     "sip.keepalive",
+    "sip.pnp",
     "activation",
     "resync",
     "pbx",

@@ -23,6 +23,7 @@ from provd.base.types import Mac, ip_int, ip_text
 from provd.dhcp.effects import Effect, Emit, Persist, Send
 from provd.dhcp.engine import DhcpEngine
 from provd.dhcp.lease import Lease
+from provd.dhcp.outbox import Outbox
 from provd.dhcp.prober import Prober
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
 from provd.dhcp.wire import LinuxNetwork, Network, Wire
@@ -81,6 +82,7 @@ class DhcpServer:
         self._clock = clock
         self._network = network or LinuxNetwork()
         self._wires: dict[str, Wire] = {}
+        self._outbox = Outbox(self._wires)
         self._broken: dict[str, str] = {}
         self._waiting: dict[bytes, _Waiting] = {}
         self._working = False
@@ -305,19 +307,9 @@ class DhcpServer:
         self._arm()
 
     def _send(self, sends: list[Send]) -> None:
-        """Send what has gathered. One after the other without work between: the host that they all go to, a relay or a
-        switch, is woken once and not for each (a tenth of the whole exchange on a virtual wire)."""
-        wires, stats = self._wires, self.stats
-        for send in sends:
-            wire = wires.get(send.interface)
-            if wire is None:
-                continue  # its interface went away while the lease was being written
-            try:
-                wire.send(send)
-            except OSError:
-                stats.send_errors += 1  # like a lost datagram: the client repeats itself
-            else:
-                stats.sent += 1
+        outbox, stats = self._outbox, self.stats
+        outbox.send(sends)
+        stats.sent, stats.send_errors = outbox.sent, outbox.errors
 
     def _submit(self, persists: list[Persist]) -> None:
         if persists:

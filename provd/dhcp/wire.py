@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -21,6 +21,9 @@ _RECEIVE_BUFFER = 16 << 20
 """Room for some ten thousand datagrams: what a site sends when its power comes back."""
 _ETHERTYPE_ARP = 0x0806
 _IP_PKTINFO = 8
+_UDP_SEGMENT = 103
+MOST_SEGMENTS = 64
+"""Datagrams that every kernel with UDP_SEGMENT takes in one call (UDP_MAX_SEGMENTS)."""
 _LOOPBACK_BROADCAST = "127.255.255.255"
 _REMEMBERED = 8192
 
@@ -110,6 +113,7 @@ class Wire:
             self._open_raw(network)
         self._relays: dict[int, tuple[str, int]] = {}
         self._plainly = len(self.link.addresses) < 2
+        self._segments = _can_segment(self.udp)
 
     def _open_raw(self, network: Network) -> None:
         try:
@@ -149,13 +153,31 @@ class Wire:
         else:
             self._udp(send, ("255.255.255.255", self._client_port))
 
+    def send_together(self, sends: Sequence[Send]) -> bool:
+        """Put up to MOST_SEGMENTS replies of one length to one relay on the wire at once; False when that cannot be
+        done and nothing has left."""
+        if not self._segments:
+            return False
+        first = sends[0]
+        peer = self._relays.get(first.address) or self._relay(first.address)
+        control = [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", len(first.payload)))]
+        if not self._plainly:
+            control.append(_from(first.source))
+        try:
+            self.udp.sendmsg([send.payload for send in sends], control, 0, peer)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # A device without checksum offload (EIO), a reply above the route's MTU (EINVAL): not on this wire.
+            self._segments = False
+            return False
+        return True
+
     def _udp(self, send: Send, peer: tuple[str, int]) -> None:
         if self._plainly:
             self.udp.sendto(send.payload, peer)
-            return
-        # With several addresses the kernel would choose one; the client knows us by another, perhaps.
-        info = struct.pack("=I4s4s", 0, send.source.to_bytes(4, "big"), bytes(4))
-        self.udp.sendmsg([send.payload], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, peer)
+        else:
+            self.udp.sendmsg([send.payload], [_from(send.source)], 0, peer)
 
     def _relay(self, address: int) -> tuple[str, int]:
         if len(self._relays) >= _REMEMBERED:
@@ -169,3 +191,17 @@ class Wire:
             if sock is not None:
                 with suppress(OSError):
                     sock.close()
+
+
+def _from(source: int) -> tuple[int, int, bytes]:
+    """With several addresses the kernel would choose one; the client knows us by another, perhaps (ip(7))."""
+    return socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4s", 0, source.to_bytes(4, "big"), bytes(4))
+
+
+def _can_segment(udp: socket.socket) -> bool:
+    """Whether the kernel splits one large send into datagrams (udp(7), Linux 4.18)."""
+    try:
+        udp.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
+    except OSError:
+        return False
+    return True

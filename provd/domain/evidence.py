@@ -16,7 +16,8 @@ class Evidence:
 
     ``mac`` is a MAC known for certain (``chaddr``); MACs inside a name or User-Agent are found by
     identification. ``option60`` is latin-1 text without trailing NULs; ``name`` is the file name as asked for, best
-    with the folders in front of it (some phones put their model there).
+    with the folders in front of it (some phones put their model there). ``vendor``, ``model`` and ``version`` are the
+    device's own words over multicast PnP (the parameters of its Event header).
     """
 
     via: Via
@@ -24,6 +25,9 @@ class Evidence:
     option60: str = ""
     user_agent: str = ""
     name: str = ""
+    vendor: str = ""
+    model: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ SHARED_NAME = 55
 DOUBTED = 40
 """Confidence is cut to this when a User-Agent names another MAC than the file it asks for."""
 
+VENDOR_ONLY = 45
+"""Confidence in a device that names its vendor over multicast PnP, but no model that is known."""
+
 _SHOWN = 80
 
 
@@ -88,7 +91,7 @@ class Prefixes:
 class Index:
     """All that the plugins know about evidence. Immutable; build another one when the plugins change."""
 
-    __slots__ = ("_names", "_ouis", "_prefixes", "_routes")
+    __slots__ = ("_names", "_ouis", "_pnp", "_prefixes", "_routes")
 
     def __init__(
         self,
@@ -96,7 +99,9 @@ class Index:
         ouis: dict[str, tuple[_Oui, ...]],
         names: NameTable[_Claim | None],
         routes: Routes,
+        pnp: dict[str, tuple[Rule, ...]],
     ) -> None:
+        self._pnp = pnp
         self._prefixes = prefixes
         self._ouis = ouis
         self._names = names
@@ -109,16 +114,19 @@ class Index:
         rules: dict[MatchSource, list[tuple[str, Rule]]] = {"option60": [], "user_agent": [], "file": []}
         ouis: dict[str, tuple[_Oui, ...]] = {}
         names: list[tuple[str, _Claim | None]] = []
+        pnp: dict[str, tuple[Rule, ...]] = {}
         for manifest in plugins:
             models = _models(manifest)
             for match in manifest.matches:
                 rule = _rule(manifest, match, models)
                 rules[match.source] += [(start, rule) for start in match.starts]
+            for vendor, rule in _pnp(manifest, models):
+                pnp[vendor] = (*pnp.get(vendor, ()), rule)
             for prefix, oui in _ouis(manifest):
                 ouis[prefix] = (*ouis.get(prefix, ()), oui)
             names += [(name, _common(name, route, manifest.vendor)) for name, route in expand(manifest)]
         prefixes = {source: Prefixes(found) for source, found in rules.items()}
-        return cls(prefixes, ouis, NameTable(names), Routes.build(plugins))
+        return cls(prefixes, ouis, NameTable(names), Routes.build(plugins), pnp)
 
     @property
     def routes(self) -> Routes:
@@ -141,6 +149,8 @@ class Index:
             claim = self._match("option60", evidence.option60.rstrip("\0 "), "option 60")
             if claim is not None:
                 claims.append(claim)
+        if evidence.vendor and len(evidence.vendor) + len(evidence.model) + len(evidence.version) <= LONGEST_TEXT:
+            claims += [_said(rule, evidence) for rule in self._pnp.get(evidence.vendor.lower(), ())]
         mac = evidence.mac or name_mac or next((claim.mac for claim in claims if claim.mac), None)
         if mac is not None:
             self._from_oui(evidence, mac, claims)
@@ -244,6 +254,23 @@ def _rule(manifest: Manifest, match: Match, models: dict[str, str]) -> Rule:
     regex = re.compile(match.regex, re.IGNORECASE)
     has_model = "model" in regex.groupindex
     return Rule(manifest.id, manifest.vendor, regex, match.confidence, match.model, has_model, models)
+
+
+def _pnp(manifest: Manifest, models: dict[str, str]) -> Iterator[tuple[str, Rule]]:
+    if manifest.pnp is not None:
+        regex = re.compile(manifest.pnp.model, re.IGNORECASE)
+        rule = Rule(manifest.id, manifest.vendor, regex, manifest.pnp.confidence, "", has_model=True, models=models)
+        for vendor in manifest.pnp.vendors:
+            yield vendor, rule
+
+
+def _said(rule: Rule, evidence: Evidence) -> _Claim:
+    """What a device says of itself over multicast PnP."""
+    found = rule.regex.fullmatch(evidence.model)
+    model = rule.models.get((found["model"] or "").lower(), "") if found is not None else ""
+    reason = f"over PnP it calls itself {evidence.vendor} {evidence.model} {evidence.version}".rstrip()[:_SHOWN]
+    confidence = rule.confidence if model else min(rule.confidence, VENDOR_ONLY)
+    return _Claim(confidence, rule.plugin, rule.vendor, model, evidence.version, None, "", reason)
 
 
 def _claim(rule: Rule, found: re.Match[str], what: str) -> _Claim | None:

@@ -10,6 +10,7 @@ from provd.plugin.contract import (
     Model,
     OptionValue,
     OuiRule,
+    PnpAdvice,
     ResyncAdvice,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "Model",
     "OptionValue",
     "OuiRule",
+    "PnpAdvice",
     "ResyncAdvice",
 ]

@@ -154,6 +154,20 @@ class ResyncAdvice:
 
 
 @dataclass(frozen=True, slots=True)
+class PnpAdvice:
+    """What devices of this plugin say of themselves over multicast PnP (a SIP SUBSCRIBE for ua-profile, RFC 6080), and
+    the URL that they want to hear."""
+
+    vendors: tuple[str, ...]
+    """Values of the Event header's ``vendor=``, lower case."""
+    url: str
+    """A text with the placeholders of :class:`OptionValue`."""
+    model: str = "(?P<model>.+)"
+    """A regular expression for the whole of ``model=``, without regard to case, with a group ``model``."""
+    confidence: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A whole plugin. ``id`` is the folder name; ``version`` is SemVer."""
 
@@ -174,6 +188,8 @@ class Manifest:
     """Numbers, or their beginnings, that these devices keep for themselves when they leave the factory."""
     resync: ResyncAdvice | None = None
     """None: its devices cannot be told, and come by themselves."""
+    pnp: PnpAdvice | None = None
+    """None: its devices are not answered over multicast PnP."""
 
     def model(self, name: str) -> Model | None:
         """The model with that name or alias, without regard to case."""

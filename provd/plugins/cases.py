@@ -17,10 +17,12 @@ from provd.domain.identify import Index
 from provd.domain.route import advice_for
 from provd.plugin import Manifest
 from provd.plugins.schema import Strict
+from provd.sip.pnp import device_words
 
 
 class CaseRow(Strict):
-    """``[[case]]``: the evidence (``name``, ``user_agent``, ``option60``, ``chaddr``), then what must come out.
+    """``[[case]]``: the evidence (``name``, ``user_agent``, ``option60``, ``chaddr``, ``event``), then what must come
+    out.
 
     A name without ``via`` is tried over HTTP and TFTP. What is left out must come out empty, but for the vendor, which
     is the plugin's unless ``nothing`` is to be recognised.
@@ -31,6 +33,7 @@ class CaseRow(Strict):
     user_agent: str = ""
     option60: str = ""
     chaddr: str = ""
+    event: str = ""
     nothing: bool = False
     model: str = ""
     any_of: list[str] = Field(default_factory=list)
@@ -38,6 +41,7 @@ class CaseRow(Strict):
     mac: str = ""
     serial: str = ""
     option66: str = ""
+    url: str = ""
 
 
 class CaseFile(Strict):
@@ -59,10 +63,13 @@ class Case:
         channels: tuple[Via, ...]
         if row.via:
             channels = (row.via,)
+        elif row.event:
+            channels = ("pnp",)
         elif row.option60 or not (row.name or row.user_agent):
             channels = ("dhcp",)
         else:
             channels = ("http",) if row.user_agent else ("http", "tftp")
+        words = device_words(row.event)
         for via in channels:
             yield Evidence(
                 via=via,
@@ -70,6 +77,9 @@ class Case:
                 option60=row.option60,
                 user_agent=row.user_agent,
                 name=row.name,
+                vendor=words.vendor,
+                model=words.model,
+                version=words.version,
             )
 
 
@@ -115,6 +125,8 @@ def _differences(row: CaseRow, identity: Identity, manifest: Manifest) -> Iterat
     models = row.any_of or [row.model]
     if identity.model not in models:
         yield f"model is {identity.model!r}, not {' or '.join(map(repr, models))}"
+    if row.url and row.url != (manifest.pnp.url if manifest.pnp else ""):
+        yield f"the URL over PnP is {manifest.pnp.url if manifest.pnp else ''!r}, not {row.url!r}"
     if row.option66:
         advice = advice_for(manifest, identity.model, identity.mac)
         option = advice.options.get(66) if advice else None

@@ -58,7 +58,12 @@ def check(folder: Path, *, others: Iterable[Manifest] = (), render: Render | Non
     neighbours = [other for other in others if other.id != manifest.id]
     index = Index.build([manifest, *neighbours])
     problems, cases = _cases(folder, index, manifest)
-    found = [*problems, *_missing(folder, manifest), *_claimed_twice(manifest, neighbours)]
+    found = [
+        *problems,
+        *_missing(folder, manifest),
+        *_claimed_twice(manifest, neighbours),
+        *_asked_twice(manifest, neighbours),
+    ]
     rendered = 0
     if render is not None and not found:
         for fault in _render_all(manifest, render):
@@ -122,6 +127,14 @@ def _claimed_twice(manifest: Manifest, others: Iterable[Manifest]) -> Iterator[s
             for prefix in oui.prefixes:
                 if (prefix, oui.confidence) in ouis:
                     yield f"MAC prefix {prefix}: plugin {other.id} has it with the same confidence"
+
+
+def _asked_twice(manifest: Manifest, others: Iterable[Manifest]) -> Iterator[str]:
+    """The same for what devices call themselves over multicast PnP."""
+    for other in others:
+        if manifest.pnp is not None and other.pnp is not None and manifest.pnp.confidence == other.pnp.confidence:
+            for vendor in sorted(set(manifest.pnp.vendors).intersection(other.pnp.vendors)):
+                yield f"pnp vendor {vendor!r}: plugin {other.id} has it with the same confidence"
 
 
 def _render_all(manifest: Manifest, render: Render) -> Iterator[str]:

@@ -25,10 +25,11 @@ from provd.plugin import (
     Model,
     OptionValue,
     OuiRule,
+    PnpAdvice,
     ResyncAdvice,
 )
 from provd.plugins.expression import faults
-from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, ResyncRow, keys_at
+from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, PnpRow, ResyncRow, keys_at
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -129,6 +130,8 @@ def _problems(file: ManifestFile, folder: str) -> Iterator[str]:
     yield from _dhcp_problems(file, names)
     if file.resync is not None:
         yield from _resync_problems(file.resync)
+    if file.pnp is not None:
+        yield from _pnp_problems(file.pnp)
 
 
 def _model_problems(file: ManifestFile) -> Iterator[str]:
@@ -206,9 +209,7 @@ def _option_faults(option: OptionRow) -> Iterator[str]:
     if len(given) != 1:
         yield "exactly one of text, ip, hex, suboptions"
     for text in (option.text, *(option.suboptions or {}).values()):
-        for name in _PLACEHOLDER.findall(text or ""):
-            if name not in PLACEHOLDERS:
-                yield f"unknown placeholder {{{name}}}" + did_you_mean(name, PLACEHOLDERS)
+        yield from _placeholder_faults(text or "")
     if option.text == "" or option.suboptions == {}:
         yield "is empty"
     for code in option.suboptions or {}:
@@ -232,6 +233,24 @@ def _resync_problems(row: ResyncRow) -> Iterator[str]:
             break
     if action.auth == "none" and action.password:
         yield "resync.action.password: of no use with auth 'none'"
+
+
+def _pnp_problems(row: PnpRow) -> Iterator[str]:
+    yield from (f"pnp.url: {fault}" for fault in _placeholder_faults(row.url))
+    if not re.match(r"\{base\}|(?:https?|tftp)://", row.url):
+        yield "pnp.url: begins with {base}, http://, https:// or tftp://"
+    yield from (f"pnp.model: {fault}" for fault in faults(row.model))
+    if "(?P<model>" not in row.model:
+        yield "pnp.model: has no group model"
+    lowered = [vendor.lower() for vendor in row.vendors]
+    if len(set(lowered)) < len(lowered):
+        yield "pnp.vendors: one of them is named twice"
+
+
+def _placeholder_faults(text: str) -> Iterator[str]:
+    for name in _PLACEHOLDER.findall(text):
+        if name not in PLACEHOLDERS:
+            yield f"unknown placeholder {{{name}}}" + did_you_mean(name, PLACEHOLDERS)
 
 
 def _is_ip(text: str) -> bool:
@@ -269,6 +288,7 @@ def _manifest(file: ManifestFile) -> Manifest:
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),
+        pnp=None if file.pnp is None else _pnp(file.pnp),
     )
 
 
@@ -305,6 +325,11 @@ def _resync(row: ResyncRow) -> ResyncAdvice:
         spread=row.spread,
         action=action,
     )
+
+
+def _pnp(row: PnpRow) -> PnpAdvice:
+    vendors = tuple(vendor.lower() for vendor in row.vendors)
+    return PnpAdvice(vendors, row.url, row.model, row.confidence)
 
 
 def _option(option: OptionRow) -> OptionValue:

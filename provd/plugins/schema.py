@@ -20,6 +20,7 @@ SipEvent = Annotated[
 ActionPath = Annotated[
     str, StringConstraints(max_length=200, pattern=r"^(?:/[A-Za-z0-9._~-]+)+(?:\?[A-Za-z0-9._~=&;/-]*)?$")
 ]
+PnpVendor = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[ -~]+$")]
 Code = Annotated[int, Field(ge=1, le=254)]
 Trait = str | int | bool
 
@@ -116,6 +117,15 @@ class ResyncRow(Strict):
     action: ActionRow | None = None
 
 
+class PnpRow(Strict):
+    """``[pnp]``."""
+
+    vendors: list[PnpVendor] = Field(min_length=1)
+    url: str = Field(max_length=200, pattern=r"^[!-~]+$")
+    model: str = Field(default="(?P<model>.+)", max_length=200)
+    confidence: Confidence = 90
+
+
 class ManifestFile(Strict):
     """The whole of ``plugin.toml``."""
 
@@ -134,6 +144,7 @@ class ManifestFile(Strict):
     file: list[FileRow] = []
     dhcp: list[DhcpRow] = []
     resync: ResyncRow | None = None
+    pnp: PnpRow | None = None
 
 
 def keys_at(location: tuple[int | str, ...]) -> list[str]:

@@ -30,9 +30,13 @@ from provd.plugin.phone import (
 )
 
 TEMPORARY_PREFIX = "ap"
-"""The account of a phone that nobody has claimed is called by this and its MAC."""
-_THINKS = 2.0
-"""Seconds that a person needs before the next code."""
+"""The account of a phone that nobody has claimed is called by this and its MAC; further ports of a gateway have ``-2``
+and so on behind it."""
+_READS = 2.0
+"""Seconds that a person needs to read the display and type a code."""
+_TRIES = 3
+_CURSES = 2.5
+"""Seconds after a wrong code, in real time: no server hears another one at once."""
 
 Kind = Literal[
     "start", "address", "no-address", "file", "missing", "failed", "wait", "report", "complaint", "settled",
@@ -111,12 +115,13 @@ class Heard:
 
     def __str__(self) -> str:
         played = f", {self.packets} packets of audio" if self.packets else ""
-        return f"{self.status} {self.reason}{played}{f': {self.prompt}' if self.prompt else ''}"
+        said = f"{self.status} {self.reason}{played}"
+        return f"{self.prompt} ({said})" if self.prompt else said
 
 
 def is_temporary(mac: Mac, account: Account) -> bool:
     """Whether that is the account of a phone that nobody has claimed."""
-    return account.username == TEMPORARY_PREFIX + mac
+    return account.username.partition("-")[0] == TEMPORARY_PREFIX + mac
 
 
 async def live(
@@ -160,6 +165,8 @@ class _Life:
         self._person: asyncio.Task[None] | None = None
         self._orders: deque[str] = deque()
         self._woken = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._script = phone.run()
 
     async def run(self) -> None:
@@ -208,11 +215,16 @@ class _Life:
     # --- telephony
 
     async def _rest(self, step: Wait) -> Notified | None:
-        """Wait; where a NOTIFY wakes the phone, for no longer than until one comes."""
+        """Wait; where a NOTIFY wakes the phone, for no longer than until one comes. Nothing is done during a call."""
         if not step.wakes:
             await self._transport.wait(step.seconds)
             return None
-        waiting = asyncio.ensure_future(self._transport.wait(step.seconds))
+        woken = await self._woken_within(step.seconds)
+        await self._idle.wait()
+        return woken
+
+    async def _woken_within(self, seconds: float) -> Notified | None:
+        waiting = asyncio.ensure_future(self._transport.wait(seconds))
         woken = asyncio.ensure_future(self._woken.wait())
         try:
             await asyncio.wait((waiting, woken), return_when=asyncio.FIRST_COMPLETED)
@@ -257,16 +269,29 @@ class _Life:
         """What the person does: read the display, dial, listen, try the next code."""
         await line.registered()
         while self._codes:
-            await self._transport.wait(_THINKS)
+            await self._transport.wait(_READS)
             digits = self._codes.popleft()
             dialed = self._phone.dial(digits)
             self._event("dialed", digits if dialed.user else f"{digits}: no call is made ({dialed.why})")
             if not dialed.user:
                 continue
-            heard = await line.call(dialed.user)
-            self._event("heard", str(heard))
-            if heard.good:
-                self._codes.clear()
+            for _ in range(_TRIES):
+                heard = await self._call(line, dialed.user)
+                if heard.good:
+                    self._codes.clear()
+                    return
+                await asyncio.sleep(_CURSES)
+                if heard.status == 200:
+                    break  # it was heard, and is no code; a call that was refused is tried again
+
+    async def _call(self, line: Line, user: str) -> Heard:
+        self._idle.clear()
+        try:
+            heard = await line.call(user)
+        finally:
+            self._idle.set()
+        self._event("heard", str(heard))
+        return heard
 
 
 def _reason(result: Result) -> str:

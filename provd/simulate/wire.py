@@ -98,7 +98,9 @@ class WireTransport:
         """Register these accounts from the phone's own address."""
         if not self._sip:
             return None
-        return Telephone(phone, ip, accounts, rng=self._rng, tell=tell, obeyed=obeyed)
+        # Not the crowd's own chance: another crowd with the same seed would use the same Call-IDs.
+        rng = random.Random(f"{phone.mac}/{self._rng.getrandbits(32)}")
+        return Telephone(phone, ip, accounts, rng=rng, tell=tell, obeyed=obeyed)
 
     # --- DHCP ---------------------------------------------------------------------------------------------------------
 

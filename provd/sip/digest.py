@@ -38,6 +38,8 @@ _MAC_OCTETS: Final = 10
 _PARAMETER = re.compile(r'\s*([A-Za-z0-9_-]{1,32})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*)\s*(?:,|$)')
 _HEX = re.compile(r"[0-9a-fA-F]{8}")
 
+_PLAIN: Final = "MD5"
+
 Random = Callable[[int], bytes]
 """So many random octets."""
 
@@ -100,11 +102,15 @@ class Authenticator:
     _used: OrderedDict[str, _Used] = field(default_factory=OrderedDict)
     _forgotten: int = 0
     _pinned: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _asked: OrderedDict[tuple[str, str], str] = field(default_factory=OrderedDict)
+    """By sender: the branch of its last request without credentials, or that it knows MD5 only."""
 
-    def challenges(self, host: str, now: float, proof: Proof) -> list[Field]:
+    def challenges(self, request: Request, host: str, now: float, proof: Proof) -> list[Field]:
         """One WWW-Authenticate per algorithm, strongest first, for a request from that address."""
         nonce = self._nonce(int(now), self.random(4), host)
         offered = self.algorithms[:1] if proof is Proof.WEAK else self.algorithms
+        if proof is Proof.ABSENT and self._misunderstood(request, host):
+            offered = self.algorithms[-1:]
         common = f'Digest realm="{self.realm}",nonce="{nonce}",opaque="{self._opaque(nonce)}",qop="auth"'
         stale = ",stale=true" if proof is Proof.STALE else ""
         return [("WWW-Authenticate", f"{common},algorithm={name}{stale}") for name in offered]
@@ -120,6 +126,10 @@ class Authenticator:
         fresh = -1 <= now - issued <= NONCE_LIFE
         account = self.find(username)
         proof = self._proof(request, given, account, issued, now) if fresh else Proof.STALE
+        if given.get("algorithm", "MD5").upper() == "MD5":
+            self._remember(_sender(request, host), _PLAIN)
+        else:
+            self._asked.pop(_sender(request, host), None)
         return Checked(proof, account if proof is Proof.GOOD else None, username, reachable=True)
 
     def _proof(
@@ -139,6 +149,25 @@ class Authenticator:
         if algorithm != "MD5":
             self._pin(account.username, now)
         return Proof.GOOD
+
+    def _misunderstood(self, request: Request, host: str) -> bool:
+        """Whether the sender is one that only knows MD5: it has used it, or asks anew instead of answering.
+
+        Many a user agent looks at the first challenge only and gives up where that is not MD5; it gets MD5 alone at its
+        second attempt and from then on. That weakens nothing: MD5 is offered anyway, except to accounts that have
+        shown better, and those answer their first challenge.
+        """
+        key, branch = _sender(request, host), request.via.branch
+        before = self._asked.get(key, "")
+        if before != _PLAIN:
+            self._remember(key, branch)
+        return before not in {"", branch}
+
+    def _remember(self, key: tuple[str, str], what: str) -> None:
+        self._asked[key] = what
+        self._asked.move_to_end(key)
+        if len(self._asked) > _REMEMBERED:
+            self._asked.popitem(last=False)
 
     def _given(self, request: Request) -> Mapping[str, str] | None:
         for value in request.headers.all("authorization"):
@@ -202,6 +231,10 @@ class Authenticator:
             return None
         head, mac = octets[: _NONCE.size], octets[_NONCE.size :]
         return int(_NONCE.unpack(head)[0]) if hmac.compare_digest(mac, self._mac(head, host)) else None
+
+
+def _sender(request: Request, host: str) -> tuple[str, str]:
+    return host, request.from_.uri[:64]
 
 
 def credentials(value: str) -> Mapping[str, str] | None:

@@ -313,7 +313,7 @@ class Endpoint:
             return None
         self.stats.challenged += 1
         self.stats.stale_nonces += checked.proof is Proof.STALE
-        fields = self._auth.challenges(flow.host, now, checked.proof)
+        fields = self._auth.challenges(request, flow.host, now, checked.proof)
         self._refuse(request, flow, 401, "Unauthorized", fields, now=now)
         return None
 

@@ -98,6 +98,9 @@ class SipServer:
         self._listen = tuple(listen)
         self._player = player
         self.registered = registered
+        self.overheard: Callable[[bytes, Address], bool] | None = None
+        """Gets every response over UDP first, for somebody else asks from our port too (multicast PnP); True when it
+        was theirs."""
         self.endpoint = Endpoint(settings or SipSettings(), self._find, key, random)
         self.edge = SipEdgeStats()
         self._connections = Connections(self, clock, tcp or TcpLimits())
@@ -282,6 +285,8 @@ class SipServer:
             if not local or not _plausible(peer, (local, bound[1])):
                 continue
             with self._guarded():
+                if self.overheard is not None and octets.startswith(b"SIP/2.0 ") and self.overheard(octets, peer):
+                    continue
                 flow = Flow("udp", peer[0], peer[1], local, bound[1])
                 self._perform(self.endpoint.handle(octets, flow, now))
 

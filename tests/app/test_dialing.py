@@ -310,6 +310,28 @@ async def test_nobody_resets_without_a_pin_or_a_number(terms) -> None:
     assert floor.device(ONE).lines == ("n1",)
 
 
+async def test_a_reset_number_that_was_chosen_later_swallows_no_code() -> None:
+    floor = Floor(ONE)
+    _, digits = floor.code()
+    floor.office.reconfigure(replace(TERMS, reset_number=digits[:3]))
+    assert (await floor.dials(ONE, digits)).outcome is Outcome.ACCEPTED
+
+
+async def test_what_no_dialer_can_mend_is_an_answer_and_no_exception() -> None:
+    floor = Floor(replace(ONE, profile="gone"))
+    code, digits = floor.code()
+    assert (await floor.dials(ONE, digits)).outcome is Outcome.NOT_STORED
+    assert floor.tables.code(code.id) == code
+    for said in (
+        {"ip": "junk"},
+        {"ip": "2001:db8::1"},
+        {"peer": "\0"},
+        {"user_agent": "\udc80" * 9},
+        {"account": "ap"},
+    ):
+        assert (await floor.dials(None, digits, **{"via": "rest", **said})).outcome is Outcome.NO_DEVICE
+
+
 # --- devices with ports
 
 

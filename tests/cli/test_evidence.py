@@ -10,6 +10,7 @@ from provd.base.facts.catalogue import catalogue
 from provd.cli.output import Exit
 from provd.tftp.packet import Ack, Data, Error, OptionAck, Request
 from tests.cli.conftest import Shell
+from tests.sip.stage import Phone
 
 UA = "Cisco/SPA504G-7.4.9a (0011223344ab)"
 
@@ -38,7 +39,7 @@ def test_it_works_without_any_configuration(shell: Shell, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "give at least one of --user-agent, --path, --option60, --mac"),
+        ((), "give at least one of --user-agent, --path, --option60, --mac, --event"),
         (("--mac", "zz"), "not a MAC address: 'zz'"),
     ],
 )
@@ -120,9 +121,26 @@ def test_a_capture_is_told_in_the_words_of_the_protocols(shell: Shell, tmp_path:
         assert words in answer.out
 
 
+def test_sip_in_a_capture(shell: Shell, tmp_path: Path) -> None:
+    invite = (
+        Phone(1, user="ap001122334455").invite("*1234").replace(b"Acme A1/1.2.3 02aaaa000001", b"Cisco/SPA504G-7.5.5")
+    )
+    answer = shell(
+        "explain-pcap", str(_capture(tmp_path / "call.pcap", _frame(invite, 5060, 5060), _frame(b"x", 5060, 5060)))
+    )
+    assert answer.code == 0
+    for words in (
+        "INVITE sip:*1234@10.20.0.1 from ap001122334455, dialing *1234",
+        "= Cisco SPA504G 7.5.5 (plugin cisco_spa",
+        "malformed: no empty line",
+        "2 of 2 frames explained",
+    ):
+        assert words in answer.out
+
+
 def test_a_file_without_phones_has_nothing_to_tell(shell: Shell, tmp_path: Path) -> None:
     answer = shell("explain-pcap", str(shell.config))
-    assert (answer.code, answer.err) == (4, "no DHCP and no TFTP in this capture\n")
+    assert (answer.code, answer.err) == (4, "no DHCP, no TFTP and no SIP in this capture\n")
     assert "not a capture file" in answer.out
     assert shell("explain-pcap", str(_capture(tmp_path / "web.pcap", _frame(b"x", 80, 81)))).code == 4
     assert shell("explain-pcap", "/nowhere.pcap").code == 2

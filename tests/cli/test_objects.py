@@ -1,5 +1,7 @@
 """``provd tenant|line|profile``."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import BELL, Office, Shell
@@ -76,3 +78,18 @@ def test_profiles_inherit(shell: Shell) -> None:
     assert [row[0] for row in shell("profile", "list", "level=site").rows] == ["office"]
     assert "devices     1" in shell("profile", "show", "desk").out
     assert shell("profile", "delete", "hall").code == 0
+
+
+def test_lines_come_from_a_file_all_or_none(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_text("id,tenant,number,display_name\nw1,north,11,Ann\nw2,north,12,Bob\nn1,,10,\n")
+    assert shell("line", "import", str(file), "--dry-run").out == "2 would be added, 1 would be changed, 0 unchanged\n"
+    assert shell("line", "show", "w1").code == 4
+    assert shell("line", "import", str(file)).out == "2 added, 1 changed, 0 unchanged\n"
+    assert shell("line", "import", str(file)).out == "0 added, 0 changed, 3 unchanged\n"
+    assert (shell("line", "show", "w2", "--json").json["display_name"]) == "Bob"
+    file.write_text("id,tenant,port\nw3,north,5060\nw4,nowhere,1\nw5,north,70000\n")
+    refused = shell("line", "import", str(file))
+    assert refused.code == 2
+    assert refused.err.splitlines() == ["line 3: there is no tenant 'nowhere'", "line 4: port: must be at most 65535"]
+    assert shell("line", "show", "w3").code == 4

@@ -175,3 +175,36 @@ def test_what_a_pbx_may_be_asked_and_play(tmp_path: Path) -> None:
     assert "agi_evidence.macc" in errors_of(tmp_path, '[pbx]\nagi_evidence = { macc = "${X}" }\n')[0]
     assert "there is no outcome 'ok'" in errors_of(tmp_path, '[pbx]\nagi_prompts = { ok = "x" }\n')[0]
     assert "name each way once" in errors_of(tmp_path, '[resync]\nways = ["sip", "sip"]\n')[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("length = 5", "greater than or equal to 6"),
+        ('alphabet = "0123456789a"', "a phone has no key 'a'"),
+        ('alphabet = "0123456"', "at least 8 different keys"),
+        ('alphabet = "00123456"', "each once"),
+        ("uses = 0", "greater than or equal to 1"),
+        ('expires = "5s"', "greater than or equal to 60"),
+        ('lock = "2d"', "less than or equal to 86400"),
+        ('reset_number = "12"', "3 to 16 of the keys"),
+        ('reset_number = "*reset"', "3 to 16 of the keys"),
+        ('reset_pin = "secret!"', "a PIN has 4 to 12 digits"),
+        ("reset_pin = 4711", "write a secret as text"),
+        ("tires = 3", "did you mean"),
+    ],
+)
+def test_what_codes_may_be(tmp_path: Path, line: str, reason: str) -> None:
+    (error,) = errors_of(tmp_path, f"[codes]\n{line}\n")
+    assert reason in error
+    assert ":2:" in error
+    assert "secret!" not in error
+    assert "4711" not in error
+
+
+def test_a_pin_is_never_shown(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, '[codes]\nreset_pin = "471100"\n'), {})
+    assert settings.codes.reset_pin.reveal() == "471100"
+    assert "471100" not in repr(settings)
+    assert "471100" not in settings.model_dump_json()
+    assert "471100" not in str(settings.model_dump())

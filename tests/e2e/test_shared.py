@@ -64,7 +64,7 @@ def test_explain_pcap_has_something_to_say(capture: Path, tmp_path: Path) -> Non
     told, frames = int(summary[1]), int(summary[2])
     heads = [line for line in lines if FRAME.fullmatch(line)]
     assert len(heads) == told <= frames
-    nothing = (4, "no DHCP and no TFTP in this capture\n")
+    nothing = (4, "no DHCP, no TFTP and no SIP in this capture\n")
     assert (done.returncode, done.stderr) == ((0, "") if told else nothing)
     assert "Traceback" not in done.stdout
     assert all(line.isprintable() for line in lines)

@@ -5,7 +5,7 @@
 set -u
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=
-pairs="ip:iproute2 udhcpc:udhcpc dhcpcd:dhcpcd5 dhclient:isc-dhcp-client dhcrelay:isc-dhcp-relay atftp:atftp tftp:tftp-hpa curl:curl setpriv:util-linux nmap:nmap perfdhcp:kea-admin strace:strace openssl:openssl chromium:chromium systemd-analyze:systemd"
+pairs="ip:iproute2 udhcpc:udhcpc dhcpcd:dhcpcd5 dhclient:isc-dhcp-client dhcrelay:isc-dhcp-relay atftp:atftp tftp:tftp-hpa curl:curl setpriv:util-linux nmap:nmap perfdhcp:kea-admin strace:strace openssl:openssl chromium:chromium systemd-analyze:systemd sipp:sip-tester sipsak:sipsak baresip:baresip-core nft:nftables"
 [ "${1:-}" = bench ] && pairs="ip:iproute2 kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server dnsmasq:dnsmasq-base in.tftpd:tftpd-hpa \
   nginx:nginx-light wrk:wrk gcc:gcc"
 for pair in $pairs; do
@@ -14,6 +14,7 @@ done
 [ "${1:-}" = bench ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 if [ "${1:-}" != bench ]; then
   command -v kamailio >/dev/null || missing="$missing kamailio kamailio-utils-modules kamailio-extra-modules"
+  command -v sipp >/dev/null || missing="$missing sip-tester"
   command -v baresip >/dev/null || missing="$missing baresip-core"
 fi
 [ -n "$missing" ] || exit 0

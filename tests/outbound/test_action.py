@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ from provd.domain.records import Device
 from provd.outbound.action import ActionWay, is_phone_address
 from provd.plugin import ActionUri
 from tests.app.fakes import FakeLeases
+from tests.kit.certificates import self_signed
 
 PHONE = Device(mac=Mac("02aaaa000001"), ip="127.0.0.1")
 OTHER = Mac("02aaaa000002")
@@ -72,8 +74,8 @@ class WebServer:
 
 
 @asynccontextmanager
-async def phone(server, *, leases=None, neighbours=(), patience=(5.0, 5.0), permitted=lambda _: True):
-    opened = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+async def phone(server, *, leases=None, neighbours=(), patience=(5.0, 5.0), permitted=lambda _: True, tls=None):
+    opened = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
     way = ActionWay(leases or FakeLeases(), lambda _: neighbours, permitted=permitted, patience=patience)
 
     async def tell(device=PHONE, passwords=(OURS,), **changes):
@@ -133,6 +135,15 @@ async def test_a_digest_is_taken_where_basic_would_do():
     async with phone(server) as tell:
         assert (await tell(auth="basic")).heard is Heard.ACCEPTED
     assert not any(shown.startswith("Basic") for _, shown in server.requests)
+
+
+async def test_a_phone_that_has_signed_its_certificate_itself(tmp_path):
+    certificate, key = self_signed(tmp_path, "phone.test")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    async with phone(WebServer(), tls=tls) as tell:
+        assert (await tell(tls=True)).heard is Heard.ACCEPTED
+        assert (await tell()).heard is Heard.SILENT
 
 
 async def test_the_older_path_is_tried_when_the_newer_is_missing():

@@ -1,6 +1,7 @@
 """The manager connection against a server that behaves, and against some that do not."""
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,6 +15,7 @@ from provd.outbound import ami
 from provd.outbound.ami import AmiClient
 from provd.outbound.pbx import AmiWay, Pbx
 from tests.kit.ami import EVENTS, AmiServer
+from tests.kit.certificates import self_signed
 from tests.kit.clock import FakeClock
 
 PHONE = Device(mac=Mac("02aaaa000001"), tenant="north")
@@ -67,9 +69,9 @@ class Pauses:
 
 
 @asynccontextmanager
-async def connection(server, patience=ami.ANSWER_WITHIN):
+async def connection(server, patience=ami.ANSWER_WITHIN, host="127.0.0.1", tls=None):
     told, pauses = Told(), Pauses()
-    where = ami.AmiServer(host="127.0.0.1", port=server.port, username="provd", secret=Secret("s3cret"))
+    where = ami.AmiServer(host=host, port=server.port, username="provd", secret=Secret("s3cret"), tls=tls)
     client = AmiClient(where, clock=FakeClock(), emit=told.emit, pause=pauses, patience=patience)
     client.start()
     try:
@@ -128,6 +130,25 @@ async def test_a_pbx_with_both_drivers():
         await logged_in(pauses)
         assert (await way_over(client).tell(PHONE, ORDER)).heard is Heard.PASSED_ON
         assert pbx.notified == [("SIP", "102", "check-sync")]
+
+
+async def test_over_tls_the_secret_is_shown_and_only_to_the_right_server(tmp_path):
+    certificate, key = self_signed(tmp_path, "localhost")
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(certificate, key)
+    theirs = ssl.create_default_context(cafile=certificate)
+    async with AmiServer(endpoints={"101"}, tls=ours) as pbx:
+        async with connection(pbx, host="localhost", tls=theirs) as (client, _, pauses):
+            await logged_in(pauses)
+            assert (await way_over(client).tell(PHONE, ORDER)).heard is Heard.PASSED_ON
+            assert [block["Action"] for block in pbx.asked[:2]] == ["Login", "PJSIPNotify"]
+            assert pbx.asked[0]["Secret"] == "s3cret"
+        pbx.asked.clear()
+        for host, context in (("127.0.0.1", theirs), ("localhost", ssl.create_default_context())):
+            async with connection(pbx, host=host, tls=context) as (_, told, _pauses):
+                await told.until("DEGRADED")
+                assert "certificate verify failed" in told.facts[0].reason
+        assert pbx.asked == []
 
 
 async def test_no_line_no_way():

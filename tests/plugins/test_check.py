@@ -133,6 +133,7 @@ def test_two_plugins_that_claim_the_same(tmp_path: Path, acme: Path) -> None:
         "user_agent 'acme ': plugin acme has it with the same confidence",
         "option60 'acme ': plugin acme has it with the same confidence",
         "MAC prefix 00005e: plugin acme has it with the same confidence",
+        "pnp vendor 'acme': plugin acme has it with the same confidence",
     )
     assert check(acme, others=(other,)).problems == ()
 

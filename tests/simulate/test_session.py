@@ -40,6 +40,7 @@ class FakeLine:
         self.accounts = accounts
         self.tell = tell
         self.closed = False
+        self.busy = 0
 
     async def registered(self) -> None:
         await asyncio.sleep(0.1)
@@ -51,7 +52,8 @@ class FakeLine:
             self.world.claimed = True
             asyncio.get_running_loop().call_later(1, self.world.obeyed, "check-sync")
             return Heard(200, "Welcome", 54, "accepted")
-        return Heard(404, "No such code")
+        self.busy += 1
+        return Heard(486, "Busy Here") if self.busy == 1 else Heard(200, "OK", 64, "wrong")
 
     def close(self) -> None:
         self.closed = True
@@ -119,9 +121,10 @@ def test_the_user_dials_until_it_works_and_the_phone_comes_back_with_the_account
         f"settled ap{MAC}",
         f"registered ap{MAC}",
         "dialed 9999",
-        "heard 404 No such code",
+        "heard 486 Busy Here",
+        "heard wrong (200 OK, 64 packets of audio)",
         "dialed 1234",
-        "heard 200 Welcome, 54 packets of audio: accepted",
+        "heard accepted (200 Welcome, 54 packets of audio)",
         "report fetches its files again: NOTIFY check-sync",
         "settled u100",
     ]

@@ -184,6 +184,32 @@ def test_md5_alone_for_phones_that_look_at_the_first_challenge_only() -> None:
     assert outcome(stage(phone.register())) == OK
 
 
+def test_a_phone_that_asks_anew_instead_of_answering_gets_md5_alone() -> None:
+    """It looks at the first challenge only. A repetition of the same request is no new one."""
+    stage = Stage()
+    phone = stage.phone(1, algorithm="MD5")
+    first = phone.register(authorize=False)
+    offered = []
+    for octets in (first, first, phone.register(authorize=False)):
+        stage(octets)
+        offered.append(len(stage.last.headers["www-authenticate"]))
+    assert offered == [2, 2, 1]
+    assert outcome(stage(phone.register())) == OK
+    stage(phone.request("INVITE", "sip:1@h", authorize=False))
+    assert len(stage.last.headers["www-authenticate"]) == 1
+    other = Phone(2, host=phone.host)
+    stage(other.register(), other)
+    assert len(stage.last.headers["www-authenticate"]) == 2
+
+
+def test_where_only_sha_256_is_offered_it_stays_so() -> None:
+    stage = Stage(SipSettings(algorithms=("SHA-256",)))
+    phone = stage.phone(1)
+    for _ in range(3):
+        stage(phone.register(authorize=False))
+        assert "SHA-256" in stage.last.get("www-authenticate")
+
+
 def test_credentials_for_one_number_do_not_dial_another() -> None:
     stage = Stage()
     phone = stage.registered()
@@ -220,7 +246,7 @@ def test_what_is_remembered_is_bounded_and_the_forgotten_is_never_good_again(mon
     phones = []
     for second in range(6):
         phone = Phone(1)
-        value = auth.challenges(phone.host, NOW + second, Proof.ABSENT)[0][1]
+        value = auth.challenges(request_of(phone.register()), phone.host, NOW + second, Proof.ABSENT)[0][1]
         phone.nonce, phone.opaque = re.search(r'nonce="([^"]*)"', value)[1], "x"
         used = phone.register()
         assert auth.check(request_of(used), phone.host, NOW + second).proof is Proof.GOOD

@@ -6,84 +6,24 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
-from provd.app.dialing import Answer, Dial, KnownAccount, Outcome
+from provd.app.dialing import Answer, Outcome
 from provd.app.resyncing import Heard as Reaction
 from provd.app.resyncing import Order
-from provd.app.tokens import TemporaryAccount
 from provd.base.clock import SystemClock
 from provd.base.errors import ConfigError
-from provd.base.facts import Fact
 from provd.domain.records import Device
 from provd.sip.connections import TcpLimits
 from provd.sip.player import Player
 from provd.sip.server import SipServer
 from provd.sip.verdict import verdict_of
+from tests.sip.edge import Book, Desk, World, serving
 from tests.sip.stage import KEY, SDP, Heard, Phone, accounts, heard
 
 ORDER = Order(event="check-sync")
-
-
-class Book:
-    def find(self, username: str) -> KnownAccount | None:
-        account = accounts().get(username)
-        return account and KnownAccount(account.mac, TemporaryAccount(account.username, account.password))
-
-
-@dataclass
-class Desk:
-    """Knows the code 1234."""
-
-    dials: list[Dial] = field(default_factory=list)
-    fails: bool = False
-
-    async def dial(self, dial: Dial) -> Answer:
-        self.dials.append(dial)
-        if self.fails:
-            raise RuntimeError("boom")
-        good = dial.digits == "1234"
-        return Answer(
-            outcome=Outcome.ACCEPTED if good else Outcome.UNKNOWN, text="Line 101" if good else "No such code"
-        )
-
-
-@dataclass
-class World:
-    server: SipServer
-    desk: Desk
-    facts: list[Fact]
-    knocks: list[str]
-
-    @property
-    def port(self) -> int:
-        return self.server.addresses[0][1]
-
-    def ids(self) -> list[str]:
-        return [fact.ID for fact in self.facts]
-
-
-@contextlib.asynccontextmanager
-async def serving(**more: object) -> AsyncIterator[World]:
-    facts: list[Fact] = []
-    knocks: list[str] = []
-    desk = Desk()
-    server = SipServer(
-        Book(),
-        desk,
-        facts.append,
-        SystemClock(),
-        key=KEY,
-        registered=knocks.append,
-        **{"listen": [("127.0.0.1", 0)], **more},
-    )
-    await server.start()
-    try:
-        yield World(server, desk, facts, knocks)
-    finally:
-        await server.close()
 
 
 class Udp(asyncio.DatagramProtocol):

@@ -23,7 +23,7 @@ from provd.app.ownership import Room, room_of
 from provd.app.ports import Change
 from provd.app.resyncing import Resync
 from provd.base.clock import Clock
-from provd.base.errors import ClashError, StorageError
+from provd.base.errors import ClashError, StorageError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.codes import CodeAccepted, CodeRefused, DeviceGivenBack
 from provd.base.facts.devices import DeviceStateChanged
@@ -102,18 +102,20 @@ class Desk:
         except ClashError:
             # Another daemon on the same database has given away this use of the code.
             return self._refused(case, Outcome.USED_UP)
-        except StorageError:
+        except (StorageError, UsageError):
+            # The database did not take it, or it does not fit to what is there in a way that no dialer can mend.
             return self._refused(case, Outcome.NOT_STORED)
 
     async def _carry_out(self, case: _Case, device: Device) -> Answer:
         digits = dialed(case.dial.digits)
-        pin = self._terms().pin_of(digits)
-        if pin is not None:
-            return await self._reset(case, device, pin)
         code = self._book.find(digits)
-        if code is None:
+        if code is not None:
+            # First: a reset number that was chosen later must not swallow a code that somebody holds.
+            return await self._redeem(case, device, code)
+        pin = self._terms().pin_of(digits)
+        if pin is None:
             raise RefusedError(Outcome.UNKNOWN)
-        return await self._redeem(case, device, code)
+        return await self._reset(case, device, pin)
 
     async def _redeem(self, case: _Case, device: Device, code: Code) -> Answer:
         done: list[Redeemed] = []

@@ -18,6 +18,8 @@ AFTER_YES = 60.0
 """Seconds for a device that has said yes: it may be talked on, or restart first."""
 AFTER_PASSED_ON = 15.0
 """The same where nobody says what the device made of it."""
+URGENT = 0.0
+"""As ``due``: before all others, for somebody waits in front of the phone or of a screen."""
 MOMENT = 5.0
 """A device that has just been told is not told again because it registers."""
 
@@ -84,7 +86,7 @@ class Agenda:
 
     def take(self, now: float) -> Entry | None:
         """The next device that is to be told now, if one is; :meth:`done` must follow."""
-        while self._heap and self._heap[0][0] <= now and self._running < self._at_once and now >= self._next_slot:
+        while self._heap and self._heap[0][0] <= now and not self._full and now >= self._next_slot:
             due, _, mac = heapq.heappop(self._heap)
             entry = self._entries.get(mac)
             if entry is None or entry.due != due or entry.running:
@@ -99,13 +101,18 @@ class Agenda:
         return None
 
     @property
+    def _full(self) -> bool:
+        """Whether the first in line has to wait for others to be done. Some places are kept for who is urgent."""
+        return self._running >= self._at_once * (2 if self._heap[0][0] == URGENT else 1)
+
+    @property
     def deadline(self) -> float | None:
         """When :meth:`take` is to be called next; None: when something changes."""
         while self._heap:
             due, _, mac = self._heap[0]
             entry = self._entries.get(mac)
             if entry is not None and entry.due == due and not entry.running:
-                return None if self._running >= self._at_once else max(due, self._next_slot)
+                return None if self._full else max(due, self._next_slot)
             heapq.heappop(self._heap)
         return None
 

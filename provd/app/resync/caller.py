@@ -10,7 +10,7 @@ from provd.app import effective
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.ports import Delete, Put
-from provd.app.resync.agenda import ATTEMPTS, Agenda, Entry
+from provd.app.resync.agenda import ATTEMPTS, URGENT, Agenda, Entry
 from provd.app.resync.due import comes_text, zone_of
 from provd.app.resync.notes import Notes
 from provd.app.resync.orders import order_for
@@ -80,14 +80,14 @@ class Resyncer:
     # --- what is wanted
 
     def wanted(self, device: Device, reason: str) -> None:
-        """This device's files have changed and it should know. Returns at once."""
+        """This device's files have changed, and somebody in front of it waits for it. Returns at once."""
         note = self._fleet.tables.resync(device.mac)
         entry = self._agenda.find(device.mac)
         if note is None or note.revision < device.revision:
             self._fleet.keep(Put(self._notes.note(device, reason)))
-        elif entry is not None:
+        elif entry is not None and (entry.running or entry.attempts):
             return
-        self._add(device.mac, self._clock.now())
+        self._add(device.mac, URGENT)
 
     def _changed_device(self, before: Device | None, after: Device | None) -> None:
         """A change is durable, and so is the note that was written with it."""
@@ -136,7 +136,7 @@ class Resyncer:
         heard = self._listeners.get(device.mac)
         if heard is None:
             heard = self._listeners[device.mac] = asyncio.get_running_loop().create_future()
-        self._add(device.mac, self._clock.now())
+        self._add(device.mac, URGENT)
         try:
             async with asyncio.timeout(PATIENCE):
                 return await asyncio.shield(heard)

@@ -90,14 +90,15 @@ def malformed(reason: str) -> Refusal:
 def too_deep(body: bytes) -> bool:
     """Whether objects and arrays are nested too deep, found out level by level and without recursion.
 
-    What is not balanced may pass: it is no JSON either, and the parser says so.
+    What is not balanced is no JSON, and counts as deep as it could be meant.
     """
     marks = _STRINGS.sub(b"", body).translate(_ALIKE, _OTHERS)
     for _ in range(DEEPEST):
-        if not marks:
-            return False
         # The innermost level goes.
-        marks = marks.replace(b"[]", b"")
+        rest = marks.replace(b"[]", b"")
+        if len(rest) == len(marks):
+            return marks.count(b"[") > DEEPEST
+        marks = rest
     return bool(marks)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provd.app.resync.agenda import AFTER_PASSED_ON, AFTER_YES, ATTEMPTS, MOMENT, PAUSES, Agenda
+from provd.app.resync.agenda import AFTER_PASSED_ON, AFTER_YES, ATTEMPTS, MOMENT, PAUSES, URGENT, Agenda
 from provd.app.resyncing import Heard
 from provd.base.types import Mac
 
@@ -85,13 +85,30 @@ def test_not_more_in_a_second_than_the_pace():
 def test_not_more_at_once_than_allowed():
     it = agenda(at_once=2)
     for number in range(3):
-        it.add(Mac(f"02aaaa{number:06x}"), 0.0)
-    first, second = it.take(0.0), it.take(0.01)
-    assert it.take(0.02) is None
+        it.add(Mac(f"02aaaa{number:06x}"), 1.0)
+    first, second = it.take(1.0), it.take(1.01)
+    assert it.take(1.02) is None
     assert it.deadline is None
-    it.done(first, "sip", Heard.ACCEPTED, 1.0)
-    assert it.take(1.0) is not None
+    it.done(first, "sip", Heard.ACCEPTED, 2.0)
+    assert it.take(2.0) is not None
     assert second.running
+
+
+def test_who_is_urgent_goes_before_all_others_and_finds_a_place():
+    it = agenda(at_once=2)
+    for number in range(10):
+        it.add(Mac(f"02aaaa{number:06x}"), 0.5)
+    assert it.take(1.0) is not None
+    assert it.take(1.1) is not None
+    assert it.take(1.2) is None
+    it.add(B, URGENT)
+    it.add(Mac("02cccc000001"), URGENT)
+    it.add(Mac("02cccc000002"), URGENT)
+    assert it.deadline is not None
+    assert it.take(1.3).mac == B
+    assert it.take(1.4).mac == "02cccc000001"
+    assert it.take(1.5) is None
+    assert it.deadline is None
 
 
 def test_a_change_while_it_is_told_is_told_afterwards():

@@ -292,3 +292,27 @@ async def test_one_person_does_not_wait_behind_five_thousand_devices():
         began = site.clock.now()
         assert await site.resync.sync(site.device(PHONE))
         assert site.clock.now() - began < 1
+
+
+@virtual
+async def test_nor_behind_a_delivery_that_is_assigned_at_once():
+    many = [replace(claimed(f"02aaaa{number + 9:06x}"), tenant="master", last_seen=1.0) for number in range(500)]
+    lines = [line(f"m{number}") for number in range(500)]
+    sip = FakeWay("sip", Heard.SILENT, takes=32.0)
+    async with Site(journal(*many, *lines), sip) as site:
+
+        def plan():
+            pairs = zip(many, lines, strict=True)
+            return [put for one, own in pairs for put in ownership.assign(site.fleet.tables, one.mac, [own.id])]
+
+        await site.fleet.change(plan)
+        assert site.resync.pending == 500
+        await asyncio.sleep(10)
+        sip.heard, sip.takes = [Heard.ACCEPTED], 0.1
+        began = site.clock.now()
+        assert await site.resync.sync(site.device(PHONE))
+        assert site.clock.now() - began < 1
+        await site.assign()
+        site.resync.wanted(site.device(PHONE), "code")
+        await asyncio.sleep(1)
+        assert [mac for mac, _ in sip.told].count(PHONE) == 2

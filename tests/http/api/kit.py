@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -137,9 +138,11 @@ class House:
         if body is not None:
             data = json.dumps(body)
             sent.setdefault("Content-Type", "application/json")
+        if isinstance(data, str):
+            data = data.encode()
         # As it is: the client's own tidying of paths would hide what a stranger may send.
         url = URL(f"http://127.0.0.1:{self.port}/api/v1{path}", encoded=True)
-        async with self.session.request(method, url, data=data, headers=sent) as answer:
+        async with self.session.request(method, url, data=io.BytesIO(data) if data else None, headers=sent) as answer:
             return Reply(answer.status, answer.headers, await answer.read())
 
     async def get(self, path: str, token: str = "all.admin", **headers: str) -> Reply:
@@ -175,6 +178,7 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
     """Everything, with tokens ``north.read`` … ``south.admin``, ``all.read`` …, ``expired`` and ``revoked``."""
     office = Office(*(records or furniture()), journal=journal)
     world = office.world
+    broken, world.journal.broken = getattr(world.journal, "broken", False), False
     codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
     office.admin = Admin(
         fleet=world.fleet,
@@ -213,6 +217,7 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
     office.world.clock.pass_(2)
     office.world.journal.batches.clear()
     facts.clear()
+    world.journal.broken = broken
     async with ClientSession(timeout=ClientTimeout(total=20)) as session:
         yield House(office, api, daemon, page, port, session, facts, tokens, code["id"])
     await page.close()

@@ -194,9 +194,11 @@ def _events(admin: Admin, daemon: Daemon) -> Route:
             waiting: asyncio.Future[str] | None = None
             with suppress(ConnectionError):
                 await response.write(b": here\n\n")
-                while ask.valid():
+                while True:
                     waiting = waiting or asyncio.ensure_future(anext(lines))
                     done, _ = await asyncio.wait([waiting], timeout=HEARTBEAT)
+                    if not ask.valid():
+                        break
                     if not done:
                         await response.write(b": still here\n\n")
                         continue
