@@ -10,6 +10,8 @@ from provd.storage.rendered import RenderedFiles
 
 RECALLED_FOR = 900.0
 """A site that gets power boots within minutes."""
+_PATIENCE = 10
+"""Looks for which writing is put off while files are still being rendered: those who wait for them come first."""
 _AT_ONCE = 20
 _EACH_TIME = 10
 
@@ -40,13 +42,18 @@ class RenderKeeper:
         await asyncio.to_thread(self._files.load)
         loop = asyncio.get_running_loop()
         forget_at = loop.time() + self._recalled_for
+        seen = put_off = 0
         while True:
             await asyncio.sleep(self._every)
-            for _ in range(_EACH_TIME):
+            busy = self.memory.waiting > seen and put_off < _PATIENCE
+            put_off = put_off + 1 if busy else 0
+            seen = self.memory.waiting
+            for _ in range(0 if busy else _EACH_TIME):
                 entries = self.memory.sealed(_AT_ONCE)
                 if not entries:
                     break
                 await asyncio.to_thread(self.memory.write, entries)
+            seen = self.memory.waiting
             if loop.time() >= forget_at:
                 self._files.forget()
 
