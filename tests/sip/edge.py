@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -26,9 +27,12 @@ class Desk:
 
     dials: list[Dial] = field(default_factory=list)
     fails: bool = False
+    gate: asyncio.Event | None = None
 
     async def dial(self, dial: Dial) -> Answer:
         self.dials.append(dial)
+        if self.gate is not None:
+            await self.gate.wait()
         if self.fails:
             raise RuntimeError("boom")
         good = dial.digits == "1234"

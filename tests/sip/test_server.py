@@ -323,6 +323,24 @@ async def test_closing_ends_calls_and_answers_those_who_wait() -> None:
                 assert line.inbox.get_nowait().method in {"BYE", "NOTIFY"}
 
 
+async def test_who_has_just_dialed_is_told_what_became_of_it_before_we_close() -> None:
+    async with serving() as world, udp(world) as line, tcp(world, 2) as other:
+        await registered(line)
+        await registered(other)
+        world.desk.gate = asyncio.Event()
+        line.say(line.phone.invite("1234"))
+        assert (await line.hear()).code == 100
+        closing = asyncio.create_task(world.server.close(5))
+        await asyncio.sleep(0)
+        world.desk.gate.set()
+        assert (await line.hear()).code == 200
+        bye = await line.hear()
+        assert bye.method == "BYE"
+        line.say(line.phone.answer(bye))
+        await closing
+        assert world.ids()[-1] == "SIP-CALL-ENDED"  # and nothing of the connections that we closed
+
+
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_has_its_verdict(outcome: Outcome) -> None:
     verdict = verdict_of(Answer(outcome=outcome, text="words", wait=3))
