@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,14 @@ from hypothesis import strategies as st
 
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
 from provd.base.facts.dhcp import DhcpAck
+from provd.base.secrets import Secret
+from provd.base.types import Mac
+from provd.domain.records import Line
 from provd.http.api.guard import ATTEMPTS, PAUSE, source_of
 from provd.http.api.reading import DEEPEST, LARGEST, too_deep
-from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal
-from tests.http.api.kit import NORTHS, SITE, SOUTHS, House, house
+from provd.http.api.resources.daemon import MOST_STREAMS
+from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, claimed
+from tests.http.api.kit import NORTHS, SITE, SOUTHS, House, furniture, house
 
 JSON = {"Content-Type": "application/json"}
 
@@ -124,6 +129,36 @@ def test_depth_is_counted_as_a_parser_counts_it(body, more):
     with suppress(ValueError):
         json.loads(body)
         assert too_deep(body) == (deepest > DEEPEST)
+
+
+async def test_who_promises_a_body_where_none_belongs_is_not_waited_for():
+    async with house() as home:
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        token = home.tokens["all.admin"]
+        writer.write(
+            b"DELETE /api/v1/lines/n1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+            b"Authorization: Bearer " + token.encode() + b"\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 400")
+        writer.close()
+
+
+async def test_a_token_that_is_revoked_while_the_body_comes_changes_nothing():
+    async with house() as home:
+        made = await home.office.admin.call("token.add", {"name": "t", "scopes": ["admin"]}, SITE)
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        writer.write(
+            b"POST /api/v1/tenants HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 14\r\nExpect: 100-continue\r\nAuthorization: Bearer "
+            + made["token"].encode()
+            + b"\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        await home.office.admin.call("token.revoke", {"id": made["id"]}, SITE)
+        writer.write(b'{"id": "late"}')
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401")
+        assert home.office.world.fleet.tables.tenant("late") is None
+        writer.close()
 
 
 # --- paths and methods
@@ -381,6 +416,7 @@ async def test_to_reveal_needs_the_strongest_scope_and_stands_in_the_audit():
         audit = (await home.get("/audit", "north.admin")).json["items"]
         assert [entry["action"] for entry in audit] == ["device.reveal", "line.reveal"]
         assert all(entry["by"].startswith("token ") and "north.admin" in entry["by"] for entry in audit)
+        assert {entry["data"]["peer"] for entry in audit} == {"127.0.0.1"}
         assert (await home.get("/audit", "south.admin")).json["items"] == []
 
 
@@ -396,6 +432,27 @@ async def test_the_audit_is_each_tenant_s_own_and_has_pages():
         everything = (await home.get("/audit?kind=line")).json["items"]
         assert len(everything) == 6
         assert (await home.get("/audit?limit=0")).status == 400
+
+
+async def test_of_a_shared_gateway_each_tenant_sees_its_ports_and_its_files_are_for_the_site():
+    gateway = replace(claimed(Mac("02aaaa0000cc")), lines=("n2", "s2"), ports=(1, 2), description="north's cellar")
+    line = Line(id="s2", tenant="south", username="s2", password=Secret(SOUTHS))
+    async with house(*furniture(), line, gateway) as home:
+        path = f"/devices/{gateway.mac}"
+        own, guest = await home.get(path, "north.admin"), await home.get(path, "south.admin")
+        assert (own.json["lines"], own.json["ports"]) == (["n2"], [1])
+        assert (guest.json["lines"], guest.json["ports"], guest.json["description"]) == (["s2"], [2], "")
+        assert (await home.get("/devices?lines=s2", "north.admin")).json["total"] == 0
+        for query in ("", "?reveal=true"):
+            assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}", "north.admin")).status == 403
+            assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}", "south.admin")).status == 404
+            assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}")).status == 200
+        for word in ("reset", "transfer"):
+            sent = {"tenant": "south"} if word == "transfer" else {}
+            assert (await home.ask("POST", f"{path}/{word}", "south.admin", body=sent)).status == 404
+        gone = await home.ask("POST", f"{path}/unassign", "south.write", body={})
+        assert gone.status == 200
+        assert home.office.world.device(gateway.mac).lines == ("n2",)
 
 
 # --- the rest of the daemon
@@ -474,6 +531,19 @@ async def test_events_are_heard_by_whom_they_concern_until_the_token_ends():
             assert b'"subnet":"n"' in event
             await home.office.admin.call("token.revoke", {"id": made["id"]}, SITE)
             assert await stream.content.read() == b""
+
+
+async def test_streams_are_bounded_and_cannot_be_asked_for_without_a_body():
+    async with house() as home, AsyncExitStack() as held:
+        url = f"http://127.0.0.1:{home.port}/api/v1/events"
+        head = await home.ask("HEAD", "/events")
+        assert (head.status, head.headers["Allow"]) == (405, "GET")
+        auth = {"Authorization": f"Bearer {home.tokens['all.read']}"}
+        for _ in range(MOST_STREAMS):
+            stream = await held.enter_async_context(home.session.get(url, headers=auth))
+            assert await stream.content.readuntil(b"\n\n") == b": here\n\n"
+        full = await home.get("/events")
+        assert (full.status, full.json["type"]) == (503, "too-many-streams")
 
 
 # --- whatever comes
