@@ -26,8 +26,8 @@ _KEPT_CAMPAIGNS = 20
 _AT_A_TIME = 100
 _AFTER_START = 2.0
 """Seconds in which the ways open that take a moment: the PBX."""
-PATIENCE = 40.0
-"""Seconds that somebody who asks waits for the outcome; a NOTIFY without an answer takes 32."""
+PATIENCE = 45.0
+"""Seconds that somebody who asks waits for the outcome; a NOTIFY without an answer takes 32, a web server 8."""
 
 
 @dataclass(slots=True)
