@@ -298,6 +298,14 @@ class Service:
         self._settings = fresh
         return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 
+    def _tick(self, core: Core) -> None:
+        before = self._clock.now()
+        self._timekeeper.tick(self._emit)
+        leapt = self._clock.now() - before
+        if leapt > LEAPT:
+            # At once: nobody dials between the correction and this.
+            core.codes.leapt(leapt)
+
     async def _housekeep(self, core: Core, edges: Edges) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
         for turn in itertools.count(1):
@@ -308,7 +316,7 @@ class Service:
             if turn % AGE_EVERY == 0:
                 core.boot.age(now)
                 edges.certificates.watch(now)
-                self._timekeeper.tick(self._emit)
+                self._tick(core)
             if turn % PRUNE_EVERY == 0:
                 try:
                     await core.store.prune_facts(FACTS_KEPT)
@@ -320,6 +328,8 @@ class Service:
 
 FACTS_KEPT = 200_000
 """Facts in the store; older ones are removed once an hour."""
+LEAPT = 1.0
+"""Seconds within one turn that are no passing of time but a correction of the clock."""
 AUDIT_KEPT = 500_000
 """The same for entries of the audit."""
 

@@ -238,11 +238,14 @@ class Caller:
             self._fault(error)
 
     def _fault(self, error: Exception) -> None:
+        self._tell(error)
+        self._close = True
+        self._send(500, b"", b"")
+
+    def _tell(self, error: Exception) -> None:
         connections = self._door.connections
         reason = f"{type(error).__name__}: {error}"
         connections.emit(InternalError(at=connections.clock.now(), where="http", reason=reason))
-        self._close = True
-        self._send(500, b"", b"")
 
     def _answer(self, asked: FileRequest, reply: FileReply, octets: bytes) -> None:
         if not reply.found:
@@ -308,7 +311,10 @@ class Caller:
             self._enter(Phase.IDLE)
             self._watch()
         if asked is not None and reply is not None:
-            self._door.files.served(asked, reply)
+            try:
+                self._door.files.served(asked, reply)
+            except Exception as error:  # noqa: BLE001 - the phone has its answer, this is between us
+                self._tell(error)
 
     def _go_the_long_way(self, octets: bytes) -> None:
         """Give the socket to aiohttp, with what was read."""

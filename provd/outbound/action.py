@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 from collections.abc import Callable, Iterable
 
 import aiohttp
@@ -111,6 +112,9 @@ class ActionWay:
                     break
         except TimeoutError:
             return self._told(Heard.SILENT, f"{ip} does not answer")
+        except aiohttp.ClientConnectorError as error:
+            number = error.os_error.errno
+            return self._told(Heard.SILENT, f"{ip}: {os.strerror(number) if number else _plain(error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return self._told(Heard.SILENT, f"{ip}: {_plain(error)}")
         return told

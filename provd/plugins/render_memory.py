@@ -67,6 +67,11 @@ class KeptFiles:
         """Keep the file: :meth:`sealed` does the work when there is time for it."""
         self._waiting.append((job, body))
 
+    @property
+    def waiting(self) -> int:
+        """Files that wait to be written."""
+        return len(self._waiting)
+
     def sealed(self, most: int) -> Sequence[bytes]:
         """Up to so many entries that wait to be written."""
         entries = []

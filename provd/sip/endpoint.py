@@ -63,7 +63,7 @@ class Endpoint:
         self._registrar = Registrar(settings.terms)
         self._presence = Presence(self._wire, self._registrar, settings.keepalive)
         self._calls = Calls(self._wire, settings.calls)
-        self._notifier = Notifier(self._wire, self.stats)
+        self._notifier = Notifier(self._wire, self.stats, self._presence.lost)
         self._outlet = Outlet()
         self._complaints = Complaints(lambda fact: self._wire.put(Emit(fact)), self.stats)
         self._transactions: dict[Key, ServerTransaction] = {}
@@ -197,10 +197,10 @@ class Endpoint:
         elif transaction is not None:
             self.stats.repeated += 1
             transaction.repeated()
-        elif self._stopping:
-            self._refuse(request, flow, 503, "Service Unavailable", now=now)
         elif request.to.tag:
             self._within(request, flow, now)
+        elif self._stopping:
+            self._refuse(request, flow, 503, "Service Unavailable", now=now)
         elif request.method == "REGISTER":
             self._register(request, flow, now)
         elif request.method == "INVITE":

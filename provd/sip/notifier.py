@@ -7,6 +7,7 @@ where the device asks for them, are never sent to any other address than the reg
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,13 @@ from provd.sip.message import Response, shown
 from provd.sip.wire import Wire, our_uri
 
 _CHALLENGES: Final = {401: ("www-authenticate", "Authorization"), 407: ("proxy-authenticate", "Proxy-Authorization")}
+
+
+_GONE: Final = frozenset({404, 410})
+"""What a phone says that has another account by now."""
+
+Lost = Callable[[Account, Flow, str, float], None]
+"""Hears that a flow leads nowhere any more, and why."""
 
 
 @dataclass(slots=True)
@@ -36,8 +44,9 @@ class _Notice:
 class Notifier:
     """Sends them and reports, once for each, what came of it."""
 
-    def __init__(self, wire: Wire, stats: SipStats) -> None:
+    def __init__(self, wire: Wire, stats: SipStats, lost: Lost) -> None:
         self._wire = wire
+        self._lost = lost
         self._stats = stats
 
     def notify(self, number: int, account: Account, flow: Flow, event: str, now: float) -> None:
@@ -67,10 +76,13 @@ class Notifier:
 
     def _heard(self, notice: _Notice, response: Response | None, now: float) -> None:
         if response is None:
+            self._lost(notice.account, notice.flow, "silent", now)
             self._report(notice, Told.SILENT, f"no answer from {notice.flow.host}:{notice.flow.port}")
         elif response.code < 300:
             self._report(notice, Told.ACCEPTED, _said(response))
         elif response.code not in _CHALLENGES or not self._answer(notice, response, now):
+            if response.code in _GONE:
+                self._lost(notice.account, notice.flow, "gone", now)
             self._report(notice, Told.REFUSED, _said(response))
 
     def _answer(self, notice: _Notice, response: Response, now: float) -> bool:

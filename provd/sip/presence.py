@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from provd.base.facts.sip import AutoprovRegistered, RegistrationEnded
-from provd.sip.effects import Emit, Registered
+from provd.sip.effects import Account, Emit, Flow, Registered
 from provd.sip.registrar import Binding, Change, Registrar, Registration
 from provd.sip.stream import PING
 from provd.sip.timers import Timer
@@ -49,6 +49,12 @@ class Presence:
         if self._registrar.drop(binding):
             self._unwatch(binding)
             self._tell_ended(binding, why, now)
+
+    def lost(self, account: Account, flow: Flow, why: str, now: float) -> None:
+        """Nobody with that account is at the end of that flow any more; a phone that is registers again."""
+        binding = self._registrar.find(account.username, now)
+        if binding is not None and binding.flow == flow:
+            self.ended(binding, why, now)
 
     def _keep_alive(self, binding: Binding, now: float) -> None:
         """Two line ends, which every parser skips (RFC 3261 section 7.5), open the way through the NAT again."""

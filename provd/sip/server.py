@@ -187,6 +187,9 @@ class SipServer:
             return
         for server in self._servers:
             server.close()
+        if self._dialing and grace:
+            # Who has just dialed is told what became of it, not that we are gone.
+            await asyncio.wait(self._dialing, timeout=grace / 2)
         self._stopping = True
         self._perform(self.endpoint.stop(self._clock.now()))
         if grace:
@@ -267,8 +270,9 @@ class SipServer:
         self._perform(self.endpoint.malformed(host, reason, self._clock.now()))
 
     def disconnected(self, connection: int) -> None:
-        """A connection is closed."""
-        self._perform(self.endpoint.disconnected(connection, self._clock.now()))
+        """A connection is closed; not worth a word when it is we who close them all."""
+        if self._running:
+            self._perform(self.endpoint.disconnected(connection, self._clock.now()))
 
     def _readable(self, sock: socket.socket, bound: Address) -> None:
         """Take what has gathered on a UDP socket."""

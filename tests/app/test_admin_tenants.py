@@ -54,6 +54,8 @@ CALLS: dict[str, list[dict[str, object]]] = {
     "device.unassign": [{"mac": PHONE}, {"mac": PHONE, "line": ["n1"]}],
     "device.reset": [{"mac": PHONE}],
     "device.transfer": [{"mac": PHONE, "tenant": "north"}],
+    "device.sync": [{"mac": PHONE}],
+    "device.sync_many": [{"tenant": "north"}, {"profile": "p"}],
     "device.delete": [{"mac": PHONE}],
     "device.settings": [{"mac": PHONE}],
     "device.files": [{"mac": PHONE}],
@@ -113,7 +115,7 @@ async def test_what_another_tenant_has_is_answered_like_what_nobody_has(operatio
 
 async def test_every_operation_that_names_an_object_is_in_the_table_above_or_for_the_site():
     office = furnished()
-    free = {"identify", "device.export", "tenant.list", "profile.list"}
+    free = {"identify", "device.export", "device.sync_progress", "tenant.list", "profile.list"}
     named = {name for name, operation in office.admin.operations.items() if not operation.site} - free
     assert {name for name in named if name.partition(".")[0] in {"device", "tenant", "line", "profile"}} == set(CALLS)
 

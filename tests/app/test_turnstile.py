@@ -147,6 +147,25 @@ async def test_a_lock_has_the_same_rest_after_a_restart_whatever_the_clock_shows
     assert again.office.turnstile.closed(again.device(ONE), "10.0.0.9") is None
 
 
+async def test_a_clock_that_is_set_right_while_we_run_lifts_nothing_and_expires_nothing() -> None:
+    floor = Floor(ONE, TWO)
+    code, digits = floor.code()
+    gone, _ = floor.code("n2", expires=5.0)
+    await floor.guesses(ONE, 5)
+    floor.clock.pass_(10 * 86400)
+    floor.office.leapt(10 * 86400)
+    closed = floor.office.turnstile.closed(floor.device(ONE), "10.0.0.9")
+    assert closed is not None
+    assert closed.wait == HOUR
+    assert floor.tables.codes[code.id].expires == code.expires + 10 * 86400
+    assert floor.tables.codes[gone.id] == gone
+    assert (await floor.dials(TWO, digits)).good
+    after = restarted(floor, floor.clock.now())
+    closed = after.office.turnstile.closed(after.device(ONE), "10.0.0.9")
+    assert closed is not None
+    assert closed.wait == HOUR
+
+
 async def test_a_killed_daemon_has_noted_its_life_a_minute_ago_at_most() -> None:
     floor = Floor(ONE)
     await floor.guesses(ONE, 5)

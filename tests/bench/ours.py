@@ -117,6 +117,8 @@ class Settings:
     log_level: str = "warning"
     secrets: str = "bound"
     plugins: Path | None = None
+    sections: str = ""
+    """Further sections of the configuration."""
     profile: str = ""
     """Where the sampler of ``profiled.py`` is to write; it begins at SIGUSR2."""
 
@@ -183,4 +185,4 @@ lease = "1h"
 [policy]
 secrets = "{settings.secrets}"
 max_new_devices = 1000000
-{plugins}"""
+{plugins}{settings.sections}"""

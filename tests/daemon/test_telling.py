@@ -129,3 +129,21 @@ def test_a_pbx_comes_and_goes_with_the_configuration(tmp_path: Path) -> None:
             assert daemon.stop() == 0
             assert not [line for line in daemon.log if "s3cret" in line]
         assert server.logins == 1
+
+
+def test_a_change_without_a_daemon_is_told_by_the_next_one(tmp_path: Path) -> None:
+    with AmiThread(endpoints={"u101"}) as server:
+        config, port = site(tmp_path / "state", pbx(server.port))
+        with Daemon(config, tmp_path) as daemon:
+            furnish(daemon)
+            assert fetch(port)
+            daemon.provd("device", "assign", PHONE, "101")
+            assert fetch(port)
+            assert daemon.stop() == 0
+            daemon.provd("device", "reset", PHONE)
+            refused = daemon.provd("device", "sync", PHONE, check=False)
+            assert (refused.returncode, refused.stdout) == (5, "")
+            daemon.start()
+            assert "way=ami heard=passed-on reason=reset" in daemon.wait_for("RESYNC-SENT", 20)
+            assert server.notified == [("PJSIP", "u101", "resync")]
+            assert daemon.stop() == 0

@@ -103,6 +103,19 @@ async def test_who_hangs_up_while_its_file_is_made_harms_nobody():
         assert bed.facts == []
 
 
+async def test_a_defect_after_the_answer_is_told_and_sends_nothing_more():
+    class Forgetful(DictFiles):
+        def served(self, request, reply, *, unchanged=False):
+            raise RuntimeError("where was I")
+
+    async with phone_bed(Forgetful({"a.cfg": SMALL})) as bed:
+        phone = await bed.client()
+        for _ in range(2):
+            answer = await phone.ask("GET /a.cfg")
+            assert (answer.status, answer.body) == (200, SMALL.body)
+        assert [fact.reason for fact in bed.facts] == ["RuntimeError: where was I"] * 2
+
+
 async def test_a_file_that_turns_out_large_goes_the_long_way():
     image = FileReply(found=True, body=memoryview(os.urandom(1 << 20)), etag="f1", large=True)
     files = DictFiles({"fw.rom": image}, slow={"fw.rom"})

@@ -209,7 +209,8 @@ async def test_a_silent_phone_is_not_waited_for():
 
 async def test_nobody_is_there():
     async with phone(WebServer()) as tell:
-        assert (await tell(port=1)).heard is Heard.SILENT
+        told = await tell(port=1)
+    assert (told.heard, told.detail) == (Heard.SILENT, "127.0.0.1: Connection refused")
 
 
 async def test_only_the_devices_own_address_is_asked():

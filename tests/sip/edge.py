@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from provd.app.dialing import Answer, Dial, KnownAccount, Outcome
 from provd.app.tokens import TemporaryAccount
-from provd.base.clock import SystemClock
+from provd.base.clock import Clock, SystemClock
 from provd.base.facts import Fact
 from provd.sip.server import SipServer
 from tests.sip.stage import KEY, accounts
@@ -26,9 +27,12 @@ class Desk:
 
     dials: list[Dial] = field(default_factory=list)
     fails: bool = False
+    gate: asyncio.Event | None = None
 
     async def dial(self, dial: Dial) -> Answer:
         self.dials.append(dial)
+        if self.gate is not None:
+            await self.gate.wait()
         if self.fails:
             raise RuntimeError("boom")
         good = dial.digits == "1234"
@@ -53,7 +57,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def serving(**more: object) -> AsyncIterator[World]:
+async def serving(clock: Clock | None = None, **more: object) -> AsyncIterator[World]:
     facts: list[Fact] = []
     knocks: list[str] = []
     desk = Desk()
@@ -61,7 +65,7 @@ async def serving(**more: object) -> AsyncIterator[World]:
         Book(),
         desk,
         facts.append,
-        SystemClock(),
+        clock or SystemClock(),
         key=KEY,
         registered=knocks.append,
         **{"listen": [("127.0.0.1", 0)], **more},

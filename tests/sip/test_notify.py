@@ -40,7 +40,7 @@ def test_repeated_by_the_timers_and_given_up() -> None:
     stage.notify(USER)
     assert stage.wait(31.9) == ["<< NOTIFY"] * 10
     assert stage.sent_at[-10:] == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
-    assert len(stage.wait(0.2)) == 1
+    assert stage.wait(0.2) == ["!! SIP-REGISTRATION-ENDED", "** report silent no answer from 10.20.16.1:5060"]
     assert stage.reports[0].told == "silent"
     assert len({message.octets for _, message in stage.sent if message.method == "NOTIFY"}) == 1
     assert stage.wait(100) == []
@@ -68,7 +68,12 @@ def test_a_no(code: int) -> None:
     stage = Stage()
     phone = stage.registered()
     stage.notify(USER)
-    assert stage(phone.answer(stage.last, code, "No")) == [f"** report refused {code} No"]
+    lines = stage(phone.answer(stage.last, code, "No"))
+    assert lines[-1] == f"** report refused {code} No"
+    # A phone that does not know the account any more cannot be told by it.
+    assert (stage.endpoint.flow_of(USER, stage.now) is None) is (code == 404)
+    stage.wait(10)
+    stage.registered()
     assert stage.wait(100) == []
 
 

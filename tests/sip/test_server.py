@@ -20,6 +20,7 @@ from provd.sip.connections import TcpLimits
 from provd.sip.player import Player
 from provd.sip.server import SipServer
 from provd.sip.verdict import verdict_of
+from tests.kit.loop import VirtualLoop, in_virtual_time
 from tests.sip.edge import Book, Desk, World, serving
 from tests.sip.stage import KEY, SDP, Heard, Phone, accounts, heard
 
@@ -200,6 +201,33 @@ async def test_a_remembered_flow_after_a_restart() -> None:
         assert (await second.server.tell(device, ORDER)).heard is Reaction.NO_WAY
 
 
+class LoopClock:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time
+
+
+def test_one_timer_for_everything_that_is_due() -> None:
+    """In virtual time: a NOTIFY is repeated and given up, and with it goes the registration."""
+
+    async def story(loop: VirtualLoop) -> None:
+        async with serving(LoopClock(loop)) as world, udp(world) as line:
+            await registered(line)
+            began = loop.time()
+            told = await world.server.tell(Device(mac=accounts()[line.phone.user].mac), ORDER)
+            assert told.heard is Reaction.SILENT
+            assert loop.time() - began == pytest.approx(32, abs=0.1)
+            assert line.inbox.qsize() == 11
+            assert world.facts[-1].reason == "silent"
+            while not line.inbox.empty():
+                line.inbox.get_nowait()
+            line.say(line.phone.register())
+            assert (await line.hear()).code == 200
+            await asyncio.sleep(3601)
+            assert world.facts[-1].reason == "expired"
+
+    in_virtual_time(story)
+
+
 async def test_a_registration_over_tcp_ends_with_its_connection() -> None:
     async with serving() as world:
         async with tcp(world) as line:
@@ -321,6 +349,24 @@ async def test_closing_ends_calls_and_answers_those_who_wait() -> None:
         with contextlib.suppress(asyncio.QueueEmpty):
             while True:
                 assert line.inbox.get_nowait().method in {"BYE", "NOTIFY"}
+
+
+async def test_who_has_just_dialed_is_told_what_became_of_it_before_we_close() -> None:
+    async with serving() as world, udp(world) as line, tcp(world, 2) as other:
+        await registered(line)
+        await registered(other)
+        world.desk.gate = asyncio.Event()
+        line.say(line.phone.invite("1234"))
+        assert (await line.hear()).code == 100
+        closing = asyncio.create_task(world.server.close(5))
+        await asyncio.sleep(0)
+        world.desk.gate.set()
+        assert (await line.hear()).code == 200
+        bye = await line.hear()
+        assert bye.method == "BYE"
+        line.say(line.phone.answer(bye))
+        await closing
+        assert world.ids()[-1] == "SIP-CALL-ENDED"  # and nothing of the connections that we closed
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

@@ -120,7 +120,15 @@ class Desk:
 
     def _entry(self, action: str, name: str, caller: Caller, tenant: str) -> AuditEntry:
         kind = action.partition(".")[0]
-        return AuditEntry(at=self.clock.now(), by=caller.name, action=action, kind=kind, object=name, tenant=tenant)
+        return AuditEntry(
+            at=self.clock.now(),
+            by=caller.name,
+            action=action,
+            kind=kind,
+            object=name,
+            tenant=tenant,
+            data={"peer": caller.peer} if caller.peer else {},
+        )
 
     def _tell(self, action: str, name: str, caller: Caller, tenant: str) -> None:
         kind = action.partition(".")[0]

@@ -11,7 +11,7 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Put
-from provd.base.errors import ConflictError, FaultsError, NotFoundError, UsageError
+from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence
 from provd.domain.lifecycle import Event, after
@@ -273,7 +273,10 @@ class Devices:
 
     async def _delete(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            return ownership.delete_device(self._desk.tables, self._of(args, caller))
+            device = self._of(args, caller)
+            if self._desk.own_lines(device, caller) != device.lines:
+                raise ForbiddenError("others have lines on this device: it is deleted by who may see all of them")
+            return ownership.delete_device(self._desk.tables, device)
 
         await self._desk.change("device.delete", args.mac(), caller, plan)
         return {"deleted": mac_text(args.mac())}
@@ -284,6 +287,8 @@ class Devices:
 
     async def _render(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
+        if self._desk.own_lines(device, caller) != device.lines:
+            raise ForbiddenError("several tenants share this device: its files are for who may see all of them")
         names = self._names(device)
         name = args.text("name") or (names[0] if names else "")
         reveal = args.flag("reveal")

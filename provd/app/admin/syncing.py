@@ -84,7 +84,7 @@ class Syncing:
             raise NotFoundError("no device fits that was ever seen")
         whose = args.text("tenant") or caller.tenant or ""
         await self._desk.audit("device.sync_many", f"{len(chosen)} devices", caller, tenant=whose)
-        campaign = resyncer.sync_many(chosen, float(per_second), owner=caller.tenant or "")
+        campaign = await resyncer.sync_many(chosen, float(per_second), owner=caller.tenant or "")
         return _shown(campaign)
 
     def _chosen(self, args: Args, caller: Caller) -> Iterator[Device]:

@@ -4,6 +4,7 @@ administration."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from provd.app.codes.accounts import Accounts
 from provd.app.codes.book import CodeBook, star_codes
@@ -11,6 +12,7 @@ from provd.app.codes.desk import Desk
 from provd.app.codes.terms import Terms
 from provd.app.codes.turnstile import Turnstile
 from provd.app.codes.who import Evidence
+from provd.app.ports import Put
 from provd.app.station import Station
 from provd.base.clock import Clock
 from provd.base.facts import FactSink
@@ -27,6 +29,7 @@ class Office:
         self, *, station: Station, key: bytes, terms: Terms, clock: Clock, emit: FactSink, leap: Leap | None = None
     ) -> None:
         fleet = station.fleet
+        self._fleet, self._tables = fleet, fleet.tables
         self._knowledge = station.knowledge
         self._clock = clock
         self._emit = emit
@@ -52,6 +55,15 @@ class Office:
         """Take over a changed configuration; codes that were given out stay as they are."""
         self.terms = terms
         self.check_number()
+
+    def leapt(self, seconds: float) -> None:
+        """The clock was corrected forward while we ran: no lock is lifted and no code expires because of it."""
+        before = self._clock.now() - seconds
+        alive = (code for code in self._tables.codes.values() if code.expires > before)
+        moved = [Put(replace(code, expires=code.expires + seconds)) for code in alive]
+        if moved:
+            self._fleet.keep(*moved)
+        self.turnstile.leapt(seconds)
 
     def check_number(self) -> None:
         """Tell when phones keep the reset number for themselves."""

@@ -69,6 +69,12 @@ class Turnstile:
         self._addresses = sum(lock.kind in {"source", "crowd"} for lock in locks)
         self.beat()
 
+    def leapt(self, seconds: float) -> None:
+        """The clock has gone forward by so much in which no time has passed: every lock keeps its rest."""
+        locks = [Put(lockout.moved(lock, seconds)) for lock in self._locks.values()]
+        if locks:
+            self._fleet.keep(*locks, Put(Heartbeat(at=self._clock.now())))
+
     def beat(self) -> None:
         """Forget what says nothing any more, and note that the daemon lives. Called every few seconds."""
         now = self._clock.now()

@@ -23,10 +23,11 @@ from provd.domain.records import Device, PendingResync
 
 _GOOD = {Heard.ACCEPTED, Heard.PASSED_ON}
 _KEPT_CAMPAIGNS = 20
+_AT_A_TIME = 100
 _AFTER_START = 2.0
 """Seconds in which the ways open that take a moment: the PBX."""
-PATIENCE = 40.0
-"""Seconds that somebody who asks waits for the outcome; a NOTIFY without an answer takes 32."""
+PATIENCE = 45.0
+"""Seconds that somebody who asks waits for the outcome; a NOTIFY without an answer takes 32, a web server 8."""
 
 
 @dataclass(slots=True)
@@ -98,6 +99,9 @@ class Resyncer:
         if note is None:
             self._agenda.drop(device.mac)
             self._release(device.mac, ())
+            campaign = self._campaign_of.pop(device.mac, None)
+            if campaign is not None:
+                campaign.heard.add(device.mac)
         elif after is not None and note.revision == after.revision and not note.attempts:
             self._add(device.mac, self._clock.now())
 
@@ -143,20 +147,34 @@ class Resyncer:
         except TimeoutError:
             return ()
 
-    def sync_many(
+    async def sync_many(
         self, devices: Iterable[Device], per_second: float, reason: str = "sync", *, owner: str = ""
     ) -> Campaign:
-        """Tell them one after the other, so many in a second. Returns at once."""
+        """Tell them one after the other, so many in a second. Returns when that is written down for all."""
         now, chosen = self._clock.now(), list(devices)
         number = max(self.campaigns, default=0) + 1
         campaign = self.campaigns[number] = Campaign(number, len(chosen), per_second, now, owner)
         if len(self.campaigns) > _KEPT_CAMPAIGNS:
             del self.campaigns[min(self.campaigns)]
-        self._fleet.keep(*(Put(self._notes.note(device, reason)) for device in chosen))
-        for place, device in enumerate(chosen):
-            self._campaign_of[device.mac] = campaign
-            self._add(device.mac, now + place / per_second)
+        for start in range(0, len(chosen), _AT_A_TIME):
+            self._join(campaign, chosen[start : start + _AT_A_TIME], now + start / per_second, reason)
+            # Phones that ask for files meanwhile are not kept waiting.
+            await asyncio.sleep(0)
         return campaign
+
+    def _join(self, campaign: Campaign, devices: Sequence[Device], begin: float, reason: str) -> None:
+        for place, each in enumerate(devices):
+            device = self._fleet.tables.device(each.mac)
+            earlier = self._campaign_of.pop(each.mac, None)
+            if earlier is not None:
+                # This campaign goes on with it; the earlier one does not wait for it any more.
+                earlier.heard.add(each.mac)
+            if device is None:
+                campaign.heard.add(each.mac)
+                continue
+            self._campaign_of[device.mac] = campaign
+            self._fleet.keep(Put(self._notes.note(device, reason)))
+            self._add(device.mac, begin + place / campaign.per_second)
 
     @property
     def pending(self) -> int:

@@ -29,11 +29,13 @@ class AutoprovRegistered(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationEnded(Fact):
-    """The registration of a temporary account is over: ``expired``, ``removed`` by the phone, or ``disconnected``
-    (its TCP connection was closed). Until it registers again, the phone cannot be told to fetch its files over SIP.
+    """The registration of a temporary account is over: ``expired``, ``removed`` by the phone, ``disconnected`` (its TCP
+    connection was closed), ``silent`` (a NOTIFY was not answered) or ``gone`` (the phone says that it has no such
+    account). Until it registers again, the phone cannot be told to fetch its files over SIP.
 
-    Do: nothing where the phone has been provisioned meanwhile or was unplugged. A phone that is on and expires again
-    and again does not reach this server any more: look at firewalls and NAT time-outs, and at ``sip.keepalive``.
+    Do: nothing where the phone has been provisioned meanwhile or was unplugged. A phone that is on and expires or is
+    silent again and again does not reach this server, or is not reached: look at firewalls and NAT time-outs, and at
+    ``sip.keepalive``.
     """
 
     ID: ClassVar[str] = "SIP-REGISTRATION-ENDED"

@@ -274,7 +274,7 @@ async def test_five_thousand_devices_at_a_pace():
     sip = FakeWay("sip", Heard.ACCEPTED, takes=0.2)
     async with Site(MemoryJournal(MASTER, tenant(), *many), sip) as site:
         sip.called = lambda device: site.resync.fetched(device, device.revision, site.clock.now())
-        campaign = site.resync.sync_many(list(site.fleet.tables.devices.values()), 10.0)
+        campaign = await site.resync.sync_many(list(site.fleet.tables.devices.values()), 10.0)
         await asyncio.sleep(100)
         assert 990 <= len(sip.told) <= 1010
         assert 990 <= campaign.fetched == len(campaign.heard) <= 1010
@@ -287,7 +287,7 @@ async def test_five_thousand_devices_at_a_pace():
 async def test_one_person_does_not_wait_behind_five_thousand_devices():
     many = [replace(claimed(f"02aaaa{number + 9:06x}"), tenant="master", last_seen=1.0) for number in range(5000)]
     async with Site(journal(*many), FakeWay("sip", Heard.ACCEPTED)) as site:
-        site.resync.sync_many(many, 10.0)
+        await site.resync.sync_many(many, 10.0)
         await asyncio.sleep(3)
         began = site.clock.now()
         assert await site.resync.sync(site.device(PHONE))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from provd.app.admin import Admin, Caller, Scope
+from provd.app.ports import Delete
 from provd.app.resyncing import Heard
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from provd.domain.records import Profile
@@ -137,3 +138,26 @@ async def test_progress_is_its_owners():
             await call(site, "device.sync_many", tenant="south")
         with pytest.raises(NotFoundError):
             await call(site, "device.sync_progress", campaign=whole["campaign"])
+
+
+@virtual
+async def test_a_device_that_is_deleted_meanwhile_is_not_waited_for():
+    async with Site(fleet(), FakeWay("sip", Heard.ACCEPTED)) as site:
+        started = await call(site, "device.sync_many", tenant="south", per_second=1)
+        await asyncio.sleep(2.5)
+        await site.fleet.change(lambda: [Delete(site.device("02bbbb000005"))])
+        await asyncio.sleep(10)
+        progress = await call(site, "device.sync_progress", campaign=started["campaign"])
+        assert progress["told"] == progress["devices"] == 5
+
+
+@virtual
+async def test_a_campaign_that_is_overtaken_ends():
+    async with Site(fleet(), FakeWay("sip", Heard.ACCEPTED)) as site:
+        slow = await call(site, "device.sync_many", tenant="south", per_second=1)
+        await asyncio.sleep(1.5)
+        quick = await call(site, "device.sync_many", tenant="south", per_second=100)
+        await asyncio.sleep(1)
+        for started in (slow, quick):
+            progress = await call(site, "device.sync_progress", campaign=started["campaign"])
+            assert progress["told"] == progress["devices"] == 5

@@ -6,6 +6,7 @@ import asyncio
 import json
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from hypothesis import strategies as st
 
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
 from provd.base.facts.dhcp import DhcpAck
+from provd.base.secrets import Secret
+from provd.base.types import Mac
+from provd.domain.records import Line
 from provd.http.api.guard import ATTEMPTS, PAUSE, source_of
 from provd.http.api.reading import DEEPEST, LARGEST, too_deep
-from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal
-from tests.http.api.kit import NORTHS, SITE, SOUTHS, House, house
+from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, claimed
+from tests.http.api.kit import NORTHS, SITE, SOUTHS, House, furniture, house
 
 JSON = {"Content-Type": "application/json"}
 
@@ -381,6 +385,7 @@ async def test_to_reveal_needs_the_strongest_scope_and_stands_in_the_audit():
         audit = (await home.get("/audit", "north.admin")).json["items"]
         assert [entry["action"] for entry in audit] == ["device.reveal", "line.reveal"]
         assert all(entry["by"].startswith("token ") and "north.admin" in entry["by"] for entry in audit)
+        assert {entry["data"]["peer"] for entry in audit} == {"127.0.0.1"}
         assert (await home.get("/audit", "south.admin")).json["items"] == []
 
 
@@ -396,6 +401,27 @@ async def test_the_audit_is_each_tenant_s_own_and_has_pages():
         everything = (await home.get("/audit?kind=line")).json["items"]
         assert len(everything) == 6
         assert (await home.get("/audit?limit=0")).status == 400
+
+
+async def test_of_a_shared_gateway_each_tenant_sees_its_ports_and_its_files_are_for_the_site():
+    gateway = replace(claimed(Mac("02aaaa0000cc")), lines=("n2", "s2"), ports=(1, 2), description="north's cellar")
+    line = Line(id="s2", tenant="south", username="s2", password=Secret(SOUTHS))
+    async with house(*furniture(), line, gateway) as home:
+        path = f"/devices/{gateway.mac}"
+        own, guest = await home.get(path, "north.admin"), await home.get(path, "south.admin")
+        assert (own.json["lines"], own.json["ports"]) == (["n2"], [1])
+        assert (guest.json["lines"], guest.json["ports"], guest.json["description"]) == (["s2"], [2], "")
+        assert (await home.get("/devices?lines=s2", "north.admin")).json["total"] == 0
+        for query in ("", "?reveal=true"):
+            assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}", "north.admin")).status == 403
+            assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}", "south.admin")).status == 404
+            assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}")).status == 200
+        for word in ("reset", "transfer"):
+            sent = {"tenant": "south"} if word == "transfer" else {}
+            assert (await home.ask("POST", f"{path}/{word}", "south.admin", body=sent)).status == 404
+        gone = await home.ask("POST", f"{path}/unassign", "south.write", body={})
+        assert gone.status == 200
+        assert home.office.world.device(gateway.mac).lines == ("n2",)
 
 
 # --- the rest of the daemon

@@ -28,6 +28,8 @@ class Resource:
     name: str
     one: str
     find: Find
+    look: Find | None = None
+    """Finds it for who only looks, where that is more."""
     key: str = "id"
     site: bool = False
     more: Mapping[str, schemas.Schema] = field(default_factory=dict)
@@ -88,7 +90,7 @@ def showing(resource: Resource, admin: Admin, operation: str = "") -> Route:
     """``GET /things/{id}``"""
 
     async def handle(ask: Ask) -> Reply:
-        record = resource.find(ask.admin, ask.path["id"], ask.caller)
+        record = (resource.look or resource.find)(ask.admin, ask.path["id"], ask.caller)
         view = ask.admin.collections[resource.name].view(record, ask.caller)
         tag = {"ETag": etag_of(view)} if _writable(resource, admin) else {}
         if operation:

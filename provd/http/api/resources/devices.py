@@ -10,23 +10,34 @@ from urllib.parse import quote
 from provd.app.admin import Admin, Caller, Param
 from provd.base.errors import NotFoundError
 from provd.base.facts import Fact, text_of
-from provd.base.types import parse_mac
+from provd.base.types import Mac, parse_mac
 from provd.domain.records import Device
 from provd.http.api import schemas
 from provd.http.api.ports import Daemon
 from provd.http.api.resources.crud import Resource, access_of, whole
 from provd.http.api.routes import PREFIX, Access, Ask, Reply, Route
 
+_OWNING = frozenset({"DEVICE-STATE", "DEVICE-PROVISIONED", "ADMIN-CHANGED", "CODE-ACCEPTED"})
+"""Facts whose tenant is the one that has the device then."""
 ACTIONS = ("assign", "unassign", "transfer", "reset", "sync")
 
 
-def find(admin: Admin, name: str, caller: Caller) -> Device:
-    """The device with that MAC, in any form. Raises NotFoundError."""
+def _mac(name: str) -> Mac:
+    """The MAC, in any form. Raises NotFoundError."""
     try:
-        mac = parse_mac(name)
+        return parse_mac(name)
     except ValueError:
         raise NotFoundError(f"there is no device {name[:60]!r}") from None
-    return admin.desk.device(mac, caller)
+
+
+def find(admin: Admin, name: str, caller: Caller) -> Device:
+    """The caller's device with that MAC. Raises NotFoundError."""
+    return admin.desk.device(_mac(name), caller)
+
+
+def look(admin: Admin, name: str, caller: Caller) -> Device:
+    """The same for who only looks: of a gateway that several tenants share, each sees its ports."""
+    return admin.desk.device_seen(_mac(name), caller)
 
 
 DEVICES = Resource(
@@ -34,6 +45,7 @@ DEVICES = Resource(
     one="device",
     key="mac",
     find=find,
+    look=look,
     more={
         "ports": {"type": "array", "items": schemas.NUMBER},
         "settings": {"$ref": "#/components/schemas/Settings"},
@@ -63,8 +75,8 @@ def _action(admin: Admin, word: str) -> Route:
     operation = admin.operations[f"device.{word}"]
 
     async def handle(ask: Ask) -> Reply:
-        device = find(ask.admin, ask.path["id"], ask.caller) if word != "assign" else None
-        mac = ask.path["id"] if device is None else device.mac
+        name = ask.path["id"]
+        mac = find(ask.admin, name, ask.caller).mac if word == "sync" else _mac(name)
         return Reply(body=await ask.do(operation.name, mac=mac, **ask.body))
 
     return Route(
@@ -173,7 +185,8 @@ def _timeline(admin: Admin, daemon: Daemon) -> Route:
 
 def _boots(boots: Sequence[tuple[str, Sequence[Fact]]], caller: Caller) -> Iterator[dict[str, Any]]:
     for boot, facts in boots:
-        own = _since_it_was_ours(facts, caller)
+        since = _since_it_was_ours(facts, caller)
+        own = [fact for fact in facts[since:] if not _is_another_s(fact, caller)]
         steps = []
         for before, fact in zip([*own[:1], *own], own, strict=False):
             steps.append(
@@ -187,18 +200,20 @@ def _boots(boots: Sequence[tuple[str, Sequence[Fact]]], caller: Caller) -> Itera
             )
         if steps:
             yield {"id": boot, "steps": steps}
-        if len(own) < len(facts):
+        if since:
             return
 
 
-def _since_it_was_ours(facts: Sequence[Fact], caller: Caller) -> Sequence[Fact]:
-    """What follows the last fact that names another tenant."""
-    if caller.tenant is None:
-        return facts
+def _since_it_was_ours(facts: Sequence[Fact], caller: Caller) -> int:
+    """The place behind the last fact by which somebody else had the device."""
     for place in range(len(facts) - 1, -1, -1):
-        if getattr(facts[place], "tenant", "") not in ("", caller.tenant):
-            return facts[place + 1 :]
-    return facts
+        if facts[place].ID in _OWNING and _is_another_s(facts[place], caller):
+            return place + 1
+    return 0
+
+
+def _is_another_s(fact: Fact, caller: Caller) -> bool:
+    return caller.tenant is not None and getattr(fact, "tenant", "") not in ("", caller.tenant)
 
 
 def _import(admin: Admin) -> Route:
