@@ -207,7 +207,7 @@ class SipSection(Section):
     digest: tuple[Literal["SHA-256", "MD5"], ...] = Field(
         default=("SHA-256", "MD5"),
         min_length=1,
-        description='challenges, strongest first; ["MD5"] for phones that fail on one they do not know',
+        description="challenges, strongest first; a phone that does not answer them gets MD5 alone when it asks again",
     )
     expires_min: Duration = Field(
         default=60, ge=10, le=3600, description="shorter registrations are refused with this as Min-Expires"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from provd.app.dialing import Answer, Dial, KnownAccount, Outcome
 from provd.app.tokens import TemporaryAccount
-from provd.base.clock import SystemClock
+from provd.base.clock import Clock, SystemClock
 from provd.base.facts import Fact
 from provd.sip.server import SipServer
 from tests.sip.stage import KEY, accounts
@@ -57,7 +57,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def serving(**more: object) -> AsyncIterator[World]:
+async def serving(clock: Clock | None = None, **more: object) -> AsyncIterator[World]:
     facts: list[Fact] = []
     knocks: list[str] = []
     desk = Desk()
@@ -65,7 +65,7 @@ async def serving(**more: object) -> AsyncIterator[World]:
         Book(),
         desk,
         facts.append,
-        SystemClock(),
+        clock or SystemClock(),
         key=KEY,
         registered=knocks.append,
         **{"listen": [("127.0.0.1", 0)], **more},

@@ -20,6 +20,7 @@ from provd.sip.connections import TcpLimits
 from provd.sip.player import Player
 from provd.sip.server import SipServer
 from provd.sip.verdict import verdict_of
+from tests.kit.loop import VirtualLoop, in_virtual_time
 from tests.sip.edge import Book, Desk, World, serving
 from tests.sip.stage import KEY, SDP, Heard, Phone, accounts, heard
 
@@ -198,6 +199,33 @@ async def test_a_remembered_flow_after_a_restart() -> None:
             closed = replace(flow, transport="tcp")
             assert (await second.server.tell(device, replace(ORDER, flow=closed))).heard is Reaction.NO_WAY
         assert (await second.server.tell(device, ORDER)).heard is Reaction.NO_WAY
+
+
+class LoopClock:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time
+
+
+def test_one_timer_for_everything_that_is_due() -> None:
+    """In virtual time: a NOTIFY is repeated and given up, and with it goes the registration."""
+
+    async def story(loop: VirtualLoop) -> None:
+        async with serving(LoopClock(loop)) as world, udp(world) as line:
+            await registered(line)
+            began = loop.time()
+            told = await world.server.tell(Device(mac=accounts()[line.phone.user].mac), ORDER)
+            assert told.heard is Reaction.SILENT
+            assert loop.time() - began == pytest.approx(32, abs=0.1)
+            assert line.inbox.qsize() == 11
+            assert world.facts[-1].reason == "silent"
+            while not line.inbox.empty():
+                line.inbox.get_nowait()
+            line.say(line.phone.register())
+            assert (await line.hear()).code == 200
+            await asyncio.sleep(3601)
+            assert world.facts[-1].reason == "expired"
+
+    in_virtual_time(story)
 
 
 async def test_a_registration_over_tcp_ends_with_its_connection() -> None:

@@ -273,7 +273,10 @@ class Devices:
 
     async def _delete(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            return ownership.delete_device(self._desk.tables, self._of(args, caller))
+            device = self._of(args, caller)
+            if self._desk.own_lines(device, caller) != device.lines:
+                raise ForbiddenError("others have lines on this device: it is deleted by who may see all of them")
+            return ownership.delete_device(self._desk.tables, device)
 
         await self._desk.change("device.delete", args.mac(), caller, plan)
         return {"deleted": mac_text(args.mac())}
