@@ -233,8 +233,14 @@ class Writer:
         if self._closing and not self._draining:
             errors: list[StorageError | None] = [StorageError("the store was closed")] * len(batch)
         else:
+            began = time.monotonic()
             with self._writing:
                 errors = self._written(batch)
+            unavailable = next((error for error in errors if isinstance(error, UnavailableError)), None)
+            if unavailable is not None and time.monotonic() - began >= self._limits.patience:
+                # A server that hangs: who has waited behind this write is not made to wait for another one.
+                waiting = [self._lane.popleft() for _ in range(len(self._lane))]
+                batch, errors = batch + waiting, errors + [unavailable] * len(waiting)
         self._busy_since = time.monotonic()
         self._settled.set()
         outcomes = [(item.done, error) for item, error in zip(batch, errors, strict=True) if item.done is not None]

@@ -267,6 +267,32 @@ async def test_a_write_that_hangs_is_broken_off(desk: Desk) -> None:
     assert desk.session.interrupted.is_set()
 
 
+async def test_who_waits_behind_a_write_that_hangs_is_refused_with_it(desk: Desk) -> None:
+    writer = desk.writer(patience=0.05, probe=PATIENCE)
+    desk.session.gated = True
+    desk.session.script.append(UnavailableError("silent"))
+    writer.submit([a_lease(1)], desk.done("in hand"))
+    await desk.session.in_write()
+    writer.submit([a_lease(2)], desk.done("waiting"))
+    await desk.until(2)
+    assert {name: str(error) for name, error in desk.heard} == {"in hand": "silent", "waiting": "silent"}
+    assert len(desk.session.writes) == 1, "not tried in vain"
+
+
+async def test_who_waits_behind_a_write_that_fails_quickly_is_tried(desk: Desk) -> None:
+    writer = desk.writer(patience=PATIENCE, probe=PATIENCE)
+    desk.session.gated = True
+    desk.session.script.append(UnavailableError("disk full"))
+    writer.submit([a_lease(1)], desk.done("in hand"))
+    await desk.session.in_write()
+    writer.submit([a_lease(2)], desk.done("waiting"))
+    await asyncio.sleep(0)
+    desk.session.gated = False
+    desk.session.gate.release()
+    await desk.until(2)
+    assert {name: str(error) for name, error in desk.heard} == {"in hand": "disk full", "waiting": "None"}
+
+
 async def test_closing_breaks_off_a_write_that_hangs(desk: Desk) -> None:
     writer = desk.writer(patience=0.05)
     desk.session.gated = True
