@@ -27,6 +27,15 @@ class ThingState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThingVendor:
+    """Who makes devices. The name is unique; ``tenant`` is whose tokens manage its models and serials."""
+
+    vendor: str
+    tenant: str
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThingModel:
     """A model of a vendor. ``window`` is seconds from enabling to the end of the chance; 0 means the site's."""
 
@@ -99,6 +108,19 @@ _REFUSALS = {
     ThingState.EXPIRED: Outcome.EXPIRED,
     ThingState.DISABLED: Outcome.DISABLED,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One line of a device's activation log. The store gives the number."""
+
+    seq: int = 0
+    vendor: str
+    model: str
+    sn: str
+    at: float
+    peer: str
+    outcome: str
 
 
 def moment(thing: Thing | None, now: float) -> float:
