@@ -6,7 +6,7 @@ import pytest
 
 from provd.app.admin import Caller
 from provd.app.ports import Put
-from provd.base.errors import ConflictError, NotFoundError
+from provd.base.errors import ConflictError, ForbiddenError, NotFoundError
 from provd.base.secrets import Secret
 from provd.domain.records import ApiToken, AuditEntry, Device, Level, Profile
 from tests.app.dialing_kit import gateway, phone
@@ -89,6 +89,8 @@ async def test_the_owner_takes_nothing_from_others() -> None:
     await counter.do("device.unassign", NORTH, mac=BOX.mac)
     await counter.do("device.unassign", NORTH, mac=BOX.mac)
     assert (counter.device(BOX).lines, counter.device(BOX).ports) == (("s1",), (3,))
+    with pytest.raises(ForbiddenError, match="others have lines"):
+        await counter.do("device.delete", NORTH, mac=BOX.mac)
     await counter.do("device.assign", NORTH, mac=BOX.mac, line="n2")
     await counter.do("device.reset", NORTH, mac=BOX.mac)
     device = counter.device(BOX)

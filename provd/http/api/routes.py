@@ -60,7 +60,7 @@ class Reply:
         return web.Response(status=self.status, body=octets, headers=headers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ask:
     """A request that has passed the door. ``query`` and ``body`` are as they came; the operations check them."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from provd.base.types import Mac
 from provd.domain.records import Line
 from provd.http.api.guard import ATTEMPTS, PAUSE, source_of
 from provd.http.api.reading import DEEPEST, LARGEST, too_deep
+from provd.http.api.resources.daemon import MOST_STREAMS
 from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, claimed
 from tests.http.api.kit import NORTHS, SITE, SOUTHS, House, furniture, house
 
@@ -128,6 +129,36 @@ def test_depth_is_counted_as_a_parser_counts_it(body, more):
     with suppress(ValueError):
         json.loads(body)
         assert too_deep(body) == (deepest > DEEPEST)
+
+
+async def test_who_promises_a_body_where_none_belongs_is_not_waited_for():
+    async with house() as home:
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        token = home.tokens["all.admin"]
+        writer.write(
+            b"DELETE /api/v1/lines/n1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+            b"Authorization: Bearer " + token.encode() + b"\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 400")
+        writer.close()
+
+
+async def test_a_token_that_is_revoked_while_the_body_comes_changes_nothing():
+    async with house() as home:
+        made = await home.office.admin.call("token.add", {"name": "t", "scopes": ["admin"]}, SITE)
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        writer.write(
+            b"POST /api/v1/tenants HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 14\r\nExpect: 100-continue\r\nAuthorization: Bearer "
+            + made["token"].encode()
+            + b"\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        await home.office.admin.call("token.revoke", {"id": made["id"]}, SITE)
+        writer.write(b'{"id": "late"}')
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401")
+        assert home.office.world.fleet.tables.tenant("late") is None
+        writer.close()
 
 
 # --- paths and methods
@@ -416,6 +447,9 @@ async def test_of_a_shared_gateway_each_tenant_sees_its_ports_and_its_files_are_
             assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}", "north.admin")).status == 403
             assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}", "south.admin")).status == 404
             assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}")).status == 200
+        # The token in the device's URL opens the same file.
+        assert (await home.get(f"{path}?reveal=true", "north.admin")).status == 403
+        assert (await home.get(f"{path}?reveal=true")).status == 200
         for word in ("reset", "transfer"):
             sent = {"tenant": "south"} if word == "transfer" else {}
             assert (await home.ask("POST", f"{path}/{word}", "south.admin", body=sent)).status == 404
@@ -500,6 +534,19 @@ async def test_events_are_heard_by_whom_they_concern_until_the_token_ends():
             assert b'"subnet":"n"' in event
             await home.office.admin.call("token.revoke", {"id": made["id"]}, SITE)
             assert await stream.content.read() == b""
+
+
+async def test_streams_are_bounded_and_cannot_be_asked_for_without_a_body():
+    async with house() as home, AsyncExitStack() as held:
+        url = f"http://127.0.0.1:{home.port}/api/v1/events"
+        head = await home.ask("HEAD", "/events")
+        assert (head.status, head.headers["Allow"]) == (405, "GET")
+        auth = {"Authorization": f"Bearer {home.tokens['all.read']}"}
+        for _ in range(MOST_STREAMS):
+            stream = await held.enter_async_context(home.session.get(url, headers=auth))
+            assert await stream.content.readuntil(b"\n\n") == b": here\n\n"
+        full = await home.get("/events")
+        assert (full.status, full.json["type"]) == (503, "too-many-streams")
 
 
 # --- whatever comes

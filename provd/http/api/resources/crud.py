@@ -31,7 +31,6 @@ class Resource:
     look: Find | None = None
     """Finds it for who only looks, where that is more."""
     key: str = "id"
-    site: bool = False
     more: Mapping[str, schemas.Schema] = field(default_factory=dict)
     """Members of an item that lists cannot be filtered by."""
     shown: Mapping[str, schemas.Schema] = field(default_factory=dict)

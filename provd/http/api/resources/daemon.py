@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -22,6 +22,14 @@ from provd.http.api.routes import Access, Ask, Reply, Route
 
 HEARTBEAT = 15.0
 """Seconds after which a silent stream of events says that it is there."""
+MOST_STREAMS = 50
+"""Streams of events at a time."""
+_STREAM = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Accel-Buffering": "no",
+}
 _MOST = 1000
 _PAGE = 100
 _DIAL = (
@@ -182,30 +190,23 @@ def concerns(admin: Admin, caller: Caller) -> Callable[[Fact], bool]:
 
 
 def _events(admin: Admin, daemon: Daemon) -> Route:
+    open_streams: set[Ask] = set()
+
     async def handle(ask: Ask) -> web.StreamResponse:
         device = ask.text("device")
         mac = Mac(check((Param("device", "mac"),), {"device": device}).text("device")) if device else None
         own = concerns(admin, ask.caller)
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
-        await response.prepare(ask.request)
-        async with daemon.watch(lambda fact: (mac is None or fact.mac == mac) and own(fact)) as lines:
-            waiting: asyncio.Future[str] | None = None
-            with suppress(ConnectionError):
-                await response.write(b": here\n\n")
-                while True:
-                    waiting = waiting or asyncio.ensure_future(anext(lines))
-                    done, _ = await asyncio.wait([waiting], timeout=HEARTBEAT)
-                    if not ask.valid():
-                        break
-                    if not done:
-                        await response.write(b": still here\n\n")
-                        continue
-                    await response.write(f"data: {waiting.result()}\n\n".encode())
-                    waiting = None
-            if waiting is not None:
-                waiting.cancel()
+        if len(open_streams) >= MOST_STREAMS:
+            raise Refusal("too-many-streams", HTTPStatus.SERVICE_UNAVAILABLE, "Too many listen already")
+        open_streams.add(ask)
+        try:
+            response = web.StreamResponse(headers=_STREAM)
+            await response.prepare(ask.request)
+            async with daemon.watch(lambda fact: (mac is None or fact.mac == mac) and own(fact)) as lines:
+                with suppress(ConnectionError):
+                    await _pour(lines, response, ask)
+        finally:
+            open_streams.discard(ask)
         return response
 
     return Route(
@@ -221,3 +222,21 @@ def _events(admin: Admin, daemon: Daemon) -> Route:
         answer=schemas.TEXT,
         streams=True,
     )
+
+
+async def _pour(lines: AsyncIterator[str], response: web.StreamResponse, ask: Ask) -> None:
+    """Write events until the token ends. Raises ConnectionError when the peer is gone."""
+    await response.write(b": here\n\n")
+    waiting = asyncio.ensure_future(anext(lines))
+    try:
+        while True:
+            done, _ = await asyncio.wait([waiting], timeout=HEARTBEAT)
+            if not ask.valid():
+                return
+            if done:
+                line, waiting = waiting.result(), asyncio.ensure_future(anext(lines))
+                await response.write(f"data: {line}\n\n".encode())
+            else:
+                await response.write(b": still here\n\n")
+    finally:
+        waiting.cancel()

@@ -47,8 +47,8 @@ def _of(collection: str, what: str) -> Resource:
     return Resource(name=collection, one=what, find=find)
 
 
-RESERVATIONS = Resource(name="reservations", one="reservation", find=_reservation, site=True)
-LEASES = Resource(name="leases", one="lease", find=_lease, site=True)
+RESERVATIONS = Resource(name="reservations", one="reservation", find=_reservation)
+LEASES = Resource(name="leases", one="lease", find=_lease)
 
 
 def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
