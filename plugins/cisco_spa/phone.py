@@ -369,6 +369,8 @@ class Phone:
                 label=get(f"Short_Name_{line}_", ""),
                 backup_server=backup,
                 transport=get(f"SIP_Transport_{line}_", "UDP").lower(),
+                # Off from the factory.
+                keep_alive=15 if get(f"NAT_Keep_Alive_Enable_{line}_") == "Yes" else 0,
             )
 
     def _servers(self, line: int, proxy: str) -> tuple[str, str, str]:

@@ -323,6 +323,7 @@ class Phone:
                     label=get(f"{start}label", ""),
                     backup_server=self._backup_server(start),
                     transport=TRANSPORTS.get(get(start + transport, "0"), "other"),
+                    keep_alive=self._keep_alive(start),
                 )
 
     def _backup_server(self, start: str) -> str:
@@ -330,6 +331,12 @@ class Phone:
         if self._generation < 73 or self.settings.get(f"{start}fallback.redundancy_type") != "1":
             return ""
         return self.settings.get(f"{start}sip_server.2.address", "")
+
+    def _keep_alive(self, start: str) -> int:
+        """On from the factory, every half minute; 2 and 3 are OPTIONS and NOTIFY, which are not simulated."""
+        if self.settings.get(f"{start}nat.udp_update_enable", "1") != "1":
+            return 0
+        return _number(self.settings.get(f"{start}nat.udp_update_time", ""), 30)
 
     def _pause(self) -> tuple[float, str]:
         """How long until it asks again, and why."""

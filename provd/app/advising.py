@@ -48,7 +48,10 @@ class Advising:
         """The advice for this client, the kept one where nothing has changed since."""
         station = self._station
         station.refresh()
-        sighting = station.sightings.find(client.mac)
+        mac = client.mac
+        if station.fleet.tables.device(mac) is None and station.knowledge.stranger(mac, client.vendor_class):
+            return PLAIN
+        sighting = station.sightings.find(mac)
         if sighting is not None and not client.first:
             kept = self._kept(sighting, client)
             if kept is not None and kept.boot == sighting.boot:
@@ -141,6 +144,8 @@ class Advising:
         station = self._station
         station.refresh()
         device = station.fleet.tables.device(lease.mac)
+        if device is None and station.knowledge.stranger(lease.mac, lease.vendor_class):
+            return
         heard = station.knowledge.of_client(lease.mac, lease.vendor_class)
         if device is None and not heard.plugin:
             return

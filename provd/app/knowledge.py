@@ -21,6 +21,7 @@ class Knowledge:
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self._identities: dict[tuple[str, ...], Identity] = {}
+        self._strangers: set[tuple[str, ...]] = set()
         self._build()
 
     def _build(self) -> None:
@@ -28,6 +29,7 @@ class Knowledge:
         self._index = Index.build(self.catalogue.manifests)
         self._manifests = {manifest.id: manifest for manifest in self.catalogue.manifests}
         self._identities.clear()
+        self._strangers.clear()
 
     def refresh(self) -> bool:
         """Take over the catalogue when it has changed, and tell whether it had. Quick when it had not."""
@@ -55,7 +57,13 @@ class Knowledge:
         if identity is None:
             heard = self._index.identify(Evidence(via="dhcp", mac=mac, option60=option60))
             identity = self._remember(key, replace(heard, mac=None))
+            if not identity.plugin:
+                self._strangers.add(key)
         return identity
+
+    def stranger(self, mac: Mac, option60: str) -> bool:
+        """Whether :meth:`of_client` has found before that such a client belongs to no plugin. On many LANs most are."""
+        return (mac[:6], option60) in self._strangers
 
     def of_request(self, user_agent: str, name: str) -> Identity:
         """What a User-Agent and a file name say."""
@@ -69,6 +77,7 @@ class Knowledge:
     def _remember(self, key: tuple[str, ...], identity: Identity) -> Identity:
         if len(self._identities) >= _REMEMBERED:
             self._identities.clear()
+            self._strangers.clear()
         self._identities[key] = identity
         return identity
 

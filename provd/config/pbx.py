@@ -71,12 +71,11 @@ class PbxSection(Section):
     )
     agi_evidence: dict[Literal["account", "mac", "ip", "contact", "user_agent"], str] = Field(
         default={
-            "mac": "${PJSIP_HEADER(read,X-Provd-MAC)}",
             "ip": "${CHANNEL(pjsip,remote_addr)}",
             "contact": "${PJSIP_HEADER(read,Contact)}",
-            "user_agent": "${PJSIP_HEADER(read,User-Agent)}",
         },
-        description="what the PBX is asked about the caller; also account. The endpoint's name is known anyway",
+        description="what the PBX is asked about a caller, beside the endpoint's name; also account, mac and "
+        "user_agent, from a header that callers cannot set themselves",
     )
     agi_prompts: dict[str, str] = Field(
         default={},

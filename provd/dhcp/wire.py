@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ _RECEIVE_BUFFER = 16 << 20
 _ETHERTYPE_ARP = 0x0806
 _IP_PKTINFO = 8
 _UDP_SEGMENT = 103
+_UNSPLIT = {errno.EIO, errno.EINVAL, errno.EMSGSIZE}
+"""A device without checksum offload, a reply above the route's MTU: it will be no other with the next."""
 MOST_SEGMENTS = 64
 """Datagrams that every kernel with UDP_SEGMENT takes in one call (UDP_MAX_SEGMENTS)."""
 _LOOPBACK_BROADCAST = "127.255.255.255"
@@ -134,7 +137,11 @@ class Wire:
         if to is To.RELAY:
             self._udp(send, self._relays.get(send.address) or self._relay(send.address))
         elif to is To.UNICAST:
-            self._udp(send, (send.text or ip_text(send.address), self._client_port))
+            peer = (send.text or ip_text(send.address), self._client_port)
+            if self._plainly:
+                self.udp.sendto(send.payload, peer)
+            else:
+                self._udp(send, peer)
         elif self.plain:
             address = ip_text(send.address) if send.address else _LOOPBACK_BROADCAST
             self._udp(send, (address, self._client_port))
@@ -165,11 +172,8 @@ class Wire:
             control.append(_from(first.source))
         try:
             self.udp.sendmsg([send.payload for send in sends], control, 0, peer)
-        except BlockingIOError:
-            return False
-        except OSError:
-            # A device without checksum offload (EIO), a reply above the route's MTU (EINVAL): not on this wire.
-            self._segments = False
+        except OSError as error:
+            self._segments = error.errno not in _UNSPLIT
             return False
         return True
 

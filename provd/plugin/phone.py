@@ -38,6 +38,8 @@ class Account:
     label: str = ""
     backup_server: str = ""
     transport: str = "udp"
+    keep_alive: int = 0
+    """Seconds between the empty datagrams that keep a NAT open (RFC 5626 section 4.4); 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ _RETRY = 30.0
 _KEPT = 32
 """Answers that are kept for requests that come twice."""
 _SECONDS = re.compile(r"\d{1,6}", re.ASCII)
+_KEEP_ALIVE = b"\r\n\r\n"
 _ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY"
 
 Peer = tuple[str, int]
@@ -123,6 +124,7 @@ class UserAgent:
         self._waiting: dict[str, _Transaction] = {}
         self._call: _Dialog | None = None
         self._refresh_at = float("inf")
+        self._alive_at = float("inf")
         self._challenge: tuple[str, str] | None = None
         self._count = 0
         self._nonce = ""
@@ -131,7 +133,9 @@ class UserAgent:
     @property
     def deadline(self) -> float:
         """When :meth:`expire` is to be called at the latest."""
-        return min([self._refresh_at, *(min(one.send_at, one.gives_up_at) for one in self._waiting.values())])
+        return min(
+            [self._refresh_at, self._alive_at, *(min(one.send_at, one.gives_up_at) for one in self._waiting.values())]
+        )
 
     @property
     def in_call(self) -> bool:
@@ -190,6 +194,9 @@ class UserAgent:
                 one.pause = one.pause * 2 if one.request.method == "INVITE" else min(one.pause * 2, _T2)
                 one.send_at = now + one.pause
                 effects.append(Send(one.octets, self._server))
+        if self._alive_at <= now:
+            self._alive_at = now + self.account.keep_alive
+            effects.append(Send(_KEEP_ALIVE, self._server))
         if self._refresh_at <= now:
             effects += self.register(now)
         return effects
@@ -238,6 +245,7 @@ class UserAgent:
         return []
 
     def _registered(self, request: Message, message: Message, now: float) -> list[Effect]:
+        self._alive_at = float("inf")
         if message.status >= 300:
             self.registered = False
             after = _SECONDS.match(message.get("Retry-After"))
@@ -249,6 +257,8 @@ class UserAgent:
         granted = parameters(message.get("Contact")).get("expires") or message.get("Expires")
         seconds = int(granted) if granted.isdigit() else self._expires
         self.registered = True
+        if self.account.keep_alive:
+            self._alive_at = now + self.account.keep_alive
         self._refresh_at = now + max(1.0, seconds / 2)
         return [News("registered", f"{seconds} s", message.status)]
 
@@ -271,7 +281,7 @@ class UserAgent:
     def _given_up(self, request: Message, now: float) -> list[Effect]:
         if request.method == "REGISTER":
             self.registered = False
-            self._refresh_at = now + _RETRY
+            self._alive_at, self._refresh_at = float("inf"), now + _RETRY
             return [News("unregistered", "no answer", 408)]
         if request.method == "INVITE":
             self._call = None

@@ -126,9 +126,16 @@ async def test_where_the_digits_stand(call, digits):
     assert desk.dials[0].digits == digits
 
 
+async def test_a_header_that_any_caller_can_set_is_not_asked_for_unless_the_operator_wants_it():
+    asked = " ".join(DEFAULT_EVIDENCE.values())
+    assert "X-" not in asked
+    assert "User-Agent" not in asked
+
+
 async def test_what_the_dialplan_says_is_not_asked_for():
     desk = FakeDesk()
-    call = AgiCall(arguments=("1", "mac=02-AA-AA-00-00-01", "ip=192.0.2.7", "account=101", "user_agent=Acme A1"))
+    said = ("1", "mac=02-AA-AA-00-00-01", "ip=192.0.2.7", "account=101", "user_agent=Acme A1")
+    call = AgiCall(arguments=said)
     async with serving(desk) as (run, *_):
         await run(call)
     (dial,) = desk.dials

@@ -22,15 +22,19 @@ def test_phones_that_nobody_answers_fail(shell: Shell) -> None:
     assert answer.code == 1
 
 
-@pytest.mark.root
+@pytest.mark.parametrize("more", [pytest.param((), marks=pytest.mark.root), ("--loopback",)], ids=["lan", "loopback"])
+@pytest.mark.xdist_group("demonstration")
 @pytest.mark.timeout(110)
-def test_the_demonstration_ends_when_every_phone_has_its_user(shell: Shell) -> None:
+def test_the_demonstration_ends_when_every_phone_has_its_user(shell: Shell, more: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    answer = shell("demo", "--once", "--phones", "2", "--page-port", str(port))
+    answer = shell("demo", "--once", "--phones", "2", "--page-port", str(port), *more)
     assert answer.code == 0, answer.out[-3000:]
     assert answer.out.rstrip().endswith("demo: 2 of 2 phones are provisioned")
-    assert answer.out.count("can talk") == 2
+    told = answer.out.count
+    assert (told("has registered"), told("hears wrong ("), told("hears accepted ("), told("can talk")) == (2, 1, 2, 2)
+    assert told("is told to fetch its files (NOTIFY check-sync)") == 2
+    assert " ERROR " not in answer.out
 
 
 @pytest.mark.root

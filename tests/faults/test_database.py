@@ -162,7 +162,7 @@ def test_a_postgresql_that_hangs_fails_no_renewal(postgres: PostgresServer, lan:
             left = lan.time_left(phone, seconds=9)
             assert left is not None
             assert left < LEASE
-            assert time.monotonic() - asked < 6, "the first one waits until the server is given up"
+            assert time.monotonic() - asked < 8, "the first one waits until the server is given up"
             asked = time.monotonic()
             for _ in range(20):
                 assert lan.time_left(phone) is not None

@@ -4,7 +4,7 @@ import pytest
 
 from provd.base.errors import UsageError
 from provd.plugin import Manifest, OuiRule
-from provd.simulate.crowd import CrowdOptions, make_phones, run
+from provd.simulate.crowd import CrowdOptions, make_phones, read_codes, run
 from provd.simulate.load import phone_class
 from provd.simulate.session import PhoneEvent
 from tests.kit.miniserver import MiniServer
@@ -146,3 +146,7 @@ def test_the_same_seed_makes_the_same_phones():
 async def test_what_cannot_be_played_is_said(some, says):
     with pytest.raises(UsageError, match=says):
         await run(CrowdOptions(**some), MANIFESTS, CLASSES)
+
+
+def test_a_file_of_codes_is_a_line_for_each_phone():
+    assert read_codes("# who dials what\n9999 1234\n\n*77#\n") == (("9999", "1234"), (), ("*77#",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -139,6 +140,18 @@ def test_the_answer_says_when_to_try_again() -> None:
     talk.is_answered(talk.sent[-1], "503 Service Unavailable", ("Retry-After", "5 (soon)")).out()
     assert talk.waits(4.9).out() == []
     assert len(talk.waits(0.2).out()) == 1
+
+
+def test_a_nat_is_kept_open_while_it_is_registered() -> None:
+    talk = Talk()
+    talk.agent.account = replace(ACCOUNT, keep_alive=30)
+    talk.registers()
+    sent: list[bytes] = []
+    talk.does = lambda effects: sent.extend(e.octets for e in effects if isinstance(e, Send)) or talk  # type: ignore[method-assign]
+    talk.waits(59)
+    assert sent == [b"\r\n\r\n"]
+    talk.waits(100)
+    assert sent.count(b"\r\n\r\n") == 3, "its refresh got no answer until 92 s: from then on there is nothing to keep"
 
 
 def test_silence_is_asked_again_as_the_rfc_says() -> None:

@@ -60,7 +60,9 @@ def test_a_v8x_phone_asks_for_boot_files_first():
         f"accounts: ap{MAC}",
         "rests: repeat",
     ]
-    assert phone.accounts == (Account(1, f"ap{MAC}", "temporary", "10.20.0.1", 5060, f"ap{MAC}", "", "Dial your code"),)
+    name = f"ap{MAC}"
+    account = Account(1, name, "temporary", "10.20.0.1", 5060, name, "", "Dial your code", keep_alive=30)
+    assert phone.accounts == (account,)
 
 
 def test_a_v7x_phone_asks_for_two_files():

@@ -116,6 +116,8 @@ class Devices:
         account = station.tokens.account(device.mac, device.token_epoch)
         shown = args.flag("reveal")
         if shown:
+            # Whoever has the token can fetch the file, and in it everybody's passwords.
+            self._need_all_lines(device, caller)
             await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         return {
             **self._desk.device_view(device, caller),
@@ -126,6 +128,10 @@ class Devices:
             },
             "files": self._names(device),
         }
+
+    def _need_all_lines(self, device: Device, caller: Caller) -> None:
+        if self._desk.own_lines(device, caller) != device.lines:
+            raise ForbiddenError("several tenants share this device: its files are for who may see all of them")
 
     def _names(self, device: Device) -> list[str]:
         manifest = self._desk.knowledge.manifest(device.plugin)
@@ -287,8 +293,7 @@ class Devices:
 
     async def _render(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
-        if self._desk.own_lines(device, caller) != device.lines:
-            raise ForbiddenError("several tenants share this device: its files are for who may see all of them")
+        self._need_all_lines(device, caller)
         names = self._names(device)
         name = args.text("name") or (names[0] if names else "")
         reveal = args.flag("reveal")

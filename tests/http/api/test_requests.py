@@ -447,6 +447,9 @@ async def test_of_a_shared_gateway_each_tenant_sees_its_ports_and_its_files_are_
             assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}", "north.admin")).status == 403
             assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}", "south.admin")).status == 404
             assert (await home.get(f"{path}/files/{gateway.mac}.cfg{query}")).status == 200
+        # The token in the device's URL opens the same file.
+        assert (await home.get(f"{path}?reveal=true", "north.admin")).status == 403
+        assert (await home.get(f"{path}?reveal=true")).status == 200
         for word in ("reset", "transfer"):
             sent = {"tenant": "south"} if word == "transfer" else {}
             assert (await home.ask("POST", f"{path}/{word}", "south.admin", body=sent)).status == 404
