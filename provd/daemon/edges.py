@@ -184,8 +184,8 @@ class Edges:
         return self.calling.present() if self.calling is not None else {}
 
     def lease_usage(self) -> Mapping[str, float]:
-        """Addresses in use, by subnet."""
-        return {name: float(used) for name, (used, _) in self.engine.usage().items()}
+        """Addresses of the pools that are in use or on offer, by subnet."""
+        return {name: float(size - free) for name, (free, size) in self.engine.usage().items()}
 
 
 def share_of_descriptors(wanted: int, part: int) -> int:
