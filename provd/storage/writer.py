@@ -57,9 +57,15 @@ class Limits(NamedTuple):
     batch_facts: int = 128
     """Most submissions of the low lane in one transaction, so that leases do not wait behind them."""
     patience: float = 2.0
-    """Seconds after which a write to a silent database server is broken off."""
+    """Seconds after which a small write to a silent database server is broken off …"""
+    patience_for_change: float = 0.001
+    """… and what each change in it adds: an import of thousands is slow, not silent."""
     probe: float = 1.0
     """Seconds between two attempts to write while the store is degraded and nobody submits anything."""
+
+    def patience_with(self, batch: Sequence[_Submission]) -> float:
+        """Seconds after which writing this batch counts as hung."""
+        return self.patience + self.patience_for_change * sum(len(item.changes) for item in batch)
 
 
 class _Submission(NamedTuple):
@@ -101,6 +107,7 @@ class Writer:
         self._rousing = False
         self._attended = False
         self._busy_since = 0.0
+        self._patience = limits.patience
         self._closing = False
         self._draining = True
         self._degraded = False
@@ -174,7 +181,7 @@ class Writer:
         self._settled.clear()
         self._settled.wait(_STAND_ASIDE)
         age = time.monotonic() - since if since else 0.0
-        if age >= self._limits.patience:
+        if age >= self._patience:
             self._session.interrupt()
         # A commit that has taken long may take longer: a slow disk must not cost the loop its time.
         again = min(max(_STAND_ASIDE_AGAIN, age / 2), self._limits.patience / 4)
@@ -202,7 +209,7 @@ class Writer:
         self._closing = True
         self._wake.set()
         while self._thread.is_alive():
-            self._thread.join(self._limits.patience)
+            self._thread.join(self._patience)
             if self._thread.is_alive():
                 self._session.interrupt()
         self._session.close()
@@ -233,11 +240,12 @@ class Writer:
         if self._closing and not self._draining:
             errors: list[StorageError | None] = [StorageError("the store was closed")] * len(batch)
         else:
+            self._patience = self._limits.patience_with(batch)
             began = time.monotonic()
             with self._writing:
                 errors = self._written(batch)
             unavailable = next((error for error in errors if isinstance(error, UnavailableError)), None)
-            if unavailable is not None and time.monotonic() - began >= self._limits.patience:
+            if unavailable is not None and time.monotonic() - began >= self._patience:
                 # A server that hangs: who has waited behind this write is not made to wait for another one.
                 waiting = [self._lane.popleft() for _ in range(len(self._lane))]
                 batch, errors = batch + waiting, errors + [unavailable] * len(waiting)

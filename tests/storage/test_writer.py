@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -265,6 +266,17 @@ async def test_a_write_that_hangs_is_broken_off(desk: Desk) -> None:
     writer.submit([a_lease(1)], desk.done(""))
     await desk.until(1)
     assert desk.session.interrupted.is_set()
+
+
+async def test_a_large_write_is_waited_for_as_long_as_it_is_large(desk: Desk) -> None:
+    writer = desk.writer(patience=0.05, patience_for_change=0.05)
+    desk.session.gated = True
+    changes = [a_lease(number) for number in range(1, 6)]
+    began = time.monotonic()
+    writer.submit(changes, desk.done(""))
+    await desk.until(1)
+    assert desk.session.interrupted.is_set()
+    assert time.monotonic() - began >= 0.05 + 5 * 0.05
 
 
 async def test_who_waits_behind_a_write_that_hangs_is_refused_with_it(desk: Desk) -> None:
