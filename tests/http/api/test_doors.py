@@ -42,6 +42,8 @@ ROWS: dict[str, Row] = {
     "devices.transfer": Row(f"/devices/{PHONE}/transfer", body={"tenant": "south"}, shared=True),
     "devices.reset": Row(f"/devices/{PHONE}/reset"),
     "devices.sync": Row(f"/devices/{PHONE}/sync", 409),  # nobody here could tell it
+    "devices.sync_many": Row("/devices/sync", 409, 409, body={"all": True}),
+    "devices.sync_progress": Row("/devices/sync/1", 409, 409),
     "devices.settings": Row(f"/devices/{PHONE}/settings"),
     "devices.files": Row(f"/devices/{PHONE}/files"),
     "devices.file": Row(f"/devices/{PHONE}/files/{PHONE}.cfg"),
