@@ -149,6 +149,7 @@ class Service:
             addresses=addresses,
             codes=core.codes,
             resyncer=telling.resyncer,
+            registry=core.registry,
         )
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
@@ -287,6 +288,7 @@ class Service:
         telling.reload(fresh)
         handover.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
+        core.registry.window = fresh.activation.window
         edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
@@ -317,10 +319,13 @@ class Service:
                 core.boot.age(now)
                 edges.certificates.watch(now)
                 self._tick(core)
+                with contextlib.suppress(ProvdError):
+                    await core.things.look_round()
             if turn % PRUNE_EVERY == 0:
                 try:
                     await core.store.prune_facts(FACTS_KEPT)
                     await core.store.prune_audit(AUDIT_KEPT)
+                    await core.things.prune_log(ATTEMPTS_KEPT)
                 except ProvdError:
                     # The store has told of itself as degraded; the next hour comes.
                     continue
@@ -331,7 +336,9 @@ FACTS_KEPT = 200_000
 LEAPT = 1.0
 """Seconds within one turn that are no passing of time but a correction of the clock."""
 AUDIT_KEPT = 500_000
-"""The same for entries of the audit."""
+"""The same for entries of the audit …"""
+ATTEMPTS_KEPT = 1_000_000
+"""… and for attempts to activate a device."""
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

@@ -171,6 +171,8 @@ async def test_vendors_models_and_ranges(ledger: StoredLedger) -> None:
         book.drop("acme", "m1", ["S1"])
         book.drop_range("acme", "m1", serials)
         book.drop_model("acme", "m2")
+        assert book.drop_some("acme", "m2", 10) == 1
+        assert book.drop_some("acme", "m2", 10) == 0
 
     await ledger.change(KEY, clear)
     assert await found(ledger, "S1") is None

@@ -91,8 +91,12 @@ class Book(Reading, Protocol):
         """Add a model, or replace it."""
         ...
 
+    def drop_some(self, vendor: str, model: str, limit: int) -> int:
+        """Remove up to so many devices of a model, and their logs; gives how many went."""
+        ...
+
     def drop_model(self, vendor: str, model: str) -> None:
-        """Remove a model with its ranges, its devices and their logs."""
+        """Remove a model with its ranges."""
         ...
 
     def drop_vendor(self, vendor: str) -> None:
