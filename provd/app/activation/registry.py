@@ -137,6 +137,13 @@ class Registry:
 
     async def delete_model(self, vendor: str, model: str, caller: Caller) -> None:
         """Remove a model with its ranges and devices; their keys work no longer."""
+
+        def drop(book: Book) -> int:
+            _model(book, vendor, model, caller)
+            return book.drop_some(vendor, model, _DROPPED_AT_ONCE)
+
+        while await self._ledger.change((vendor, model, ""), drop):
+            pass
         await self._of_model("model_delete", vendor, model, caller, lambda book, _found: book.drop_model(vendor, model))
 
     async def add_ranges(self, vendor: str, model: str, ranges: Sequence[SerialRange], caller: Caller) -> None:
