@@ -7,8 +7,13 @@ import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from provd.base.drafts import drafted
 from provd.base.errors import PeerError
+
+if TYPE_CHECKING:  # the renderer process has no use for it
+    from provd.app.ports import RenderJob
 
 HEADER = struct.Struct("!I")
 MAX_OUTPUT = 1 << 20
@@ -40,6 +45,16 @@ class Request:
     epoch: int
     context: Mapping[str, object]
     shared: Mapping[str, object] = field(default_factory=dict)
+
+
+_request = drafted(Request)
+
+
+def request_of(job: RenderJob, folders: Sequence[str], epoch: int) -> Request:
+    """The request for a job."""
+    own = dict(job.context)
+    shared = {name: own.pop(name) for name in job.context if name in job.shared}
+    return _request(folders, job.rule.template, job.rule.format, epoch, own, shared)
 
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode

@@ -67,6 +67,8 @@ class Worker(asyncio.Protocol):
         self._answers = Answers()
         self._loop = asyncio.get_running_loop()
         self._watchdog = self._loop.call_later(launch.start_seconds, self.end, "it did not start in time")
+        self._watching = False
+        self._deadline = 0.0
         self._transport: asyncio.Transport | None = None
         self._process: asyncio.subprocess.Process | None = None
 
@@ -155,7 +157,19 @@ class Worker(asyncio.Protocol):
                 task.result.set_result(body)
 
     def _rearm(self) -> None:
-        self._watchdog.cancel()
-        if self.in_flight:
-            seconds = self._launch.wall_seconds
-            self._watchdog = self._loop.call_later(seconds, self.end, f"more than {seconds:g} s for one file")
+        """Another file is being made: its time begins."""
+        self._deadline = self._loop.time() + self._launch.wall_seconds
+        if not self._watching:
+            self._watching = True
+            self._watchdog = self._loop.call_at(self._deadline, self._look)
+
+    def _look(self) -> None:
+        # One timer that looks again, instead of one for each of thousands of files.
+        self._watching = False
+        if not self.in_flight:
+            return
+        if self._loop.time() >= self._deadline:
+            self.end(f"more than {self._launch.wall_seconds:g} s for one file")
+        else:
+            self._watching = True
+            self._watchdog = self._loop.call_at(self._deadline, self._look)
