@@ -120,11 +120,15 @@ class RenderPool:
         """Spread waiting requests over the processes that have room."""
         while self._queue and self._workers:
             worker = max(self._workers, key=lambda candidate: candidate.room)
-            if not worker.room:
+            room = worker.room
+            if not room:
                 return
-            task = self._queue.popleft()
-            if not task.result.done():  # nobody waits any more for the others
-                worker.send(task)
+            # Each has its share, however many processes there are.
+            share = min(room, -(-len(self._queue) // len(self._workers)))
+            taken = [self._queue.popleft() for _ in range(share)]
+            wanted = [task for task in taken if not task.result.done()]  # nobody waits any more for the others
+            if wanted:
+                worker.send(wanted)
 
     def lost(self, worker: Worker, reason: str) -> None:
         """A process is over: the file it was at has failed, those behind it are tried again elsewhere."""
