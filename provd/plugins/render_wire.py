@@ -45,6 +45,8 @@ class Request:
     epoch: int
     context: Mapping[str, object]
     shared: Mapping[str, object] = field(default_factory=dict)
+    clean: bool = False
+    """Known to hold nothing in ``context`` but printable ASCII; the decoder finds out at no cost."""
 
 
 _request = drafted(Request)
@@ -54,7 +56,8 @@ def request_of(job: RenderJob, folders: Sequence[str], epoch: int) -> Request:
     """The request for a job."""
     own = dict(job.context)
     shared = {name: own.pop(name) for name in job.context if name in job.shared}
-    return _request(folders, job.rule.template, job.rule.format, epoch, own, shared)
+    clean = False
+    return _request(folders, job.rule.template, job.rule.format, epoch, own, shared, clean)
 
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -103,7 +106,9 @@ class RequestDecoder:
                 self._known.clear()
             shared = self._known[octets] = json.loads(octets)
         folders, template, file_format, epoch, context = json.loads(own)
-        return Request(folders, template, file_format, epoch, context, shared)
+        # JSON in ASCII writes every other character with a backslash, all but one.
+        clean = b"\\" not in own and b"\x7f" not in own
+        return _request(folders, template, file_format, epoch, context, shared, clean)
 
 
 def encode_answer(kind: Answer, body: bytes = b"") -> bytes:
