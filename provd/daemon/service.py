@@ -246,7 +246,7 @@ class Service:
         metrics.gauge(
             "provd_sip_present", "SIP registrations, calls and connections at this moment", "what", edges.sip_present
         )
-        metrics.gauge("provd_leases", "Active and other leases by subnet", "subnet", edges.lease_usage)
+        metrics.gauge("provd_leases", "Addresses of the pools in use, by subnet", "subnet", edges.lease_usage)
 
     # --- signals and reload
 

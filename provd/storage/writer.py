@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from provd.app.ports import Change, Done
@@ -22,6 +23,7 @@ from provd.base.facts.daemon import Degraded, Recovered
 from provd.storage.batch import Planner, Statement
 from provd.storage.pace import Pace
 from provd.storage.session import RefusedError, UnavailableError
+from provd.storage.step import Step
 
 _STAND_ASIDE = 0.0005
 """Seconds, at most, that the loop waits so that the writer's thread gets the interpreter lock …"""
@@ -33,8 +35,8 @@ _STAND_ASIDE_AGAIN = 0.0002
 class Connection(Protocol):
     """What the writer needs of its database connection; see ``session.Session``."""
 
-    def write(self, statements: Sequence[Statement]) -> None:
-        """Execute the statements as one transaction."""
+    def write(self, statements: Sequence[Statement], steps: Sequence[Step] = ()) -> None:
+        """Execute the statements and then the steps as one transaction."""
         ...
 
     def interrupt(self) -> None:
@@ -71,9 +73,11 @@ class Limits(NamedTuple):
 class _Submission(NamedTuple):
     changes: Sequence[Change]
     done: Done | None
+    step: Step | None = None
 
 
 _Outcome = tuple[Done, StorageError | None]
+_key_of = attrgetter("key")
 
 
 class Writer:
@@ -121,8 +125,10 @@ class Writer:
         """Whether the last write failed for a reason that lies in the store."""
         return self._degraded
 
-    def submit(self, changes: Sequence[Change], done: Done | None, *, low: bool = False) -> None:
-        """Queue changes; ``low`` ones wait for room beside the others."""
+    def submit(
+        self, changes: Sequence[Change], done: Done | None, *, low: bool = False, step: Step | None = None
+    ) -> None:
+        """Queue changes; ``low`` ones wait for room beside the others. A step is run in the same transaction."""
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
@@ -134,7 +140,7 @@ class Writer:
                 why = "the store is closed" if self._closing else f"the store is {most} writes behind"
                 loop.call_soon(done, StorageError(why))
             return
-        lane.append(_Submission(changes, done))
+        lane.append(_Submission(changes, done, step))
         if not self._rousing:
             self._rousing = True
             # Not at once: what the loop still submits in this turn belongs into the same transaction, and what has
@@ -270,7 +276,11 @@ class Writer:
     def _attempt(self, batch: Sequence[_Submission]) -> StorageError | None:
         try:
             statements = self._planner.plan([change for item in batch for change in item.changes])
-            self._write(statements or [self._planner.probe])
+            # In the order of what they lock: two daemons that commit at the same moment never wait for each other.
+            steps = sorted((item.step for item in batch if item.step is not None), key=_key_of)
+            if not (statements or steps):
+                statements = [self._planner.probe]
+            self._write(statements, steps)
         except UnavailableError as error:
             self._mark(error)
             return error
@@ -278,18 +288,21 @@ class Writer:
             return error
         except Exception as error:  # noqa: BLE001 - whatever a record or a driver raises: the thread lives, the caller hears
             return RefusedError(f"{type(error).__name__} while writing")
-        self._mark(None)
+        if statements or any(step.wrote for step in steps):
+            # What was only read says nothing about whether the disk takes anything.
+            self._mark(None)
         return None
 
-    def _write(self, statements: Sequence[Statement]) -> None:
+    def _write(self, statements: Sequence[Statement], steps: Sequence[Step]) -> None:
         try:
-            self._session.write(statements)
+            self._session.write(statements, steps)
         except UnavailableError as error:
             if not error.disconnected:
                 raise
             # The server was restarted since the last write. Should it have got through all the same, writing
-            # it again does no harm: puts and deletes name keys, at worst a fact is noted twice.
-            self._session.write(statements)
+            # it again does no harm: puts and deletes name keys, steps know their own traces, at worst a fact is
+            # noted twice.
+            self._session.write(statements, steps)
 
     def _mark(self, error: UnavailableError | None) -> None:
         if error is not None and not self._degraded:

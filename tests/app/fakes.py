@@ -41,6 +41,8 @@ def _key(record: object) -> tuple[type, str]:
 class MemoryJournal:
     """Durable at once."""
 
+    degraded = False
+
     def __init__(self, *records: object) -> None:
         self.records = {_key(record): record for record in records}
         self.batches: list[list[Change]] = []
@@ -72,6 +74,10 @@ class BrokenJournal(MemoryJournal):
     """Refuses everything while ``broken``."""
 
     broken = True
+
+    @property
+    def degraded(self) -> bool:
+        return self.broken
 
     def submit(self, changes: Sequence[Change], done: Done | None = None) -> None:
         if not self.broken:

@@ -58,6 +58,8 @@ async def _committed(journal: MemoryJournal | FixedJournal | BrokenJournal, chan
 class MemoryJournal:
     """Keeps what it is given, in memory; everything is durable at once."""
 
+    degraded = False
+
     def __init__(self, *records: Record | Lease) -> None:
         self._rows: dict[type, dict[object, Record | Lease]] = {}
         self._seq = 0
@@ -95,6 +97,8 @@ class MemoryJournal:
 class FixedJournal:
     """Always loads the same records; accepts changes, lists them in ``submitted`` and forgets them otherwise."""
 
+    degraded = False
+
     def __init__(self, *records: Record | Lease) -> None:
         self._records = records
         self.submitted: list[Change] = []
@@ -128,6 +132,11 @@ class BrokenJournal:
         self._loads = loads
         self._mended: MemoryJournal | None = None
         self.refused: list[Change] = []
+
+    @property
+    def degraded(self) -> bool:
+        """Until it is mended."""
+        return self._mended is None
 
     def mend(self) -> None:
         """Room was made."""

@@ -222,6 +222,15 @@ def test_answers_are_asked_to_the_port_where_they_are_heard() -> None:
     assert parse(Table().gets(DECT).sent[1].octets).headers.get("via").endswith(";rport")
 
 
+def test_where_no_answer_can_be_heard_none_is_waited_for() -> None:
+    table = Table()
+    table.machine.port = 0
+    table.gets(DECT).waits(60)
+    assert len(table.sent) == 2
+    assert table.told == ["PNP-ANSWERED"]
+    assert b";rport" in table.sent[1].octets
+
+
 def test_an_observer_tells_and_sends_nothing() -> None:
     table = Table(speak=False).gets(DECT)
     assert (table.sent, table.told, table.desk.told_to) == ([], ["PNP-WOULD-ANSWER"], [])
