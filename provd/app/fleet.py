@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.tables import Kept, Tables
+from provd.base.drafts import altering
 from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
 from provd.domain.records import (
@@ -46,6 +47,8 @@ Watcher = Callable[[Device | None, Device | None], None]
 
 Companion = Callable[[Device | None, Device | None, Sequence[Change]], Sequence[Change]]
 """Says what is to be written in the same transaction as a change of a device: before, after, and the whole plan."""
+
+_altered = altering(Device)
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
@@ -213,7 +216,7 @@ class Fleet:
         if not isinstance(record, Device) and replace(record, revision=before.revision) == before:
             return before
         if isinstance(record, Device) and _IN_FILES(before) == _IN_FILES(record):
-            return record if record.revision == before.revision else replace(record, revision=before.revision)
+            return record if record.revision == before.revision else _altered(record, revision=before.revision)
         return replace(record, revision=before.revision + 1)
 
     def _announce(self, steps: Iterable[_Step]) -> None:
