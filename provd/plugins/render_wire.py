@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provd.base.drafts import drafted
 from provd.base.errors import PeerError
 
 if TYPE_CHECKING:  # the renderer process has no use for it
@@ -49,15 +48,11 @@ class Request:
     """Known to hold nothing in ``context`` but printable ASCII; the decoder finds out at no cost."""
 
 
-_request = drafted(Request)
-
-
 def request_of(job: RenderJob, folders: Sequence[str], epoch: int) -> Request:
     """The request for a job."""
     own = dict(job.context)
     shared = {name: own.pop(name) for name in job.context if name in job.shared}
-    clean = False
-    return _request(folders, job.rule.template, job.rule.format, epoch, own, shared, clean)
+    return Request(folders, job.rule.template, job.rule.format, epoch, own, shared)
 
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -108,7 +103,7 @@ class RequestDecoder:
         folders, template, file_format, epoch, context = json.loads(own)
         # JSON in ASCII writes every other character with a backslash, all but one.
         clean = b"\\" not in own and b"\x7f" not in own
-        return _request(folders, template, file_format, epoch, context, shared, clean)
+        return Request(folders, template, file_format, epoch, context, shared, clean)
 
 
 def encode_answer(kind: Answer, body: bytes = b"") -> bytes:
