@@ -19,7 +19,7 @@ from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_int
 from provd.dhcp.advice import ClientInfo
 from provd.dhcp.lease import Lease, LeaseState
-from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Redemption, Tenant
+from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Redemption, TaskRun, TaskStep, Tenant
 from provd.plugin import DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue
 from provd.plugin.contract import OuiRule
 
@@ -33,6 +33,10 @@ KEY = b"0123456789abcdef"
 def _key(record: object) -> tuple[type, str]:
     if isinstance(record, Redemption):
         return type(record), f"{record.code}/{record.number}"
+    if isinstance(record, TaskRun):
+        return type(record), record.id
+    if isinstance(record, TaskStep):
+        return type(record), f"{record.run}/{record.name}"
     if isinstance(record, AuditEntry):
         return type(record), str(id(record))
     return type(record), str(getattr(record, "mac", "") or getattr(record, "id", ""))
