@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -187,7 +187,11 @@ def delete_device(tables: Tables, device: Device) -> list[Change]:
     return [Delete(device), *([] if lock is None else [Delete(lock)])]
 
 
-def delete_tenant(tables: Tables, key: str) -> list[Change]:
+Renews = Callable[[Device], bool]
+"""Whether a device that changes hands gets another URL token."""
+
+
+def delete_tenant(tables: Tables, key: str, renews: Renews = lambda _device: False) -> list[Change]:
     """Delete a tenant with everything that is its own; its devices go back to the master tenant.
 
     Its lines leave the ports of others' devices, and others' lines stay on the ports of its own. Whoever is called so
@@ -200,7 +204,7 @@ def delete_tenant(tables: Tables, key: str) -> list[Change]:
     for device in tables.devices.values():
         own = [each for each in device.lines if each in names]
         if device.tenant == tenant.id and tenant.id != MASTER_TENANT:
-            released.append(Put(_given(device, own, MASTER_TENANT)))
+            released.append(Put(_given(device, own, MASTER_TENANT, new_token=renews(device))))
         elif own:
             released.append(Put(_without(device, own)))
     codes = delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])

@@ -38,6 +38,11 @@ Change = Put | Delete
 class Journal(Protocol):
     """The durable store: everything submitted between two commits becomes durable together, or not at all."""
 
+    @property
+    def degraded(self) -> bool:
+        """Whether the last write failed for a reason that lies in the store."""
+        ...
+
     def submit(self, changes: Sequence[Change], done: Done | None = None) -> None:
         """Queue changes; ``done`` hears when they are durable or refused. Order is kept."""
         ...

@@ -124,11 +124,16 @@ def device_unassign(ctx: click.Context, mac: str, lines: tuple[str, ...], *, as_
 @device.command("transfer")
 @_mac
 @click.argument("tenant")
+@click.option(
+    "--new-token/--keep-token",
+    default=None,
+    help="Whether its URL becomes another one; default: yes, unless it could not learn it by itself.",
+)
 @as_json
 @click.pass_context
-def device_transfer(ctx: click.Context, mac: str, tenant: str, *, as_json: bool) -> None:
+def device_transfer(ctx: click.Context, mac: str, tenant: str, *, new_token: bool | None, as_json: bool) -> None:
     """Give a device to another tenant; nothing that the old one had set stays on it."""
-    show_one(run(ctx, "device.transfer", mac=mac, tenant=tenant), as_json=as_json)
+    show_one(run(ctx, "device.transfer", mac=mac, tenant=tenant, new_token=new_token), as_json=as_json)
 
 
 @device.command("sync")

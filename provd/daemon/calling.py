@@ -10,6 +10,7 @@ from provd.daemon.telling import Telling
 from provd.daemon.translate import sip_of
 from provd.sip.connections import TcpLimits
 from provd.sip.player import Player
+from provd.sip.recordings import Recordings, load
 from provd.sip.server import SipServer
 
 
@@ -19,7 +20,8 @@ class Calling:
     def __init__(self, core: Core, settings: Settings, connections: int) -> None:
         self._core = core
         section = settings.sip
-        self.player = Player(section.rtp_range, core.emit, core.clock)
+        self._prompts = settings.server.state_dir / "prompts"
+        self.player = Player(section.rtp_range, core.emit, core.clock, recordings=self._recordings())
         self.way = SipServer(
             core.accounts,
             core.dialing,
@@ -52,6 +54,10 @@ class Calling:
     def reload(self, section: SipSection) -> None:
         """Take what can change while it runs."""
         self.way.reconfigure(sip_of(section))
+        self.player.record(self._recordings())
+
+    def _recordings(self) -> Recordings:
+        return load(self._prompts, self._core.emit, self._core.clock)
 
     def counters(self) -> Mapping[str, float]:
         """Messages, registrations, calls, NOTIFYs and audio since the start."""

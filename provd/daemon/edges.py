@@ -23,7 +23,6 @@ from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
 from provd.sip.connections import TcpLimits
-from provd.sip.pnp import PORT
 from provd.sip.pnp_server import PnpServer
 from provd.tftp.limits import Limits
 from provd.tftp.server import TftpServer
@@ -61,8 +60,8 @@ class Edges:
         """SIP; None where nothing is listened on. Other parts may take its way before it is opened."""
         if self._settings.sip.listen:
             self.calling = Calling(core, self._settings, share_of_descriptors(TcpLimits().total, 8))
-        port = self._settings.sip.listen[0].port if self._settings.sip.listen else 0
-        self.pnp = PnpServer(core.boot.welcoming, core.emit, core.clock, replies=port or PORT)
+        replies = self._settings.sip.listen[0].port if self._settings.sip.listen else 0
+        self.pnp = PnpServer(core.boot.welcoming, core.emit, core.clock, replies=replies)
         self._opened: list[Listener] = []
 
     @property
@@ -184,8 +183,8 @@ class Edges:
         return self.calling.present() if self.calling is not None else {}
 
     def lease_usage(self) -> Mapping[str, float]:
-        """Addresses in use, by subnet."""
-        return {name: float(used) for name, (used, _) in self.engine.usage().items()}
+        """Addresses of the pools that are in use or on offer, by subnet."""
+        return {name: float(size - free) for name, (free, size) in self.engine.usage().items()}
 
 
 def share_of_descriptors(wanted: int, part: int) -> int:

@@ -144,14 +144,13 @@ class Service:
             edges.calling.join(telling)
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
-        addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
         admin = Admin(
             fleet=core.fleet,
             boot=core.boot,
             clock=self._clock,
             emit=self._emit,
             zone=zone,
-            addresses=addresses,
+            addresses=ServedAddresses(edges.dhcp, core.store, edges.reserved),
             codes=core.codes,
             resyncer=telling.resyncer,
             tasks=core.tasks,
@@ -259,7 +258,7 @@ class Service:
         metrics.gauge(
             "provd_sip_present", "SIP registrations, calls and connections at this moment", "what", edges.sip_present
         )
-        metrics.gauge("provd_leases", "Active and other leases by subnet", "subnet", edges.lease_usage)
+        metrics.gauge("provd_leases", "Addresses of the pools in use, by subnet", "subnet", edges.lease_usage)
 
     # --- signals and reload
 

@@ -62,7 +62,8 @@ class DhcpEngine:
             Type.INFORM.value: self._inform,
         }
         self._own = own
-        self._failing = False
+        self.failing = False
+        """Whether the last leases could not be made durable. Whoever knows better may say that it is over."""
         self._configure(now)
         self.skipped = self._table.load(leases, now)
         """Stored leases that made no sense, with the reason."""
@@ -153,7 +154,7 @@ class DhcpEngine:
         """These leases are durable: their ACKs may go."""
         effects: list[Effect] = []
         table = self._table
-        self._failing = False
+        self.failing = False
         for persist in batch:
             lease, then = persist.lease, persist.then
             binding = table.by_ip[lease.ip]
@@ -173,7 +174,7 @@ class DhcpEngine:
         """These leases could not be made durable: no ACK of them leaves, and every binding is what it was. Whose lease
         of before still runs hears how long it does."""
         effects: list[Effect] = [Emit(facts.DhcpNotStored(at=now, leases=len(batch), reason=str(reason)))]
-        self._failing = True
+        self.failing = True
         for persist in batch:
             binding = self._table.by_ip[persist.lease.ip]
             if binding.pending is persist:
@@ -283,7 +284,7 @@ class DhcpEngine:
         pending = binding.pending
         if pending is not None and pending.then is not None:
             pending.then, pending.asked = send, x  # a repeated REQUEST: the newest xid is answered, once
-            if self._failing:
+            if self.failing:
                 self._acknowledge_rest(pending, binding, x.now, effects)
             return
         pool, pattern, ip = x.pool, x.pattern, binding.ip
@@ -297,7 +298,7 @@ class DhcpEngine:
         pool.offers.pop(ip, None)
         binding.pending = persist
         effects.append(persist)
-        if self._failing:
+        if self.failing:
             self._acknowledge_rest(persist, binding, x.now, effects)
 
     def _acknowledge_rest(self, persist: Persist, binding: Binding, now: float, effects: list[Effect]) -> None:

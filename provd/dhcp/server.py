@@ -250,6 +250,9 @@ class DhcpServer:
         """Work on what waits for one turn, then let others run."""
         until = self._clock.now() + _TURN
         persists: list[Persist] = []
+        if self._engine.failing and not self._journal.degraded:
+            # The store has recovered by somebody else's write: nobody need be put off with the rest of a lease.
+            self._engine.failing = False
         while self._waiting and (now := self._clock.now()) < until:
             sends: list[Send] = []
             for one in self._slice():

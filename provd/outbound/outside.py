@@ -63,11 +63,7 @@ def row_of(call: CsvCall) -> Outcome:
         return Failed(f"{call.file} {error}")
     if len(found) > 1:
         return Failed(f"{call.file} has {len(found)} rows that fit")
-    return (
-        NotYet(call.what)
-        if not found
-        else Done({name: value for name, value in found[0].items() if isinstance(name, str)})
-    )
+    return NotYet(call.what) if not found else Done(found[0])
 
 
 def _rows(call: CsvCall) -> list[dict[str, str | None]]:
@@ -79,7 +75,9 @@ def _rows(call: CsvCall) -> list[dict[str, str | None]]:
         missing = set(call.match) - set(reader.fieldnames or ())
         if missing:
             raise UsageError(f"has no column {min(missing)!r}")
-        return [row for row in reader if _fits(row, call.match)]
+        # A row that is longer than the head has the rest under no name.
+        fitting = (row for row in reader if _fits(row, call.match))
+        return [{name: row[name] for name in reader.fieldnames or ()} for row in fitting]
 
 
 def _fits(row: Mapping[str, str | None], wanted: Mapping[str, str]) -> bool:

@@ -10,11 +10,12 @@ import random
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from provd.base.secrets import Secret
 from provd.plugin.phone import Account, Notify, Reaction
+from provd.simulate.sip_dialog import T1, Dialog, Transaction
 from provd.simulate.sip_message import (
     Credentials,
     Message,
@@ -27,8 +28,6 @@ from provd.simulate.sip_message import (
     user_of,
 )
 
-T1: Final = 0.5
-"""Seconds: the round-trip time that RFC 3261 assumes; everything about repetition follows from it."""
 _T2 = 4.0
 _GIVES_UP = 64 * T1
 _RINGS = 180.0
@@ -66,34 +65,6 @@ class News:
 Effect = Send | News
 
 
-@dataclass(slots=True)
-class _Transaction:
-    """A request of ours that is not answered yet (RFC 3261 section 17.1)."""
-
-    request: Message
-    octets: bytes
-    send_at: float
-    gives_up_at: float
-    pause: float = T1
-    tries: int = 1
-    """Including the ones with credentials."""
-
-
-@dataclass(slots=True)
-class _Dialog:
-    """A call (RFC 3261 section 12)."""
-
-    call_id: str
-    local: str
-    remote: str
-    target: str
-    cseq: int
-    routes: list[str] = field(default_factory=list)
-    answered: bool = False
-    ack: bytes = b""
-    """Sent again whenever the 2xx comes again."""
-
-
 class UserAgent:
     """One line of one phone. Everything that can happen is a method that gives effects; ``deadline`` is when
     :meth:`expire` wants to be called. ``react`` decides about a NOTIFY."""
@@ -121,8 +92,8 @@ class UserAgent:
         self._aor = f"sip:{account.username}@{account.server}"
         self._registration = (self._token(), self._token())
         self._cseq = rng.randrange(1, 1000)
-        self._waiting: dict[str, _Transaction] = {}
-        self._call: _Dialog | None = None
+        self._waiting: dict[str, Transaction] = {}
+        self._call: Dialog | None = None
         self._refresh_at = float("inf")
         self._alive_at = float("inf")
         self._challenge: tuple[str, str] | None = None
@@ -163,7 +134,7 @@ class UserAgent:
         """Call that user part at the account's server with a session description."""
         target = f"sip:{user}@{self.account.server}"
         local, remote = f"{self._named()};tag={self._token()}", f"<{target}>"
-        self._call = _Dialog(self._token(), local, remote, target, 0)
+        self._call = Dialog(self._token(), local, remote, target, 0)
         headers = [
             ("From", local),
             ("To", remote),
@@ -221,7 +192,7 @@ class UserAgent:
             one.send_at, one.gives_up_at = float("inf"), now + _RINGS
         return [News("progress", message.reason, message.status, message.body)]
 
-    def _answered(self, one: _Transaction, message: Message, now: float) -> list[Effect]:
+    def _answered(self, one: Transaction, message: Message, now: float) -> list[Effect]:
         """A final answer."""
         effects: list[Effect] = []
         method = one.request.method
@@ -300,7 +271,7 @@ class UserAgent:
         headers = [*headers, *self._credentials(method, uri)]
         request = self._request(method, uri, headers, branch, self._cseq, body)
         octets = request.encode()
-        self._waiting[branch] = _Transaction(request, octets, now + T1, now + _GIVES_UP, tries=tries)
+        self._waiting[branch] = Transaction(request, octets, now + T1, now + _GIVES_UP, tries=tries)
         return [Send(octets, self._server)]
 
     def _request(
@@ -319,7 +290,7 @@ class UserAgent:
         value = authorization(challenge, self._who, method, uri, cnonce=self._token(), count=self._count)
         return [(name, value)] if value is not None else []
 
-    def _with_credentials(self, one: _Transaction, message: Message, now: float) -> list[Effect]:
+    def _with_credentials(self, one: Transaction, message: Message, now: float) -> list[Effect]:
         """The same request once more, for the first challenge that the phone can answer."""
         asked, answered = "WWW-Authenticate", "Authorization"
         if message.status == 407:

@@ -20,9 +20,10 @@ from provd.base.facts import FactSink
 from provd.base.facts.media import MediaExhausted, MediaLatched, MediaRefused
 from provd.base.types import ip_int
 from provd.guard.tally import Tally
-from provd.sip.prompts import Prompt, frames
+from provd.sip.prompts import Prompt, framed, frames
+from provd.sip.recordings import Recordings
 from provd.sip.rtp import RtpSender, decode
-from provd.sip.sdp import PTIME
+from provd.sip.sdp import CODECS, PTIME
 
 Peer = tuple[str, int]
 
@@ -51,16 +52,26 @@ class Player:
     """The ports for audio and the calls that hold them.
 
     ``ports`` are the UDP ports that may be used; RTP takes the even ones (RFC 3550 section 11), each for one call, so
-    there are never more calls with audio than even ports. Everything runs on the event loop's thread.
+    there are never more calls with audio than even ports. ``recordings`` are heard in the place of our own melodies.
+    Everything runs on the event loop's thread.
     """
 
-    def __init__(self, ports: range, sink: FactSink, clock: Clock, *, rng: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        ports: range,
+        sink: FactSink,
+        clock: Clock,
+        *,
+        recordings: Recordings | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
         self._ports = [port for port in ports if port % 2 == 0]
         self._range = f"{ports.start}-{ports.stop - 1}"
         self._sink = sink
         self._clock = clock
         # RFC 3550 asks for beginnings that cannot be guessed.
         self._rng = rng or random.SystemRandom()
+        self.record(recordings or {})
         self._next = 0
         self._open: dict[int, Session] = {}
         self._exhausted = Tally[str](60.0)
@@ -71,6 +82,12 @@ class Player:
     def active(self) -> int:
         """Calls that hold a port."""
         return len(self._open)
+
+    def record(self, recordings: Recordings) -> None:
+        """Other recordings; a prompt that is being played goes on as it began."""
+        self._recordings = {
+            (prompt, kind): framed(heard, kind) for prompt, heard in recordings.items() for kind in CODECS
+        }
 
     def open(self, local_ip: str) -> Session | None:
         """A port on that address for one call; None, and a fact, when there is none to be had."""
@@ -105,6 +122,9 @@ class Player:
             session.close()
 
     # --- for sessions
+
+    def _frames(self, prompt: Prompt, payload_type: int) -> Sequence[bytes]:
+        return self._recordings.get((prompt, payload_type)) or frames(prompt, payload_type)
 
     def _sender(self, payload_type: int) -> RtpSender:
         draw = self._rng.getrandbits
@@ -158,7 +178,7 @@ class Session:
             return
         self._remote, self._host, self._may_latch = remote, peer, bool(peer)
         sender = self._player._sender(payload_type)  # noqa: SLF001
-        self._send_from(frames(prompt, payload_type), 0, sender, self._loop.time(), done)
+        self._send_from(self._player._frames(prompt, payload_type), 0, sender, self._loop.time(), done)  # noqa: SLF001
 
     def close(self) -> None:
         """Stop playing and give the port back. May be called again."""

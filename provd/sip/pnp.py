@@ -166,7 +166,8 @@ class PnpStats:
 @dataclass(slots=True)
 class Responder:
     """Answers devices. ``speak`` False: what would be answered is only told. ``token`` makes branches and tags that
-    nobody can guess; ``port`` is where the SIP server hears what devices answer."""
+    nobody can guess; ``port`` is where the SIP server hears what devices answer, 0 where there is none:
+    then a NOTIFY is sent once."""
 
     adviser: Adviser
     speak: bool
@@ -290,14 +291,16 @@ class Responder:
         self.stats.answered += 1
         self.adviser.told(asked, now)
         tag, branch = self.token(), f"z9hG4bK{self.token()}"
-        contact = ("Contact", f"<sip:{arrival.local}:{self.port}>")
+        port = self.port or PORT
+        contact = ("Contact", f"<sip:{arrival.local}:{port}>")
         fields = [("Expires", "0"), contact]
         ok = response(message, 200, "OK", source=arrival.source, tag=tag, fields=fields)
         # Where answers are not heard on the port that we send from, they must not be drawn to it (RFC 3581).
-        via = f"SIP/2.0/UDP {arrival.local}:{self.port};branch={branch}{';rport' if self.port == PORT else ''}"
+        via = f"SIP/2.0/UDP {arrival.local}:{port};branch={branch}{';rport' if port == PORT else ''}"
         notify = _notify(message, advice.url, tag, [("Via", via), contact])
         send = Send(notify, _target(message, arrival.source), arrival.index, arrival.local)
-        self._notices[branch] = _Notice(send, asked, advice.boot, now + _T1)
+        if self.port:
+            self._notices[branch] = _Notice(send, asked, advice.boot, now + _T1)
         return [Send(ok, arrival.source, arrival.index, arrival.local), send, Emit(fact)]
 
 

@@ -65,8 +65,8 @@ class KernelLinks:
 class PnpServer:
     """Hears the group on the named interfaces (an address stands for its interface), and answers with TTL 1.
 
-    ``replies`` is the port on which the SIP server hears what phones answer. What cannot be opened is a degraded part,
-    not an error: the rest of the daemon does not need it.
+    ``replies`` is the port on which the SIP server hears what phones answer (0: there is none). What cannot be opened
+    is a degraded part, not an error: the rest of the daemon does not need it.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,8 +111,13 @@ def samples(prompt: Prompt) -> tuple[int, ...]:
 @functools.cache
 def frames(prompt: Prompt, payload_type: int) -> tuple[bytes, ...]:
     """The prompt in packets of 20 ms, as PCMU (0) or PCMA (8) payload; the last one is filled up with silence."""
+    return framed(samples(prompt), payload_type)
+
+
+def framed(heard: Sequence[int], payload_type: int) -> tuple[bytes, ...]:
+    """The same for any samples."""
     law = mu_law if payload_type == PCMU else a_law
-    octets = encode(samples(prompt), law)
+    octets = encode(heard, law)
     octets += bytes((law(0),)) * (-len(octets) % FRAME)
     return tuple(octets[start : start + FRAME] for start in range(0, len(octets), FRAME))
 

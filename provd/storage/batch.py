@@ -36,6 +36,25 @@ def driver_form(statement: ClauseElement, dialect: Dialect) -> Statement:
     return str(compiled), tuple(values[name] for name in compiled.positiontup or ())
 
 
+class Prepared:
+    """A statement compiled once; calling it with the values of its parameters gives the driver's form."""
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        if not isinstance(compiled, SQLCompiler):
+            raise TypeError("only statements with parameters have a driver form")
+        self._sql = str(compiled)
+        self._names = tuple(compiled.positiontup or ())
+        self._fixed = compiled.params
+
+    def __call__(self, **values: object) -> Statement:
+        """Raises KeyError for a parameter that the statement does not have."""
+        merged = {**self._fixed, **values}
+        if len(merged) != len(self._fixed):
+            raise KeyError(f"not in the statement: {set(values) - set(self._fixed)}")
+        return self._sql, tuple([merged[name] for name in self._names])
+
+
 class Table:
     """The two statements that a kind of record needs, for any number of rows.
 
@@ -62,6 +81,11 @@ class Table:
         if sql is None:
             sql = self._put_sql[count] = self._put_head + ", ".join([self._put_row] * count) + self._put_tail
         return sql, tuple(chain.from_iterable(rows))
+
+    def insert(self, rows: Sequence[Row]) -> Statement:
+        """Inserts these rows, and fails where one of the keys is there already."""
+        values = ", ".join([self._put_row] * len(rows))
+        return self._put_head + values, tuple(chain.from_iterable(rows))
 
     def delete(self, keys: Sequence[Row]) -> Statement:
         """Removes the rows with these keys."""

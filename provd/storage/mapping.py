@@ -17,6 +17,7 @@ from provd.base.errors import StorageError
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
+from provd.domain.activation.thing import Thing
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -57,6 +58,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Reservation: tables.RESERVATION,
         StoredFact: tables.FACT,
         Lease: tables.LEASE,
+        Thing: tables.THING,
     }
 )
 

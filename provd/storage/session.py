@@ -25,6 +25,8 @@ from sqlalchemy.pool import NullPool
 
 from provd.base.errors import ClashError, StorageError
 from provd.storage.batch import Statement
+from provd.storage.mapping import Row
+from provd.storage.step import Step
 
 _CONNECT_SECONDS = 2
 _BUSY_MILLISECONDS = 5000
@@ -137,8 +139,8 @@ class Session:
         self._connection: Connection | None = None
         self._suspect = False
 
-    def write(self, statements: Sequence[Statement]) -> None:
-        """Execute the statements as one transaction; when this returns they are on the disk.
+    def write(self, statements: Sequence[Statement], steps: Sequence[Step] = ()) -> None:
+        """Execute the statements and then the steps as one transaction; when this returns they are on the disk.
 
         Raises RefusedError for values that the database does not take, UnavailableError (after which the connection
         is a new one at the next call) for everything that says nothing about the values.
@@ -148,10 +150,10 @@ class Session:
             if connection is None:
                 connection = self._connection = self._engine.connect()
                 self._settle(connection)
-            if len(statements) == 1:
+            if len(statements) == 1 and not steps:
                 connection.exec_driver_sql(*statements[0])
             else:
-                self._bracketed(connection, statements)
+                self._bracketed(connection, statements, steps)
         except SQLAlchemyError as error:
             mine = translated(error)
             if isinstance(mine, UnavailableError):
@@ -173,11 +175,17 @@ class Session:
         self._suspect = False
 
     @staticmethod
-    def _bracketed(connection: Connection, statements: Sequence[Statement]) -> None:
+    def _bracketed(connection: Connection, statements: Sequence[Statement], steps: Sequence[Step]) -> None:
+        def execute(sql: str, parameters: Row) -> Sequence[Row]:
+            result = connection.exec_driver_sql(sql, parameters)
+            return result.all() if result.returns_rows else ()
+
         connection.exec_driver_sql("BEGIN")
         try:
             for sql, parameters in statements:
                 connection.exec_driver_sql(sql, parameters)
+            for step in steps:
+                step.run(execute)
             connection.exec_driver_sql("COMMIT")
         except BaseException:
             # A full disk may already have ended the transaction, a lost connection certainly has.

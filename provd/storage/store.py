@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, Select, Table, select
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from provd.app.ports import Change, Delete, Done, Put, R
@@ -29,6 +29,7 @@ from provd.storage.lock import FileLock
 from provd.storage.mapping import Codec, Row, RowError
 from provd.storage.pace import Pace
 from provd.storage.session import Session, make_engine, parse_url, reason_of, translated
+from provd.storage.step import Execute, Step
 from provd.storage.tables import AUDIT, FACT, TENANT
 from provd.storage.vault import Vault
 from provd.storage.writer import Limits, Writer
@@ -90,6 +91,16 @@ class Store:
             self._session.write(self._planner.plan([Put(Tenant(id=MASTER_TENANT, name="Master"))]))
 
     @property
+    def planner(self) -> Planner:
+        """Makes statements of changes."""
+        return self._planner
+
+    @property
+    def dialect(self) -> Dialect:
+        """The database's own SQL."""
+        return self._engine.dialect
+
+    @property
     def degraded(self) -> bool:
         """Whether the last write failed for a reason that lies in the store (``DEGRADED`` was told)."""
         return self._writer.degraded
@@ -109,6 +120,10 @@ class Store:
             type(change.record) is StoredFact for change in changes
         )
         self._writer.submit(changes, done, low=low)
+
+    def perform(self, step: Step, done: Done | None = None) -> None:
+        """Queue a step that reads and decides inside the transaction; what it found is with it when ``done`` hears."""
+        self._writer.submit((), done, step=step)
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """The same, awaited. Raises StorageError."""
@@ -197,10 +212,16 @@ class Store:
         return pruned
 
     def _rows(self, query: Select[Any]) -> Sequence[Row]:
+        with self.reading() as execute:
+            # Past SQLAlchemy's conversions: they end the whole reading at one odd value.
+            return execute(*driver_form(query, self._engine.dialect))
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Execute]:
+        """A connection for queries, beside the one that writes. Blocks. Raises StorageError."""
         try:
             with self._engine.connect() as connection:
-                # Past SQLAlchemy's conversions: they end the whole reading at one odd value.
-                return connection.exec_driver_sql(*driver_form(query, self._engine.dialect)).all()
+                yield lambda sql, parameters: connection.exec_driver_sql(sql, parameters).all()
         except SQLAlchemyError as error:
             raise translated(error) from error
 

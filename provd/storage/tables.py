@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData(
@@ -285,4 +286,76 @@ LEASE = Table(
     _text("hostname"),
     _text("vendor_class"),
     Column("agent", LargeBinary, nullable=False),
+)
+
+THING_VENDOR = Table(
+    "thing_vendor",
+    METADATA,
+    Column("vendor", Text, primary_key=True),
+    _text("tenant"),
+    Column("created", Double, nullable=False),
+)
+
+THING_MODEL = Table(
+    "thing_model",
+    METADATA,
+    Column("vendor", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("window", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+)
+
+THING_RANGE = Table(
+    "thing_range",
+    METADATA,
+    Column("vendor", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("format", Text, primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, primary_key=True, autoincrement=False),
+    Column("length", Integer, primary_key=True, autoincrement=False),
+    Column("casing", Text, primary_key=True),
+)
+
+
+def _partial(name: str, column: str, where: str, *, unique: bool = False) -> Index:
+    """An index of few rows among many: it costs an import of a million serials nothing."""
+    return Index(name, column, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+THING = Table(
+    "thing",
+    METADATA,
+    Column("vendor", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("sn", Text, primary_key=True),
+    _text("state"),
+    _text("tenant"),
+    _text("owner"),
+    _text("rid"),
+    _text("extra"),
+    Column("generation", Integer, nullable=False),
+    Column("enabled_at", Double, nullable=False),
+    Column("enabled_until", Double, nullable=False),
+    Column("activated_at", Double, nullable=False),
+    Column("first_used_at", Double, nullable=False),
+    _text("key_hash"),
+    Column("told", Integer, nullable=False),
+    _partial("uq_thing_key_hash", "key_hash", "key_hash <> ''", unique=True),
+    _partial("ix_thing_pending", "enabled_until", "state = 'pending' AND told < generation"),
+    _partial("ix_thing_unused", "activated_at", "state = 'activated' AND first_used_at = 0"),
+)
+
+THING_LOG = Table(
+    "thing_log",
+    METADATA,
+    Column("seq", _ROWID, primary_key=True, autoincrement=True),
+    _text("vendor"),
+    _text("model"),
+    _text("sn"),
+    Column("at", Double, nullable=False),
+    _text("peer"),
+    _text("outcome"),
+    Index("ix_thing_log_sn", "vendor", "model", "sn", "seq"),
+    sqlite_autoincrement=True,
 )

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from provd.app.ports import Change, Done
@@ -22,6 +23,7 @@ from provd.base.facts.daemon import Degraded, Recovered
 from provd.storage.batch import Planner, Statement
 from provd.storage.pace import Pace
 from provd.storage.session import RefusedError, UnavailableError
+from provd.storage.step import Step
 
 _STAND_ASIDE = 0.0005
 """Seconds, at most, that the loop waits so that the writer's thread gets the interpreter lock …"""
@@ -33,8 +35,8 @@ _STAND_ASIDE_AGAIN = 0.0002
 class Connection(Protocol):
     """What the writer needs of its database connection; see ``session.Session``."""
 
-    def write(self, statements: Sequence[Statement]) -> None:
-        """Execute the statements as one transaction."""
+    def write(self, statements: Sequence[Statement], steps: Sequence[Step] = ()) -> None:
+        """Execute the statements and then the steps as one transaction."""
         ...
 
     def interrupt(self) -> None:
@@ -57,17 +59,25 @@ class Limits(NamedTuple):
     batch_facts: int = 128
     """Most submissions of the low lane in one transaction, so that leases do not wait behind them."""
     patience: float = 2.0
-    """Seconds after which a write to a silent database server is broken off."""
+    """Seconds after which a small write to a silent database server is broken off …"""
+    patience_for_change: float = 0.001
+    """… and what each change in it adds: an import of thousands is slow, not silent."""
     probe: float = 1.0
     """Seconds between two attempts to write while the store is degraded and nobody submits anything."""
+
+    def patience_with(self, batch: Sequence[_Submission]) -> float:
+        """Seconds after which writing this batch counts as hung."""
+        return self.patience + self.patience_for_change * sum(len(item.changes) for item in batch)
 
 
 class _Submission(NamedTuple):
     changes: Sequence[Change]
     done: Done | None
+    step: Step | None = None
 
 
 _Outcome = tuple[Done, StorageError | None]
+_key_of = attrgetter("key")
 
 
 class Writer:
@@ -101,6 +111,7 @@ class Writer:
         self._rousing = False
         self._attended = False
         self._busy_since = 0.0
+        self._patience = limits.patience
         self._closing = False
         self._draining = True
         self._degraded = False
@@ -114,8 +125,10 @@ class Writer:
         """Whether the last write failed for a reason that lies in the store."""
         return self._degraded
 
-    def submit(self, changes: Sequence[Change], done: Done | None, *, low: bool = False) -> None:
-        """Queue changes; ``low`` ones wait for room beside the others."""
+    def submit(
+        self, changes: Sequence[Change], done: Done | None, *, low: bool = False, step: Step | None = None
+    ) -> None:
+        """Queue changes; ``low`` ones wait for room beside the others. A step is run in the same transaction."""
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
@@ -127,7 +140,7 @@ class Writer:
                 why = "the store is closed" if self._closing else f"the store is {most} writes behind"
                 loop.call_soon(done, StorageError(why))
             return
-        lane.append(_Submission(changes, done))
+        lane.append(_Submission(changes, done, step))
         if not self._rousing:
             self._rousing = True
             # Not at once: what the loop still submits in this turn belongs into the same transaction, and what has
@@ -174,7 +187,7 @@ class Writer:
         self._settled.clear()
         self._settled.wait(_STAND_ASIDE)
         age = time.monotonic() - since if since else 0.0
-        if age >= self._limits.patience:
+        if age >= self._patience:
             self._session.interrupt()
         # A commit that has taken long may take longer: a slow disk must not cost the loop its time.
         again = min(max(_STAND_ASIDE_AGAIN, age / 2), self._limits.patience / 4)
@@ -202,7 +215,7 @@ class Writer:
         self._closing = True
         self._wake.set()
         while self._thread.is_alive():
-            self._thread.join(self._limits.patience)
+            self._thread.join(self._patience)
             if self._thread.is_alive():
                 self._session.interrupt()
         self._session.close()
@@ -233,11 +246,12 @@ class Writer:
         if self._closing and not self._draining:
             errors: list[StorageError | None] = [StorageError("the store was closed")] * len(batch)
         else:
+            self._patience = self._limits.patience_with(batch)
             began = time.monotonic()
             with self._writing:
                 errors = self._written(batch)
             unavailable = next((error for error in errors if isinstance(error, UnavailableError)), None)
-            if unavailable is not None and time.monotonic() - began >= self._limits.patience:
+            if unavailable is not None and time.monotonic() - began >= self._patience:
                 # A server that hangs: who has waited behind this write is not made to wait for another one.
                 waiting = [self._lane.popleft() for _ in range(len(self._lane))]
                 batch, errors = batch + waiting, errors + [unavailable] * len(waiting)
@@ -262,7 +276,11 @@ class Writer:
     def _attempt(self, batch: Sequence[_Submission]) -> StorageError | None:
         try:
             statements = self._planner.plan([change for item in batch for change in item.changes])
-            self._write(statements or [self._planner.probe])
+            # In the order of what they lock: two daemons that commit at the same moment never wait for each other.
+            steps = sorted((item.step for item in batch if item.step is not None), key=_key_of)
+            if not (statements or steps):
+                statements = [self._planner.probe]
+            self._write(statements, steps)
         except UnavailableError as error:
             self._mark(error)
             return error
@@ -270,18 +288,21 @@ class Writer:
             return error
         except Exception as error:  # noqa: BLE001 - whatever a record or a driver raises: the thread lives, the caller hears
             return RefusedError(f"{type(error).__name__} while writing")
-        self._mark(None)
+        if statements or any(step.wrote for step in steps):
+            # What was only read says nothing about whether the disk takes anything.
+            self._mark(None)
         return None
 
-    def _write(self, statements: Sequence[Statement]) -> None:
+    def _write(self, statements: Sequence[Statement], steps: Sequence[Step]) -> None:
         try:
-            self._session.write(statements)
+            self._session.write(statements, steps)
         except UnavailableError as error:
             if not error.disconnected:
                 raise
             # The server was restarted since the last write. Should it have got through all the same, writing
-            # it again does no harm: puts and deletes name keys, at worst a fact is noted twice.
-            self._session.write(statements)
+            # it again does no harm: puts and deletes name keys, steps know their own traces, at worst a fact is
+            # noted twice.
+            self._session.write(statements, steps)
 
     def _mark(self, error: UnavailableError | None) -> None:
         if error is not None and not self._degraded:

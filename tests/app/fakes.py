@@ -12,6 +12,7 @@ from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Done, Put, RenderJob
 from provd.app.site import Site
+from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
 from provd.base.errors import PluginError, StorageError
 from provd.base.facts import Fact
@@ -20,6 +21,7 @@ from provd.base.types import Mac, ip_int
 from provd.dhcp.advice import ClientInfo
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Redemption, TaskRun, TaskStep, Tenant
+from provd.domain.tasks import Rulebook
 from provd.plugin import DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue
 from provd.plugin.contract import OuiRule
 
@@ -44,6 +46,8 @@ def _key(record: object) -> tuple[type, str]:
 
 class MemoryJournal:
     """Durable at once."""
+
+    degraded = False
 
     def __init__(self, *records: object) -> None:
         self.records = {_key(record): record for record in records}
@@ -76,6 +80,10 @@ class BrokenJournal(MemoryJournal):
     """Refuses everything while ``broken``."""
 
     broken = True
+
+    @property
+    def degraded(self) -> bool:
+        return self.broken
 
     def submit(self, changes: Sequence[Change], done: Done | None = None) -> None:
         if not self.broken:
@@ -272,6 +280,7 @@ class World:
     misses: int = 10
     newcomers: int = 1000
     memory: DictMemory | None = None
+    rules: Rulebook = field(default_factory=Rulebook)
 
     def __post_init__(self) -> None:
         self.facts: list[Fact] = []
@@ -283,6 +292,7 @@ class World:
         self.paused: list[float] = []
         self.fleet = Fleet(self.journal)
         self.fleet.load()
+        self.tasks = TaskBook(self.fleet, self.clock, self.rules)
         self.boot = Boot(
             fleet=self.fleet,
             catalogue=self.catalogue,

@@ -9,7 +9,7 @@ import pytest
 from provd.app.admin import Admin, Caller
 from provd.app.site import Site
 from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError, UsageError
-from provd.domain.records import MASTER_TENANT, AuditEntry, DeviceState
+from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState
 from provd.plugin import Manifest
 from tests.app.fakes import (
     OTHER,
@@ -60,6 +60,7 @@ class Office:
             emit=self.world.facts.append,
             zone=lambda name: {"name": name} if name == "Europe/Madrid" else None,
             addresses=self.addresses,
+            tasks=self.world.tasks,
         )
 
     async def do(self, operation: str, /, **params: object):
@@ -250,6 +251,30 @@ async def test_unassign_reset_and_transfer():
     assert (await office.do("device.assign", mac=PHONE, line="s1"))["lines"] == ["s1"]
     assert (await office.do("device.delete", mac=PHONE)) == {"deleted": COLON}
     assert office.world.fleet.tables.holders("s1") == ()
+
+
+@pytest.mark.parametrize(
+    ("secrets", "leased", "given", "epoch"),
+    [
+        ("bound", False, {}, 1),
+        ("open", False, {}, 1),
+        ("token", True, {}, 1),
+        ("token", False, {}, 0),
+        ("token", False, {"new_token": True}, 1),
+        ("bound", True, {"new_token": False}, 0),
+    ],
+)
+async def test_who_had_a_device_before_keeps_no_key_to_it(secrets, leased, given, epoch):
+    office = Office(
+        tenant(), tenant("south"), Device(mac=PHONE, tenant="north", ip="10.0.0.9"), site=Site(secrets=secrets)
+    )
+    if leased:
+        office.world.leases.held["10.0.0.9"] = PHONE
+    await office.do("device.transfer", mac=PHONE, tenant="south", **given)
+    assert office.world.device(PHONE).token_epoch == epoch
+    if not given:
+        await office.do("tenant.delete", id="south")
+        assert office.world.device(PHONE).token_epoch == 2 * epoch
 
 
 async def test_deleting_a_line_takes_it_from_its_device():

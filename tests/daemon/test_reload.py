@@ -56,8 +56,9 @@ def test_a_new_subnet_and_a_new_policy_are_taken_over(lan: Lan, tmp_path: Path) 
         assert lan.http(f"{PHONE}.cfg", RELAY)
         assert lan.renew(phone) == phone
         assert "seconds=7200" in daemon.wait_for("DHCP-ACK")
-        metrics = daemon.json("status")
-        assert metrics["active leases"] == 1
+        assert daemon.json("status")["active leases"] == 1
+        metrics = lan.bed.run(lan.bed.server, "curl", "--silent", "http://127.0.0.1:8666/metrics").stdout
+        assert 'provd_leases{subnet="10.77.0.0/16"} 1.0' in metrics
 
 
 def test_what_needs_a_restart_is_said(lan: Lan, tmp_path: Path) -> None:

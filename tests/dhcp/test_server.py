@@ -46,6 +46,10 @@ class Journal:
     broken: bool = False
     moved: Callable[[], None] = lambda: None
 
+    @property
+    def degraded(self) -> bool:
+        return self.broken
+
     def submit(self, changes: Sequence[Change], done: Done | None = None) -> None:
         assert done is not None
         self.batches.append(changes)
@@ -255,6 +259,27 @@ async def test_a_broken_store_means_no_ack(relay):
     await play.until(lambda: "DHCP-NOT-STORED" in play.told())
     assert play.server.stats.sent == 1
     assert not list(play.server.leases())
+    play.server.close()
+
+
+async def test_once_the_store_has_recovered_nobody_is_put_off_with_the_rest_of_a_lease(relay):
+    port = relay.getsockname()[1]
+    play = bench(loopback(port))
+    play.server.open()
+    relay.sendto(discover(1, MAC, giaddr=RELAY), ("127.0.0.1", port))
+    offer = decode(await heard(relay))
+
+    async def seconds(xid: int) -> int:
+        packet = request(xid, MAC, server=offer.address(54), address=offer.yiaddr, giaddr=RELAY)
+        relay.sendto(packet, ("127.0.0.1", port))
+        return int.from_bytes(decode(await heard(relay)).options[51], "big")
+
+    whole = await seconds(2)
+    play.clock.time += 600
+    play.journal.broken = True
+    assert await seconds(3) == whole - 600
+    play.journal.broken = False
+    assert await seconds(4) == whole
     play.server.close()
 
 

@@ -9,7 +9,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -230,3 +231,31 @@ def test_kill_nine_between_the_assignment_and_the_notify(tmp_path: Path) -> None
         assert daemon.stop() == 0
         daemon.start()
         assert phone.wait_notified(2, patience=4) == ["check-sync"], "what is done is not told again"
+
+
+def test_whatever_a_kill_leaves_of_thirty_codes_is_told_to_exactly_those_phones(tmp_path: Path) -> None:
+    with site(tmp_path, 30) as (daemon, phones, _):
+        tenant(daemon, "north")
+        more = ("--username", "u101", "--max-devices", "30", "--password", "-")
+        daemon.provd("line", "add", "101", "--tenant", "north", *more, stdin="secret")
+        code = code_for(daemon, "101", "--uses", "30")
+
+        def dial(phone: SipPhone) -> None:
+            phone.gives_up = 2
+            with suppress(AssertionError):
+                phone.dial(code, patience=1)
+
+        def kill() -> None:
+            for _ in range(8):
+                daemon.wait_for("CODE-ACCEPTED")
+            daemon.kill()
+
+        together(kill, *(partial(dial, phone) for phone in phones))
+        daemon.start()
+        together(*(partial(phone.wait_notified, patience=8) for phone in phones))
+        claimed = {device["id"] for device in daemon.json("device", "list", "tenant=north")}
+        told = {phone.username.removeprefix("ap") for phone in phones if phone.notified}
+        assert len(claimed) >= 8, "what was told as accepted is on the disk"
+        assert told == claimed
+        assert all(len(phone.notified) <= 2 for phone in phones)
+        assert daemon.stop() == 0

@@ -79,8 +79,10 @@ def new(house: House) -> None:
 
 def seen(house: House, phone: Phone, line: str) -> dict[str, str]:
     """What the phone has set, its own names put in general words."""
-    tokens = house.boot.station.tokens
-    passwords = (tokens.account(phone.mac, port=port).password.reveal() for port in range(1, 11))
+    station = house.boot.station
+    device = station.fleet.tables.device(phone.mac)
+    epoch = 0 if device is None else device.token_epoch
+    passwords = (station.tokens.account(phone.mac, epoch, port=port).password.reveal() for port in range(1, 11))
     own = {
         str(phone.mac): "<mac>",
         phone.mac.upper(): "<mac>",

@@ -56,3 +56,15 @@ def test_memory_is_bounded_and_the_longest_unused_key_goes() -> None:
     assert len(buckets) == 3
     assert not buckets.allow(1, 0.0)
     assert buckets.allow(2, 0.0)  # forgotten, so new
+
+
+def test_several_tokens_at_once_or_none() -> None:
+    bucket = TokenBucket(rate=10, burst=100, now=0.0)
+    assert bucket.allow(0.0, 60)
+    assert not bucket.allow(0.0, 41)
+    assert bucket.allow(0.0, 40)
+    buckets: KeyedBuckets[str] = KeyedBuckets(rate=10, burst=100)
+    assert buckets.allow("a", 0.0, 100)
+    assert not buckets.allow("a", 0.0)
+    assert buckets.allow("b", 0.0, 100)
+    assert buckets.allow("a", 2.0, 20)

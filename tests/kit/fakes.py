@@ -60,6 +60,8 @@ async def _committed(journal: MemoryJournal | FixedJournal | BrokenJournal, chan
 class MemoryJournal:
     """Keeps what it is given, in memory; everything is durable at once."""
 
+    degraded = False
+
     def __init__(self, *records: Record | Lease) -> None:
         self._rows: dict[type, dict[object, Record | Lease]] = {}
         self._seq = 0
@@ -97,6 +99,8 @@ class MemoryJournal:
 class FixedJournal:
     """Always loads the same records; accepts changes, lists them in ``submitted`` and forgets them otherwise."""
 
+    degraded = False
+
     def __init__(self, *records: Record | Lease) -> None:
         self._records = records
         self.submitted: list[Change] = []
@@ -130,6 +134,11 @@ class BrokenJournal:
         self._loads = loads
         self._mended: MemoryJournal | None = None
         self.refused: list[Change] = []
+
+    @property
+    def degraded(self) -> bool:
+        """Until it is mended."""
+        return self._mended is None
 
     def mend(self) -> None:
         """Room was made."""

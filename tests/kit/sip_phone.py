@@ -63,6 +63,7 @@ class SipPhone:
     password: str
     notified: list[str] = field(default_factory=list)
     answer_notify: str = "200 OK"
+    gives_up: float = 32.0
     ended: int = 0
 
     def __post_init__(self) -> None:
@@ -128,7 +129,7 @@ class SipPhone:
         branch = call["branch"] = f"z9hG4bK{secrets.token_hex(6)}"
         call["cseq"] = str(self._cseq)
         octets = self._build(method, uri, to, call, {**headers, "CSeq": f"{self._cseq} {method}"}, body)
-        end, pause, provisional = time.monotonic() + 32, _TRY, False
+        end, pause, provisional = time.monotonic() + self.gives_up, _TRY, False
         while time.monotonic() < end:
             if not provisional:
                 self.sock.sendto(octets, self.server)

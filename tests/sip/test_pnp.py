@@ -11,6 +11,7 @@ from provd.base.types import Mac
 from provd.simulate.sip_message import Message
 from provd.sip.message import Request, parse
 from provd.sip.pnp import Advice, Arrival, Asked, Emit, Responder, Send, Words, device_words, mac_in
+from tests.kit.mutate import Mutator
 
 HERE = "192.168.50.1"
 URL = "http://192.168.50.1:8667/"
@@ -221,6 +222,15 @@ def test_answers_are_asked_to_the_port_where_they_are_heard() -> None:
     assert parse(Table().gets(DECT).sent[1].octets).headers.get("via").endswith(";rport")
 
 
+def test_where_no_answer_can_be_heard_none_is_waited_for() -> None:
+    table = Table()
+    table.machine.port = 0
+    table.gets(DECT).waits(60)
+    assert len(table.sent) == 2
+    assert table.told == ["PNP-ANSWERED"]
+    assert b";rport" in table.sent[1].octets
+
+
 def test_an_observer_tells_and_sends_nothing() -> None:
     table = Table(speak=False).gets(DECT)
     assert (table.sent, table.told, table.desk.told_to) == ([], ["PNP-WOULD-ANSWER"], [])
@@ -294,3 +304,19 @@ def test_words() -> None:
 def test_what_names_no_mac(user: str) -> None:
     assert mac_in(f"sip:{user}@224.0.1.75") is None
     assert mac_in(user) is None
+
+
+def test_no_mutation_of_a_question_harms_the_machine_or_draws_an_answer_elsewhere() -> None:
+    table = Table()
+    shapes = [shape.octets(f"call-{number}") for number, shape in enumerate((DECT, ESCAPED, NO_BRANCH, UPPER, EQUALS))]
+    for octets in itertools.islice(Mutator(7, shapes), 4000):
+        table.now += 20
+        for effect in table.machine.handle(octets, DECT.arrival, table.now):
+            if isinstance(effect, Send):
+                assert effect.to[0] == DECT.address
+                assert b"\r\n\r\n" in effect.octets
+                parse(effect.octets)
+        assert table.machine.confirmed(octets, DECT.arrival.source, table.now) is None
+        table.machine.expire(table.now)
+    assert table.machine.stats.answered > 100
+    assert table.machine.stats.malformed > 100

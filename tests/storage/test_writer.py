@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import StoredFact
 from provd.storage.batch import Planner, Statement
 from provd.storage.session import RefusedError, UnavailableError
+from provd.storage.step import Execute, Step
 from provd.storage.vault import Vault
 from provd.storage.writer import Limits, Writer
 from tests.storage.conftest import StillClock
@@ -41,7 +43,7 @@ class ScriptedSession:
         self.interrupted = threading.Event()
         self.closed = False
 
-    def write(self, statements: Sequence[Statement]) -> None:
+    def write(self, statements: Sequence[Statement], steps: Sequence[Step] = ()) -> None:
         self.writes.append(list(statements))
         self.entered.put(None)
         if self.gated:
@@ -51,6 +53,8 @@ class ScriptedSession:
             raise outcome
         if self.refuses(statements):
             raise RefusedError("no")
+        for step in steps:
+            step.run(lambda _sql, _parameters: [])
 
     def interrupt(self) -> None:
         self.interrupted.set()
@@ -267,6 +271,17 @@ async def test_a_write_that_hangs_is_broken_off(desk: Desk) -> None:
     assert desk.session.interrupted.is_set()
 
 
+async def test_a_large_write_is_waited_for_as_long_as_it_is_large(desk: Desk) -> None:
+    writer = desk.writer(patience=0.05, patience_for_change=0.05)
+    desk.session.gated = True
+    changes = [a_lease(number) for number in range(1, 6)]
+    began = time.monotonic()
+    writer.submit(changes, desk.done(""))
+    await desk.until(1)
+    assert desk.session.interrupted.is_set()
+    assert time.monotonic() - began >= 0.05 + 5 * 0.05
+
+
 async def test_who_waits_behind_a_write_that_hangs_is_refused_with_it(desk: Desk) -> None:
     writer = desk.writer(patience=0.05, probe=PATIENCE)
     desk.session.gated = True
@@ -364,6 +379,63 @@ async def test_a_loop_that_never_rests_still_hears_of_its_leases(desk: Desk) -> 
         await desk.until(count)
     resting = True
     assert loop.time() - began < 3
+
+
+class NotedStep:
+    """A step that says when it is run; ``fails`` are the errors of its first runs."""
+
+    def __init__(self, key: str, order: list[str], *, wrote: bool = True, fails: Sequence[Exception] = ()) -> None:
+        self.key = (key,)
+        self.wrote = wrote
+        self._order = order
+        self._fails = deque(fails)
+
+    def run(self, execute: Execute) -> None:
+        self._order.append(self.key[0])
+        if self._fails:
+            raise self._fails.popleft()
+
+
+async def test_steps_of_a_transaction_are_run_in_the_order_of_their_keys(desk: Desk) -> None:
+    order: list[str] = []
+    writer = desk.writer()
+    for key in "bca":
+        writer.submit((), desk.done(key), step=NotedStep(key, order))
+    await desk.until(3)
+    assert (order, len(desk.session.writes)) == (["a", "b", "c"], 1)
+    assert desk.heard == [("b", None), ("c", None), ("a", None)]
+
+
+async def test_a_step_that_fails_sinks_alone(desk: Desk) -> None:
+    order: list[str] = []
+    writer = desk.writer()
+    writer.submit((), desk.done("a"), step=NotedStep("a", order))
+    writer.submit((), desk.done("b"), step=NotedStep("b", order, fails=[RefusedError("no"), RefusedError("no")]))
+    await desk.until(2)
+    assert order == ["a", "b", "a", "b"]
+    assert [(name, type(error)) for name, error in desk.heard] == [("a", type(None)), ("b", RefusedError)]
+
+
+async def test_a_step_is_run_again_after_a_lost_connection(desk: Desk) -> None:
+    order: list[str] = []
+    lost = UnavailableError("gone", disconnected=True)
+    desk.writer().submit((), desk.done("a"), step=NotedStep("a", order, fails=[lost]))
+    await desk.until(1)
+    assert (order, desk.heard) == (["a", "a"], [("a", None)])
+
+
+async def test_a_step_that_only_reads_does_not_end_the_degraded_state(desk: Desk) -> None:
+    order: list[str] = []
+    writer = desk.writer(probe=3600)
+    desk.session.script.append(UnavailableError("disk full"))
+    writer.submit([a_lease(1)], desk.done("lease"))
+    await desk.until(1)
+    writer.submit((), desk.done("look"), step=NotedStep("a", order, wrote=False))
+    await desk.until(2)
+    assert writer.degraded
+    writer.submit((), desk.done("write"), step=NotedStep("a", order))
+    await desk.until(3)
+    assert not writer.degraded
 
 
 def test_a_loop_that_has_ended_is_not_called(desk_without_loop: ScriptedSession) -> None:

@@ -212,6 +212,16 @@ class Desk:
         """The lines of a device that exist for this caller, by the names that it knows."""
         return tuple(caller.shown(device.lines[place]) for place in self._own_places(device, caller))
 
+    def renews_token(self, device: Device) -> bool:
+        """Whether a device that changes hands gets another URL token, so that who had it before has no key to it.
+
+        Not where the token is the only proof and the device has no lease of ours: it could never learn the new one.
+        """
+        station = self.boot.station
+        if station.site.secrets != "token":
+            return True
+        return bool(device.ip) and station.leases.holder(device.ip) == device.mac
+
     def own_lines(self, device: Device, caller: Caller) -> tuple[str, ...]:
         """The ids of those lines on a device that exist for this caller."""
         return tuple(device.lines[place] for place in self._own_places(device, caller))

@@ -33,6 +33,7 @@ _FIELDS = (
 _NEW_TOKEN = Param("new_token", "flag", doc="another URL token: the phone must learn it from option 66 or by hand")
 _REPLACE = Param("replace", "flag", doc="description, profile and settings that are not given go back to none")
 _WRITE = Scope.WRITE
+_RENEWED = replace(_NEW_TOKEN, doc="another URL token; default: yes, unless the phone could not learn it by itself")
 _DEFAULT_LOCAL = "127.0.0.1"
 
 
@@ -67,7 +68,7 @@ class Devices:
                 "device.transfer",
                 "Give a device to another tenant.",
                 self._transfer,
-                (_MAC, Param("tenant", required=True), _NEW_TOKEN),
+                (_MAC, Param("tenant", required=True), _RENEWED),
                 Scope.ADMIN,
             ),
             Operation("device.delete", "Delete a device.", self._delete, (_MAC,), _WRITE),
@@ -270,9 +271,9 @@ class Devices:
 
     async def _transfer(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            tables, new_token = self._desk.tables, args.flag("new_token")
             device, owner = self._of(args, caller), self._desk.tenant(args.text("tenant"), caller)
-            return ownership.transfer(tables, device.mac, owner.id, new_token=new_token)
+            new_token = args.flag("new_token") if "new_token" in args else self._desk.renews_token(device)
+            return ownership.transfer(self._desk.tables, device.mac, owner.id, new_token=new_token)
 
         await self._desk.change("device.transfer", args.mac(), caller, plan)
         return self._desk.device_view(self._of(args, caller), caller)

@@ -93,7 +93,10 @@ class Tenants:
 
     async def _delete(self, args: Args, caller: Caller) -> object:
         key = args.text("id")
-        await self._desk.change("tenant.delete", key, caller, lambda: ownership.delete_tenant(self._desk.tables, key))
+        desk = self._desk
+        await desk.change(
+            "tenant.delete", key, caller, lambda: ownership.delete_tenant(desk.tables, key, desk.renews_token)
+        )
         return {"deleted": key}
 
 

@@ -18,7 +18,7 @@ from provd.app.tasks.calls import call_of, device_values, run_values
 from provd.app.tasks.ports import Claims, Held, Outside
 from provd.app.tasks.setting import Refused, RoomOf
 from provd.base.clock import Clock
-from provd.base.errors import StorageError, UsageError
+from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.facts.devices import DeviceStateChanged
@@ -308,8 +308,10 @@ class Runner:
             await self._fleet.change(plan)
         except Refused as refused:
             return refused.outcome
-        except UsageError as error:
+        except (ConflictError, NotFoundError) as error:
             return Conflict(str(error))
+        except UsageError as error:
+            return Failed(str(error))
         for before, after in states:
             if before.state is not after.state:
                 self._emit(

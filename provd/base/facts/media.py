@@ -26,6 +26,22 @@ class MediaExhausted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRefused(Fact):
+    """A recording of yours in ``prompts/`` of the state folder cannot be played; callers hear our own melody
+    in its place.
+
+    Do: make it one channel of 16-bit PCM at 8000 Hz, ten seconds at most
+    (``sox in.wav -r 8000 -c 1 -b 16 accepted.wav``), named like the prompt, and reload.
+    """
+
+    ID: ClassVar[str] = "MEDIA-RECORDING"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaLatched(Fact):
     """A caller's audio came from another address than the call had said, as behind a NAT; ours goes there now.
 

@@ -213,6 +213,9 @@ def _responses(route: Route) -> Document:
         statuses.add(428)
     if route.name == "devices.file":
         statuses.add(422)
+    if route.name == "devices.sync_progress":
+        # Without a resyncer nothing was ever told to anybody.
+        statuses.add(409)
     responses = {str(route.status): good}
     if route.name.endswith(".put"):
         responses["201"] = {**good, "description": "Created."}

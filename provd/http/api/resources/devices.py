@@ -63,6 +63,7 @@ def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
     """All of them."""
     yield from whole(DEVICES, admin)
     yield from (_action(admin, word) for word in ACTIONS if f"device.{word}" in admin.operations)
+    yield from _campaigns(admin)
     yield _settings(admin)
     yield _files(admin)
     yield _file(admin)
@@ -89,6 +90,40 @@ def _action(admin: Admin, word: str) -> Route:
         body=tuple(param for param in operation.params if param.name != "mac"),
         handler=handle,
         answer=schemas.of_item(admin.collections["devices"].columns, **DEVICES.more) if word != "sync" else schemas.ANY,
+    )
+
+
+def _campaigns(admin: Admin) -> Iterator[Route]:
+    many, progress = admin.operations["device.sync_many"], admin.operations["device.sync_progress"]
+
+    async def start(ask: Ask) -> Reply:
+        begun = await ask.do(many.name, **ask.body)
+        return Reply(status=202, body=begun, headers={"Location": f"{PREFIX}/devices/sync/{begun['campaign']}"})
+
+    async def look_at(ask: Ask) -> Reply:
+        return Reply(body=await ask.do(progress.name, campaign=ask.path["campaign"]))
+
+    numbers = ("campaign", "devices", "told", "fetched", "unanswered")
+    answer = schemas.of_object(numbers, **dict.fromkeys(numbers, schemas.NUMBER), per_second=schemas.REAL)
+    yield Route(
+        method="POST",
+        path="/devices/sync",
+        name="devices.sync_many",
+        summary=many.doc.rstrip("."),
+        access=Access(many.scope),
+        body=many.params,
+        handler=start,
+        status=202,
+        answer=answer,
+    )
+    yield Route(
+        method="GET",
+        path="/devices/sync/{campaign}",
+        name="devices.sync_progress",
+        summary=progress.doc.rstrip("."),
+        access=Access(progress.scope),
+        handler=look_at,
+        answer=answer,
     )
 
 

@@ -1,0 +1,144 @@
+"""What activation needs of the store. Serials are not in memory: there may be millions of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from provd.domain.activation.form import Ask
+from provd.domain.activation.serials import SerialRange
+from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingVendor
+from provd.domain.records import AuditEntry
+
+T = TypeVar("T")
+
+
+class Reading(Protocol):
+    """What can be looked up."""
+
+    def vendors(self) -> Sequence[ThingVendor]:
+        """Every vendor, by name."""
+        ...
+
+    def vendor(self, vendor: str) -> ThingVendor | None:
+        """One of them."""
+        ...
+
+    def models(self, vendor: str) -> Sequence[ThingModel]:
+        """The vendor's models, by name."""
+        ...
+
+    def model(self, vendor: str, model: str) -> ThingModel | None:
+        """One of them."""
+        ...
+
+    def ranges(self, vendor: str, model: str) -> tuple[SerialRange, ...]:
+        """The model's ranges of serials."""
+        ...
+
+    def things(self, vendor: str, model: str, sns: Sequence[str]) -> Mapping[str, Thing]:
+        """Those of these devices that have a row, by serial; within a change nobody else changes them meanwhile."""
+        ...
+
+    def page(self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100) -> Sequence[Thing]:
+        """Devices of a model in the order of their serials, from the first one behind ``after`` on."""
+        ...
+
+    def unused(self, limit: int) -> Sequence[Thing]:
+        """Devices that were activated and whose key nobody has shown yet, the longest waiting ones first."""
+        ...
+
+    def count(self, vendor: str, model: str) -> Mapping[str, int]:
+        """How many serials of a model have a row, by stored state."""
+        ...
+
+    def log(self, vendor: str, model: str, sn: str, limit: int) -> Sequence[Attempt]:
+        """The newest attempts of one device, oldest first."""
+        ...
+
+    def by_key(self, key_hash: str) -> Thing | None:
+        """The device whose key has this SHA-256."""
+        ...
+
+
+class Book(Reading, Protocol):
+    """One transaction."""
+
+    def activate(self, ask: Ask, key_hash: str, now: float) -> Thing | None:
+        """Give a device its key if it is pending and its window is open at ``now``; None when it is not."""
+        ...
+
+    def note(self, attempt: Attempt) -> None:
+        """Add a line to the log."""
+        ...
+
+    def put(self, things: Iterable[Thing]) -> None:
+        """Write devices: those that :meth:`things` has found are replaced, others are new.
+
+        Raises ClashError when somebody else has made a new one meanwhile.
+        """
+        ...
+
+    def drop(self, vendor: str, model: str, sns: Sequence[str]) -> None:
+        """Remove devices and their logs."""
+        ...
+
+    def put_vendor(self, vendor: ThingVendor) -> None:
+        """Add a vendor, or replace it."""
+        ...
+
+    def put_model(self, model: ThingModel) -> None:
+        """Add a model, or replace it."""
+        ...
+
+    def drop_model(self, vendor: str, model: str) -> None:
+        """Remove a model with its ranges, its devices and their logs."""
+        ...
+
+    def drop_vendor(self, vendor: str) -> None:
+        """Remove a vendor that has no models."""
+        ...
+
+    def put_range(self, vendor: str, model: str, serials: SerialRange) -> None:
+        """Add a range that is not there yet."""
+        ...
+
+    def drop_range(self, vendor: str, model: str, serials: SerialRange) -> None:
+        """Remove a range; its devices that have rows of their own stay."""
+        ...
+
+    def used(self, key_hash: str, now: float) -> None:
+        """Note that the key was shown for the first time."""
+        ...
+
+    def overdue(self, now: float, unused_since: float, limit: int) -> Sequence[Thing]:
+        """Devices to be told of now, once for each generation; they count as told.
+
+        Those are the ones whose window has passed, and the ones that were activated before ``unused_since`` and have
+        never shown their key.
+        """
+        ...
+
+    def prune_log(self, keep: int, at_once: int) -> int:
+        """Remove up to ``at_once`` of the oldest attempts, all but the newest ``keep``; gives how many went."""
+        ...
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Note who did it."""
+        ...
+
+
+class Ledger(Protocol):
+    """The store's side of activation."""
+
+    async def change(self, key: tuple[str, ...], work: Callable[[Book], T]) -> T:
+        """What ``work`` gives, once all that it wrote is durable; when it raises, it must have written nothing.
+
+        ``work`` is pure but for the book, and may be called again. ``key`` is what it locks first. Raises StorageError,
+        and whatever ProvdError ``work`` raises.
+        """
+        ...
+
+    async def read(self, work: Callable[[Reading], T]) -> T:
+        """What ``work`` gives, beside the writer and without holding anybody up. Raises StorageError."""
+        ...

@@ -1,0 +1,274 @@
+"""Vendors, models, ranges and serials: the book that activation reads and writes within one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, fields, replace
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Table as SqlTable
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement, ColumnElement
+
+from provd.app.ports import Put
+from provd.domain.activation.form import Ask
+from provd.domain.activation.serials import SerialRange
+from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingState, ThingVendor
+from provd.domain.records import AuditEntry
+from provd.storage.batch import Planner, Prepared, Table, driver_form
+from provd.storage.mapping import Codec, Row
+from provd.storage.step import Execute
+from provd.storage.tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
+from provd.storage.vault import Vault
+
+_AT_ONCE = 500
+"""Serials in one statement."""
+_RANGE = tuple(field.name for field in fields(SerialRange))
+_TRIPLE = ("vendor", "model", "sn")
+_OVERDUE: ColumnElement[bool] = literal_column("state = 'pending' AND told < generation")
+_UNUSED: ColumnElement[bool] = literal_column("state = 'activated' AND first_used_at = 0")
+"""Word for word the conditions of the partial indexes: only so are they used."""
+
+
+def _same(table: SqlTable, *names: str) -> Any:
+    return and_(*(table.c[name] == bindparam(f"p_{name}") for name in names))
+
+
+class Statements:
+    """The statements of one dialect that are needed often, compiled once."""
+
+    def __init__(self, vault: Vault, planner: Planner, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.planner = planner
+        self.codec = Codec[Any](Thing, vault)
+        self.rows = Table(self.codec, dialect)
+        c = THING.c
+        winner = (
+            update(THING)
+            .where(_same(THING, *_TRIPLE), c.state == ThingState.PENDING.value)
+            .where(c.enabled_at <= bindparam("now"), bindparam("now") < c.enabled_until)
+            .values(state=ThingState.ACTIVATED.value, activated_at=bindparam("now"), key_hash=bindparam("p_key"))
+            .values(first_used_at=0.0)
+            .returning(*c)
+        )
+        self.activate = Prepared(winner, dialect)
+        # The rows stay as they are until the transaction ends. SQLite has one writer anyway, and no such words.
+        self.thing = Prepared(select(THING).where(_same(THING, *_TRIPLE)).with_for_update(), dialect)
+        self.model = Prepared(select(THING_MODEL).where(_same(THING_MODEL, "vendor", "model")), dialect)
+        ranges = select(*(THING_RANGE.c[name] for name in _RANGE)).where(_same(THING_RANGE, "vendor", "model"))
+        self.ranges = Prepared(ranges, dialect)
+        names = [field.name for field in fields(Attempt)][1:]
+        line = insert(THING_LOG).values({name: bindparam(name) for name in names}).inline()
+        self.note = Prepared(line, dialect)
+        # The second condition says to the database that the partial index has them all.
+        key = select(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
+        self.by_key = Prepared(key, dialect)
+        used = update(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
+        self.used = Prepared(used.where(c.first_used_at == 0).values(first_used_at=bindparam("now")), dialect)
+
+
+class StoredBook:
+    """Implements ``Reading`` and ``Book`` by way of something that executes statements."""
+
+    def __init__(self, statements: Statements, execute: Execute) -> None:
+        self._statements = statements
+        self._execute = execute
+        self._found: set[tuple[str, str, str]] = set()
+        self.wrote = False
+
+    def _rows(self, query: ClauseElement) -> Sequence[Row]:
+        return self._execute(*driver_form(query, self._statements.dialect))
+
+    def _write(self, statement: ClauseElement) -> None:
+        self.wrote = True
+        self._rows(statement)
+
+    def _things(self, query: Select[Any]) -> list[Thing]:
+        return [self._statements.codec.record(row) for row in self._rows(query)]
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def vendors(self) -> Sequence[ThingVendor]:
+        """Every vendor, by name."""
+        rows = self._rows(select(THING_VENDOR).order_by(THING_VENDOR.c.vendor))
+        return [ThingVendor(vendor=vendor, tenant=tenant, created=created) for vendor, tenant, created in rows]
+
+    def vendor(self, vendor: str) -> ThingVendor | None:
+        """One of them."""
+        rows = self._rows(select(THING_VENDOR).where(THING_VENDOR.c.vendor == vendor))
+        return ThingVendor(vendor=rows[0][0], tenant=rows[0][1], created=rows[0][2]) if rows else None
+
+    def models(self, vendor: str) -> Sequence[ThingModel]:
+        """The vendor's models, by name."""
+        query = select(THING_MODEL).where(THING_MODEL.c.vendor == vendor).order_by(THING_MODEL.c.model)
+        return [_model(row) for row in self._rows(query)]
+
+    def model(self, vendor: str, model: str) -> ThingModel | None:
+        """One of them."""
+        rows = self._execute(*self._statements.model(p_vendor=vendor, p_model=model))
+        return _model(rows[0]) if rows else None
+
+    def ranges(self, vendor: str, model: str) -> tuple[SerialRange, ...]:
+        """The model's ranges of serials."""
+        rows = self._execute(*self._statements.ranges(p_vendor=vendor, p_model=model))
+        return tuple(SerialRange(*row) for row in rows)
+
+    def things(self, vendor: str, model: str, sns: Sequence[str]) -> Mapping[str, Thing]:
+        """Those of these devices that have a row, by serial, locked until the end of the transaction."""
+        found: dict[str, Thing] = {}
+        wanted = sorted(set(sns))
+        if len(wanted) == 1:
+            rows = self._execute(*self._statements.thing(p_vendor=vendor, p_model=model, p_sn=wanted[0]))
+            found = {thing.sn: thing for thing in map(self._statements.codec.record, rows)}
+        else:
+            for start in range(0, len(wanted), _AT_ONCE):
+                part = wanted[start : start + _AT_ONCE]
+                query = _of(vendor, model).where(_among(THING, part)).order_by(THING.c.sn).with_for_update()
+                found |= {thing.sn: thing for thing in self._things(query)}
+        self._found |= {(vendor, model, sn) for sn in found}
+        return found
+
+    def page(self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100) -> Sequence[Thing]:
+        """Devices of a model in the order of their serials."""
+        query = _of(vendor, model).order_by(THING.c.sn).offset(offset).limit(limit)
+        return self._things(query.where(THING.c.sn > after) if after else query)
+
+    def unused(self, limit: int) -> Sequence[Thing]:
+        """Devices that were activated and whose key nobody has shown yet."""
+        return self._things(select(THING).where(_UNUSED).order_by(THING.c.activated_at).limit(limit))
+
+    def count(self, vendor: str, model: str) -> Mapping[str, int]:
+        """How many serials of a model have a row, by stored state."""
+        query = select(THING.c.state, func.count()).where(THING.c.vendor == vendor, THING.c.model == model)
+        return {state: number for state, number in self._rows(query.group_by(THING.c.state))}  # noqa: C416 - rows are no pairs
+
+    def log(self, vendor: str, model: str, sn: str, limit: int) -> Sequence[Attempt]:
+        """The newest attempts of one device, oldest first."""
+        c = THING_LOG.c
+        query = select(THING_LOG).where(c.vendor == vendor, c.model == model, c.sn == sn)
+        rows = self._rows(query.order_by(c.seq.desc()).limit(limit))
+        names = [field.name for field in fields(Attempt)]
+        return [Attempt(**dict(zip(names, row, strict=True))) for row in reversed(rows)]
+
+    def by_key(self, key_hash: str) -> Thing | None:
+        """The device whose key has this SHA-256."""
+        rows = self._execute(*self._statements.by_key(p_key=key_hash))
+        return self._statements.codec.record(rows[0]) if rows else None
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def activate(self, ask: Ask, key_hash: str, now: float) -> Thing | None:
+        """One statement decides, so there is one winner however many try at once, and from however many daemons."""
+        sql = self._statements.activate(p_vendor=ask.vendor, p_model=ask.model, p_sn=ask.sn, p_key=key_hash, now=now)
+        rows = self._execute(*sql)
+        self.wrote = self.wrote or bool(rows)
+        return self._statements.codec.record(rows[0]) if rows else None
+
+    def note(self, attempt: Attempt) -> None:
+        """Add a line to the log."""
+        self.wrote = True
+        values = {field.name: getattr(attempt, field.name) for field in fields(attempt) if field.name != "seq"}
+        self._execute(*self._statements.note(**values))
+
+    def put(self, things: Iterable[Thing]) -> None:
+        """Write devices; new ones by a plain insertion, so that somebody else's new one is never overwritten."""
+        found: list[Row] = []
+        fresh: list[Row] = []
+        for thing in things:
+            known = (thing.vendor, thing.model, thing.sn) in self._found
+            (found if known else fresh).append(self._statements.codec.row(thing))
+        self.wrote = self.wrote or bool(found or fresh)
+        for start in range(0, len(fresh), _AT_ONCE):
+            self._execute(*self._statements.rows.insert(fresh[start : start + _AT_ONCE]))
+        for start in range(0, len(found), _AT_ONCE):
+            self._execute(*self._statements.rows.put(found[start : start + _AT_ONCE]))
+
+    def drop(self, vendor: str, model: str, sns: Sequence[str]) -> None:
+        """Remove devices and their logs."""
+        for start in range(0, len(sns), _AT_ONCE):
+            part = sns[start : start + _AT_ONCE]
+            for table in (THING, THING_LOG):
+                c = table.c
+                self._write(delete(table).where(c.vendor == vendor, c.model == model, _among(table, part)))
+
+    def put_vendor(self, vendor: ThingVendor) -> None:
+        """Add a vendor, or replace it."""
+        self._write(delete(THING_VENDOR).where(THING_VENDOR.c.vendor == vendor.vendor))
+        self._write(_insertion(THING_VENDOR, astuple(vendor)))
+
+    def put_model(self, model: ThingModel) -> None:
+        """Add a model, or replace it."""
+        c = THING_MODEL.c
+        self._write(delete(THING_MODEL).where(c.vendor == model.vendor, c.model == model.model))
+        self._write(_insertion(THING_MODEL, astuple(model)))
+
+    def drop_model(self, vendor: str, model: str) -> None:
+        """Remove a model with all that is its."""
+        for table in (THING_MODEL, THING_RANGE, THING, THING_LOG):
+            self._write(delete(table).where(table.c.vendor == vendor, table.c.model == model))
+
+    def drop_vendor(self, vendor: str) -> None:
+        """Remove a vendor that has no models."""
+        self._write(delete(THING_VENDOR).where(THING_VENDOR.c.vendor == vendor))
+
+    def put_range(self, vendor: str, model: str, serials: SerialRange) -> None:
+        """Add a range that is not there yet."""
+        values = {"vendor": vendor, "model": model} | {name: getattr(serials, name) for name in _RANGE}
+        self._write(insert(THING_RANGE).values(values).inline())
+
+    def drop_range(self, vendor: str, model: str, serials: SerialRange) -> None:
+        """Remove a range."""
+        c = THING_RANGE.c
+        same = and_(*(c[name] == getattr(serials, name) for name in _RANGE))
+        self._write(delete(THING_RANGE).where(c.vendor == vendor, c.model == model, same))
+
+    def used(self, key_hash: str, now: float) -> None:
+        """Note that the key was shown for the first time."""
+        self.wrote = True
+        self._execute(*self._statements.used(p_key=key_hash, now=now))
+
+    def overdue(self, now: float, unused_since: float, limit: int) -> Sequence[Thing]:
+        """Devices to be told of now; they count as told."""
+        c = THING.c
+        late = select(THING).where(_OVERDUE, c.enabled_until <= now).order_by(*THING.primary_key).limit(limit)
+        unused = select(THING).where(_UNUSED, c.activated_at <= unused_since, c.told < c.generation)
+        found = self._things(late.with_for_update())
+        found += self._things(unused.order_by(*THING.primary_key).limit(limit - len(found)).with_for_update())
+        self._found |= {(thing.vendor, thing.model, thing.sn) for thing in found}
+        self.put(replace(thing, told=thing.generation) for thing in found)
+        return found
+
+    def prune_log(self, keep: int, at_once: int) -> int:
+        """Remove the oldest attempts."""
+        seq = THING_LOG.c.seq
+        newest = self._rows(select(seq).order_by(seq.desc()).offset(keep).limit(1))
+        doomed = select(seq).where(seq <= newest[0][0]).order_by(seq).limit(at_once) if newest else None
+        rows = self._rows(doomed) if doomed is not None else ()
+        if rows:
+            self._write(delete(THING_LOG).where(seq <= rows[-1][0]))
+        return len(rows)
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Note who did it."""
+        self.wrote = True
+        for statement in self._statements.planner.plan([Put(entry)]):
+            self._execute(*statement)
+
+
+def _among(table: SqlTable, sns: Sequence[str]) -> ColumnElement[bool]:
+    # Parameters one by one: a list of them is only spelled out when SQLAlchemy itself executes the statement.
+    return table.c.sn.in_([bindparam(f"sn_{number}", sn) for number, sn in enumerate(sns)])
+
+
+def _of(vendor: str, model: str) -> Select[Any]:
+    return select(THING).where(THING.c.vendor == vendor, THING.c.model == model)
+
+
+def _model(row: Row) -> ThingModel:
+    vendor, model, window, created = row
+    return ThingModel(vendor=vendor, model=model, window=window, created=created)
+
+
+def _insertion(table: SqlTable, values: tuple[Any, ...]) -> ClauseElement:
+    return insert(table).values(dict(zip((column.name for column in table.columns), values, strict=True))).inline()
