@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from provd.app import ownership
@@ -36,6 +36,7 @@ class Tasking:
         self._section = core.settings.tasks
         self._world: World | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._spreading: set[asyncio.Task[None]] = set()
         self._degraded = ""
         knowledge = core.boot.station.knowledge
 
@@ -57,7 +58,7 @@ class Tasking:
     def open(self) -> None:
         """Take up what an earlier life has left, and serve."""
         self._reach(self._section)
-        self._core.tasks.open(alone=True)
+        self._spread(self._core.tasks.open(alone=True))
         self.runner.start()
 
     def reload(self, settings: Settings) -> None:
@@ -67,11 +68,14 @@ class Tasking:
         self._section = settings.tasks
         self.runner.at_once = self._section.at_once
         self._reach(self._section)
-        self._core.tasks.change(rulebook_of(self._section))
+        self._spread(self._core.tasks.change(rulebook_of(self._section)))
 
     async def close(self) -> None:
         """Stop; every run stays where it stands."""
         await self.runner.close()
+        for task in self._spreading:
+            task.cancel()
+        await asyncio.gather(*self._spreading, return_exceptions=True)
         if self._world is not None:
             await self._world.close()
         await asyncio.gather(*self._closing)
@@ -88,6 +92,18 @@ class Tasking:
         for run in self._core.fleet.tables.task_runs.values():
             found[run.state.value] = found.get(run.state.value, 0.0) + 1
         return found
+
+    def _spread(self, turns: Iterator[None]) -> None:
+        """See to the first devices at once and to the rest bit by bit."""
+        next(turns, None)
+
+        async def rest() -> None:
+            for _ in turns:
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(rest())
+        self._spreading.add(task)
+        task.add_done_callback(self._spreading.discard)
 
     def _reach(self, section: TasksSection) -> None:
         former, now = self._world, self._core.clock.now()

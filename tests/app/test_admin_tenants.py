@@ -43,7 +43,7 @@ def furnished(site: Site | None = None) -> Office:
         Profile(id="rules", level=Level.TENANT, applies_to="south"),
         site=site,
     )
-    office.world.tasks.change(GREET)
+    list(office.world.tasks.change(GREET))
     return office
 
 

@@ -16,8 +16,8 @@ from provd.domain import tasks
 from provd.domain.records import MASTER_TENANT, Device, RunState, TaskRun
 from provd.domain.tasks import Rulebook, Template
 
-_AT_ONCE = 500
-"""Changes in one submission when many devices have to be looked through."""
+_AT_ONCE = 100
+"""Devices that are seen to in one turn of the event loop."""
 
 
 class TaskBook:
@@ -89,24 +89,38 @@ class TaskBook:
 
     # --- of all devices
 
-    def open(self, *, alone: bool) -> None:
-        """Take up the runs of an earlier life. ``alone``: nobody else can be carrying out any of them."""
+    def open(self, *, alone: bool) -> Iterator[None]:
+        """Take up the runs of an earlier life. ``alone``: nobody else can be carrying out any of them.
+
+        Like :meth:`change`, with the templates that are in force.
+        """
         for run in list(self._fleet.tables.task_runs.values()):
             self.schedule.put(replace(run, lease=0.0) if alone else run)
-        self.change(self.rules)
+        return self.change(self.rules)
 
-    def change(self, rules: Rulebook) -> None:
-        """Take over other templates: every device gets the runs that it lacks and loses those not due to it."""
+    def change(self, rules: Rulebook) -> Iterator[None]:
+        """Take over other templates: every device gets the runs that it lacks and loses those not due to it.
+
+        Each turn of the iteration sees to some of the devices: phones that ask meanwhile are not kept waiting.
+        """
         self.rules = rules
         self._reactive = _by_fact(rules)
-        gathered: list[Change] = []
-        for device in list(self._fleet.tables.devices.values()):
-            gathered += self._due_to(device, self._fleet.tables.runs_of(device.mac))
-            if len(gathered) >= _AT_ONCE:
-                self._fleet.keep(*gathered)
-                gathered = []
-        if gathered:
-            self._fleet.keep(*gathered)
+        return self._spread(rules, list(self._fleet.tables.devices))
+
+    def _spread(self, rules: Rulebook, macs: Sequence[Mac]) -> Iterator[None]:
+        for start in range(0, len(macs), _AT_ONCE):
+            if self.rules is not rules:
+                return  # others have come since, and see to everybody
+            present = (self._fleet.tables.device(mac) for mac in macs[start : start + _AT_ONCE])
+            changes = [
+                change
+                for device in present
+                if device is not None
+                for change in self._due_to(device, self._fleet.tables.runs_of(device.mac))
+            ]
+            if changes:
+                self._fleet.keep(*changes)
+            yield
         self.woken()
 
     def __call__(self, facts: Sequence[Fact]) -> None:

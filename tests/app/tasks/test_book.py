@@ -80,11 +80,11 @@ def test_other_templates_add_and_remove_runs_but_not_those_that_are_done():
     shop.seen()
     a, b = shop.runs()
     shop.world.fleet.keep(Put(replace(b, state=RunState.DONE)), Put(TaskStep(run=a.id, name="x")))
-    shop.book.change(Rulebook((of("b", "*", version=2), of("c", "*"))))
+    list(shop.book.change(Rulebook((of("b", "*", version=2), of("c", "*")))))
     assert [run.id for run in shop.runs()] == [b.id, f"b:2:{PHONE}:1", f"c:1:{PHONE}:1"]
     assert shop.world.fleet.tables.steps_of(a.id) == ()
     before = shop.runs()
-    shop.book.change(shop.book.rules)
+    list(shop.book.change(shop.book.rules))
     assert shop.runs() == before
 
 
@@ -101,7 +101,7 @@ async def test_a_device_that_is_deleted_takes_everything_with_it():
 
 async def test_what_was_found_for_one_customer_is_not_there_for_the_next():
     shop = Shop(records=(tenant("south"), claimed(PHONE)), rules=Rulebook((of("done", "*"), of("going", "*"))))
-    shop.book.change(shop.book.rules)
+    list(shop.book.change(shop.book.rules))
     done, going = shop.runs()
     secret = {"customer": "north's"}
     shop.world.fleet.keep(
@@ -123,14 +123,14 @@ def test_after_a_start_everybody_who_lacks_a_run_gets_one_and_what_was_at_work_g
         id=f"boot:1:{PHONE}:1", template="boot", version=1, mac=PHONE, state=RunState.RUNNING, owner="dead", lease=9e9
     )
     shop = Shop(records=(Device(mac=PHONE), Device(mac=BOLT), at_work))
-    shop.book.open(alone=True)
+    list(shop.book.open(alone=True))
     assert {shop.book.schedule.take(shop.world.clock.now()) for _ in "123"} == {
         f"boot:1:{PHONE}:1",
         f"boot:1:{BOLT}:1",
         None,
     }
     other = Shop(records=(Device(mac=PHONE), at_work))
-    other.book.open(alone=False)
+    list(other.book.open(alone=False))
     assert other.book.schedule.take(8e9) is None, "another daemon may be at it until the lease ends"
 
 

@@ -88,7 +88,7 @@ async def test_a_run_goes_on_after_a_crash_with_the_step_that_was_in_flight():
     shop.outside.gate.set()
     await asyncio.gather(at_work, return_exceptions=True)  # there is no second answer: it "crashes" in the second step
     again = Shop(ASSET, WROTE, records=tuple(shop.world.journal.records.values()))
-    again.book.open(alone=True)
+    list(again.book.open(alone=True))
     await again.work()
     assert [call.statement for call in again.outside.calls] == ["asset?", "w"]
     assert again.run.state is RunState.DONE
@@ -134,7 +134,7 @@ async def test_what_a_task_may_not_do_is_not_done(device, more, state, reason):
             Device(mac=PHONE, **device),
         ),
     )
-    shop.book.change(shop.book.rules)
+    list(shop.book.change(shop.book.rules))
     before = shop.world.device(PHONE)
     await shop.runner.perform(f"t:1:{PHONE}:1")
     assert (shop.run.state.value, reason in shop.run.reason) == (state, True), shop.run.reason

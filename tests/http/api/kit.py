@@ -199,7 +199,7 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
     office = Office(*(records or furniture()), journal=journal)
     world = office.world
     broken, world.journal.broken = getattr(world.journal, "broken", False), False
-    world.tasks.change(RULES)
+    list(world.tasks.change(RULES))
     codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
     office.admin = Admin(
         fleet=world.fleet,
