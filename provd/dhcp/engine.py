@@ -368,10 +368,8 @@ class DhcpEngine:
             effects.append(self._tell.would(x, "ACK", send, address))
             return
         name = x.pool.name
-        effects.append(send)
-        effects.append(
-            Emit(facts.DhcpInform(at=x.now, mac=x.mac, boot=x.advice.boot, ip=ip_text(address), subnet=name))
-        )
+        fact = facts.DhcpInform(at=x.now, mac=x.mac, boot=x.advice.boot, ip=ip_text(address), subnet=name)
+        effects += (send, Emit(fact))
 
     # --- what several of them need
 
@@ -404,8 +402,7 @@ class DhcpEngine:
         if self._observing:
             effects.append(self._tell.would(x, "NAK", send, address))
             return
-        effects.append(send)
-        effects.append(self._tell.refused(x, address, reason))
+        effects += (send, self._tell.refused(x, address, reason))
 
     def _held(self, x: Exchange, address: int, effects: list[Effect]) -> Binding | None:
         """The binding that the sender of a DECLINE or RELEASE holds, by client key and by hardware address."""
