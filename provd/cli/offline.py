@@ -46,6 +46,7 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
                 addresses=addresses,
                 codes=core.codes,
                 registry=core.registry,
+                tasks=core.tasks,
             )
             result = await admin.call(operation, params, Caller(name="command line"))
             return result if isinstance(result, Mapping) else {"items": result}

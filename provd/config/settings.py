@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from provd.base.secrets import Secret
 from provd.config.pbx import PbxSection, ResyncSection
 from provd.config.section import Section
+from provd.config.tasks import TasksSection
 from provd.config.values import (
     INFINITE_SECONDS,
     Duration,
@@ -205,9 +206,12 @@ class SipSection(Section):
         "[] turns SIP off",
     )
     digest: tuple[Literal["SHA-256", "MD5"], ...] = Field(
-        default=("SHA-256", "MD5"),
+        # Agents take the first challenge they know (RFC 8760 section 2.4), and old ones give up at the sight of a first
+        # one that they do not know. MD5 keeps a temporary secret, which has 128 random bits, as well as SHA-256 does.
+        default=("MD5", "SHA-256"),
         min_length=1,
-        description="challenges, strongest first; a phone that does not answer them gets MD5 alone when it asks again",
+        description="challenges in this order; old phones know MD5 only and look at the first one. A phone that does "
+        "not answer them gets MD5 alone when it asks again",
     )
     expires_min: Duration = Field(
         default=60, ge=10, le=3600, description="shorter registrations are refused with this as Min-Expires"
@@ -369,3 +373,4 @@ class Settings(Section):
     pbx: PbxSection = PbxSection()
     plugins: PluginsSection = PluginsSection()
     activation: ActivationSection = ActivationSection()
+    tasks: TasksSection = TasksSection()

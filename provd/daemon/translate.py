@@ -16,7 +16,6 @@ from provd.domain.codes import Form
 from provd.domain.lockout import Rules
 from provd.domain.records import Reservation
 from provd.guard.bucket import KeyedBuckets
-from provd.sip.digest import ALGORITHMS
 from provd.sip.endpoint import SipSettings
 from provd.sip.registrar import Terms as Registrations
 
@@ -48,9 +47,7 @@ def sip_of(section: SipSection) -> SipSettings:
         behind_nat=section.expires_nat,
         usual=section.expires_max,
     )
-    # Strongest first, in whatever order they are named (RFC 8760 section 2.4).
-    algorithms = tuple(name for name in ALGORITHMS if name in section.digest)
-    return SipSettings(algorithms=algorithms, terms=terms, keepalive=float(section.keepalive))
+    return SipSettings(algorithms=section.digest, terms=terms, keepalive=float(section.keepalive))
 
 
 def terms_of(section: CodesSection) -> Terms:

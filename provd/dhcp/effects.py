@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from provd.base.facts import Fact
 from provd.dhcp.lease import Lease
@@ -72,19 +72,3 @@ class Emit:
 
 
 Effect = Send | Persist | Probe | Emit
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A network interface that we serve: its name and our addresses on it, the first for when none fits better."""
-
-    interface: str
-    addresses: tuple[int, ...] = ()
-
-
-class Ingress(NamedTuple):
-    """Where a datagram came in: link, IPv4 source and destination as numbers."""
-
-    link: Link
-    source: int = 0
-    destination: int = 0xFFFFFFFF

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from provd.base.facts import dhcp as facts
 from provd.base.types import Mac, ip_int, ip_text
 from provd.dhcp.advice import Advisor, ClientInfo
-from provd.dhcp.effects import Effect, Emit, Ingress, Link, Persist, Probe
+from provd.dhcp.effects import Effect, Emit, Persist, Probe
 from provd.dhcp.exchange import Exchange
 from provd.dhcp.familiar import Familiar
+from provd.dhcp.ingress import Ingress, Link
 from provd.dhcp.lease import INFINITE, Lease, LeaseState, active_lease
 from provd.dhcp.locate import Locator
 from provd.dhcp.narrator import Narrator
@@ -22,9 +23,10 @@ from provd.dhcp.options import Type
 from provd.dhcp.packet import BOOTREPLY, BOOTREQUEST, Message, decode
 from provd.dhcp.pool import Binding, circuit_of
 from provd.dhcp.replies import Replies
-from provd.dhcp.states import State, Verdict, judge
+from provd.dhcp.states import State
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
 from provd.dhcp.table import LeaseTable
+from provd.dhcp.verdict import Verdict, judge
 
 _ACTIVE = LeaseState.ACTIVE
 _TOO_LATE = 10.0
@@ -366,10 +368,8 @@ class DhcpEngine:
             effects.append(self._tell.would(x, "ACK", send, address))
             return
         name = x.pool.name
-        effects.append(send)
-        effects.append(
-            Emit(facts.DhcpInform(at=x.now, mac=x.mac, boot=x.advice.boot, ip=ip_text(address), subnet=name))
-        )
+        fact = facts.DhcpInform(at=x.now, mac=x.mac, boot=x.advice.boot, ip=ip_text(address), subnet=name)
+        effects += (send, Emit(fact))
 
     # --- what several of them need
 
@@ -402,8 +402,7 @@ class DhcpEngine:
         if self._observing:
             effects.append(self._tell.would(x, "NAK", send, address))
             return
-        effects.append(send)
-        effects.append(self._tell.refused(x, address, reason))
+        effects += (send, self._tell.refused(x, address, reason))
 
     def _held(self, x: Exchange, address: int, effects: list[Effect]) -> Binding | None:
         """The binding that the sender of a DECLINE or RELEASE holds, by client key and by hardware address."""

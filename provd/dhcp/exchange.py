@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from provd.base.types import Mac, ip_text
 from provd.dhcp.advice import PLAIN, Advice
-from provd.dhcp.effects import Ingress
+from provd.dhcp.ingress import Ingress
 from provd.dhcp.options import text_of
 from provd.dhcp.packet import Message, decode
 from provd.dhcp.states import State, state_of

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from provd.dhcp.effects import Link
 from provd.dhcp.exchange import Exchange, Pattern
+from provd.dhcp.ingress import Link
 from provd.dhcp.options import MAGIC, Type
 from provd.dhcp.packet import BOOTREQUEST, Message
 from provd.dhcp.table import LeaseTable

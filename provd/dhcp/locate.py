@@ -7,8 +7,8 @@ identifier override). Only relays that the operator listed are believed beyond t
 from __future__ import annotations
 
 from provd.base.errors import WireError
-from provd.dhcp.effects import Ingress, Link
 from provd.dhcp.exchange import Exchange, Pattern
+from provd.dhcp.ingress import Ingress, Link
 from provd.dhcp.options import Agent, Type, sub_options
 from provd.dhcp.packet import Message
 from provd.dhcp.pool import Pool

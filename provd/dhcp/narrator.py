@@ -5,8 +5,9 @@ from __future__ import annotations
 from provd.base.drafts import drafted
 from provd.base.facts import dhcp as facts
 from provd.base.types import Mac, ip_text
-from provd.dhcp.effects import Emit, Ingress, Link, Persist, Send
+from provd.dhcp.effects import Emit, Persist, Send
 from provd.dhcp.exchange import Exchange
+from provd.dhcp.ingress import Ingress, Link
 from provd.dhcp.lease import INFINITE
 from provd.dhcp.packet import Message, decode
 from provd.dhcp.pool import Binding

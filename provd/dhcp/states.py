@@ -1,17 +1,11 @@
-"""The four client states behind one REQUEST, and what each deserves (RFC 2131 section 4.3.2, table 4)."""
+"""The four client states behind one REQUEST (RFC 2131 section 4.3.2, table 4)."""
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
 
-from provd.dhcp.effects import Ingress
+from provd.dhcp.ingress import Ingress
 from provd.dhcp.packet import Message
-
-if TYPE_CHECKING:
-    from provd.dhcp.exchange import Exchange
-    from provd.dhcp.pool import Binding
-    from provd.dhcp.table import LeaseTable
 
 
 class State(enum.StrEnum):
@@ -21,14 +15,6 @@ class State(enum.StrEnum):
     INIT_REBOOT = "init-reboot"
     RENEWING = "renewing"
     REBINDING = "rebinding"
-
-
-class Verdict(enum.Enum):
-    """What to do with a REQUEST."""
-
-    ACK = enum.auto()
-    NAK = enum.auto()
-    SILENCE = enum.auto()
 
 
 def state_of(message: Message, ingress: Ingress) -> State | None:
@@ -43,36 +29,3 @@ def state_of(message: Message, ingress: Ingress) -> State | None:
     if 50 not in options:
         return None
     return State.SELECTING if 54 in options else State.INIT_REBOOT
-
-
-def judge(x: Exchange, state: State, table: LeaseTable, *, authoritative: bool) -> tuple[Verdict, Binding | None, str]:
-    """Verdict, the binding to be acknowledged, and the reason for anything but an ACK.
-
-    For SELECTING the caller has made sure that option 54 names us.
-    """
-    pool = x.pool
-    address = x.ciaddr or x.requested
-    if address & pool.mask != pool.network:
-        return Verdict.NAK, None, "address is not of this network"
-    binding = table.by_ip.get(address)
-    if binding is None or binding.client != x.client:
-        return _not_its_own(x, state, authoritative=authoritative)
-    entry = pool.reservation(x.client, x.mac) if pool.reserved else None
-    if entry is not None and entry.ip != address and table.free_for(entry.ip, x.client, x.now):
-        return Verdict.NAK, None, "another address is reserved for this client"
-    if not table.keeps(pool, binding, x.client, x.mac, x.now):
-        return Verdict.NAK, None, "address is not in use here any more"
-    return Verdict.ACK, binding, ""
-
-
-def _not_its_own(x: Exchange, state: State, *, authoritative: bool) -> tuple[Verdict, None, str]:
-    """The address is of this network but is not bound to this client."""
-    if state is State.SELECTING:
-        return Verdict.NAK, None, "address was not offered to this client"
-    held = x.pool.by_client.get(x.client)
-    # An offer or an old lease is no record: the client may since live well with another server's address.
-    if (held is not None and held.active(x.now)) or x.pool.reservation(x.client, x.mac) is not None:
-        return Verdict.NAK, None, "this client has another address"
-    if authoritative:
-        return Verdict.NAK, None, "no lease of this client"
-    return Verdict.SILENCE, None, "no record of this client, and not authoritative"

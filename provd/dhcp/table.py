@@ -12,7 +12,7 @@ from provd.dhcp.lease import Lease, LeaseState
 from provd.dhcp.pool import NEVER, Binding, Pool, circuit_of
 from provd.dhcp.subnet import DhcpSettings, ReservedAddress
 
-_UNREQUESTED = 2.0
+UNREQUESTED = 2.0
 """Seconds that an offer is safe in a pool that has nothing else left; clients choose within one, mostly."""
 _PENDING_LOOK = 10.0
 """Seconds until a binding is looked at again whose lease is still on its way to the disk."""
@@ -102,7 +102,7 @@ class LeaseTable:
             ip = next(iter(offers))
             binding = self.by_ip[ip]
             if binding.pending is None and binding.offered > now and binding.stranger:
-                return ip if now - offers[ip] > _UNREQUESTED else 0
+                return ip if now - offers[ip] > UNREQUESTED else 0
             del offers[ip]
         return 0
 

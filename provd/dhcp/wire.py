@@ -12,7 +12,8 @@ from typing import Protocol
 
 from provd.base.errors import ConfigError
 from provd.base.types import ip_int, ip_text
-from provd.dhcp.effects import Link, Send, To
+from provd.dhcp.effects import Send, To
+from provd.dhcp.ingress import Link
 from provd.dhcp.subnet import DhcpSettings
 from provd.net.frame import udp_frame
 from provd.net.netlink import Interface, LinkWatch, interfaces

@@ -26,7 +26,7 @@ from provd.sip.effects import Account, FindAccount
 from provd.sip.message import Request
 
 ALGORITHMS: Final[Mapping[str, str]] = {"SHA-256": "sha256", "MD5": "md5"}
-"""Strongest first (RFC 8760 section 2.4)."""
+"""What we know, strongest first."""
 REALM: Final = "provd"
 NONCE_LIFE: Final = 300.0
 """Seconds. Not shorter than phones take to come back with it; their next one they get with ``stale=true``."""
@@ -39,6 +39,8 @@ _PARAMETER = re.compile(r'\s*([A-Za-z0-9_-]{1,32})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s
 _HEX = re.compile(r"[0-9a-fA-F]{8}")
 
 _PLAIN: Final = "MD5"
+_MD5_ONLY: Final = ("baresip v0", "baresip v1", "baresip v2")
+"""Agents that give up when *any* challenge of a 401 has an algorithm they lack (seen with baresip 1.0 of Debian 12)."""
 
 Random = Callable[[int], bytes]
 """So many random octets."""
@@ -106,11 +108,14 @@ class Authenticator:
     """By sender: the branch of its last request without credentials, or that it knows MD5 only."""
 
     def challenges(self, request: Request, host: str, now: float, proof: Proof) -> list[Field]:
-        """One WWW-Authenticate per algorithm, strongest first, for a request from that address."""
+        """One WWW-Authenticate per algorithm, in the order of ``algorithms``, for a request from that address."""
         nonce = self._nonce(int(now), self.random(4), host)
-        offered = self.algorithms[:1] if proof is Proof.WEAK else self.algorithms
-        if proof is Proof.ABSENT and self._misunderstood(request, host):
-            offered = self.algorithms[-1:]
+        offered = self.algorithms
+        by_strength = [name for name in ALGORITHMS if name in offered]
+        if proof is Proof.WEAK:
+            offered = by_strength[:1]
+        elif proof is Proof.ABSENT and self._misunderstood(request, host):
+            offered = by_strength[-1:]
         common = f'Digest realm="{self.realm}",nonce="{nonce}",opaque="{self._opaque(nonce)}",qop="auth"'
         stale = ",stale=true" if proof is Proof.STALE else ""
         return [("WWW-Authenticate", f"{common},algorithm={name}{stale}") for name in offered]
@@ -157,6 +162,8 @@ class Authenticator:
         second attempt and from then on. That weakens nothing: MD5 is offered anyway, except to accounts that have
         shown better, and those answer their first challenge.
         """
+        if request.headers.get("user-agent").lower().startswith(_MD5_ONLY):
+            return True
         key, branch = _sender(request, host), request.via.branch
         before = self._asked.get(key, "")
         if before != _PLAIN:

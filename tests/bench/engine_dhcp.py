@@ -16,8 +16,9 @@ import time
 
 from provd.base.types import ip_int
 from provd.dhcp.advice import Advice, ClientInfo
-from provd.dhcp.effects import Effect, Link, Persist
+from provd.dhcp.effects import Effect, Persist
 from provd.dhcp.engine import DhcpEngine
+from provd.dhcp.ingress import Link
 from provd.dhcp.lease import Lease, LeaseState
 from provd.dhcp.packet import discover, request
 from provd.dhcp.subnet import DhcpSettings, Mode, Subnet

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from provd.base.facts import Fact
 from provd.base.types import Mac, ip_int, ip_text
 from provd.dhcp.advice import PLAIN, Advice, ClientInfo
-from provd.dhcp.effects import Effect, Emit, Link, Persist, Probe, Send
+from provd.dhcp.effects import Effect, Emit, Persist, Probe, Send
 from provd.dhcp.engine import DhcpEngine
+from provd.dhcp.ingress import Link
 from provd.dhcp.lease import Lease
 from provd.dhcp.options import Type
 from provd.dhcp.packet import Message, build, decode, discover, request

@@ -2,7 +2,7 @@
 
 from provd.base.facts import dhcp as facts
 from provd.dhcp.advice import Advice
-from provd.dhcp.effects import Link
+from provd.dhcp.ingress import Link
 from tests.dhcp.playbook import SERVER, Playbook, ip, lan
 
 TEN = [f"<< OFFER 10.20.0.{number} frame" for number in range(10, 20)]

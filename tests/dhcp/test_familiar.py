@@ -8,8 +8,9 @@ import pytest
 from provd.base.errors import WireError
 from provd.base.types import ip_text
 from provd.dhcp.advice import Advice
-from provd.dhcp.effects import Effect, Ingress, Link, Persist
+from provd.dhcp.effects import Effect, Persist
 from provd.dhcp.engine import DhcpEngine
+from provd.dhcp.ingress import Ingress, Link
 from provd.dhcp.packet import build, decode
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
 from tests.dhcp.playbook import BROADCAST, NOW, SERVER, Playbook, Switchboard, ip, lan

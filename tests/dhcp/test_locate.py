@@ -2,7 +2,7 @@
 
 import pytest
 
-from provd.dhcp.effects import Link
+from provd.dhcp.ingress import Link
 from tests.dhcp.playbook import SERVER, Playbook, ip, lan
 
 FAR = lan(name="far", network=ip("10.30.0.0"), pools=((ip("10.30.0.10"), ip("10.30.0.19")),))

@@ -11,8 +11,9 @@ from provd.app.ports import Change, Done
 from provd.base.errors import ConfigError, StorageError
 from provd.base.facts import Fact
 from provd.base.types import ip_int
-from provd.dhcp.effects import Ingress, Link, Send, To
+from provd.dhcp.effects import Send, To
 from provd.dhcp.engine import DhcpEngine
+from provd.dhcp.ingress import Ingress, Link
 from provd.dhcp.lease import Lease, LeaseState
 from provd.dhcp.packet import decode, discover, request
 from provd.dhcp.server import DhcpServer

@@ -34,8 +34,9 @@ from provd.app.zones import zone
 from provd.base.facts import Fact, text_of
 from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_int, ip_text
-from provd.dhcp.effects import Effect, Emit, Ingress, Link, Persist, Send
+from provd.dhcp.effects import Effect, Emit, Persist, Send
 from provd.dhcp.engine import DhcpEngine
+from provd.dhcp.ingress import Ingress, Link
 from provd.dhcp.lease import Lease
 from provd.dhcp.packet import decode as decode_message
 from provd.dhcp.subnet import DhcpSettings, Mode, Subnet

@@ -10,8 +10,9 @@ import pytest
 
 from provd.app.resyncing import Heard, Order
 from provd.base.clock import SystemClock
+from provd.config.settings import SipSection
+from provd.daemon.translate import sip_of
 from provd.domain.records import Device
-from provd.sip.endpoint import SipSettings
 from provd.sip.player import Player
 from tests.conftest import program
 from tests.sip.edge import World, serving
@@ -118,6 +119,8 @@ CHALLENGER = (
 )
 
 
+USUAL = sip_of(SipSection())
+"""What a site has that sets nothing: these programs, like old phones, know MD5 only."""
 _ALONE = ("-nostdin", "-trace_err", "-timeout", "25s")
 
 
@@ -174,7 +177,7 @@ async def soon(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 @pytest.mark.parametrize("transport", ["u1", "t1"])
 async def test_sipp_registers_dials_and_is_hung_up(transport: str, tmp_path: Path) -> None:
-    async with serving(player=quiet_player(), settings=SipSettings(algorithms=("MD5",))) as world:
+    async with serving(player=quiet_player(), settings=USUAL) as world:
         await sipp(world, tmp_path, CALLER, "-t", transport)
         assert [dial.digits for dial in world.desk.dials] == ["1234"]
         assert world.desk.dials[0].account == USER
@@ -183,7 +186,7 @@ async def test_sipp_registers_dials_and_is_hung_up(transport: str, tmp_path: Pat
 
 
 async def test_forty_phones_of_sipp_at_once(tmp_path: Path) -> None:
-    async with serving(player=quiet_player(), settings=SipSettings(algorithms=("MD5",))) as world:
+    async with serving(player=quiet_player(), settings=USUAL) as world:
         await sipp(world, tmp_path, CALLER, "-r", "40", calls=40)
         assert sorted(dial.account for dial in world.desk.dials) == sorted(accounts())[:40]
         await soon(lambda: world.ids().count("SIP-CALL-ENDED") == 40)
@@ -206,14 +209,14 @@ async def told(world: World, folder: Path, steps: str) -> tuple[str, str]:
 
 async def test_sipp_answers_after_the_third_copy_of_a_notify(tmp_path: Path) -> None:
     """SP-01, SP-02."""
-    async with serving(settings=SipSettings(algorithms=("MD5",))) as world:
+    async with serving(settings=USUAL) as world:
         heard, _ = await told(world, tmp_path, LATE)
         assert heard is Heard.ACCEPTED
 
 
 async def test_sipp_challenges_a_notify(tmp_path: Path) -> None:
     """SP-03."""
-    async with serving(settings=SipSettings(algorithms=("MD5",))) as world:
+    async with serving(settings=USUAL) as world:
         heard, _ = await told(world, tmp_path, CHALLENGER)
         assert heard is Heard.ACCEPTED
 

@@ -47,9 +47,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with Bed(client_ip=CLIENT) as bed:
-        # Neither of them knows a digest other than MD5, and both give up at the sight of one.
-        md5 = '[sip]\ndigest = ["MD5"]\n'
-        config = lan_config(bed, tmp_path / "state", mode="off", secrets="open", sections=md5)
+        config = lan_config(bed, tmp_path / "state", mode="off", secrets="open")
         with Daemon(config, tmp_path, bed=bed) as daemon:
             yield Site(bed, daemon)
 

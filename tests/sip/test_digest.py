@@ -184,6 +184,31 @@ def test_md5_alone_for_phones_that_look_at_the_first_challenge_only() -> None:
     assert outcome(stage(phone.register())) == OK
 
 
+def offered(stage: Stage) -> list[str]:
+    values = stage.last.headers["www-authenticate"]
+    return [found[1] for value in values if (found := re.search(r"algorithm=([\w-]+)", value))]
+
+
+def test_challenges_come_in_the_order_of_the_settings_and_each_may_be_answered() -> None:
+    stage = Stage(SipSettings(algorithms=("MD5", "SHA-256")))
+    for number, algorithm in enumerate(("SHA-256", "MD5"), 1):
+        phone = stage.phone(number, algorithm=algorithm)
+        stage(phone.register(), phone)
+        assert offered(stage) == ["MD5", "SHA-256"]
+        assert outcome(stage(phone.register(), phone)) == OK
+    phone = stage.phone(1, algorithm="MD5")
+    stage(phone.register(), phone)
+    assert outcome(stage(phone.register(), phone)) == OK, "what is offered first is never called weak"
+
+
+def test_an_agent_that_is_known_to_give_up_is_offered_md5_alone_at_once() -> None:
+    stage = Stage()
+    phone = stage.phone(1, algorithm="MD5", extra="User-Agent: baresip v1.0.0 (x86_64/linux)\r\n")
+    stage(phone.register(authorize=False))
+    assert offered(stage) == ["MD5"]
+    assert outcome(stage(phone.register())) == OK
+
+
 def test_a_phone_that_asks_anew_instead_of_answering_gets_md5_alone() -> None:
     """It looks at the first challenge only. A repetition of the same request is no new one."""
     stage = Stage()

@@ -233,7 +233,7 @@ async def test_one_wins_over_several_daemons_and_none_waits_for_another(postgres
 
 async def test_ten_thousand_serials_do_not_make_a_look_up_a_search(store: Store, ledger: StoredLedger) -> None:
     await ledger.change(
-        KEY, lambda book: book.put([Thing(vendor="acme", model="m1", sn=f"{n:06d}") for n in range(10_000)])
+        KEY, lambda book: book.put([Thing(vendor="acme", model="m1", sn=f"{n:06d}") for n in range(10_000)]), 10_000
     )
     if store.dialect.name != "sqlite":
         return

@@ -135,11 +135,11 @@ class Book(Reading, Protocol):
 class Ledger(Protocol):
     """The store's side of activation."""
 
-    async def change(self, key: tuple[str, ...], work: Callable[[Book], T]) -> T:
+    async def change(self, key: tuple[str, ...], work: Callable[[Book], T], weight: int = 1) -> T:
         """What ``work`` gives, once all that it wrote is durable; when it raises, it must have written nothing.
 
-        ``work`` is pure but for the book, and may be called again. ``key`` is what it locks first. Raises StorageError,
-        and whatever ProvdError ``work`` raises.
+        ``work`` is pure but for the book, and may be called again. ``key`` is what it locks first, ``weight`` how
+        many rows it is about. Raises StorageError, and whatever ProvdError ``work`` raises.
         """
         ...
 

@@ -142,7 +142,7 @@ class Registry:
             _model(book, vendor, model, caller)
             return book.drop_some(vendor, model, _DROPPED_AT_ONCE)
 
-        while await self._ledger.change((vendor, model, ""), drop):
+        while await self._ledger.change((vendor, model, ""), drop, _DROPPED_AT_ONCE):
             pass
         await self._of_model("model_delete", vendor, model, caller, lambda book, _found: book.drop_model(vendor, model))
 
@@ -156,7 +156,7 @@ class Registry:
             for each in ranges:
                 book.put_range(vendor, model, each)
 
-        await self._of_model("range_add", vendor, model, caller, work)
+        await self._of_model("range_add", vendor, model, caller, work, weight=len(ranges))
 
     async def delete_ranges(self, vendor: str, model: str, ranges: Sequence[SerialRange], caller: Caller) -> None:
         """Remove ranges, all of them or none; devices that were enabled stay. Raises NotFoundError."""
@@ -193,7 +193,7 @@ class Registry:
             return len(new)
 
         subject = next(iter(serials)) if len(serials) == 1 else f"({len(serials)} serials)"
-        return await self._of_model("serial_add", vendor, model, caller, work, subject)
+        return await self._of_model("serial_add", vendor, model, caller, work, subject, len(serials))
 
     async def enable(self, vendor: str, model: str, sn: str, caller: Caller, *, tenant: str, owner: str) -> str:
         """Give a device that nobody has to a tenant, and open its window; gives the id that it has from now on."""
@@ -243,7 +243,7 @@ class Registry:
             book.drop(vendor, model, sns)
 
         subject = sns[0] if len(sns) == 1 else f"({len(sns)} serials)"
-        await self._of_model("delete", vendor, model, caller, work, subject)
+        await self._of_model("delete", vendor, model, caller, work, subject, len(sns))
 
     async def _of_model(
         self,
@@ -253,6 +253,7 @@ class Registry:
         caller: Caller,
         work: Callable[[Book, ThingModel], T],
         subject: str = "",
+        weight: int = 1,
     ) -> T:
         given: list[T] = []
 
@@ -262,11 +263,17 @@ class Registry:
             return _vendor(book, vendor, caller).tenant
 
         name = "/".join(part for part in (vendor, model, subject) if part)
-        await self._change((vendor, model, subject), action, name, caller, whole)
+        await self._change((vendor, model, subject), action, name, caller, whole, weight)
         return given[0]
 
     async def _change(
-        self, key: tuple[str, ...], action: str, name: str, caller: Caller, work: Callable[[Book], str]
+        self,
+        key: tuple[str, ...],
+        action: str,
+        name: str,
+        caller: Caller,
+        work: Callable[[Book], str],
+        weight: int = 1,
     ) -> None:
         """Carry out ``work``, which gives whose object it was, with its entry in the audit."""
         now, full = self.now(), f"activation.{action}"
@@ -282,7 +289,7 @@ class Registry:
             book.audit(entry)
             return tenant
 
-        tenant = await self._ledger.change(key, audited)
+        tenant = await self._ledger.change(key, audited, weight)
         self._emit(AdminChanged(at=now, action=full, kind="activation", object=name, by=caller.name, tenant=tenant))
 
 

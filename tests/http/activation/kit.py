@@ -55,10 +55,10 @@ class BreakableLedger(StoredLedger):
 
     broken = False
 
-    async def change(self, key: tuple[str, ...], work: Any) -> Any:
+    async def change(self, key: tuple[str, ...], work: Any, weight: int = 1) -> Any:
         if self.broken:
             raise UnavailableError("disk full")
-        return await super().change(key, work)
+        return await super().change(key, work, weight)
 
 
 @dataclass
