@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.tables import Kept, Tables
+from provd.base.drafts import altering
 from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
 from provd.domain.records import (
@@ -25,10 +26,13 @@ from provd.domain.records import (
     Heartbeat,
     Line,
     Lock,
+    Metadata,
     PendingResync,
     Profile,
     Redemption,
     Reservation,
+    TaskRun,
+    TaskStep,
     Tenant,
 )
 from provd.domain.settings import protect
@@ -47,9 +51,25 @@ Watcher = Callable[[Device | None, Device | None], None]
 Companion = Callable[[Device | None, Device | None, Sequence[Change]], Sequence[Change]]
 """Says what is to be written in the same transaction as a change of a device: before, after, and the whole plan."""
 
+_altered = altering(Device)
+Arrival = Callable[[Device | None, Device], Sequence[Change]]
+"""Says what is to be written in the same transaction as a device that was seen and is new, or another model than it was
+taken for: before and after. Only plain records."""
+
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
-_PLAIN = (Reservation, Code, Redemption, PendingResync, Lock, Heartbeat, ApiToken)
+_PLAIN = (
+    Reservation,
+    Code,
+    Redemption,
+    PendingResync,
+    Lock,
+    Heartbeat,
+    ApiToken,
+    Metadata,
+    TaskRun,
+    TaskStep,
+)
 """Kinds that hold no settings and that no file depends on."""
 
 
@@ -96,6 +116,7 @@ class Fleet:
         self._watchers: list[Watcher] = []
         self._companions: list[Companion] = []
         self._afterwards: list[Watcher] = []
+        self._arrivals: list[Arrival] = []
         self._written: dict[Mac, float] = {}
         self._dirty: dict[Mac, None] = {}
         self._owed: list[Kept] = []
@@ -133,6 +154,10 @@ class Fleet:
     def accompany(self, companion: Companion) -> None:
         """Let this companion add to every planned change of a device, but not to what is merely seen of it."""
         self._companions.append(companion)
+
+    def arriving(self, arrival: Arrival) -> None:
+        """Let this one add to what is written of a device that was seen for the first time, or known better."""
+        self._arrivals.append(arrival)
 
     def afterwards(self, watcher: Watcher) -> None:
         """Tell this watcher of every planned change of a device once it is durable."""
@@ -213,7 +238,7 @@ class Fleet:
         if not isinstance(record, Device) and replace(record, revision=before.revision) == before:
             return before
         if isinstance(record, Device) and _IN_FILES(before) == _IN_FILES(record):
-            return record if record.revision == before.revision else replace(record, revision=before.revision)
+            return record if record.revision == before.revision else _altered(record, revision=before.revision)
         return replace(record, revision=before.revision + 1)
 
     def _announce(self, steps: Iterable[_Step]) -> None:
@@ -260,8 +285,12 @@ class Fleet:
         if before is None or before.revision != kept.revision:
             for watcher in self._watchers:
                 watcher(before, kept)
-        if urgent or before is None or now - self._written.get(kept.mac, 0.0) >= WRITE_EVERY:
-            self._write([kept.mac], now)
+        added: list[Change] = []
+        if before is None or _kind_of(before) != _kind_of(kept):
+            added = [change for arrival in self._arrivals for change in arrival(before, kept)]
+            self._put_plain(added)
+        if urgent or added or before is None or now - self._written.get(kept.mac, 0.0) >= WRITE_EVERY:
+            self._write([kept.mac], now, added)
         else:
             self._dirty[kept.mac] = None
         return kept
@@ -277,6 +306,31 @@ class Fleet:
 
     def keep(self, *changes: Change) -> None:
         """Take over changes of records that no file depends on and write them behind, until the journal has them."""
+        self._put_plain(changes)
+        self._submit(changes)
+
+    async def settle(self, *changes: Change) -> None:
+        """The same, durable when this returns. Raises StorageError: what nobody has changed since is taken back.
+
+        Unlike :meth:`change` many of these share a commit.
+        """
+        before = [self.tables.get(change.record) for change in changes if isinstance(change.record, _PLAIN)]
+        self._put_plain(changes)
+        try:
+            await self._journal.commit(changes)
+        except StorageError:
+            for change, was in reversed(list(zip(changes, before, strict=True))):
+                record = change.record
+                present = self.tables.get(record) if isinstance(record, _PLAIN) else None
+                if present is (record if isinstance(change, Put) else None):
+                    self._set(present, was)
+            raise
+
+    def learn(self, *records: Kept) -> None:
+        """Take over plain records as another daemon has written them."""
+        self._put_plain([Put(record) for record in records])
+
+    def _put_plain(self, changes: Iterable[Change]) -> None:
         for change in changes:
             record = change.record
             if not isinstance(record, _PLAIN):
@@ -285,7 +339,6 @@ class Fleet:
                 self.tables.put(record)
             else:
                 self.tables.remove(record)
-        self._submit(changes)
 
     def _submit(self, changes: Sequence[Change]) -> None:
         def done(error: StorageError | None) -> None:
@@ -296,7 +349,7 @@ class Fleet:
 
         self._journal.submit(changes, done)
 
-    def _write(self, macs: Sequence[Mac], now: float) -> None:
+    def _write(self, macs: Sequence[Mac], now: float, added: Sequence[Change] = ()) -> None:
         present = [device for mac in macs if (device := self.tables.device(mac)) is not None]
         for mac in macs:
             self._dirty.pop(mac, None)
@@ -307,8 +360,13 @@ class Fleet:
         def done(error: StorageError | None) -> None:
             if error is not None:
                 self._dirty.update(dict.fromkeys(device.mac for device in present))
+                owed = [record for change in added if isinstance(record := change.record, _PLAIN)]
+                self._owed = [*self._owed, *owed][-_MOST_OWED:]
 
-        self._journal.submit([Put(device) for device in present], done)
+        self._journal.submit([*(Put(device) for device in present), *added], done)
+
+
+_kind_of = attrgetter("vendor", "model")
 
 
 def _device(record: Kept | None) -> Device | None:

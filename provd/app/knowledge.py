@@ -22,12 +22,14 @@ class Knowledge:
         self.catalogue = catalogue
         self._identities: dict[tuple[str, ...], Identity] = {}
         self._strangers: set[tuple[str, ...]] = set()
+        self._models: dict[tuple[str, str], Model] = {}
         self._build()
 
     def _build(self) -> None:
         self.revision = self.catalogue.revision
         self._index = Index.build(self.catalogue.manifests)
         self._manifests = {manifest.id: manifest for manifest in self.catalogue.manifests}
+        self._models.clear()
         self._identities.clear()
         self._strangers.clear()
 
@@ -87,9 +89,14 @@ class Knowledge:
         The plain one has a single line and no keys, and the traits of the plugin's first model, for templates rely
         on their presence. Raises LookupError when the plugin is not there.
         """
-        manifest = self._manifests[plugin]
-        found = manifest.model(name) if name else None
-        if found is not None:
-            return found
-        traits = manifest.models[0].traits if manifest.models else {}
-        return Model(name="", lines=1, keys=0, traits=traits)
+        found = self._models.get((plugin, name))
+        if found is None:
+            manifest = self._manifests[plugin]
+            found = manifest.model(name) if name else None
+            if found is None:
+                traits = manifest.models[0].traits if manifest.models else {}
+                found = Model(name="", lines=1, keys=0, traits=traits)
+            if len(self._models) >= _REMEMBERED:
+                self._models.clear()
+            self._models[plugin, name] = found
+        return found

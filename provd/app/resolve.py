@@ -9,6 +9,7 @@ from provd.app.files import FileRequest
 from provd.app.roster import network_of
 from provd.app.station import Station
 from provd.app.tokens import TOKEN
+from provd.base.drafts import drafted
 from provd.base.facts.devices import DeviceSighted
 from provd.base.facts.files import FileRefused, FileUnknown
 from provd.base.types import Mac
@@ -21,6 +22,8 @@ from provd.plugin import FileRule
 
 _SHOWN = 128
 _NO_NEWS = Identity()
+_claims = drafted(Claims)
+_sighted = drafted(DeviceSighted)
 _UNSETTLED = frozenset({DeviceState.SEEN, DeviceState.STALE})
 
 
@@ -50,7 +53,7 @@ class Job:
         return (self.rule.kind, whose, self.plugin, self.rule.name, self.local, self.secure, self.token)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     request: FileRequest
     name: str
@@ -123,12 +126,12 @@ class Resolver:
         station = self._station
         lease = station.leases.holder(request.peer) if request.direct else None
         if not token:
-            return Claims(lease)
+            return _claims(lease, None, None)
         owner = station.book.owner(token)
         if owner is None and mac is not None and mac not in station.fleet.tables.devices:
             # Handed out by DHCP to a phone that has not been added yet.
             owner = mac if station.tokens.valid(token, mac) else None
-        return Claims(lease, owner)
+        return _claims(lease, owner, None)
 
     def _own(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac) -> Job | _No:
         """The file of one device."""
@@ -213,14 +216,14 @@ class Resolver:
         if begins:
             sighting.identity = merge(known, news)
             self._station.emit(
-                DeviceSighted(
-                    at=asked.now,
-                    mac=mac,
-                    boot=sighting.boot,
-                    via=asked.request.via,
-                    vendor=sighting.identity.vendor,
-                    model=sighting.identity.model,
-                    ip=asked.request.peer,
+                _sighted(
+                    asked.now,
+                    mac,
+                    sighting.boot,
+                    asked.request.via,
+                    sighting.identity.vendor,
+                    sighting.identity.model,
+                    asked.request.peer,
                 )
             )
         return sighting.boot, begins

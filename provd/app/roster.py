@@ -9,6 +9,7 @@ from typing import Protocol
 
 from provd.app.fleet import Fleet
 from provd.app.site import Site
+from provd.base.drafts import altering
 from provd.base.facts import FactSink
 from provd.base.facts.devices import DeviceIdentified, DeviceLimit, DeviceProvisioned, DeviceStateChanged
 from provd.base.types import Mac
@@ -22,6 +23,9 @@ MOMENT = 1.0
 
 _HOUR = 3600.0
 _NETWORKS = 1000
+
+
+_altered = altering(Device)
 
 
 class Bucket(Protocol):
@@ -76,7 +80,7 @@ class Roster:
         """Take over what evidence says that may be believed of this device."""
         known = merge(device, identity)
         event = _returning(device) if device.state is DeviceState.STALE else Event.IDENTIFY if known.plugin else None
-        seen = replace(
+        seen = _altered(
             device,
             vendor=known.vendor,
             model=known.model,
@@ -104,7 +108,7 @@ class Roster:
             state = after(state, Event.SERVE_CLAIMED if device.lines else Event.SERVE_UNCLAIMED)
         if state is device.state and now - device.last_seen < MOMENT:
             return
-        kept = self._fleet.note(replace(device, state=state, last_seen=now), now, urgent=state is not device.state)
+        kept = self._fleet.note(_altered(device, state=state, last_seen=now), now, urgent=state is not device.state)
         self._tell_state(device, kept, now, boot)
         if kept.state is DeviceState.PROVISIONED and device.state is not kept.state:
             self._emit(

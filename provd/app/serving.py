@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from provd.app import effective
 from provd.app.cache import Cache, Entry
@@ -15,6 +15,7 @@ from provd.app.ports import Renderer, RenderJob, RenderMemory
 from provd.app.resolve import Job, Resolver, split
 from provd.app.station import Station
 from provd.base.clock import Clock
+from provd.base.drafts import drafted
 from provd.base.errors import NotFoundError, PluginError
 from provd.base.facts.files import FileServed, RenderFailed
 from provd.base.types import mac_text
@@ -36,6 +37,22 @@ LOOK_AGAIN = 1.0
 
 _Static = tuple[bytes | memoryview, str]
 """Octets and ETag."""
+
+_file_reply = drafted(FileReply)
+_file_served = drafted(FileServed)
+_render_job = drafted(RenderJob)
+_subject = drafted(Subject)
+
+
+@dataclass(slots=True)
+class _Making:
+    """A file that is being rendered, and who waits for it, each with what it asked."""
+
+    job: Job
+    work: RenderJob
+    quick: tuple[int, int, int]
+    revisions: Hashable
+    waiting: list[tuple[Job, asyncio.Future[FileReply]]] = field(default_factory=list)
 
 
 class Serving:
@@ -62,7 +79,7 @@ class Serving:
         self._pause = pause
         self._memory = memory
         self._resolver = Resolver(station)
-        self._rendering: dict[Hashable, asyncio.Task[FileReply]] = {}
+        self._rendering: dict[Hashable, _Making] = {}
         self._failures: dict[Hashable, tuple[Hashable, float]] = {}
         self._statics: dict[tuple[str, str], _Static] = {}
         self._looked: dict[tuple[str, str], tuple[tuple[int, float], _Static]] = {}
@@ -87,19 +104,32 @@ class Serving:
             self._asked = (request, job)
         return reply
 
-    async def file(self, request: FileRequest) -> FileReply:
-        """The answer."""
-        if self._slowed(request, self._clock.now()):
-            await self._pause(PENALTY)
+    def file(self, request: FileRequest) -> asyncio.Future[FileReply]:
+        """The answer. A future that whoever has hung up may cancel; a task for each file would cost as much as that
+        file's answer."""
         now = self._clock.now()
+        if self._slowed(request, now):
+            self._asked = None
+            return asyncio.ensure_future(self._late(request))
+        return self._file(request, now)
+
+    async def _late(self, request: FileRequest) -> FileReply:
+        await self._pause(PENALTY)
+        return await self._file(request, self._clock.now())
+
+    def _file(self, request: FileRequest, now: float) -> asyncio.Future[FileReply]:
         # Transports ask `ready` first; what that found out about this very request need not be found out again.
         asked, self._asked = self._asked, None
         job = asked[1] if asked is not None and asked[0] is request else self._resolved(request, now)
-        if job is None:
-            return UNKNOWN
-        if job.rule.kind == "static":
-            return await self._static(request, job)
-        return self._kept(job) or await self._rendered(job, now)
+        if job is not None and job.rule.kind == "static":
+            return asyncio.ensure_future(self._static(request, job))
+        answer = asyncio.get_running_loop().create_future()
+        reply = UNKNOWN if job is None else self._kept(job)
+        if reply is not None:
+            answer.set_result(reply)
+        elif job is not None:
+            self._make(job, now, answer)
+        return answer
 
     def _resolved(self, request: FileRequest, now: float) -> Job | None:
         self._station.refresh()
@@ -155,46 +185,60 @@ class Serving:
         self._cache.put(job.key, Entry(reply, quick, revisions, _owner(job)))
         return reply
 
-    async def _rendered(self, job: Job, now: float) -> FileReply:
-        revisions = self._revisions(job)
-        failed = self._failures.get(job.key)
+    def _make(self, job: Job, now: float, answer: asyncio.Future[FileReply]) -> None:
+        key, revisions = job.key, self._revisions(job)
+        failed = self._failures.get(key)
         if failed is not None and failed[0] == revisions and now < failed[1]:
-            return self._last_good(job)
-        running = (job.key, revisions)
-        task = self._rendering.get(running)
-        if task is None:
+            answer.set_result(self._last_good(job))
+            return
+        running = (key, revisions)
+        making = self._rendering.get(running)
+        if making is None:
             # Everything is read now: the body belongs to exactly these revisions.
             context = self._maker.make(self._subject(job), self._station.site)
-            rendering = self._render(job, context, self._quick(job), revisions)
-            task = self._rendering[running] = asyncio.ensure_future(rendering)
-            task.add_done_callback(lambda _: self._rendering.pop(running, None))
+            work = _render_job(job.plugin, job.rule, context, SHARED)
+            making = self._rendering[running] = _Making(job, work, self._quick(job), revisions)
+            rendering = asyncio.ensure_future(self._renderer.render(work))
+            rendering.add_done_callback(lambda body: self._made(running, body))
         # Whoever asked first may hang up; the others still want their file.
-        reply = await asyncio.shield(task)
-        return reply if reply.boot == job.boot or not reply.found else replace(reply, mac=job.mac, boot=job.boot)
+        making.waiting.append((job, answer))
+
+    def _made(self, running: Hashable, rendering: asyncio.Future[bytes]) -> None:
+        making = self._rendering.pop(running)
+        try:
+            reply = self._rendered(making, rendering)
+        except asyncio.CancelledError:
+            for _, answer in making.waiting:
+                answer.cancel()
+            return
+        except Exception as error:  # noqa: BLE001 - it is told by those who wait
+            for _, answer in making.waiting:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for job, answer in making.waiting:
+            if not answer.done():
+                same = reply.boot == job.boot or not reply.found
+                answer.set_result(reply if same else replace(reply, mac=job.mac, boot=job.boot))
 
     def _subject(self, job: Job) -> Subject:
-        return Subject(
-            vendor=self._vendor(job),
-            model=self._station.knowledge.model(job.plugin, job.model),
-            local=job.local,
-            secure=job.secure,
-            device=job.device,
-            token=job.token,
-            secrets=job.rule.secrets,
+        model = self._station.knowledge.model(job.plugin, job.model)
+        masked = False
+        return _subject(
+            self._vendor(job), model, job.local, job.secure, job.device, job.token, job.rule.secrets, masked
         )
 
-    async def _render(
-        self, job: Job, context: dict[str, object], quick: tuple[int, int, int], revisions: Hashable
-    ) -> FileReply:
-        work = RenderJob(job.plugin, job.rule, context, SHARED)
+    def _rendered(self, making: _Making, rendering: asyncio.Future[bytes]) -> FileReply:
+        job = making.job
         try:
-            body = await self._renderer.render(work)
+            body = rendering.result()
         except PluginError as error:
-            return self._failed(job, revisions, error)
-        self._failures.pop(job.key, None)
+            return self._failed(job, making.revisions, error)
+        if self._failures:
+            self._failures.pop(job.key, None)
         if self._memory is not None and job.device is not None:
-            self._memory.remember(work, body)
-        return self._keep(job, body, quick, revisions)
+            self._memory.remember(making.work, body)
+        return self._keep(job, body, making.quick, making.revisions)
 
     def _failed(self, job: Job, revisions: Hashable, error: PluginError) -> FileReply:
         now = self._clock.now()
@@ -318,20 +362,11 @@ class Serving:
         now = self._clock.now()
         name = split(request.path)[1]
         self._station.emit(
-            FileServed(
-                at=now,
-                mac=reply.mac,
-                boot=reply.boot,
-                name=name,
-                via=request.via,
-                peer=request.peer,
-                size=len(reply.body),
-                kind=reply.kind,
-                plugin=reply.plugin,
-                etag=reply.etag,
-                unchanged=unchanged,
+            _file_served(
+                now, reply.mac, reply.boot, name, request.via, request.peer, len(reply.body), reply.kind, reply.plugin,
+                reply.etag, unchanged,
             )
-        )
+        )  # fmt: skip
         device = None if reply.mac is None else self._station.fleet.tables.device(reply.mac)
         if device is not None:
             self._station.roster.served(device, now, boot=reply.boot, name=name, revision=reply.revision)
@@ -346,16 +381,10 @@ def _owner(job: Job) -> Hashable:
 
 def _reply(job: Job, body: bytes | memoryview, etag: str) -> FileReply:
     device, rule = job.device, job.rule
-    return FileReply(
-        found=True,
-        body=body,
-        content_type=rule.content_type,
-        etag=etag,
-        private=rule.secrets or device is not None or bool(job.token),
-        large=rule.kind == "static",
-        mac=job.mac,
-        boot=job.boot,
-        kind=rule.kind,
-        plugin=job.plugin,
-        revision=device.revision if device is not None and rule.secrets else 0,
+    private = rule.secrets or device is not None or bool(job.token)
+    revision = device.revision if device is not None and rule.secrets else 0
+    large = rule.kind == "static"
+    found = True
+    return _file_reply(
+        found, body, rule.content_type, etag, private, large, job.mac, job.boot, rule.kind, job.plugin, revision
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac
@@ -18,15 +18,44 @@ from provd.domain.records import (
     Level,
     Line,
     Lock,
+    Metadata,
     PendingResync,
     Profile,
     Redemption,
     Reservation,
+    TaskRun,
+    TaskStep,
     Tenant,
 )
 
-Kept = Device | Tenant | Line | Code | Redemption | Profile | Reservation | PendingResync | Lock | Heartbeat | ApiToken
+Kept = (
+    Device
+    | Tenant
+    | Line
+    | Code
+    | Redemption
+    | Profile
+    | Reservation
+    | PendingResync
+    | Lock
+    | Heartbeat
+    | ApiToken
+    | Metadata
+    | TaskRun
+    | TaskStep
+)
 """The kinds of records that are kept in memory."""
+
+
+_K = TypeVar("_K")
+
+
+def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
+    """One entry less in a group; an empty one goes."""
+    members = groups.get(group, {})
+    members.pop(key, None)
+    if not members:
+        groups.pop(group, None)
 
 
 class Tables:
@@ -44,6 +73,9 @@ class Tables:
         self._locks: dict[str, Lock] = {}
         self._heartbeats: dict[str, Heartbeat] = {}
         self._api_tokens: dict[str, ApiToken] = {}
+        self._metadata: dict[Mac, Metadata] = {}
+        self._task_runs: dict[str, TaskRun] = {}
+        self._task_steps: dict[tuple[str, str], TaskStep] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -56,6 +88,9 @@ class Tables:
             Lock: self._locks,
             Heartbeat: self._heartbeats,
             ApiToken: self._api_tokens,
+            Metadata: self._metadata,
+            TaskRun: self._task_runs,
+            TaskStep: self._task_steps,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
@@ -64,6 +99,8 @@ class Tables:
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
+        self._runs_of: dict[Mac, dict[str, TaskRun]] = {}
+        self._steps_of: dict[str, dict[str, TaskStep]] = {}
         self.device = self._devices.get
         self.tenant = self._tenants.get
         self.line = self._lines.get
@@ -74,6 +111,8 @@ class Tables:
         self.lock = self._locks.get
         self.heartbeat = self._heartbeats.get
         self.api_token = self._api_tokens.get
+        self.metadata = self._metadata.get
+        self.task_run = self._task_runs.get
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -129,6 +168,19 @@ class Tables:
         """Tokens of the REST interface by id."""
         return MappingProxyType(self._api_tokens)
 
+    @property
+    def task_runs(self) -> Mapping[str, TaskRun]:
+        """Runs of tasks by id."""
+        return MappingProxyType(self._task_runs)
+
+    def runs_of(self, mac: Mac) -> tuple[TaskRun, ...]:
+        """The runs of a device."""
+        return tuple(self._runs_of.get(mac, {}).values())
+
+    def steps_of(self, run: str) -> tuple[TaskStep, ...]:
+        """The steps of a run that have been done, in the order in which they were."""
+        return tuple(self._steps_of.get(run, {}).values())
+
     def holders(self, line: str) -> tuple[Mac, ...]:
         """The devices that a line is on."""
         return self._holders.get(line, ())
@@ -157,8 +209,10 @@ class Tables:
     def _table(self, record: Kept) -> tuple[dict[Any, Any], Any]:
         table = self._rows[type(record)]
         match record:
-            case Device() | PendingResync():
+            case Device() | PendingResync() | Metadata():
                 return table, record.mac
+            case TaskStep():
+                return table, (record.run, record.name)
             case Redemption():
                 return table, (record.code, record.number)
             case _:
@@ -187,6 +241,10 @@ class Tables:
                 self._codes_of.setdefault(record.line, {})[record.id] = record
             case ApiToken():
                 self._hashes.setdefault(record.hash, record.id)
+            case TaskRun():
+                self._runs_of.setdefault(record.mac, {})[record.id] = record
+            case TaskStep():
+                self._steps_of.setdefault(record.run, {})[record.name] = record
             case _:
                 pass
 
@@ -210,15 +268,20 @@ class Tables:
             case Code():
                 if self._digests.get(record.digest) == record.id:
                     del self._digests[record.digest]
-                siblings = self._codes_of.get(record.line, {})
-                siblings.pop(record.id, None)
-                if not siblings:
-                    self._codes_of.pop(record.line, None)
+                _drop(self._codes_of, record.line, record.id)
             case ApiToken():
                 if self._hashes.get(record.hash) == record.id:
                     del self._hashes[record.hash]
+            case TaskRun() | TaskStep():
+                self._forget_task(record)
             case _:
                 pass
+
+    def _forget_task(self, record: TaskRun | TaskStep) -> None:
+        if isinstance(record, TaskRun):
+            _drop(self._runs_of, record.mac, record.id)
+        else:
+            _drop(self._steps_of, record.run, record.name)
 
     def _left(self, line: str, mac: Mac) -> None:
         rest = tuple(holder for holder in self._holders.get(line, ()) if holder != mac)

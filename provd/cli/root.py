@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "code": ("provd.cli.code:code", "provisioning codes: what is dialed on a new phone"),
     "lock": ("provd.cli.code:lock", "who dialed wrong codes"),
     "profile": ("provd.cli.objects:profile", "settings for many devices"),
+    "task": ("provd.cli.task:task", "what is done for devices by itself: runs, retry, cancel"),
     "token": ("provd.cli.token:token", "bearer tokens of the REST interface"),
     "lease": ("provd.cli.network:lease", "DHCP leases"),
     "reservation": ("provd.cli.network:reservation", "addresses kept for a client"),

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from provd.base.secrets import Secret
 from provd.config.pbx import AmiSection
 from provd.config.settings import DhcpSubnet, Settings
+from provd.config.tasks import AttributeSection, SqlSection, TaskConstraint, TaskDatabase, TaskServer, TaskTemplate
 from provd.config.values import DURATION_MARK, Endpoint, duration_text
 
 _EXAMPLE_SUBNET = {
@@ -22,9 +23,22 @@ _EXAMPLE_SUBNET = {
     "dns": ["10.20.0.1"],
 }
 _EXAMPLE_AMI = {"host": "10.20.0.5", "username": "provd", "secret_file": "/etc/provd/ami.secret"}
+_EXAMPLE_STEP = {
+    "id": "crm",
+    "do": "sql",
+    "database": "crm",
+    "statement": "SELECT customer FROM device WHERE mac = :mac",
+    "params": {"mac": "{device.mac}"},
+}
 _BLOCKS: Mapping[str, tuple[type[BaseModel], Mapping[str, Any]]] = {
     "subnet": (DhcpSubnet, _EXAMPLE_SUBNET),
     "ami": (AmiSection, _EXAMPLE_AMI),
+    "database": (TaskDatabase, {"name": "crm", "url": "postgresql+psycopg://provd@crm.example/crm"}),
+    "server": (TaskServer, {"name": "assets", "url": "https://assets.example/api"}),
+    "constraint": (TaskConstraint, {"name": "desk-phones"}),
+    "attributes": (AttributeSection, {"name": "site", "required": True}),
+    "template": (TaskTemplate, {"id": "first-boot"}),
+    "step": (SqlSection, _EXAMPLE_STEP),
 }
 """Keys that are arrays of tables, with an example of one."""
 _HEADER = """\
@@ -60,7 +74,10 @@ def _block(name: str, model: type[BaseModel], example: Mapping[str, Any]) -> Ite
     yield f"# {(model.__doc__ or '').strip()} Repeat the block for each."
     yield f"# [[{name}]]"
     for key, field in model.model_fields.items():
-        yield _line(key, _toml(example[key]) if key in example else _default(field), field)
+        if key in _BLOCKS and key not in example:
+            yield from _block(f"{name}.{key}", *_BLOCKS[key])
+        else:
+            yield _line(key, _toml(example[key]) if key in example else _default(field), field)
 
 
 def _line(key: str, value: str, field: FieldInfo) -> str:

@@ -12,6 +12,7 @@ from provd.app.dialing import AccountBook, DialDesk
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
 from provd.app.resync.notes import Notes
+from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
 from provd.base.clock import Clock
@@ -20,6 +21,7 @@ from provd.base.facts import FactSink
 from provd.base.types import Mac
 from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
+from provd.daemon.templates import rulebook_of
 from provd.daemon.translate import newcomers_of, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
@@ -103,6 +105,7 @@ class Core:
             memory=None if self.keeper is None else self.keeper.memory,
         )
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
+        self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks))
         self.codes = Office(
             station=self.boot.station,
             key=self.store.vault.derive("provisioning codes"),

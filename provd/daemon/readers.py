@@ -29,12 +29,17 @@ class TimedRenderer:
         self._renderer = renderer
         self._rendered = rendered
 
-    async def render(self, job: RenderJob) -> bytes:
-        """The file. Raises PluginError."""
+    def render(self, job: RenderJob) -> asyncio.Future[bytes]:
+        """The file. The future fails with PluginError."""
         began = time.perf_counter()
-        octets = await self._renderer.render(job)
-        self._rendered(time.perf_counter() - began)
-        return octets
+        future = asyncio.ensure_future(self._renderer.render(job))
+
+        def done(made: asyncio.Future[bytes]) -> None:
+            if not made.cancelled() and made.exception() is None:
+                self._rendered(time.perf_counter() - began)
+
+        future.add_done_callback(done)
+        return future
 
 
 class Readers:

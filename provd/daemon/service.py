@@ -28,6 +28,7 @@ from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.rest import RestDaemon
+from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import newcomers_of, site_of, terms_of
@@ -63,6 +64,7 @@ _RELOADABLE = _CERTIFICATES | {
     "activation",
     "resync",
     "pbx",
+    "tasks",
 }
 
 
@@ -81,6 +83,7 @@ class Service:
         self._manager = ServiceManager(os.environ)
         self._readers = Readers(settings.server, self._clock)
         self._emit = self._readers.emit
+        self._tasking: Tasking | None = None
 
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
@@ -139,16 +142,18 @@ class Service:
         telling, handover = Telling(core), Handover(core)
         if edges.calling is not None:
             edges.calling.join(telling)
-        addresses = ServedAddresses(edges.dhcp, core.store, edges.reserved)
+        tasking = self._tasking = Tasking(core)
+        self._readers.hub.add("tasks", core.tasks)
         admin = Admin(
             fleet=core.fleet,
             boot=core.boot,
             clock=self._clock,
             emit=self._emit,
             zone=zone,
-            addresses=addresses,
+            addresses=ServedAddresses(edges.dhcp, core.store, edges.reserved),
             codes=core.codes,
             resyncer=telling.resyncer,
+            tasks=core.tasks,
         )
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
@@ -163,14 +168,14 @@ class Service:
         )
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
+        self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
         self._signals(core, edges, telling, handover)
-        keeping = [asyncio.create_task(self._housekeep(core, edges))]
-        if core.keeper is not None:
-            keeping.append(asyncio.create_task(core.keeper.run()))
+        keeping = self._keeping(core, edges)
         try:
             await core.renderer.start()
             await edges.open()
             telling.open()
+            tasking.open()
             for name, address in await handover.open():
                 edges.note(name, address)
             await control.listen(self._settings.server.control_path)
@@ -186,9 +191,16 @@ class Service:
             for task in keeping:
                 task.cancel()
             await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
-            await telling.close()
+            await asyncio.gather(telling.close(), tasking.close())
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
+
+    def _keeping(self, core: Core, edges: Edges) -> list[asyncio.Task[None]]:
+        """What goes on beside serving, until the end."""
+        keeping = [asyncio.create_task(self._housekeep(core, edges))]
+        if core.keeper is not None:
+            keeping.append(asyncio.create_task(core.keeper.run()))
+        return keeping
 
     def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
         daemon = RestDaemon(
@@ -286,6 +298,8 @@ class Service:
         core.boot.reconfigure(site, newcomers_of(site))
         telling.reload(fresh)
         handover.reload(fresh)
+        if self._tasking is not None:
+            self._tasking.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
         edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):

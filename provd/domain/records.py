@@ -219,6 +219,71 @@ class ApiToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What is known of a device beside itself (customer, site, asset number): plain values by name."""
+
+    mac: Mac
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+class RunState(enum.StrEnum):
+    """Where a run of a task stands."""
+
+    ARMED = "armed"
+    """It begins with the next fact that it waits for."""
+    PENDING = "pending"
+    """It begins, or goes on, when it is due."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    """What it looks for is not there yet; ``reason`` says what."""
+    RETRYING = "retrying"
+    """Somebody did not answer, or not as they should; ``reason`` says what was heard."""
+    DONE = "done"
+    FAILED = "failed"
+    CONFLICT = "conflict"
+    """It contradicts what stands already: a person decides."""
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRun:
+    """One run of a task for one device. ``id`` is ``template:version:device:generation``.
+
+    ``attempts`` counts the tries of the present step in a row, ``waits`` how often it was not there yet, and ``since``
+    from when on. ``owner`` is the daemon that carries it out, until ``lease`` at the latest.
+    """
+
+    id: str
+    template: str
+    version: int
+    mac: Mac
+    generation: int = 1
+    state: RunState = RunState.PENDING
+    due: float = 0.0
+    created: float = 0.0
+    began: float = 0.0
+    finished: float = 0.0
+    step: str = ""
+    """The step that is at work, or that the run stands before."""
+    attempts: int = 0
+    waits: int = 0
+    since: float = 0.0
+    reason: str = ""
+    owner: str = ""
+    lease: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStep:
+    """A step of a run that has been done, and what it gave."""
+
+    run: str
+    name: str
+    result: Mapping[str, object] = field(default_factory=dict)
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """Settings for many devices. ``applies_to`` is the vendor, ``Vendor/Model`` or tenant id of its level; a group
     profile applies to the devices that name it. Parents are merged in order, before the profile's own settings."""
@@ -287,6 +352,9 @@ Record = (
     | Lock
     | Heartbeat
     | ApiToken
+    | Metadata
+    | TaskRun
+    | TaskStep
     | AuditEntry
     | StoredFact
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from provd.app.files import FileReply
+from provd.base.drafts import drafted
 
 _TARGET = re.compile(rb"/[A-Za-z0-9/_.~:,@+=$!-]*")
 _HARMLESS = frozenset(
@@ -31,6 +32,9 @@ class Brief:
     user_agent: str
     keep: bool
     """The connection stays open after the answer."""
+
+
+_brief = drafted(Brief)
 
 
 def read(octets: bytes) -> Brief | None:
@@ -54,7 +58,7 @@ def read(octets: bytes) -> Brief | None:
     option = headers.get(b"connection", b"keep-alive").lower()
     if b"host" not in headers or option not in {b"close", b"keep-alive"}:
         return None
-    return Brief(target.decode("ascii"), headers.get(b"user-agent", b"").decode("ascii"), option != b"close")
+    return _brief(target.decode("ascii"), headers.get(b"user-agent", b"").decode("ascii"), option != b"close")
 
 
 def headers_of(reply: FileReply) -> bytes | None:

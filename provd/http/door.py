@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 
 from provd.app.files import FileReply, FileRequest, FileService
+from provd.base.drafts import drafted
 from provd.base.facts.daemon import InternalError
 from provd.http.answer import status_line
 from provd.http.brief import headers_of, read
@@ -28,6 +29,9 @@ _LARGEST_BODY = 64 * 1024
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _UNKNOWN = b"Cache-Control: no-store\r\n"
 _DONT_WAIT = socket.MSG_DONTWAIT
+_file_request = drafted(FileRequest)
+_PLAIN = (True, False)
+"""What comes through the door comes directly and without TLS."""
 
 LongWay = Callable[[bytes], PhoneConnection]
 """Makes aiohttp's protocol object for a connection of which these octets have been read."""
@@ -134,7 +138,7 @@ class Caller:
     """One connection. At any moment it waits for a request, for the file service, or for room to write."""
 
     __slots__ = (
-        "_asked", "_close", "_door", "_reply", "_sock", "_task", "_unsent", "_watched", "local", "peer", "phase",
+        "_asked", "_close", "_door", "_making", "_reply", "_sock", "_unsent", "_watched", "local", "peer", "phase",
         "proxied", "since",
     )  # fmt: skip
 
@@ -151,7 +155,7 @@ class Caller:
         self._unsent: memoryview | None = None
         self._asked: FileRequest | None = None
         self._reply: FileReply | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._making: asyncio.Future[FileReply] | None = None
 
     def welcome(self) -> None:
         """Begin: the first request is often here already."""
@@ -165,8 +169,8 @@ class Caller:
 
     def abort(self) -> None:
         """Close at once."""
-        if self._task is not None:
-            self._task.cancel()
+        if self._making is not None:
+            self._making.cancel()
         self._leave()
         self._sock.close()
 
@@ -214,27 +218,29 @@ class Caller:
             self._go_the_long_way(octets)
             return
         self._close = not brief.keep
-        asked = FileRequest("http", brief.path, self.peer, self.local, brief.user_agent)
+        asked = _file_request("http", brief.path, self.peer, self.local, brief.user_agent, *_PLAIN)
         try:
             reply = self._door.files.ready(asked)
             if reply is not None:
                 self._answer(asked, reply, octets)
                 return
+            making = asyncio.ensure_future(self._door.files.file(asked))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one request must not harm the others
             self._fault(error)
             return
         self._unwatch()
         self.phase = Phase.WORK
-        self._task = self._door.loop.create_task(self._wait(asked, octets))
+        self._making = making
+        making.add_done_callback(lambda _: self._made(asked, making, octets))
 
-    async def _wait(self, asked: FileRequest, octets: bytes) -> None:
-        """Answer when the file has been made."""
+    def _made(self, asked: FileRequest, making: asyncio.Future[FileReply], octets: bytes) -> None:
+        """Answer: the file has been made."""
+        if making.cancelled():
+            return
+        self._making = None
         try:
-            reply = await self._door.files.file(asked)
-            self._task = None
-            self._answer(asked, reply, octets)
+            self._answer(asked, making.result(), octets)
         except Exception as error:  # noqa: BLE001 - as above
-            self._task = None
             self._fault(error)
 
     def _fault(self, error: Exception) -> None:

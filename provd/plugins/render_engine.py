@@ -169,16 +169,19 @@ class Engine:
         file_format: str,
         context: Mapping[str, object],
         shared: Mapping[str, object] | None = None,
+        *,
+        clean: bool = False,
     ) -> bytes:
         """The file. Raises PluginError, and LimitError where a limit was the reason.
 
         ``shared`` is a part of the context that comes again and again as the same object. Templates cannot change it.
+        ``clean``: no text of the rest holds anything but printable ASCII.
         """
         key = (tuple(folders), file_format)
         environment = self._environments.get(key)
         if environment is None:
             environment = self._environments[key] = _environment(*key)
-        values = context if file_format == "text" else guarded(context)
+        values = context if clean or file_format == "text" else guarded(context)
         if shared:
             values = {**values, **(shared if file_format == "text" else self._guard(shared))}
             context = {**context, **shared}

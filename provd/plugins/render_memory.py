@@ -16,7 +16,7 @@ import jinja2
 from provd import __version__
 from provd.app.ports import RenderJob
 from provd.base.errors import PluginError
-from provd.plugins.render_wire import Request, RequestEncoder
+from provd.plugins.render_wire import RequestEncoder, request_of
 
 MOST_WAITING = 10_000
 NAME_OCTETS = 16
@@ -87,11 +87,9 @@ class KeptFiles:
         self._shelf.write(entries)
 
     def _name(self, job: RenderJob) -> bytes | None:
-        own = {name: value for name, value in job.context.items() if name not in job.shared}
-        shared = {name: value for name, value in job.context.items() if name in job.shared}
         try:
             folders = [*self._salt, job.plugin, self._digest(job.plugin)]
-            message = self._encoder.encode(Request(folders, job.rule.template, job.rule.format, 0, own, shared))
+            message = self._encoder.encode(request_of(job, folders, 0))
         except (PluginError, TypeError, ValueError):
             return None
         return hashlib.blake2b(message, digest_size=NAME_OCTETS, key=self._key).digest()

@@ -7,8 +7,12 @@ import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from provd.base.errors import PeerError
+
+if TYPE_CHECKING:  # the renderer process has no use for it
+    from provd.app.ports import RenderJob
 
 HEADER = struct.Struct("!I")
 MAX_OUTPUT = 1 << 20
@@ -40,6 +44,15 @@ class Request:
     epoch: int
     context: Mapping[str, object]
     shared: Mapping[str, object] = field(default_factory=dict)
+    clean: bool = False
+    """Known to hold nothing in ``context`` but printable ASCII; the decoder finds out at no cost."""
+
+
+def request_of(job: RenderJob, folders: Sequence[str], epoch: int) -> Request:
+    """The request for a job."""
+    own = dict(job.context)
+    shared = {name: own.pop(name) for name in job.context if name in job.shared}
+    return Request(folders, job.rule.template, job.rule.format, epoch, own, shared)
 
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -88,7 +101,9 @@ class RequestDecoder:
                 self._known.clear()
             shared = self._known[octets] = json.loads(octets)
         folders, template, file_format, epoch, context = json.loads(own)
-        return Request(folders, template, file_format, epoch, context, shared)
+        # JSON in ASCII writes every other character with a backslash, all but one.
+        clean = b"\\" not in own and b"\x7f" not in own
+        return Request(folders, template, file_format, epoch, context, shared, clean)
 
 
 def encode_answer(kind: Answer, body: bytes = b"") -> bytes:

@@ -68,7 +68,14 @@ class Worker:
         if request.epoch != self._epoch:
             self._engine.forget()
             self._epoch = request.epoch
-        return self._engine.render(request.folders, request.template, request.format, request.context, request.shared)
+        return self._engine.render(
+            request.folders,
+            request.template,
+            request.format,
+            request.context,
+            request.shared,
+            clean=request.clean,
+        )
 
 
 def serve(connection: socket.socket, requests: BinaryIO, worker: Worker) -> None:

@@ -183,6 +183,44 @@ API_TOKEN = Table(
     UniqueConstraint("hash"),
 )
 
+METADATA_OF = Table(
+    "device_metadata",
+    METADATA,
+    Column("mac", Text, primary_key=True),
+    _text("data"),
+)
+
+TASK_RUN = Table(
+    "task_run",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("template"),
+    Column("version", Integer, nullable=False),
+    _text("mac"),
+    Column("generation", Integer, nullable=False),
+    _text("state"),
+    Column("due", Double, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("began", Double, nullable=False),
+    Column("finished", Double, nullable=False),
+    _text("step"),
+    Column("attempts", Integer, nullable=False),
+    Column("waits", Integer, nullable=False),
+    Column("since", Double, nullable=False),
+    _text("reason"),
+    _text("owner"),
+    Column("lease", Double, nullable=False),
+)
+
+TASK_STEP = Table(
+    "task_step",
+    METADATA,
+    Column("run", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _text("result"),
+    Column("at", Double, nullable=False),
+)
+
 AUDIT = Table(
     "audit",
     METADATA,

@@ -12,6 +12,7 @@ from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Done, Put, RenderJob
 from provd.app.site import Site
+from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
 from provd.base.errors import PluginError, StorageError
 from provd.base.facts import Fact
@@ -19,7 +20,8 @@ from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_int
 from provd.dhcp.advice import ClientInfo
 from provd.dhcp.lease import Lease, LeaseState
-from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Redemption, Tenant
+from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Redemption, TaskRun, TaskStep, Tenant
+from provd.domain.tasks import Rulebook
 from provd.plugin import DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue
 from provd.plugin.contract import OuiRule
 
@@ -33,6 +35,10 @@ KEY = b"0123456789abcdef"
 def _key(record: object) -> tuple[type, str]:
     if isinstance(record, Redemption):
         return type(record), f"{record.code}/{record.number}"
+    if isinstance(record, TaskRun):
+        return type(record), record.id
+    if isinstance(record, TaskStep):
+        return type(record), f"{record.run}/{record.name}"
     if isinstance(record, AuditEntry):
         return type(record), str(id(record))
     return type(record), str(getattr(record, "mac", "") or getattr(record, "id", ""))
@@ -274,6 +280,7 @@ class World:
     misses: int = 10
     newcomers: int = 1000
     memory: DictMemory | None = None
+    rules: Rulebook = field(default_factory=Rulebook)
 
     def __post_init__(self) -> None:
         self.facts: list[Fact] = []
@@ -285,6 +292,7 @@ class World:
         self.paused: list[float] = []
         self.fleet = Fleet(self.journal)
         self.fleet.load()
+        self.tasks = TaskBook(self.fleet, self.clock, self.rules)
         self.boot = Boot(
             fleet=self.fleet,
             catalogue=self.catalogue,

@@ -60,6 +60,7 @@ class Office:
             emit=self.world.facts.append,
             zone=lambda name: {"name": name} if name == "Europe/Madrid" else None,
             addresses=self.addresses,
+            tasks=self.world.tasks,
         )
 
     async def do(self, operation: str, /, **params: object):

@@ -8,7 +8,8 @@ from provd.app.admin import Caller, Scope
 from provd.app.site import Site
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, ProvdError, UsageError
 from provd.base.secrets import Secret
-from provd.domain.records import Device, Level, Line, Profile
+from provd.domain.records import Device, Level, Line, Profile, RunState, TaskRun
+from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
 from tests.app.fakes import BOLT, OTHER, PHONE, tenant
 from tests.app.test_admin import Office
 
@@ -18,10 +19,14 @@ SITE = Caller(name="site's")
 NOBODY = "02aaaa0000ff"
 """A MAC that does not exist."""
 
+GREET = Rulebook(
+    (Template(id="greet", version=1, kind=Kind.ONETIME, devices=("*",), steps=(WaitStep(id="rest", seconds=60.0),)),)
+)
+
 
 def furnished(site: Site | None = None) -> Office:
     """A phone and two lines of the north, the same of the south, and a phone that nobody has claimed."""
-    return Office(
+    office = Office(
         tenant(),
         tenant("south"),
         Line(id="n1", tenant="north", username="n1", password=Secret("x")),
@@ -29,11 +34,17 @@ def furnished(site: Site | None = None) -> Office:
         Device(mac=PHONE, tenant="north", lines=("n1",)),
         Device(mac=OTHER, tenant="south", lines=("s1",)),
         Device(mac=BOLT),
+        *(
+            TaskRun(id=f"greet:1:{mac}:1", template="greet", version=1, mac=mac, state=RunState.FAILED)
+            for mac in (PHONE, OTHER)
+        ),
         Profile(id="everybody", level=Level.SITE),
         Profile(id="south:desk"),
         Profile(id="rules", level=Level.TENANT, applies_to="south"),
         site=site,
     )
+    list(office.world.tasks.change(GREET))
+    return office
 
 
 async def outcome(office: Office, caller: Caller, operation: str, params: dict[str, object]) -> tuple[object, str]:
@@ -77,6 +88,12 @@ CALLS: dict[str, list[dict[str, object]]] = {
     ],
     "profile.set": [{"id": "p", "name": "x"}],
     "profile.delete": [{"id": "p"}],
+    "task.list": [{"tenant": "north"}, {"mac": PHONE}],
+    "task.show": [{"id": f"greet:1:{PHONE}:1"}],
+    "task.run": [{"mac": PHONE, "template": "greet"}],
+    "task.retry": [{"id": f"greet:1:{PHONE}:1"}],
+    "task.cancel": [{"id": f"greet:1:{PHONE}:1"}],
+    "task.metadata": [{"mac": PHONE}],
 }
 """Every operation that takes the name of an object, with those of the north."""
 
@@ -85,6 +102,7 @@ def renamed(params: dict[str, object], names: dict[str, str]) -> dict[str, objec
     def text(value: str) -> str:
         for old, new in names.items():
             value = new if value == old else value.replace(f",{old}", f",{new}").replace(f"\n{old}", f"\n{new}")
+            value = value.replace(f":{old}:", f":{new}:")
         return value
 
     return {
@@ -115,9 +133,11 @@ async def test_what_another_tenant_has_is_answered_like_what_nobody_has(operatio
 
 async def test_every_operation_that_names_an_object_is_in_the_table_above_or_for_the_site():
     office = furnished()
-    free = {"identify", "device.export", "device.sync_progress", "tenant.list", "profile.list"}
+    free = {"identify", "device.export", "device.sync_progress", "tenant.list", "profile.list", "task.templates"}
     named = {name for name, operation in office.admin.operations.items() if not operation.site} - free
-    assert {name for name in named if name.partition(".")[0] in {"device", "tenant", "line", "profile"}} == set(CALLS)
+    assert {name for name in named if name.partition(".")[0] in {"device", "tenant", "line", "profile", "task"}} == set(
+        CALLS
+    )
 
 
 async def test_lists_and_exports_hold_only_ones_own():

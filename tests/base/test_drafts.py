@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
-from provd.base.drafts import drafted
+from provd.base.drafts import altering, drafted
 from provd.base.facts import CATALOGUE, Fact, text_of
 from provd.base.facts.dhcp import DhcpAck, DhcpOffer
 from provd.dhcp.lease import Lease, LeaseState, active_lease
@@ -63,3 +63,13 @@ def test_a_twin_is_no_fact_of_its_own():
     assert before == CATALOGUE
     assert isinstance(made, Fact)
     assert text_of(made).startswith("DHCP-ACK mac=80:5e:c0:00:00:01 boot=b1")
+
+
+def test_altered_is_replaced():
+    lease = active_lease(*LEASE.values())
+    alter = altering(Lease)
+    assert alter(lease, ip=8, hostname="") == replace(lease, ip=8, hostname="")
+    assert alter(lease) == lease
+    assert type(alter(lease)) is Lease
+    with pytest.raises(KeyError):
+        alter(lease, name="")

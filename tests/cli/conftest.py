@@ -110,6 +110,7 @@ class Office:
             zone=lambda name: {"name": name} if name == "Europe/Madrid" else None,
             addresses=FakeAddresses(),
             codes=self.codes,
+            tasks=self.world.tasks,
         )
 
         def operation(name: str) -> Callable[[dict[str, Any]], Any]:

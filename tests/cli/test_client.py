@@ -138,6 +138,7 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
         emit=world.facts.append,
         zone=lambda _: None,
         codes=floor.office,
+        tasks=world.tasks,
     )
     offered = {name: {p.name for p in operation.params} for name, operation in admin.operations.items()}
     ctx = click.Context(cli)
@@ -150,7 +151,7 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
             text = group.commands["list"].help or ""
             assert all(word in text for word in known), name
             assert bool(known) == ("Filters are" in text), name
-    assert seen == 10
+    assert seen == 11
 
 
 def test_every_command_takes_the_configuration_that_needs_one() -> None:

@@ -23,4 +23,4 @@ def test_an_example_is_valid_and_says_nothing_that_is_the_default_anyway(file: P
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7

@@ -10,16 +10,18 @@ from dataclasses import replace
 from provd.app.ports import Change, Delete, Done, Put, R
 from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
-from provd.domain.records import AuditEntry, Device, PendingResync, Record, Redemption, StoredFact
+from provd.domain.records import AuditEntry, Device, Metadata, PendingResync, Record, Redemption, StoredFact, TaskStep
 
 
 def key_of(record: Record | Lease) -> object:
     """What makes two records of a kind the same one."""
     match record:
-        case Device() | PendingResync():
+        case Device() | PendingResync() | Metadata():
             return record.mac
         case Redemption():
             return record.code, record.number
+        case TaskStep():
+            return record.run, record.name
         case Lease():
             return record.ip
         case StoredFact() | AuditEntry():

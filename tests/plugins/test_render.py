@@ -276,7 +276,7 @@ async def test_the_process_has_nothing_of_ours(bench, monkeypatch):
 async def test_who_stopped_waiting_costs_nothing(bench):
     bench.template("endless", ENDLESS)
     pool = await bench.start(IMPATIENT)
-    given_up = asyncio.create_task(pool.render(bench.job("endless")))
+    given_up = asyncio.ensure_future(pool.render(bench.job("endless")))
     await asyncio.sleep(0)
     given_up.cancel()
     assert await pool.render(bench.job()) == b"a = 1\n"
@@ -285,7 +285,7 @@ async def test_who_stopped_waiting_costs_nothing(bench):
 async def test_closing_fails_who_still_waits(bench):
     bench.template("endless", ENDLESS)
     pool = await bench.start()
-    waiting = asyncio.create_task(pool.render(bench.job("endless")))
+    waiting = asyncio.ensure_future(pool.render(bench.job("endless")))
     await asyncio.sleep(0)
     await pool.close()
     with pytest.raises(PluginError, match="maker: the renderer was closed"):
@@ -297,7 +297,7 @@ async def test_closing_fails_who_still_waits(bench):
 async def test_the_event_loop_goes_on_while_templates_are_rendered(bench):
     bench.template("endless", ENDLESS)
     pool = await bench.start(IMPATIENT)
-    job = asyncio.create_task(pool.render(bench.job("endless")))
+    job = asyncio.ensure_future(pool.render(bench.job("endless")))
     turns = 0
     while not job.done():
         await asyncio.sleep(0)  # one turn of the loop

@@ -82,6 +82,18 @@ def test_it_imports_nothing_of_the_daemon():
     ]
 
 
+@pytest.mark.parametrize("number", [*range(0x20), *range(0x7F, 0xA0), 0xE9, 0x2028, 0xD800, 0xFFFF, 0x1F600])
+def test_only_printable_ascii_comes_clean(number):
+    encoder, decoder = RequestEncoder(), RequestDecoder()
+
+    def clean(text: str) -> bool:
+        request = Request(["f"], "t", "xml", 1, {"lines": [{"name": text}]}, {"model": "\n"})
+        return decoder.decode(encoder.encode(request)[HEADER.size :]).clean
+
+    assert not clean(f"a{chr(number)}b")
+    assert clean("a b~!{}/':")
+
+
 def test_a_shared_part_is_sent_whole_and_becomes_one_object():
     encoder, decoder = RequestEncoder(), RequestDecoder()
     shared = {"settings": {"ntp": {"server": "a\nb"}}, "zone": None}

@@ -17,12 +17,14 @@ from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
 from provd.app.admin.syncing import Syncing
+from provd.app.admin.tasks import Tasks
 from provd.app.admin.tokens import Tokens
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
 from provd.app.resync.caller import Resyncer
+from provd.app.tasks.book import TaskBook
 from provd.base.clock import Clock
 from provd.base.errors import UsageError
 from provd.base.facts import FactSink
@@ -48,6 +50,7 @@ class Admin:
         addresses: Addresses | None = None,
         codes: Office | None = None,
         resyncer: Resyncer | None = None,
+        tasks: TaskBook | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         self.tokens = Tokens(desk)
@@ -57,6 +60,9 @@ class Admin:
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
+        if tasks is not None:
+            groups += [running := Tasks(desk, tasks)]
+            listed += [collections.tasks(running)]
         self.operations: dict[str, Operation] = {
             operation.name: operation for group in groups for operation in group.operations()
         }

@@ -12,10 +12,11 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Desk
 from provd.app.admin.listing import Collection, Column, Kind
+from provd.app.admin.tasks import Tasks
 from provd.app.ownership import owner_of_profile
 from provd.base.types import ip_text, mac_text
 from provd.dhcp.lease import INFINITE, Lease
-from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, Tenant
+from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant
 from provd.plugin import Manifest, Model
 
 
@@ -251,6 +252,24 @@ def locks(group: Locks) -> Collection[Lock]:
         key=attrgetter("id"),
         records=group.visible,
         view=lambda lock, _caller: group.view(lock),
+    )
+
+
+def tasks(group: Tasks) -> Collection[TaskRun]:
+    """Runs of tasks."""
+    return Collection(
+        name="tasks",
+        columns=(
+            *_columns("text", "id template step reason"),
+            _text("device", lambda run: mac_text(run.mac)),
+            Column("tenant", "text", lambda run, _caller: group.tenant(run)),
+            _text("state", lambda run: run.state.value),
+            *_columns("number", "version generation attempts waits"),
+            *_columns("time", "due created began finished"),
+        ),
+        key=attrgetter("id"),
+        records=group.visible,
+        view=lambda run, _caller: group.view(run),
     )
 
 

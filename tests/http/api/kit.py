@@ -20,7 +20,20 @@ from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac
-from provd.domain.records import AuditEntry, Device, Level, Line, Lock, Profile, Reservation
+from provd.domain.records import (
+    AuditEntry,
+    Device,
+    Level,
+    Line,
+    Lock,
+    Metadata,
+    Profile,
+    Reservation,
+    RunState,
+    TaskRun,
+    TaskStep,
+)
+from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
 from provd.observe.tail import Tail
@@ -33,6 +46,10 @@ from tests.http.show import Site as ShownSite
 SITE = Caller(name="test")
 NORTHS = "north's secret"
 SOUTHS = "south's secret"
+RUN = f"greet:1:{PHONE}:1"
+RULES = Rulebook(
+    (Template(id="greet", version=1, kind=Kind.ONETIME, devices=("*",), steps=(WaitStep(id="rest", seconds=60.0),)),)
+)
 
 
 class FakeDaemon:
@@ -165,6 +182,9 @@ def furniture() -> list[object]:
         Profile(id="site", level=Level.SITE),
         Lock(id=f"device:{PHONE}", kind="device", subject=PHONE, tenant="north", wrong=1),
         Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
+        TaskRun(id=RUN, template="greet", version=1, mac=PHONE, state=RunState.FAILED, began=5.0, finished=9.0),
+        TaskStep(run=RUN, name="crm", result={"customer": NORTHS}, at=8.0),
+        Metadata(mac=PHONE, data={"customer": NORTHS}),
     ]
 
 
@@ -179,6 +199,7 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
     office = Office(*(records or furniture()), journal=journal)
     world = office.world
     broken, world.journal.broken = getattr(world.journal, "broken", False), False
+    list(world.tasks.change(RULES))
     codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
     office.admin = Admin(
         fleet=world.fleet,
@@ -188,6 +209,7 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
         zone=lambda name: {"name": name} if name == "Europe/Madrid" else None,
         addresses=office.addresses,
         codes=codes,
+        tasks=world.tasks,
     )
     code = await office.admin.call("code.add", {"line": ["n2"]}, SITE) if world.fleet.tables.line("n2") else {"id": ""}
     office.addresses.reserved.append("10.0.0.77")

@@ -10,7 +10,7 @@ import pytest
 from provd.domain.records import ApiToken, AuditEntry
 from provd.http.api.routes import Access, Route
 from tests.app.fakes import BOLT, PHONE
-from tests.http.api.kit import House, house
+from tests.http.api.kit import RUN, House, house
 
 NEW = "02aaaa0000aa"
 ANY = {"If-Match": "*"}
@@ -82,6 +82,13 @@ ROWS: dict[str, Row] = {
     "locks.list": Row("/locks", other=200),
     "locks.show": Row(f"/locks/device:{PHONE}"),
     "locks.delete": Row(f"/locks/device:{PHONE}", 204),
+    "tasks.list": Row("/tasks", other=200),
+    "tasks.show": Row(f"/tasks/{RUN}"),
+    "tasks.add": Row("/tasks", 201, 404, body={"mac": PHONE, "template": "greet"}),
+    "tasks.retry": Row(f"/tasks/{RUN}/retry"),
+    "tasks.cancel": Row(f"/tasks/{RUN}/cancel"),
+    "tasks.templates": Row("/tasks/templates", other=200),
+    "devices.metadata": Row(f"/devices/{PHONE}/metadata"),
     "reservations.list": Row("/reservations"),
     "reservations.show": Row("/reservations/kept"),
     "reservations.add": Row("/reservations", 201, body={"ip": "10.0.0.11", "mac": PHONE}),

@@ -1,0 +1,198 @@
+"""Whose runs there are: made with the device, in the same transaction, and gone with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from provd.app.fleet import Fleet
+from provd.app.ports import Change, Delete, Put
+from provd.app.tasks.schedule import Schedule
+from provd.base.clock import Clock
+from provd.base.errors import ConflictError
+from provd.base.facts import Fact
+from provd.base.types import Mac
+from provd.domain import tasks
+from provd.domain.records import MASTER_TENANT, Device, RunState, TaskRun
+from provd.domain.tasks import Rulebook, Template
+
+_AT_ONCE = 100
+"""Devices that are seen to in one turn of the event loop."""
+
+
+class TaskBook:
+    """The templates in force, and the runs of all devices. ``woken`` is called when something may be due earlier."""
+
+    def __init__(self, fleet: Fleet, clock: Clock, rules: Rulebook) -> None:
+        self.rules = rules
+        self.schedule = Schedule()
+        self.woken: Callable[[], None] = _nothing
+        self._fleet = fleet
+        self._clock = clock
+        self._reactive = _by_fact(rules)
+        fleet.accompany(lambda before, after, _planned: self.beside(before, after))
+        fleet.arriving(self.beside)
+
+    # --- with a device
+
+    def beside(self, before: Device | None, after: Device | None) -> list[Change]:
+        """What is to be written together with this change of a device."""
+        if after is None:
+            return [] if before is None else self._gone(before.mac)
+        changes: list[Change] = []
+        runs = self._fleet.tables.runs_of(after.mac)
+        if before is not None and before.tenant not in (after.tenant, MASTER_TENANT):
+            # In other hands: what was found for the former owner is not for the new one to see.
+            changes += self._forgotten(after.mac)
+        if before is None or (before.vendor, before.model) != (after.vendor, after.model):
+            changes += self._due_to(after, runs)
+        return changes
+
+    def _due_to(self, device: Device, runs: Sequence[TaskRun]) -> Iterator[Change]:
+        """The runs that a device is to have and has not, without those that it should not have any more."""
+        wanted = self.rules.of(device)
+        kept = {(template.id, template.version) for template in wanted}
+        for run in runs:
+            if (run.template, run.version) not in kept and run.state in tasks.UNFINISHED:
+                yield from self.removed(run)
+        there = {(run.template, run.version) for run in runs}
+        for template in wanted:
+            if (template.id, template.version) not in there:
+                yield Put(self.scheduled(template.first(device.mac, self._clock.now())))
+
+    def _gone(self, mac: Mac) -> list[Change]:
+        changes = [change for run in self._fleet.tables.runs_of(mac) for change in self.removed(run)]
+        metadata = self._fleet.tables.metadata(mac)
+        return changes if metadata is None else [*changes, Delete(metadata)]
+
+    def _forgotten(self, mac: Mac) -> list[Change]:
+        changes: list[Change] = []
+        for run in self._fleet.tables.runs_of(mac):
+            changes += [Delete(step) for step in self._fleet.tables.steps_of(run.id)]
+            if run.state in tasks.UNFINISHED:
+                changes.append(Put(self.scheduled(tasks.afresh(run, self._clock.now()))))
+            else:
+                changes.append(Put(tasks.ended(run, run.state, run.finished)))
+        metadata = self._fleet.tables.metadata(mac)
+        return changes if metadata is None else [*changes, Delete(metadata)]
+
+    def removed(self, run: TaskRun) -> list[Change]:
+        """What takes a run away, with what its steps gave."""
+        self.schedule.drop(run.id)
+        return [Delete(run), *(Delete(step) for step in self._fleet.tables.steps_of(run.id))]
+
+    def scheduled(self, run: TaskRun) -> TaskRun:
+        """This run, which is about to be kept; it is looked at when it is due."""
+        self.schedule.put(run)
+        self.woken()
+        return run
+
+    # --- of all devices
+
+    def open(self, *, alone: bool) -> Iterator[None]:
+        """Take up the runs of an earlier life. ``alone``: nobody else can be carrying out any of them.
+
+        Like :meth:`change`, with the templates that are in force.
+        """
+        for run in list(self._fleet.tables.task_runs.values()):
+            self.schedule.put(replace(run, lease=0.0) if alone else run)
+        return self.change(self.rules)
+
+    def change(self, rules: Rulebook) -> Iterator[None]:
+        """Take over other templates: every device gets the runs that it lacks and loses those not due to it.
+
+        Each turn of the iteration sees to some of the devices: phones that ask meanwhile are not kept waiting.
+        """
+        self.rules = rules
+        self._reactive = _by_fact(rules)
+        return self._spread(rules, list(self._fleet.tables.devices))
+
+    def _spread(self, rules: Rulebook, macs: Sequence[Mac]) -> Iterator[None]:
+        for start in range(0, len(macs), _AT_ONCE):
+            if self.rules is not rules:
+                return  # others have come since, and see to everybody
+            present = (self._fleet.tables.device(mac) for mac in macs[start : start + _AT_ONCE])
+            changes = [
+                change
+                for device in present
+                if device is not None
+                for change in self._due_to(device, self._fleet.tables.runs_of(device.mac))
+            ]
+            if changes:
+                self._fleet.keep(*changes)
+            yield
+        self.woken()
+
+    def __call__(self, facts: Sequence[Fact]) -> None:
+        """Read facts: runs that wait for one of them begin."""
+        if not self._reactive:
+            return
+        for fact in facts:
+            templates = self._reactive.get(fact.ID)
+            device = None if templates is None or fact.mac is None else self._fleet.tables.device(fact.mac)
+            if device is not None:
+                for template in templates or ():
+                    if template.fits(device):
+                        self._react(template, device.mac)
+
+    def _react(self, template: Template, mac: Mac) -> None:
+        last = self.last(template.id, mac)
+        if last is None or last.version != template.version or last.state is RunState.CANCELLED:
+            return
+        now = self._clock.now()
+        if last.state is RunState.ARMED:
+            run = template.run(mac, last.generation, now, due=now, armed=False)
+        elif last.state is RunState.PENDING and not last.began:
+            return  # it has not begun: it will see what is now
+        else:
+            run = template.run(mac, last.generation + 1, now, due=now, armed=False)
+        self._fleet.keep(Put(self.scheduled(run)))
+
+    # --- by hand
+
+    def last(self, template: str, mac: Mac) -> TaskRun | None:
+        """The newest run of a task of a device."""
+        own = (run for run in self._fleet.tables.runs_of(mac) if run.template == template)
+        return max(own, key=tasks.age, default=None)
+
+    def begin(self, template: Template, device: Device) -> list[Change]:
+        """Let a task run for a device now. Raises ConflictError."""
+        if not template.fits(device):
+            raise ConflictError(f"task {template.id!r} does not belong to a {device.vendor} {device.model}")
+        now, last = self._clock.now(), self.last(template.id, device.mac)
+        if last is not None and last.state in tasks.GOING and (last.began or last.due <= now):
+            raise ConflictError(f"run {last.id} is {last.state.value}: cancel or retry it")
+        fresh = last is None or last.state not in tasks.UNFINISHED
+        generation = 1 if last is None else last.generation + fresh
+        run = self.scheduled(template.run(device.mac, generation, now, due=now, armed=False))
+        return [Put(run), *([] if last is None else self.surplus(last))]
+
+    def surplus(self, run: TaskRun) -> list[Change]:
+        """What takes away the runs that need not be kept beside this one, which ends or has ended."""
+        others = [each for each in self._fleet.tables.runs_of(run.mac) if each.id != run.id]
+        return [change for old in tasks.outdated([*others, run], run.template) for change in self.removed(old)]
+
+    def before(self, run: TaskRun) -> bool:
+        """Whether an earlier run of the same task of this device is still going."""
+        return any(
+            each.template == run.template and tasks.age(each) < tasks.age(run) and each.state in tasks.GOING
+            for each in self._fleet.tables.runs_of(run.mac)
+        )
+
+    def retried(self, run: TaskRun) -> TaskRun:
+        """A run that has ended badly or waits, to go on at once. Raises ConflictError."""
+        if run.state in {RunState.DONE, RunState.RUNNING, RunState.ARMED}:
+            raise ConflictError(f"run {run.id} is {run.state.value}")
+        return self.scheduled(tasks.again(run, self._clock.now()))
+
+
+def _nothing() -> None:
+    """Nobody carries out runs here."""
+
+
+def _by_fact(rules: Rulebook) -> dict[str, list[Template]]:
+    found: dict[str, list[Template]] = {}
+    for template in rules.templates:
+        if template.kind is tasks.Kind.REACTIVE:
+            found.setdefault(template.fact, []).append(template)
+    return found

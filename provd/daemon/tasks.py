@@ -1,0 +1,166 @@
+"""Tasks for devices: from the settings to templates, and the runner with what it needs of the world."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from provd.app import ownership
+from provd.app.tasks.ports import Call
+from provd.app.tasks.runner import OwnClaims, Runner
+from provd.base.errors import ConfigError
+from provd.base.facts.daemon import Degraded, Recovered
+from provd.base.secrets import Secret
+from provd.config import tasks as sections
+from provd.config.settings import Settings
+from provd.config.tasks import TasksSection
+from provd.daemon.core import Core
+from provd.daemon.templates import rulebook_of
+from provd.domain.records import Device
+from provd.domain.tasks import Outcome, Retry
+from provd.outbound.outside import World
+from provd.outbound.sql import Database, Reach
+from provd.outbound.web import Permit, Server, Web
+
+_LARGEST_SECRET = 4096
+
+
+class Tasking:
+    """The runner over the databases and servers that the settings name. Implements its port to them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._section = core.settings.tasks
+        self._world: World | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._spreading: set[asyncio.Task[None]] = set()
+        self._degraded = ""
+        knowledge = core.boot.station.knowledge
+
+        def room_of(device: Device) -> ownership.Room:
+            return ownership.room_of(knowledge.manifest(device.plugin), device)
+
+        self.runner = Runner(
+            fleet=core.fleet,
+            book=core.tasks,
+            claims=OwnClaims(core.fleet),
+            outside=self,
+            room_of=room_of,
+            clock=core.clock,
+            emit=core.emit,
+            owner=secrets.token_hex(8),
+            at_once=self._section.at_once,
+        )
+
+    def open(self) -> None:
+        """Take up what an earlier life has left, and serve."""
+        self._reach(self._section)
+        self._spread(self._core.tasks.open(alone=True))
+        self.runner.start()
+
+    def reload(self, settings: Settings) -> None:
+        """Take over other templates, databases and servers. What is at work goes on with those that it began with."""
+        if settings.tasks == self._section and not self._degraded:
+            return
+        self._section = settings.tasks
+        self.runner.at_once = self._section.at_once
+        self._reach(self._section)
+        self._spread(self._core.tasks.change(rulebook_of(self._section)))
+
+    async def close(self) -> None:
+        """Stop; every run stays where it stands."""
+        await self.runner.close()
+        for task in self._spreading:
+            task.cancel()
+        await asyncio.gather(*self._spreading, return_exceptions=True)
+        if self._world is not None:
+            await self._world.close()
+        await asyncio.gather(*self._closing)
+
+    async def perform(self, call: Call) -> Outcome:
+        """Hand on to the world as it is at present."""
+        if self._world is None:
+            return Retry(self._degraded or "no world")
+        return await self._world.perform(call)
+
+    def counters(self) -> Mapping[str, float]:
+        """Runs by state, and those at work."""
+        found: dict[str, float] = {"at work": float(self.runner.going)}
+        for run in self._core.fleet.tables.task_runs.values():
+            found[run.state.value] = found.get(run.state.value, 0.0) + 1
+        return found
+
+    def _spread(self, turns: Iterator[None]) -> None:
+        """See to the first devices at once and to the rest bit by bit."""
+        next(turns, None)
+
+        async def rest() -> None:
+            for _ in turns:
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(rest())
+        self._spreading.add(task)
+        task.add_done_callback(self._spreading.discard)
+
+    def _reach(self, section: TasksSection) -> None:
+        former, now = self._world, self._core.clock.now()
+        try:
+            self._world = world_of(section, self._core)
+        except ConfigError as error:
+            # What is wrong with one password must not keep phones from their files.
+            self._world, self._degraded = None, str(error)
+            self._core.emit(Degraded(at=now, part="tasks", reason=str(error)))
+        else:
+            if self._degraded:
+                self._degraded = ""
+                self._core.emit(Recovered(at=now, part="tasks"))
+        if former is not None:
+            task = asyncio.create_task(former.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def world_of(section: TasksSection, core: Core) -> World:
+    """Databases and servers. Raises ConfigError where one cannot be used as it is configured."""
+    databases = [
+        Database(
+            Reach(
+                name=each.name,
+                url=each.url,
+                password=secret_in(each.secret_file, f"tasks.database {each.name}"),
+                read_only=each.read_only,
+                seconds=float(each.timeout),
+            )
+        )
+        for each in section.database
+    ]
+    permit = Permit(tuple(ipaddress.ip_network(network) for network in section.allow))
+    return World(databases, [_server(each) for each in section.server], Web(permit, core.clock))
+
+
+def _server(section: sections.TaskServer) -> Server:
+    where = f"tasks.server {section.name}"
+    secret = secret_in(section.secret_file, where)
+    return Server(
+        name=section.name,
+        url=section.url,
+        headers={section.header: Secret(section.prefix + secret.reveal())} if secret else {},
+        signing=secret_in(section.signing_secret_file, where),
+    )
+
+
+def secret_in(file: str, where: str) -> Secret:
+    """The secret of one line in a file, an empty one without a file. Raises ConfigError."""
+    if not file:
+        return Secret("")
+    try:
+        with Path(file).open(encoding="utf-8") as opened:
+            text = opened.read(_LARGEST_SECRET).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{where}: {file} cannot be read: {error}") from None
+    if not text or not text.isprintable():
+        raise ConfigError(f"{where}: {file} holds no secret of one line")
+    return Secret(text)

@@ -1,0 +1,182 @@
+"""Databases of others, by SQLAlchemy: one statement at a time, in a thread, with an end to its patience."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import decimal
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.pool import NullPool
+
+from provd.app.tasks.ports import SqlCall
+from provd.base.errors import ConfigError
+from provd.base.secrets import Secret
+from provd.domain.tasks import Done, Failed, NotYet, Outcome, Retry
+
+AT_ONCE = 4
+"""Statements at a time on one database."""
+LONGEST = 4000
+"""Characters of one value that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A database by its SQLAlchemy URL; ``password`` outranks the one in it."""
+
+    name: str
+    url: str
+    password: Secret
+    read_only: bool
+    seconds: float = 10.0
+
+
+class Database:
+    """One database. Every statement has a connection of its own: these are rare, and connections of others go stale."""
+
+    def __init__(self, reach: Reach) -> None:
+        self.name = reach.name
+        self._reach = reach
+        self._url = url_of(reach)
+        self._engine = _engine(self._url, reach)
+        self._threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix=f"sql-{reach.name}")
+
+    async def do(self, call: SqlCall) -> Outcome:
+        """One statement. Gives up after the database's time, whatever its driver does."""
+        if call.write and self._reach.read_only:
+            return Failed(f"database {self.name} is read only here")
+        loop = asyncio.get_running_loop()
+        try:
+            # The driver has its own limit; this one is for drivers that know none.
+            async with asyncio.timeout(self._reach.seconds * 2):
+                return await loop.run_in_executor(self._threads, self._performed, call)
+        except TimeoutError:
+            return Retry(f"database {self.name} does not answer")
+
+    def close(self) -> None:
+        """Let go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._engine.dispose()
+
+    def _performed(self, call: SqlCall) -> Outcome:
+        if self._url.get_backend_name() == "sqlite" and not Path(self._url.database or "").is_file():
+            # SQLite would make an empty one.
+            return Retry(f"{self._url.database}: there is no such file")
+        try:
+            with self._engine.connect() as connection, _limited(connection, self._reach.seconds):
+                return self._executed(connection, call)
+        except (OperationalError, InterfaceError) as error:
+            return Retry(f"database {self.name}: {_said(error)}")
+        except SQLAlchemyError as error:
+            return Failed(f"database {self.name}: {_said(error)}")
+
+    def _executed(self, connection: Connection, call: SqlCall) -> Outcome:
+        if not call.write:
+            _only_read(connection)
+        done = connection.execute(text(call.statement), dict(call.params))
+        if call.write:
+            row = _row(done) if done.returns_rows else {}
+            connection.commit()
+            return Done({"rows": done.rowcount, **({} if row is None else row)})
+        found = done.fetchmany(2) if done.returns_rows else []
+        names = list(done.keys()) if done.returns_rows else []
+        connection.rollback()
+        if len(found) > 1:
+            return Failed(f"database {self.name}: more than one row; let the statement name one")
+        return Done(_plain(names, found[0])) if found else NotYet(call.what)
+
+
+def url_of(reach: Reach) -> URL:
+    """The URL with its password. Raises ConfigError."""
+    try:
+        url = make_url(reach.url)
+    except ArgumentError:
+        raise ConfigError(f"tasks.database {reach.name}: not a database URL") from None
+    return url.set(password=reach.password.reveal()) if reach.password else url
+
+
+def _engine(url: URL, reach: Reach) -> Engine:
+    arguments: dict[str, Any] = {}
+    if url.get_backend_name() == "postgresql" and url.get_driver_name() in {"psycopg", "psycopg2"}:
+        limit = f"-c statement_timeout={int(reach.seconds * 1000)}"
+        arguments = {"connect_timeout": max(2, int(reach.seconds)), "options": limit}
+    if url.get_backend_name() == "sqlite":
+        arguments = {"timeout": reach.seconds, "check_same_thread": False}
+    try:
+        return create_engine(url, poolclass=NullPool, connect_args=arguments)
+    except (NoSuchModuleError, ModuleNotFoundError, ArgumentError) as error:
+        raise ConfigError(f"tasks.database {reach.name}: {error}") from None
+
+
+class _limited:  # noqa: N801 - reads as what it does
+    """SQLite knows no time limit for a statement: somebody else interrupts it."""
+
+    def __init__(self, connection: Connection, seconds: float) -> None:
+        driver = connection.connection.driver_connection
+        interrupt = getattr(driver, "interrupt", None) if connection.dialect.name == "sqlite" else None
+        self._timer = None if interrupt is None else threading.Timer(seconds, interrupt)
+
+    def __enter__(self) -> None:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _only_read(connection: Connection) -> None:
+    """A look-up must not change anything, whatever its statement says; and it is always taken back."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
+def _row(done: CursorResult[Any]) -> dict[str, object] | None:
+    row = done.fetchone()
+    return None if row is None else _plain(list(done.keys()), row)
+
+
+def _plain(names: list[str], row: Any) -> dict[str, object]:
+    return {name: plain(value) for name, value in zip(names, row, strict=True)}
+
+
+def plain(value: object) -> object:
+    """A value of a database as JSON has it: numbers, texts, true, false, null."""
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case decimal.Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case bytes() | memoryview():
+            return bytes(value).hex()[:LONGEST]
+        case _:
+            return str(value)[:LONGEST]
+
+
+def _said(error: SQLAlchemyError) -> str:
+    """What the database says, without the statement and its parameters."""
+    said = str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else str(error)
+    first = next(iter(said.strip().splitlines()), type(error).__name__)
+    return "".join(each if each.isprintable() else " " for each in first)[:200]

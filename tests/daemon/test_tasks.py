@@ -1,0 +1,223 @@
+"""A new device finds its customer: the example of the repository, in the real daemon, against two real databases."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.kit import acme
+from tests.kit.daemon import ROOT, Daemon, loopback_config
+
+PHONE = acme.PHONE
+COLONS = ":".join(PHONE[place : place + 2] for place in range(0, 12, 2))
+
+
+def seen(port: int) -> None:
+    """The phone asks for its file, and nobody has announced it."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/{PHONE}.cfg", headers={"User-Agent": f"Acme A1/1.2 {PHONE}"}
+    )
+    with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=10) as answer:
+        answer.read()
+
+
+@dataclass
+class Register:
+    """The CRM and the asset register."""
+
+    crm: Path
+    assets: Path
+
+    def make(self) -> None:
+        self._do(self.crm, "CREATE TABLE delivery (mac TEXT PRIMARY KEY, customer TEXT, tenant TEXT)")
+        self._do(self.assets, "CREATE TABLE asset (mac TEXT PRIMARY KEY, number INT, class TEXT, first_seen TEXT)")
+
+    def deliver(self) -> None:
+        self._do(self.crm, "INSERT INTO delivery VALUES (?, 'Northern Lights', 'north')", COLONS)
+
+    def enter(self, kind: str = "lobby") -> None:
+        self._do(self.assets, "INSERT INTO asset VALUES (?, 4711, ?, NULL)", COLONS, kind)
+
+    def first_seen(self) -> str | None:
+        with contextlib.closing(sqlite3.connect(self.assets)) as connection:
+            return connection.execute("SELECT first_seen FROM asset").fetchone()[0]
+
+    def _do(self, file: Path, sql: str, *parameters: object) -> None:
+        with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute(sql, parameters)
+
+
+def example(register: Register) -> str:
+    text = (ROOT / "etc/examples/first-boot.toml").read_text()
+    text = text.replace('secret_file = "/etc/provd/crm.secret"\n', "")
+    text = text.replace("postgresql+psycopg://provd@10.20.0.40/crm", f"sqlite:///{register.crm}")
+    return text.replace("sqlite:////var/lib/assets/assets.db", f"sqlite:///{register.assets}")
+
+
+def test_a_new_device_stands_at_its_customers_tenant_when_both_records_are_there(tmp_path: Path) -> None:
+    register = Register(tmp_path / "crm.db", tmp_path / "assets.db")
+    register.make()
+    config, port = loopback_config(tmp_path / "state", sections=example(register))
+    acme.install(tmp_path / "state")
+    run = f"first-boot:1:{PHONE}:1"
+    with Daemon(config, tmp_path) as daemon:
+        daemon.provd("tenant", "add", "north", "--name", "North")
+        seen(port)
+        daemon.wait_for("TASK-WAITING")
+        register.enter()
+        shown = daemon.json("task", "list", "state=waiting")
+        assert [(each["id"], each["reason"]) for each in shown] == [(run, f"the delivery of {COLONS} in the CRM")]
+        assert register.first_seen() is None, "nothing is written before both are found"
+        register.deliver()
+        daemon.provd("task", "retry", run)
+        daemon.wait_for("TASK-DONE")
+        device = daemon.json("device", "show", PHONE)
+        assert device["tenant"] == "north"
+        assert register.first_seen() == device["first_seen"]
+        known = daemon.json("task", "metadata", PHONE)
+        assert known["metadata"] == {"customer": "Northern Lights", "asset": 4711, "class": "lobby"}
+        found = daemon.json("task", "show", run)
+        assert [step["step"] for step in found["steps"]] == ["crm", "asset", "first-seen", "customer"]
+        assert found["steps"][2]["result"] == {"rows": 1}
+        # A second discovery, and another start, begin nothing.
+        seen(port)
+        assert daemon.stop() == 0
+        daemon.start()
+        seen(port)
+        assert [each["id"] for each in daemon.json("task", "list")] == [run]
+        assert daemon.provd("task", "retry", run, check=False).returncode == 5
+
+
+def test_metadata_against_the_rules_is_refused_until_somebody_puts_it_right(tmp_path: Path) -> None:
+    register = Register(tmp_path / "crm.db", tmp_path / "assets.db")
+    register.make()
+    register.deliver()
+    register.enter("cellar")
+    config, port = loopback_config(tmp_path / "state", sections=example(register))
+    acme.install(tmp_path / "state")
+    with Daemon(config, tmp_path) as daemon:
+        daemon.provd("tenant", "add", "north", "--name", "North")
+        seen(port)
+        assert "class must be one of desk, lobby, meeting-room" in daemon.wait_for("TASK-FAILED")
+        assert daemon.json("device", "show", PHONE)["tenant"] == "master", "all of a step, or nothing"
+
+
+@dataclass
+class Server:
+    """Counts requests by path; holds those to ``slow`` until it is told to go on."""
+
+    calls: list[tuple[str, str, str]] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    port: int = 0
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            octets = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            made.calls.append((f"{self.command} {self.path}", self.headers["Idempotency-Key"], octets.decode()))
+            if "slow" in self.path:
+                made.arrived.set()
+                made.go_on.wait(20)
+            body = json.dumps({"data": [{"tenant": "north"}]}).encode()
+            with contextlib.suppress(OSError):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        made.port = httpd.server_address[1]
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.05,))
+        thread.start()
+        yield made
+        made.go_on.set()
+        httpd.shutdown()
+        thread.join()
+
+
+STEPS = """
+[tasks]
+allow = ["127.0.0.0/8"]
+[[tasks.server]]
+name = "crm"
+url = "http://127.0.0.1:{port}/api"
+[[tasks.template]]
+id = "welcome"
+[[tasks.template.step]]
+id = "look"
+do = "http"
+server = "crm"
+path = "/device/{{device.mac}}"
+take = {{ tenant = "/data/0/tenant" }}
+[[tasks.template.step]]
+id = "tell"
+do = "http"
+server = "crm"
+method = "POST"
+path = "/slow"
+body = {{ mac = "{{device.mac}}", at = "{{device.first_seen}}" }}
+[[tasks.template.step]]
+id = "own"
+do = "set"
+tenant = "{{look.tenant}}"
+"""
+
+
+@pytest.mark.fault
+def test_a_killed_daemon_goes_on_with_the_step_in_flight_and_repeats_no_other(tmp_path: Path, server: Server) -> None:
+    config, port = loopback_config(tmp_path / "state", sections=STEPS.format(port=server.port))
+    acme.install(tmp_path / "state")
+    daemon = Daemon(config, tmp_path)
+    try:
+        daemon.start()
+        daemon.provd("tenant", "add", "north", "--name", "North")
+        seen(port)
+        assert server.arrived.wait(10)
+        daemon.kill()
+        server.go_on.set()
+        daemon.start()
+        daemon.wait_for("TASK-DONE")
+        assert daemon.json("device", "show", PHONE)["tenant"] == "north"
+    finally:
+        daemon.kill()
+    look, first, second = server.calls
+    assert look[:2] == ("GET /api/device/02%3Aaa%3Aaa%3A00%3A00%3A01", f"welcome:1:{PHONE}:1:look")
+    assert first == second, "the same request, with the same key"
+    assert json.loads(first[2])["mac"] == COLONS
+
+
+def test_other_templates_add_and_remove_runs_at_a_reload(tmp_path: Path) -> None:
+    wait = '[[tasks.template]]\nid = "{name}"\n[[tasks.template.step]]\nid = "rest"\ndo = "wait"\nfor = "1h"\n'
+    config, _ = loopback_config(tmp_path / "state", sections=wait.format(name="old"))
+    acme.install(tmp_path / "state")
+    with Daemon(config, tmp_path) as daemon:
+        daemon.provd("device", "add", PHONE, "--model", "A1")
+        assert [each["template"] for each in daemon.json("task", "list")] == ["old"]
+        daemon.config.write_text(config.replace('"old"', '"new"'))
+        daemon.reload()
+        daemon.wait_for("RELOADED")
+        assert [each["template"] for each in daemon.json("task", "list")] == ["new"]
+        assert [each["id"] for each in daemon.json("task", "templates")] == ["new"]
+        daemon.provd("device", "delete", PHONE)
+        assert daemon.json("task", "list") == []
