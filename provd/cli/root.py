@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "line": ("provd.cli.objects:line", "SIP accounts"),
     "code": ("provd.cli.code:code", "provisioning codes: what is dialed on a new phone"),
     "lock": ("provd.cli.code:lock", "who dialed wrong codes"),
+    "activation": ("provd.cli.activation:activation", "devices that are not phones: models, serials, keys"),
     "profile": ("provd.cli.objects:profile", "settings for many devices"),
     "task": ("provd.cli.task:task", "what is done for devices by itself: runs, retry, cancel"),
     "token": ("provd.cli.token:token", "bearer tokens of the REST interface"),

@@ -352,7 +352,8 @@ class ActivationSection(Section):
     """Devices that are not phones."""
 
     window: Duration = Field(
-        default=86400, description="how long after enabling a serial may be activated (from the next version on)"
+        default=86400,
+        description="how long after it was enabled a device may be activated; a model may have its own",
     )
 
 

@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from provd.app.activation.desk import ThingDesk
+from provd.app.activation.registry import Registry
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.dialing import AccountBook, DialDesk
@@ -27,6 +29,7 @@ from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 from provd.plugins.render import RenderPool
+from provd.storage.ledger import StoredLedger
 from provd.storage.rendered import RenderedFiles
 from provd.storage.store import Store
 
@@ -114,6 +117,9 @@ class Core:
             emit=emit,
             leap=leap,
         )
+        ledger = StoredLedger(self.store)
+        self.things = ThingDesk(ledger, clock, emit)
+        self.registry = Registry(ledger, self.things.now, emit, settings.activation.window)
         self.dialing: DialDesk = self.codes.desk
         self.accounts: AccountBook = self.codes.accounts
 

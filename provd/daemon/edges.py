@@ -8,6 +8,7 @@ import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+from provd.app.bearer import Authority
 from provd.config.settings import DhcpSubnet, Settings
 from provd.daemon.calling import Calling
 from provd.daemon.certificates import Certificates
@@ -19,6 +20,8 @@ from provd.dhcp.restart import as_of
 from provd.dhcp.server import DhcpServer
 from provd.domain.reckoning import Leap
 from provd.domain.records import Reservation
+from provd.http.activation.counter import ThingCounter
+from provd.http.activation.management import Management
 from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
@@ -61,6 +64,7 @@ class Edges:
         if self._settings.sip.listen:
             self.calling = Calling(core, self._settings, share_of_descriptors(TcpLimits().total, 8))
         replies = self._settings.sip.listen[0].port if self._settings.sip.listen else 0
+        self._known = Authority(core.fleet, core.clock).caller
         self.pnp = PnpServer(core.boot.welcoming, core.emit, core.clock, replies=replies)
         self._opened: list[Listener] = []
 
@@ -93,6 +97,7 @@ class Edges:
                 clock=core.clock,
                 proxies=TrustedProxies(phones.trusted_proxies),
                 limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
+                things=ThingCounter(core.things, Management(core.registry, core.things, self._known)),
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)
@@ -176,6 +181,7 @@ class Edges:
 
         if self.calling is not None:
             yield "provd_sip", "SIP messages, registrations, calls, NOTIFYs and audio", self.calling.counters
+        yield "provd_activation", "Attempts to activate a device, by outcome", lambda: dict(self._core.things.outcomes)
         yield "provd_pnp", "Phones that asked by multicast", lambda: _fields(self.pnp.stats)
 
     def sip_present(self) -> Mapping[str, float]:

@@ -145,17 +145,7 @@ class Service:
             edges.calling.join(telling)
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
-        admin = Admin(
-            fleet=core.fleet,
-            boot=core.boot,
-            clock=self._clock,
-            emit=self._emit,
-            zone=zone,
-            addresses=ServedAddresses(edges.dhcp, core.store, edges.reserved),
-            codes=core.codes,
-            resyncer=telling.resyncer,
-            tasks=core.tasks,
-        )
+        admin = self._admin(core, edges, telling)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )
@@ -202,6 +192,20 @@ class Service:
         if core.keeper is not None:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
+
+    def _admin(self, core: Core, edges: Edges, telling: Telling) -> Admin:
+        return Admin(
+            fleet=core.fleet,
+            boot=core.boot,
+            clock=self._clock,
+            emit=self._emit,
+            zone=zone,
+            addresses=ServedAddresses(edges.dhcp, core.store, edges.reserved),
+            codes=core.codes,
+            resyncer=telling.resyncer,
+            registry=core.registry,
+            tasks=core.tasks,
+        )
 
     def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
         daemon = RestDaemon(
@@ -302,6 +306,7 @@ class Service:
         if self._tasking is not None:
             self._tasking.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
+        core.registry.window = fresh.activation.window
         edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
@@ -332,10 +337,13 @@ class Service:
                 core.boot.age(now)
                 edges.certificates.watch(now)
                 self._tick(core)
+                with contextlib.suppress(ProvdError):
+                    await core.things.look_round()
             if turn % PRUNE_EVERY == 0:
                 try:
                     await core.store.prune_facts(FACTS_KEPT)
                     await core.store.prune_audit(AUDIT_KEPT)
+                    await core.things.prune_log(ATTEMPTS_KEPT)
                 except ProvdError:
                     # The store has told of itself as degraded; the next hour comes.
                     continue
@@ -356,7 +364,9 @@ FACTS_KEPT = 200_000
 LEAPT = 1.0
 """Seconds within one turn that are no passing of time but a correction of the clock."""
 AUDIT_KEPT = 500_000
-"""The same for entries of the audit."""
+"""The same for entries of the audit …"""
+ATTEMPTS_KEPT = 1_000_000
+"""… and for attempts to activate a device."""
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

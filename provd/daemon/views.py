@@ -20,6 +20,7 @@ from provd.base.types import Mac, ip_text
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.dhcp.lease import INFINITE, Lease
+from provd.domain.activation.thing import Outcome
 from provd.domain.records import Device, DeviceState
 from provd.http.views import (
     BootStep,
@@ -129,6 +130,7 @@ class DaemonViews:
             "lines": len(tables.lines),
             "profiles": len(tables.profiles),
             "reservations": len(tables.reservations),
+            "activations since the start": self._core.things.outcomes[Outcome.ACTIVATED.value],
         }
         return StatusView(
             version=__version__,

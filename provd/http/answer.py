@@ -22,6 +22,9 @@ _LINES = {
 }
 
 
+_WITHOUT_LENGTH = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
 def status_line(status: int) -> bytes:
     """The first lines of an answer in HTTP/1.1."""
     return _LINES["1.1", status]
@@ -45,7 +48,10 @@ class DateLine:
 
 
 class Answer(web.StreamResponse):
-    """Status, header lines (each with its line end) and body. Content-Length is added, except to a 304."""
+    """Status, header lines (each with its line end) and body.
+
+    Content-Length is added, except to a 204 and a 304 (RFC 9110 section 8.6).
+    """
 
     def __init__(self, status: int, lines: bytes, date: DateLine, body: bytes = b"") -> None:
         # Not the constructor of the base class: its header mapping is what this class does without.
@@ -61,7 +67,7 @@ class Answer(web.StreamResponse):
             self._keep_alive = request.keep_alive
         old = request.version == HttpVersion10
         head = [_LINES["1.0" if old else "1.1", self._status], self._lines, self._date()]
-        if self._status != HTTPStatus.NOT_MODIFIED:
+        if self._status not in _WITHOUT_LENGTH:
             head.append(b"Content-Length: %d\r\n" % len(self._octets))
         if not self._keep_alive:
             head.append(b"Connection: close\r\n")

@@ -40,7 +40,8 @@ LongWay = Callable[[bytes], PhoneConnection]
 class Door:
     """One listening socket, and the connections that came through it and are still ours.
 
-    ``rest`` is how many seconds it takes no connections when there are no descriptors left.
+    ``elsewhere`` says of a path that it is no file and goes the long way. ``rest`` is how many seconds it takes no
+    connections when there are no descriptors left.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Door:
         connections: Connections,
         long_way: LongWay,
         *,
+        elsewhere: Callable[[str], bool],
         rest: float = 1.0,
     ) -> None:
         self.files = files
         self.connections = connections
         self.long_way = long_way
+        self.elsewhere = elsewhere
         self.loop = asyncio.get_running_loop()
         self.closing = False
         self.callers: set[Caller] = set()
@@ -214,7 +217,7 @@ class Caller:
         else:
             self.phase = Phase.HEADER
         brief = None if self.proxied else read(octets)
-        if brief is None:
+        if brief is None or self._door.elsewhere(brief.path):
             self._go_the_long_way(octets)
             return
         self._close = not brief.keep

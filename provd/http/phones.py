@@ -1,4 +1,5 @@
-"""HTTP for phones: GET and HEAD of the files that the file service has (RFC 9110, RFC 9112).
+"""HTTP for phones: GET and HEAD of the files that the file service has (RFC 9110, RFC 9112); and, on the same
+listeners, the activation side for devices that are not phones.
 
 Everything unknown and everything refused gets the same 404 without a body. Answers have an exact Content-Length, no
 chunking and no content coding, which old phone firmware does not understand. The only facts told here are about
@@ -21,6 +22,8 @@ from provd.app.files import FileReply, FileRequest, FileService
 from provd.base.clock import Clock
 from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
+from provd.http.activation.counter import ThingCounter
+from provd.http.activation.wire import ThingRequest
 from provd.http.answer import Answer
 from provd.http.conditional import Selection, select
 from provd.http.connection import Connections, HttpStats, Limits, Phase, PhoneConnection, PhoneProtocols
@@ -49,8 +52,10 @@ class PhoneServer:
         clock: Clock,
         proxies: TrustedProxies | None = None,
         limits: Limits | None = None,
+        things: ThingCounter | None = None,
     ) -> None:
         self._files = files
+        self._things = things
         self._limits = limits or Limits()
         self._connections = Connections(self._limits, proxies or TrustedProxies(), emit, clock)
         self._listeners: list[asyncio.Server] = []
@@ -71,7 +76,8 @@ class PhoneServer:
         try:
             sock = _listening(host, port)
             if tls is None:
-                door = Door(sock, self._files, self._connections, self._protocols.begun)
+                elsewhere = self._things.knows if self._things is not None else _nothing
+                door = Door(sock, self._files, self._connections, self._protocols.begun, elsewhere=elsewhere)
                 self._doors.append(door)
                 return door.address
             listener = await asyncio.get_running_loop().create_server(
@@ -121,6 +127,9 @@ class PhoneServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast(PhoneConnection, request.protocol)
+        path = requested_path(request.raw_path)
+        if self._things is not None and path is not None and self._things.knows(path):
+            return await self._thing(request, connection, self._things, path)
         read = True
         if request.body_exists:
             connection.enter(Phase.BODY)
@@ -128,7 +137,7 @@ class PhoneServer:
             connection.enter(Phase.WORK)
         response: web.StreamResponse
         if request.method in _GET_OR_HEAD:
-            response = await self._file(request, connection)
+            response = await self._file(request, connection, path)
         else:
             response = Answer(405, _METHODS, self._connections.date)
         if not read:
@@ -151,8 +160,58 @@ class PhoneServer:
             return False
         return True
 
-    async def _file(self, request: web.BaseRequest, connection: PhoneConnection) -> web.StreamResponse:
-        path = requested_path(request.raw_path)
+    async def _thing(
+        self, request: web.BaseRequest, connection: PhoneConnection, things: ThingCounter, path: str
+    ) -> web.StreamResponse:
+        """The reply of the activation side; a body that does not come whole has no effect."""
+        body: bytes | None = b""
+        if request.body_exists:
+            connection.enter(Phase.BODY)
+            try:
+                body = await self._whole_body(request, connection, things.most_octets(path))
+            except (RequestPayloadError, ClientPayloadError):
+                broken = Answer(400, b"", self._connections.date)
+                broken.force_close()
+                return broken
+            connection.enter(Phase.WORK)
+        asked = ThingRequest(
+            method=request.method,
+            path=path,
+            target=request.raw_path,
+            headers=request.headers,
+            body=body or b"",
+            peer=self._client(request, connection),
+        )
+        reply = await things.answer(asked) if body is not None else things.too_large(asked)
+        response = Answer(reply.status, reply.lines, self._connections.date, reply.body)
+        if body is None:
+            response.force_close()
+        return response
+
+    async def _whole_body(self, request: web.BaseRequest, connection: PhoneConnection, most: int) -> bytes | None:
+        """The body, or None when it has more octets than that. Raises aiohttp's errors when it ends too early."""
+        if (request.content_length or 0) > most:
+            return None
+        if connection.last and not request.content.is_eof():
+            raise RequestPayloadError("the rest will never come")
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        body = bytearray()
+        while octets := await request.content.readany():
+            body += octets
+            if len(body) > most:
+                return None
+        return bytes(body)
+
+    def _client(self, request: web.BaseRequest, connection: PhoneConnection) -> str:
+        if not connection.proxied:
+            return connection.peer
+        return self._connections.proxies.client(connection.peer, request.headers.getall("X-Forwarded-For", ()))
+
+    async def _file(
+        self, request: web.BaseRequest, connection: PhoneConnection, path: str | None
+    ) -> web.StreamResponse:
         asked = self._file_request(request, connection, path or as_one_name(request.raw_path))
         if path is None:
             # Asked for the sake of its counters and facts only: what can be read in two ways is never served.
@@ -177,13 +236,10 @@ class PhoneServer:
         return Answer(chosen.status, _lines(headers), self._connections.date, body)
 
     def _file_request(self, request: web.BaseRequest, connection: PhoneConnection, path: str) -> FileRequest:
-        peer = connection.peer
-        if connection.proxied:
-            peer = self._connections.proxies.client(peer, request.headers.getall("X-Forwarded-For", ()))
         return FileRequest(
             via="http",
             path=path,
-            peer=peer,
+            peer=self._client(request, connection),
             local=connection.local,
             user_agent=request.headers.get("User-Agent", ""),
             direct=not connection.proxied,
@@ -213,6 +269,10 @@ class PhoneServer:
             connection.when_written = None
             response.force_close()
         return response
+
+
+def _nothing(_path: str) -> bool:
+    return False
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -18,8 +18,9 @@ T = TypeVar("T")
 class _Work(Generic[T]):
     """A step of the writer: keeps what the work gave, or the refusal that it raised."""
 
-    def __init__(self, key: tuple[str, ...], statements: Statements, work: Callable[[Book], T]) -> None:
+    def __init__(self, key: tuple[str, ...], statements: Statements, work: Callable[[Book], T], weight: int) -> None:
         self.key = key
+        self.weight = weight
         self.wrote = False
         self._statements = statements
         self._work = work
@@ -53,9 +54,9 @@ class StoredLedger:
         self.statements = Statements(store.vault, store.planner, store.dialect)
         """What it says to the database."""
 
-    async def change(self, key: tuple[str, ...], work: Callable[[Book], T]) -> T:
+    async def change(self, key: tuple[str, ...], work: Callable[[Book], T], weight: int = 1) -> T:
         """What the work gives, once all that it wrote is durable."""
-        step = _Work(key, self.statements, work)
+        step = _Work(key, self.statements, work, weight)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def done(error: StorageError | None) -> None:

@@ -19,6 +19,8 @@ class Step(Protocol):
 
     key: tuple[str, ...]
     """Steps of one transaction are run in the order of their keys."""
+    weight: int
+    """How many rows it is about: a large step is given more time."""
     wrote: bool
     """Whether the last run changed anything."""
 

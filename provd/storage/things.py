@@ -203,9 +203,19 @@ class StoredBook:
         self._write(delete(THING_MODEL).where(c.vendor == model.vendor, c.model == model.model))
         self._write(_insertion(THING_MODEL, astuple(model)))
 
+    def drop_some(self, vendor: str, model: str, limit: int) -> int:
+        """Remove some devices of a model: a million at once would hold up everybody else."""
+        c = THING.c
+        query = select(c.sn).where(c.vendor == vendor, c.model == model).order_by(c.sn).limit(limit)
+        rows = self._rows(query)
+        for table in (THING, THING_LOG) if rows else ():
+            same = and_(table.c.vendor == vendor, table.c.model == model)
+            self._write(delete(table).where(same, table.c.sn <= rows[-1][0]))
+        return len(rows)
+
     def drop_model(self, vendor: str, model: str) -> None:
-        """Remove a model with all that is its."""
-        for table in (THING_MODEL, THING_RANGE, THING, THING_LOG):
+        """Remove a model with its ranges."""
+        for table in (THING_MODEL, THING_RANGE):
             self._write(delete(table).where(table.c.vendor == vendor, table.c.model == model))
 
     def drop_vendor(self, vendor: str) -> None:

@@ -67,7 +67,8 @@ class Limits(NamedTuple):
 
     def patience_with(self, batch: Sequence[_Submission]) -> float:
         """Seconds after which writing this batch counts as hung."""
-        return self.patience + self.patience_for_change * sum(len(item.changes) for item in batch)
+        size = sum(len(item.changes) + (item.step.weight if item.step is not None else 0) for item in batch)
+        return self.patience + self.patience_for_change * size
 
 
 class _Submission(NamedTuple):

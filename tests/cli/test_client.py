@@ -146,6 +146,8 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
     for name in COMMANDS:
         group = cli.get_command(ctx, name)
         if isinstance(group, click.Group) and "list" in group.commands:
+            if not any(parameter.name == "wanted" for parameter in group.commands["list"].params):
+                continue  # serials are listed of one model, which is named
             seen += 1
             known = offered[f"{name}.list"] - {"limit", "after"}
             text = group.commands["list"].help or ""

@@ -171,6 +171,8 @@ async def test_vendors_models_and_ranges(ledger: StoredLedger) -> None:
         book.drop("acme", "m1", ["S1"])
         book.drop_range("acme", "m1", serials)
         book.drop_model("acme", "m2")
+        assert book.drop_some("acme", "m2", 10) == 1
+        assert book.drop_some("acme", "m2", 10) == 0
 
     await ledger.change(KEY, clear)
     assert await found(ledger, "S1") is None
@@ -231,7 +233,7 @@ async def test_one_wins_over_several_daemons_and_none_waits_for_another(postgres
 
 async def test_ten_thousand_serials_do_not_make_a_look_up_a_search(store: Store, ledger: StoredLedger) -> None:
     await ledger.change(
-        KEY, lambda book: book.put([Thing(vendor="acme", model="m1", sn=f"{n:06d}") for n in range(10_000)])
+        KEY, lambda book: book.put([Thing(vendor="acme", model="m1", sn=f"{n:06d}") for n in range(10_000)]), 10_000
     )
     if store.dialect.name != "sqlite":
         return

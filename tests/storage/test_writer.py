@@ -386,6 +386,7 @@ class NotedStep:
 
     def __init__(self, key: str, order: list[str], *, wrote: bool = True, fails: Sequence[Exception] = ()) -> None:
         self.key = (key,)
+        self.weight = 1
         self.wrote = wrote
         self._order = order
         self._fails = deque(fails)

@@ -91,8 +91,12 @@ class Book(Reading, Protocol):
         """Add a model, or replace it."""
         ...
 
+    def drop_some(self, vendor: str, model: str, limit: int) -> int:
+        """Remove up to so many devices of a model, and their logs; gives how many went."""
+        ...
+
     def drop_model(self, vendor: str, model: str) -> None:
-        """Remove a model with its ranges, its devices and their logs."""
+        """Remove a model with its ranges."""
         ...
 
     def drop_vendor(self, vendor: str) -> None:
@@ -131,11 +135,11 @@ class Book(Reading, Protocol):
 class Ledger(Protocol):
     """The store's side of activation."""
 
-    async def change(self, key: tuple[str, ...], work: Callable[[Book], T]) -> T:
+    async def change(self, key: tuple[str, ...], work: Callable[[Book], T], weight: int = 1) -> T:
         """What ``work`` gives, once all that it wrote is durable; when it raises, it must have written nothing.
 
-        ``work`` is pure but for the book, and may be called again. ``key`` is what it locks first. Raises StorageError,
-        and whatever ProvdError ``work`` raises.
+        ``work`` is pure but for the book, and may be called again. ``key`` is what it locks first, ``weight`` how
+        many rows it is about. Raises StorageError, and whatever ProvdError ``work`` raises.
         """
         ...
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import jinja2
 
+from provd.http.api.routes import PREFIX
+
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _DEEPEST = 3
 
@@ -23,7 +25,11 @@ def page(document: Mapping[str, Any]) -> bytes:
         lstrip_blocks=True,
     )
     html = environment.get_template("api.html").render(
-        info=document["info"], about=_paragraphs(document["info"]["description"]), groups=list(_groups(document))
+        here=f"{PREFIX}/",
+        refresh=0,
+        info=document["info"],
+        about=_paragraphs(document["info"]["description"]),
+        groups=list(_groups(document)),
     )
     return html.encode()
 

@@ -281,3 +281,30 @@ def whole(resource: Resource, admin: Admin) -> Iterator[Route]:
     yield putting(resource, admin)
     yield changing(resource, admin)
     yield deleting(resource, admin)
+
+
+def importing(resource: Resource, admin: Admin, detail: str) -> Route:
+    """``POST`` of a CSV file to ``…/import``: all of its rows, or none."""
+    operation = f"{resource.one}.import"
+
+    async def handle(ask: Ask) -> Reply:
+        return Reply(body=await ask.do(operation, csv=ask.octets.decode(), dry_run=ask.flag("dry_run")))
+
+    return Route(
+        method="POST",
+        path=f"/{resource.name}/import",
+        name=f"{resource.name}.import",
+        summary=f"Add or change {resource.name} from a CSV file with a header line",
+        detail=detail,
+        access=access_of(admin, operation),
+        query=(Param("dry_run", "flag", doc="only say what would be done"),),
+        takes="text/csv",
+        handler=handle,
+        answer=schemas.of_object(
+            ["rows", "added", "changed", "dry_run"],
+            rows=schemas.NUMBER,
+            added=schemas.NUMBER,
+            changed=schemas.NUMBER,
+            dry_run=schemas.FLAG,
+        ),
+    )

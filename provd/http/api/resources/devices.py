@@ -14,7 +14,7 @@ from provd.base.types import Mac, parse_mac
 from provd.domain.records import Device
 from provd.http.api import schemas
 from provd.http.api.ports import Daemon
-from provd.http.api.resources.crud import Resource, access_of, whole
+from provd.http.api.resources.crud import Resource, access_of, importing, whole
 from provd.http.api.routes import PREFIX, Access, Ask, Reply, Route
 
 _OWNING = frozenset({"DEVICE-STATE", "DEVICE-PROVISIONED", "ADMIN-CHANGED", "CODE-ACCEPTED"})
@@ -68,7 +68,8 @@ def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
     yield _files(admin)
     yield _file(admin)
     yield _timeline(admin, daemon)
-    yield _import(admin)
+    columns = "mac, vendor, model, tenant, profile, description, lines"
+    yield importing(DEVICES, admin, f"Columns: {columns}. All of it, or nothing.")
     yield _export(admin)
 
 
@@ -249,31 +250,6 @@ def _since_it_was_ours(facts: Sequence[Fact], caller: Caller) -> int:
 
 def _is_another_s(fact: Fact, caller: Caller) -> bool:
     return caller.tenant is not None and getattr(fact, "tenant", "") not in ("", caller.tenant)
-
-
-def _import(admin: Admin) -> Route:
-    async def handle(ask: Ask) -> Reply:
-        dry = ask.flag("dry_run")
-        return Reply(body=await ask.do("device.import", csv=ask.octets.decode(), dry_run=dry))
-
-    return Route(
-        method="POST",
-        path="/devices/import",
-        name="devices.import",
-        summary="Add or change devices from a CSV file with a header line",
-        detail="Columns: mac, vendor, model, tenant, profile, description, lines. All of it, or nothing.",
-        access=access_of(admin, "device.import"),
-        query=(Param("dry_run", "flag", doc="only say what would be done"),),
-        takes="text/csv",
-        handler=handle,
-        answer=schemas.of_object(
-            ["rows", "added", "changed", "dry_run"],
-            rows=schemas.NUMBER,
-            added=schemas.NUMBER,
-            changed=schemas.NUMBER,
-            dry_run=schemas.FLAG,
-        ),
-    )
 
 
 def _export(admin: Admin) -> Route:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provd.app.admin import Admin, Param
+from provd.app.admin import Admin
 from provd.http.api import schemas
-from provd.http.api.resources.crud import Resource, access_of, deleting, listing, showing, whole
+from provd.http.api.resources.crud import Resource, deleting, importing, listing, showing, whole
 from provd.http.api.routes import PREFIX, Access, Ask, Reply, Route
 
 _SETTINGS = {"settings": {"$ref": "#/components/schemas/Settings"}}
@@ -44,35 +44,12 @@ def routes(admin: Admin) -> Iterator[Route]:
     """All of them."""
     for resource in (TENANTS, LINES, PROFILES):
         yield from whole(resource, admin)
-    yield _import_lines(admin)
+    columns = "id, tenant and any field of a line"
+    yield importing(LINES, admin, f"Columns: {columns}. All of it or nothing; what is equal is left alone.")
     yield listing(TOKENS, admin)
     yield showing(TOKENS, admin)
     yield _issue(admin)
     yield deleting(TOKENS, admin, "token.revoke")
-
-
-def _import_lines(admin: Admin) -> Route:
-    async def handle(ask: Ask) -> Reply:
-        return Reply(body=await ask.do("line.import", csv=ask.octets.decode(), dry_run=ask.flag("dry_run")))
-
-    return Route(
-        method="POST",
-        path="/lines/import",
-        name="lines.import",
-        summary="Add or change lines from a CSV file with a header line",
-        detail="Columns: id, tenant and any field of a line. All of it or nothing; what is equal is left alone.",
-        access=access_of(admin, "line.import"),
-        query=(Param("dry_run", "flag", doc="only say what would be done"),),
-        takes="text/csv",
-        handler=handle,
-        answer=schemas.of_object(
-            ["rows", "added", "changed", "dry_run"],
-            rows=schemas.NUMBER,
-            added=schemas.NUMBER,
-            changed=schemas.NUMBER,
-            dry_run=schemas.FLAG,
-        ),
-    )
 
 
 def _issue(admin: Admin) -> Route:

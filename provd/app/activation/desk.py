@@ -1,0 +1,180 @@
+"""What devices ask for: their key, once, and later who they are by it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from provd.app.activation.limits import Failures
+from provd.app.activation.ports import Book, Ledger
+from provd.base.clock import Clock
+from provd.base.errors import StorageError
+from provd.base.facts import Fact, FactSink
+from provd.base.facts.activation import ThingActivated, ThingExpired, ThingKeyUsed, ThingRefused, ThingSilent
+from provd.base.secrets import Secret
+from provd.domain.activation.form import Ask
+from provd.domain.activation.thing import Attempt, Outcome, Thing, ThingState, in_ranges, moment, refusal
+
+SILENT = 600.0
+"""Seconds after its activation from when a device that has not shown its key is told of."""
+_KEY_OCTETS = 20
+_LONGEST_KEY = 200
+_TOLD_AT_ONCE = 100
+_PRUNED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The answer to an attempt. ``key`` is there when we made it; ``wait`` is seconds where the asker was not heard."""
+
+    outcome: Outcome | None
+    key: Secret | None = None
+    wait: int = 0
+
+
+class ThingDesk:
+    """Activation and the keys. ``octets`` gives so many random octets."""
+
+    def __init__(
+        self, ledger: Ledger, clock: Clock, emit: FactSink, octets: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._emit = emit
+        self._octets = octets
+        self._latest = 0.0
+        self._using: dict[str, asyncio.Task[None]] = {}
+        self.failures = Failures(emit)
+        self.outcomes: Counter[str] = Counter()
+        """What became of the attempts since the start."""
+
+    def now(self) -> float:
+        """The time, which never runs backwards here: who is expired stays expired."""
+        self._latest = max(self._latest, self._clock.now())
+        return self._latest
+
+    async def activate(self, ask: Ask, peer: str) -> Given:
+        """Give this device its key, if it may have one. Raises StorageError; then nothing has happened to it."""
+        now, pair = self.now(), (ask.vendor, ask.model)
+        wait = self.failures.wait(peer, now, pair)
+        if wait:
+            self.outcomes["throttled"] += 1
+            return Given(None, wait=wait)
+        key = None if ask.key_hash else Secret(self._octets(_KEY_OCTETS).hex())
+        kept = ask.key_hash if key is None else digest(key.reveal())
+
+        def work(book: Book) -> tuple[Outcome, Thing | None]:
+            outcome, thing = _decided(book, ask, kept, now)
+            if outcome.status in {200, 409}:
+                line = Attempt(vendor=ask.vendor, model=ask.model, sn=ask.sn, at=now, peer=peer, outcome=outcome.value)
+                book.note(line)
+            return outcome, thing
+
+        outcome, thing = await self._ledger.change((ask.vendor, ask.model, ask.sn), work)
+        self.outcomes[outcome.value] += 1
+        if outcome.status in {403, 404}:
+            self.failures.count(peer, now, pair)
+        self._tell(ask, outcome, thing, peer)
+        return Given(outcome, key if outcome.won else None)
+
+    def _tell(self, ask: Ask, outcome: Outcome, thing: Thing | None, peer: str) -> None:
+        fact: Fact
+        if outcome.won and thing is not None:
+            fact = ThingActivated(
+                at=self.now(),
+                vendor=ask.vendor,
+                model=ask.model,
+                sn=ask.sn,
+                tenant=thing.tenant,
+                peer=peer,
+                generation=thing.generation,
+                again=outcome is Outcome.AGAIN,
+            )
+        else:
+            fact = ThingRefused(
+                at=self.now(),
+                outcome=outcome.value,
+                vendor=ask.vendor,
+                model=ask.model,
+                sn=ask.sn,
+                peer=peer,
+                tenant="" if thing is None else thing.tenant,
+            )
+        self._emit(fact)
+
+    async def holder(self, key: str, peer: str) -> Thing | None:
+        """The activated device that has this key, None when none has. Raises StorageError."""
+        if not key or len(key) > _LONGEST_KEY:
+            return None
+        kept = digest(key)
+        # By way of the writer: a key that was ended a moment ago is not found any more.
+        thing = await self._ledger.change((), lambda book: book.by_key(kept))
+        if thing is None or thing.state is not ThingState.ACTIVATED:
+            return None
+        if not thing.first_used_at and kept not in self._using:
+            self._using[kept] = asyncio.create_task(self._use(thing, peer))
+        return thing
+
+    async def _use(self, thing: Thing, peer: str) -> None:
+        """Note the first use behind the answer."""
+        now = self.now()
+        try:
+            await self._ledger.change((), lambda book: book.used(thing.key_hash, now))
+        except StorageError:
+            return  # the store has told of itself, and the next use is noted
+        finally:
+            self._using.pop(thing.key_hash, None)
+        self._emit(
+            ThingKeyUsed(at=now, vendor=thing.vendor, model=thing.model, sn=thing.sn, tenant=thing.tenant, peer=peer)
+        )
+
+    async def settle(self) -> None:
+        """Wait until every first use is noted."""
+        await asyncio.gather(*self._using.values())
+
+    async def look_round(self) -> None:
+        """Tell of devices that did not come, and of those whose key was never shown. Raises StorageError."""
+        now = self.now()
+        found = await self._ledger.change((), lambda book: book.overdue(now, now - SILENT, _TOLD_AT_ONCE))
+        for thing in found:
+            vendor, model, sn, tenant = thing.vendor, thing.model, thing.sn, thing.tenant
+            if thing.state is ThingState.PENDING:
+                self._emit(ThingExpired(at=now, vendor=vendor, model=model, sn=sn, tenant=tenant))
+            else:
+                silent = int(now - thing.activated_at)
+                self._emit(ThingSilent(at=now, vendor=vendor, model=model, sn=sn, tenant=tenant, seconds=silent))
+
+    async def prune_log(self, keep: int) -> None:
+        """Remove all but the newest attempts, a few at a time. Raises StorageError."""
+        while await self._ledger.change((), lambda book: book.prune_log(keep, _PRUNED_AT_ONCE)):
+            pass
+
+
+def digest(key: str) -> str:
+    """What is kept of a key. It has 160 random bits: a slow hash would add nothing."""
+    return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _decided(book: Book, ask: Ask, kept: str, now: float) -> tuple[Outcome, Thing | None]:
+    thing = book.activate(ask, kept, now)
+    if thing is not None:
+        return Outcome.ACTIVATED, thing
+    found = book.things(ask.vendor, ask.model, [ask.sn]).get(ask.sn)
+    if found is None:
+        if book.model(ask.vendor, ask.model) is None:
+            return Outcome.UNKNOWN_MODEL, None
+        known = in_ranges(ask.sn, book.ranges(ask.vendor, ask.model))
+        return (Outcome.UNCLAIMED if known else Outcome.UNKNOWN_SERIAL), None
+    if found.state is ThingState.ACTIVATED and found.key_hash == kept:
+        # Its own key hash once more; or a hash of ours, when a commit got through whose answer did not.
+        return (Outcome.AGAIN if ask.key_hash else Outcome.ACTIVATED), found
+    why = refusal(found, now)
+    if why is not None:
+        return why, found
+    # Our clock is behind that of whoever enabled it.
+    thing = book.activate(ask, kept, moment(found, now))
+    return (Outcome.ACTIVATED, thing) if thing is not None else (Outcome.ALREADY, found)

@@ -1,0 +1,1 @@
+"""What devices that are not phones, and their vendors, ask over HTTP."""
