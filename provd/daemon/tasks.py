@@ -10,7 +10,7 @@ from pathlib import Path
 
 from provd.app import ownership
 from provd.app.tasks.ports import Call
-from provd.app.tasks.runner import OwnClaims, Runner
+from provd.app.tasks.runner import Runner
 from provd.base.errors import ConfigError
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.secrets import Secret
@@ -24,6 +24,7 @@ from provd.domain.tasks import Outcome, Retry
 from provd.outbound.outside import World
 from provd.outbound.sql import Database, Reach
 from provd.outbound.web import Permit, Server, Web
+from provd.storage.claims import StoredClaims
 
 _LARGEST_SECRET = 4096
 
@@ -38,6 +39,7 @@ class Tasking:
         self._closing: set[asyncio.Task[None]] = set()
         self._spreading: set[asyncio.Task[None]] = set()
         self._degraded = ""
+        self._claims = StoredClaims(core.store)
         knowledge = core.boot.station.knowledge
 
         def room_of(device: Device) -> ownership.Room:
@@ -46,7 +48,7 @@ class Tasking:
         self.runner = Runner(
             fleet=core.fleet,
             book=core.tasks,
-            claims=OwnClaims(core.fleet),
+            claims=self._claims,
             outside=self,
             room_of=room_of,
             clock=core.clock,
@@ -58,7 +60,7 @@ class Tasking:
     def open(self) -> None:
         """Take up what an earlier life has left, and serve."""
         self._reach(self._section)
-        self._spread(self._core.tasks.open(alone=True))
+        self._spread(self._core.tasks.open(alone=self._claims.alone))
         self.runner.start()
 
     def reload(self, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from provd.app.ports import Change, Put
 from provd.app.tasks import setting
 from provd.app.tasks.book import TaskBook
 from provd.app.tasks.calls import call_of, device_values, run_values
-from provd.app.tasks.ports import Claims, Held, Outside
+from provd.app.tasks.ports import Claims, Outside
 from provd.app.tasks.setting import Refused, RoomOf
 from provd.base.clock import Clock
 from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
@@ -52,19 +52,6 @@ AFTER_STORAGE = 5.0
 
 AFTER_CLAIM = 5.0
 """Seconds until a run is looked at again that another daemon is just looking at."""
-
-
-class OwnClaims:
-    """Implements :class:`~provd.app.tasks.ports.Claims` where no other daemon shares the database."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-
-    async def claim(self, run: TaskRun, now: float) -> Held | None:
-        """Note that it is at work; nobody else's lease is in the way."""
-        del now
-        await self._fleet.settle(Put(run))
-        return Held(run, self._fleet.tables.steps_of(run.id))
 
 
 class Runner:
@@ -167,6 +154,8 @@ class Runner:
             run, state=RunState.RUNNING, owner=self._owner, lease=now + LEASE, began=run.began or now, reason=""
         )
         held = await self._claims.claim(claimed, now)
+        if self._tables.task_run(key) is not run:
+            return  # somebody has changed it meanwhile, and seen to when it goes on
         if held is None:
             self._book.schedule.put(replace(run, state=RunState.PENDING, due=now + AFTER_CLAIM))
             return
@@ -205,7 +194,12 @@ class Runner:
     def _ours(self, key: str) -> TaskRun | None:
         """The run, as long as it is ours to carry out."""
         run = self._tables.task_run(key)
-        return run if run is not None and run.state is RunState.RUNNING and run.owner == self._owner else None
+        if run is None or run.state is not RunState.RUNNING or run.owner != self._owner:
+            return None
+        if run.lease <= self._clock.now():
+            self._book.schedule.put(run)
+            return None  # that took too long: another daemon may be at it
+        return run
 
     def _passed(
         self, template: Template, run: TaskRun, step: Step, result: Mapping[str, object], following: str

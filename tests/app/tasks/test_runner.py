@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from provd.app.ports import Put
-from provd.app.tasks.ports import HttpCall
+from provd.app.tasks.ports import Held, HttpCall
 from provd.base.errors import StorageError
 from provd.domain.constraints import Attribute, Rule
 from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState, RunState
@@ -270,3 +270,43 @@ async def test_a_defect_in_one_run_is_told_and_harms_no_other():
     await until(lambda: shop.run.state is RunState.FAILED)
     await shop.runner.close()
     assert "INTERNAL-ERROR" in shop.world.ids()
+
+
+async def test_a_run_that_is_cancelled_while_it_is_claimed_does_not_begin():
+    shop = Shop(CRM)
+    shop.seen()
+    claim = shop.claims.claim
+
+    async def cancelling(run, now):
+        held = await claim(run, now)
+        shop.world.fleet.keep(Put(replace(shop.run, state=RunState.CANCELLED)))
+        return held
+
+    shop.claims.claim = cancelling
+    await shop.work()
+    assert (shop.run.state, shop.outside.calls, shop.told()) == (RunState.CANCELLED, [], [])
+
+
+async def test_a_run_that_another_daemon_has_is_looked_at_again_when_that_ones_lease_is_over():
+    shop = Shop(CRM, ASSET, WROTE)
+    shop.seen()
+    now = shop.world.clock.now()
+    theirs = replace(shop.run, state=RunState.RUNNING, owner="other", lease=now + 30, began=now)
+    shop.claims.answers = [Held(theirs, (), ours=False), None]
+    await shop.work()
+    assert (shop.run, shop.outside.calls) == (theirs, [])
+    shop.world.clock.pass_(30)
+    await shop.work()
+    assert shop.outside.calls == [], "somebody is just looking at it"
+    shop.world.clock.pass_(5)
+    await shop.work()
+    assert shop.run.state is RunState.DONE
+
+
+async def test_who_took_too_long_asks_anew_whether_the_run_is_still_its_own():
+    shop = Shop(CRM, CRM, ASSET, WROTE)
+    shop.seen()
+    shop.outside.meanwhile = lambda: shop.world.clock.pass_(100 if len(shop.outside.calls) == 1 else 0)
+    await shop.work()
+    assert [call.statement for call in shop.outside.calls] == ["crm?", "crm?", "asset?", "w"]
+    assert shop.run.state is RunState.DONE
