@@ -11,6 +11,7 @@ from pathlib import Path
 from provd.app import ownership
 from provd.app.tasks.ports import Call
 from provd.app.tasks.runner import Runner
+from provd.base.clock import Clock
 from provd.base.errors import ConfigError
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.secrets import Secret
@@ -110,7 +111,7 @@ class Tasking:
     def _reach(self, section: TasksSection) -> None:
         former, now = self._world, self._core.clock.now()
         try:
-            self._world = world_of(section, self._core)
+            self._world = world_of(section, self._core.clock)
         except ConfigError as error:
             # What is wrong with one password must not keep phones from their files.
             self._world, self._degraded = None, str(error)
@@ -125,7 +126,7 @@ class Tasking:
             task.add_done_callback(self._closing.discard)
 
 
-def world_of(section: TasksSection, core: Core) -> World:
+def world_of(section: TasksSection, clock: Clock) -> World:
     """Databases and servers. Raises ConfigError where one cannot be used as it is configured."""
     databases = [
         Database(
@@ -140,7 +141,7 @@ def world_of(section: TasksSection, core: Core) -> World:
         for each in section.database
     ]
     permit = Permit(tuple(ipaddress.ip_network(network) for network in section.allow))
-    return World(databases, [_server(each) for each in section.server], Web(permit, core.clock))
+    return World(databases, [_server(each) for each in section.server], Web(permit, clock))
 
 
 def _server(section: sections.TaskServer) -> Server:

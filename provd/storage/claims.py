@@ -24,6 +24,7 @@ class _Claim:
 
     def __init__(self, store: Store, run: TaskRun, now: float, *, alone: bool) -> None:
         self.key: tuple[str, ...] = (TASK_RUN.name, run.id)
+        self.weight = 1
         self.wrote = False
         self.held: Held | None = None
         self._store = store
@@ -64,9 +65,8 @@ class _Claim:
 
     def _is_at_work(self, run: TaskRun) -> bool:
         """Whether another daemon has it in hand; where there can be no other, that one is dead."""
-        if self._alone or run.state is not RunState.RUNNING or run.owner == self._run.owner:
-            return False
-        return run.lease > self._now
+        ours = run.owner.partition(".")[0] == self._run.owner.partition(".")[0]
+        return run.state is RunState.RUNNING and run.lease > self._now and not (ours or self._alone)
 
 
 class StoredClaims:

@@ -310,3 +310,33 @@ async def test_who_took_too_long_asks_anew_whether_the_run_is_still_its_own():
     await shop.work()
     assert [call.statement for call in shop.outside.calls] == ["crm?", "crm?", "asset?", "w"]
     assert shop.run.state is RunState.DONE
+
+
+async def test_an_attempt_that_was_overtaken_leaves_the_next_one_alone():
+    shop = Shop(CRM, Done({"customer": "Ben", "tenant": "north"}), ASSET, WROTE)
+    shop.seen()
+    shop.outside.gate = asyncio.Event()
+    first = asyncio.ensure_future(shop.work())
+    await until(lambda: len(shop.outside.calls) == 1)
+    shop.world.fleet.keep(Put(shop.book.scheduled(replace(shop.run, state=RunState.PENDING, owner="", lease=0.0))))
+    second = asyncio.ensure_future(shop.work())
+    await until(lambda: len(shop.outside.calls) == 2)
+    shop.outside.gate.set()
+    await asyncio.gather(first, second)
+    assert shop.run.state is RunState.DONE
+    assert shop.world.fleet.tables.metadata(PHONE).data["customer"] == "Ben"
+    assert len(shop.outside.calls) == 4
+
+
+async def test_what_waits_for_a_run_begins_when_that_one_is_cancelled():
+    shop = Shop(NotYet("it"), CRM, ASSET, WROTE)
+    shop.seen()
+    await shop.work()
+    second = FIRST_BOOT.run(PHONE, 2, shop.world.clock.now(), due=0.0)
+    shop.world.fleet.keep(Put(shop.book.scheduled(second)))
+    await shop.work()
+    first = shop.runs()[0]
+    shop.world.fleet.keep(Put(replace(first, state=RunState.CANCELLED)))
+    shop.book.release(first)
+    await shop.work()
+    assert shop.states() == [RunState.DONE]
