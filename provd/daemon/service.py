@@ -236,6 +236,7 @@ class Service:
         )
         # What was loaded stays: the collector need not walk ten thousand devices again and again.
         gc.freeze()
+        gc.enable()
         # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
         gc.set_threshold(50_000, 20, 100)
         edges.certificates.opened(now)
