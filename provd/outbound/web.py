@@ -127,10 +127,7 @@ class Web:
 
     async def do(self, server: Server, call: HttpCall) -> Outcome:
         """One request and what its reply means."""
-        try:
-            url = URL(f"{server.url.rstrip('/')}/{call.path.lstrip('/')}", encoded=True)
-        except ValueError as error:
-            return Failed(f"{server.url}: {_plain(error)}")
+        url = URL(f"{server.url.rstrip('/')}/{call.path.lstrip('/')}", encoded=True)
         if refusal := self._unfit(url):
             return Failed(refusal)
         body = b"" if call.body is None else json.dumps(dict(call.body), default=str).encode()

@@ -178,13 +178,6 @@ async def test_who_is_not_there_is_tried_again(unused_tcp_port_factory):
         assert outcome.reason.startswith("127.0.0.1: ")
 
 
-async def test_a_url_that_is_none_is_said():
-    async with running() as (_, client):
-        outcome = await client.do(Server(name="s", url="http://127.0.0.1:99999"), call())
-        assert isinstance(outcome, Failed)
-        assert outcome.reason.startswith("http://127.0.0.1:99999: ")
-
-
 async def test_who_says_nothing_is_not_waited_for():
     async def silent(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await stream.read()
