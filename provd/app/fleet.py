@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
+from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
@@ -51,10 +52,11 @@ Watcher = Callable[[Device | None, Device | None], None]
 Companion = Callable[[Device | None, Device | None, Sequence[Change]], Sequence[Change]]
 """Says what is to be written in the same transaction as a change of a device: before, after, and the whole plan."""
 
-_altered = altering(Device)
 Arrival = Callable[[Device | None, Device], Sequence[Change]]
 """Says what is to be written in the same transaction as a device that was seen and is new, or another model than it was
 taken for: before and after. Only plain records."""
+
+_altered = altering(Device)
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
@@ -295,9 +297,14 @@ class Fleet:
             self._dirty[kept.mac] = None
         return kept
 
-    def flush(self, now: float) -> None:
-        """Write everything that still waits; called every few seconds and before the daemon stops."""
-        self._write(list(self._dirty), now)
+    @property
+    def unwritten(self) -> int:
+        """Devices whose last sighting still waits to be written."""
+        return len(self._dirty)
+
+    def flush(self, now: float, *, most: int | None = None) -> None:
+        """Write what still waits, of up to ``most`` devices; called every few seconds and before the daemon stops."""
+        self._write(list(islice(self._dirty, most)), now)
         owed, self._owed = self._owed, []
         if owed:
             # As they are now: what has changed again meanwhile may have been written already.

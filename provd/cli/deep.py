@@ -16,6 +16,17 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from _database(settings)
     yield from plugins(settings)
     yield from _exchanges(settings)
+    yield from _tasks(settings)
+
+
+def _tasks(settings: Settings) -> Iterator[str]:
+    from provd.base.clock import SystemClock
+    from provd.daemon.tasks import world_of
+
+    try:
+        world_of(settings.tasks, SystemClock())
+    except ConfigError as error:
+        yield str(error)
 
 
 def _exchanges(settings: Settings) -> Iterator[str]:

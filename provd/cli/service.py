@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -19,10 +20,15 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of
 @click.pass_context
 def serve(ctx: click.Context) -> None:
     """Run the daemon in the foreground until SIGTERM; SIGHUP reloads the configuration."""
-    with errors_to_exit():
-        from provd.daemon import serve as run
+    # What is imported and loaded stays. The daemon switches the collector on again when it is ready.
+    gc.disable()
+    try:
+        with errors_to_exit():
+            from provd.daemon import serve as run
 
-        run(config_file(ctx.find_root().obj))
+            run(config_file(ctx.find_root().obj))
+    finally:
+        gc.enable()
 
 
 @click.command("check-config", cls=Command)

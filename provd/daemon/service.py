@@ -17,6 +17,7 @@ from typing import Any
 from provd import __version__
 from provd.app.admin import Admin, Caller
 from provd.app.bearer import Authority
+from provd.app.fleet import Fleet
 from provd.app.zones import zone
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
@@ -235,6 +236,7 @@ class Service:
         )
         # What was loaded stays: the collector need not walk ten thousand devices again and again.
         gc.freeze()
+        gc.enable()
         # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
         gc.set_threshold(50_000, 20, 100)
         edges.certificates.opened(now)
@@ -331,7 +333,7 @@ class Service:
             await asyncio.sleep(FLUSH_EVERY)
             now = self._clock.now()
             core.codes.turnstile.beat()
-            core.fleet.flush(now)
+            await _write_behind(core.fleet, now)
             if turn % AGE_EVERY == 0:
                 core.boot.age(now)
                 edges.certificates.watch(now)
@@ -348,6 +350,16 @@ class Service:
                     continue
 
 
+async def _write_behind(fleet: Fleet, now: float) -> None:
+    """Write what was seen, lot by lot: thousands of devices in one commit would keep everybody waiting."""
+    for _ in range(1 + fleet.unwritten // FLUSHED_AT_ONCE):
+        fleet.flush(now, most=FLUSHED_AT_ONCE)
+        await asyncio.sleep(FLUSH_PAUSE)
+
+
+FLUSHED_AT_ONCE = 100
+FLUSH_PAUSE = 0.02
+"""Seconds between two lots."""
 FACTS_KEPT = 200_000
 """Facts in the store; older ones are removed once an hour."""
 LEAPT = 1.0

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from provd.app import ownership
 from provd.app.tasks.ports import Call
-from provd.app.tasks.runner import OwnClaims, Runner
+from provd.app.tasks.runner import Runner
+from provd.base.clock import Clock
 from provd.base.errors import ConfigError
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.secrets import Secret
@@ -24,6 +25,7 @@ from provd.domain.tasks import Outcome, Retry
 from provd.outbound.outside import World
 from provd.outbound.sql import Database, Reach
 from provd.outbound.web import Permit, Server, Web
+from provd.storage.claims import StoredClaims
 
 _LARGEST_SECRET = 4096
 
@@ -38,6 +40,7 @@ class Tasking:
         self._closing: set[asyncio.Task[None]] = set()
         self._spreading: set[asyncio.Task[None]] = set()
         self._degraded = ""
+        self._claims = StoredClaims(core.store)
         knowledge = core.boot.station.knowledge
 
         def room_of(device: Device) -> ownership.Room:
@@ -46,7 +49,7 @@ class Tasking:
         self.runner = Runner(
             fleet=core.fleet,
             book=core.tasks,
-            claims=OwnClaims(core.fleet),
+            claims=self._claims,
             outside=self,
             room_of=room_of,
             clock=core.clock,
@@ -58,7 +61,7 @@ class Tasking:
     def open(self) -> None:
         """Take up what an earlier life has left, and serve."""
         self._reach(self._section)
-        self._spread(self._core.tasks.open(alone=True))
+        self._spread(self._core.tasks.open(alone=self._claims.alone))
         self.runner.start()
 
     def reload(self, settings: Settings) -> None:
@@ -108,7 +111,7 @@ class Tasking:
     def _reach(self, section: TasksSection) -> None:
         former, now = self._world, self._core.clock.now()
         try:
-            self._world = world_of(section, self._core)
+            self._world = world_of(section, self._core.clock)
         except ConfigError as error:
             # What is wrong with one password must not keep phones from their files.
             self._world, self._degraded = None, str(error)
@@ -123,7 +126,7 @@ class Tasking:
             task.add_done_callback(self._closing.discard)
 
 
-def world_of(section: TasksSection, core: Core) -> World:
+def world_of(section: TasksSection, clock: Clock) -> World:
     """Databases and servers. Raises ConfigError where one cannot be used as it is configured."""
     databases = [
         Database(
@@ -138,7 +141,7 @@ def world_of(section: TasksSection, core: Core) -> World:
         for each in section.database
     ]
     permit = Permit(tuple(ipaddress.ip_network(network) for network in section.allow))
-    return World(databases, [_server(each) for each in section.server], Web(permit, core.clock))
+    return World(databases, [_server(each) for each in section.server], Web(permit, clock))
 
 
 def _server(section: sections.TaskServer) -> Server:

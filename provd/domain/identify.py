@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from provd.base.drafts import drafted
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence, Identity
 from provd.domain.names import LONGEST_NAME, SEPARATORS, NameTable, last_segment, loose_mac, with_folders
@@ -195,6 +196,8 @@ class Index:
         ]
 
 
+_identity = drafted(Identity)
+
 Known = Identity | Device
 """What is known of a device already."""
 
@@ -210,20 +213,16 @@ def merge(known: Known, new: Identity) -> Identity:
     mac = known.mac or new.mac
     if same_plugin and not (better and new.model and known.model and new.model != known.model):
         # One story: fill in what was missing, and prefer the newer value where it is as good.
-        return Identity(
-            vendor=known.vendor or new.vendor,
-            model=known.model or new.model,
-            version=(new.version if better or not known.version else "") or known.version,
-            mac=mac,
-            serial=known.serial or new.serial,
-            plugin=known.plugin or new.plugin,
-            confidence=max(known.confidence, new.confidence),
-            reasons=new.reasons,
-        )
+        version = (new.version if better or not known.version else "") or known.version
+        confidence = max(known.confidence, new.confidence)
+        return _identity(
+            known.vendor or new.vendor, known.model or new.model, version, mac, known.serial or new.serial,
+            known.plugin or new.plugin, confidence, new.reasons,
+        )  # fmt: skip
     if better:
         serial = new.serial or (known.serial if same_plugin else "")
         return replace(new, mac=mac, serial=serial)
-    return Identity(
+    return _identity(
         known.vendor, known.model, known.version, mac, known.serial, known.plugin, known.confidence, new.reasons
     )
 

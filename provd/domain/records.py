@@ -250,7 +250,7 @@ class TaskRun:
     """One run of a task for one device. ``id`` is ``template:version:device:generation``.
 
     ``attempts`` counts the tries of the present step in a row, ``waits`` how often it was not there yet, and ``since``
-    from when on. ``owner`` is the daemon that carries it out, until ``lease`` at the latest.
+    from when on. ``owner`` is the daemon that carries it out with the number of its attempt, until ``lease`` at most.
     """
 
     id: str

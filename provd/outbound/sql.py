@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import decimal
 import math
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,24 +54,46 @@ class Database:
         self._reach = reach
         self._url = url_of(reach)
         self._engine = _engine(self._url, reach)
-        self._threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix=f"sql-{reach.name}")
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def do(self, call: SqlCall) -> Outcome:
         """One statement. Gives up after the database's time, whatever its driver does."""
         if call.write and self._reach.read_only:
             return Failed(f"database {self.name} is read only here")
-        loop = asyncio.get_running_loop()
         try:
             # The driver has its own limit; this one is for drivers that know none.
             async with asyncio.timeout(self._reach.seconds * 2):
-                return await loop.run_in_executor(self._threads, self._performed, call)
+                await self._room.acquire()
+                return await self._in_thread(call)
         except TimeoutError:
             return Retry(f"database {self.name} does not answer")
 
     def close(self) -> None:
         """Let go."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
+
+    def _in_thread(self, call: SqlCall) -> asyncio.Future[Outcome]:
+        """The outcome of a statement. Its place is free again when the driver has come back, not before."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcome] = loop.create_future()
+
+        def finish(outcome: Outcome) -> None:
+            self._room.release()
+            if not answer.done():
+                answer.set_result(outcome)
+
+        def work() -> None:
+            try:
+                outcome = self._performed(call)
+            except Exception as error:  # noqa: BLE001 - whatever a driver raises is its outcome
+                outcome = Failed(f"database {self.name}: {type(error).__name__}")
+            # Nobody waits for it any more when the daemon has ended.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(finish, outcome)
+
+        # A driver that hangs must not keep the daemon from its end, as the threads of an executor do.
+        threading.Thread(target=work, name=f"sql-{self.name}", daemon=True).start()
+        return answer
 
     def _performed(self, call: SqlCall) -> Outcome:
         if self._url.get_backend_name() == "sqlite" and not Path(self._url.database or "").is_file():

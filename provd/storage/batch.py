@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, insert, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, literal_column, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
@@ -17,7 +17,7 @@ from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
 from provd.domain.records import MASTER_TENANT, Record
 from provd.storage.mapping import TABLES, Codec, Row
-from provd.storage.tables import TENANT
+from provd.storage.tables import TASK_RUN, TENANT
 from provd.storage.vault import Vault
 
 Statement = tuple[str, Row]
@@ -106,7 +106,13 @@ def _upsert_parts(codec: Codec[Any], dialect: Dialect) -> tuple[str, str, str]:
     flavour = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
     statement = flavour(codec.table).values(values)
     kept = {name: statement.excluded[name] for name in values if name not in key}
-    return _split(str(statement.on_conflict_do_update(index_elements=list(key), set_=kept).compile(dialect=dialect)))
+    unless = None
+    if codec.table is TASK_RUN:
+        # Another daemon may have discovered the same device, and begun its run.
+        none: ColumnElement[float] = literal_column("0")
+        unless = or_(statement.excluded.began > none, TASK_RUN.c.began == none)
+    upsert = statement.on_conflict_do_update(index_elements=list(key), set_=kept, where=unless)
+    return _split(str(upsert.compile(dialect=dialect)))
 
 
 def _split(sql: str) -> tuple[str, str, str]:

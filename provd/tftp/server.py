@@ -17,6 +17,7 @@ from typing import Final
 
 from provd.app.files import UNKNOWN, FileReply, FileRequest, FileService
 from provd.base.clock import Clock
+from provd.base.drafts import drafted
 from provd.base.errors import ConfigError, WireError
 from provd.base.facts import FactSink
 from provd.guard.bucket import KeyedBuckets
@@ -40,6 +41,9 @@ from provd.tftp.transfer import DEFAULT_TIMING, Outcome, Timing, Transfer, netas
 
 _BATCH: Final = 256
 _LISTEN_BATCH: Final = 64
+_PLAIN: Final = ("", True, False)
+"""Of a request over TFTP: no User-Agent, directly, without TLS."""
+_file_request = drafted(FileRequest)
 _LARGEST_REQUEST: Final = 2048
 """Four times what RFC 2347 section 2 allows: enough to tell a too long name from noise."""
 _LARGEST_REPLY: Final = 64
@@ -203,7 +207,7 @@ class TftpServer:
         if not isinstance(heard, Heard):
             self._complaints.malformed(peer[0], f"{type(heard).__name__.upper()} without a transfer", now)
             return
-        asked = Asked(peer, heard.packet, FileRequest("tftp", heard.path, peer[0], local), listener)
+        asked = Asked(peer, heard.packet, _file_request("tftp", heard.path, peer[0], local, *_PLAIN), listener)
         if heard.objection:
             self._refuse(asked, heard.objection, _OBJECTIONS[heard.objection], now)
         else:

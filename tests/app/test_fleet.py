@@ -99,6 +99,22 @@ async def test_the_audit_is_written_with_its_change():
     assert journal.batches[-1] == [Put(entry)]
 
 
+async def test_what_was_seen_is_written_in_lots():
+    fleet, journal = fleet_with(tenant())
+    phones = [claimed(Mac(f"02aaaa{number:06x}"), last_seen=1.0) for number in range(250)]
+    await fleet.change(lambda: [Put(phone) for phone in phones])
+    for now in (10.0, 12.0):
+        for phone in phones:
+            fleet.note(replace(fleet.tables.device(phone.mac), last_seen=now), now)
+    assert fleet.unwritten == 250
+    before = len(journal.batches)
+    for now in (12.0, 12.1, 12.2):
+        fleet.flush(now, most=100)
+    assert [len(batch) for batch in journal.batches[before:]] == [100, 100, 50]
+    assert fleet.unwritten == 0
+    assert {journal.records[Device, phone.mac].last_seen for phone in phones} == {12.0}
+
+
 async def test_what_is_written_behind_is_written_again_as_it_is_then():
     fleet, journal = fleet_with(tenant(), journal=BrokenJournal)
     lock = Lock(id="site", kind="site", wrong=1)

@@ -113,6 +113,7 @@ class Arena(Bed):
         self.folder = Path(self._scratch.name)
         # Servers that drop their privileges read their files here.
         self.folder.chmod(0o755)
+        self._bytecode = self.folder / "bytecode"
         self._thresholds: dict[Path, str] = {}
         self._servers: list[Server] = []
         self.other = 0.0
@@ -175,7 +176,10 @@ class Arena(Bed):
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+                # An installed program has its bytecode: here it is kept in the scratch folder.
+                env=os.environ
+                | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(self._bytecode)}
+                | environment,
                 start_new_session=True,
             )
         self._favour(program.pid)

@@ -103,11 +103,12 @@ def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
                 row.missing.append(peer.name)
         else:
             starters[peer.name] = lambda peer=peer: running(peer.start(arena, static))
-    for _ in range(reps):
-        for name, start in starters.items():
-            with start() as server:  # type: ignore[attr-defined]
-                arena.until(server, lambda: _answers(arena, static))
-                for load, row in zip(loads, rows, strict=True):
+    # All servers under one load, then under the next: a machine that gets slower within a minute slows all of them.
+    for rep in range(reps):
+        for load, row in zip(loads, rows, strict=True):
+            for name in list(starters)[:: -1 if rep % 2 else 1]:
+                with starters[name]() as server:  # type: ignore[attr-defined]
+                    arena.until(server, lambda: _answers(arena, static))
                     _sample(arena, server, name, load, row, static)
     report.add(*rows)
 

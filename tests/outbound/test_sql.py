@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import sqlite3
+import threading
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from provd.base.errors import ConfigError
 from provd.base.secrets import Secret
 from provd.domain.tasks import Done, Failed, NotYet, Retry
 from provd.outbound.outside import World, row_of
-from provd.outbound.sql import Database, Reach, plain, url_of
+from provd.outbound.sql import AT_ONCE, Database, Reach, plain, url_of
 from provd.outbound.web import Permit, Web
 from tests.app.fakes import FakeClock
 
@@ -77,6 +79,25 @@ async def test_a_statement_that_does_not_end_is_ended(file):
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     outcome = await do(file, endless, limits={"seconds": 0.05})
     assert outcome == Retry("database db: interrupted")
+
+
+async def test_a_driver_that_hangs_takes_its_places_and_no_more(file):
+    class Hung(Database):
+        def _performed(self, call):
+            begun.append(call)
+            gone.wait(20)
+            raise ZeroDivisionError
+
+    begun: list[SqlCall] = []
+    gone = threading.Event()
+    database = Hung(reach(file, seconds=0.05))
+    calls = [database.do(SqlCall(database="db", statement="SELECT 1")) for _ in range(AT_ONCE + 3)]
+    assert set(await asyncio.gather(*calls)) == {Retry("database db does not answer")}
+    assert len(begun) == AT_ONCE
+    gone.set()
+    outcome = await database.do(SqlCall(database="db", statement="SELECT 1"))
+    assert outcome == Failed("database db: ZeroDivisionError")
+    database.close()
 
 
 async def test_a_database_that_is_not_there_is_not_made(tmp_path):

@@ -160,6 +160,7 @@ class Tasks:
 
         await self._desk.change("task.cancel", args.text("id")[:200], caller, plan)
         run = self.find(args.text("id"), caller)
+        self._book.release(run)
         self._desk.emit(TaskCancelled(at=self._desk.clock.now(), mac=run.mac, run=run.id, by=caller.name))
         return self.view(run)
 

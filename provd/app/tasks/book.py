@@ -179,6 +179,12 @@ class TaskBook:
             for each in self._fleet.tables.runs_of(run.mac)
         )
 
+    def release(self, run: TaskRun) -> None:
+        """This run has ended: a later one of the same task may have waited for that."""
+        for each in self._fleet.tables.runs_of(run.mac):
+            if each.template == run.template and each.state is RunState.PENDING:
+                self.scheduled(each)
+
     def retried(self, run: TaskRun) -> TaskRun:
         """A run that has ended badly or waits, to go on at once. Raises ConflictError."""
         if run.state in {RunState.DONE, RunState.RUNNING, RunState.ARMED}:

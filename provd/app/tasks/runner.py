@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from provd.app.fleet import Fleet
@@ -15,7 +16,7 @@ from provd.app.ports import Change, Put
 from provd.app.tasks import setting
 from provd.app.tasks.book import TaskBook
 from provd.app.tasks.calls import call_of, device_values, run_values
-from provd.app.tasks.ports import Claims, Held, Outside
+from provd.app.tasks.ports import Claims, Outside
 from provd.app.tasks.setting import Refused, RoomOf
 from provd.base.clock import Clock
 from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
@@ -54,19 +55,6 @@ AFTER_CLAIM = 5.0
 """Seconds until a run is looked at again that another daemon is just looking at."""
 
 
-class OwnClaims:
-    """Implements :class:`~provd.app.tasks.ports.Claims` where no other daemon shares the database."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-
-    async def claim(self, run: TaskRun, now: float) -> Held | None:
-        """Note that it is at work; nobody else's lease is in the way."""
-        del now
-        await self._fleet.settle(Put(run))
-        return Held(run, self._fleet.tables.steps_of(run.id))
-
-
 class Runner:
     """At most ``at_once`` runs at a time. ``owner`` tells this daemon from others on the same database."""
 
@@ -93,6 +81,7 @@ class Runner:
         self._clock = clock
         self._emit = emit
         self._owner = owner
+        self._attempts = count(1)
         self._changed = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
         self._going: set[asyncio.Task[None]] = set()
@@ -140,18 +129,24 @@ class Runner:
 
     async def _guarded(self, key: str) -> None:
         try:
-            await self.perform(key)
+            try:
+                await self.perform(key)
+            except StorageError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a defect in one run is told, and the others go on
+                await self._defect(key, error)
         except StorageError:
             # The store has told of itself as degraded.
             run = self._tables.task_run(key)
-            if run is not None:
-                self._book.schedule.put(replace(run, state=RunState.PENDING, due=self._clock.now() + AFTER_STORAGE))
-        except Exception as error:  # noqa: BLE001 - a defect in one run is told, and the others go on
-            now = self._clock.now()
-            self._emit(InternalError(at=now, where=f"task {key}", reason=f"{type(error).__name__}: {error}"))
-            run = self._ours(key)
-            if run is not None:
-                await self._stop(run, run.step, Failed("a defect of provd; see INTERNAL-ERROR"))
+            if run is not None and run.state in tasks.GOING:
+                later = self._clock.now() + AFTER_STORAGE
+                self._book.schedule.put(replace(run, state=RunState.PENDING, due=later))
+
+    async def _defect(self, key: str, error: Exception) -> None:
+        now, run = self._clock.now(), self._tables.task_run(key)
+        self._emit(InternalError(at=now, where=f"task {key}", reason=f"{type(error).__name__}: {error}"))
+        if run is not None and run.state is RunState.RUNNING and run.owner.startswith(f"{self._owner}."):
+            await self._stop(run, run.step, Failed("a defect of provd; see INTERNAL-ERROR"))
 
     # --- one run
 
@@ -164,9 +159,17 @@ class Runner:
         if self._book.before(run):
             return  # it is looked at again when the earlier one has ended
         claimed = replace(
-            run, state=RunState.RUNNING, owner=self._owner, lease=now + LEASE, began=run.began or now, reason=""
+            run,
+            state=RunState.RUNNING,
+            # Of its own for each attempt: one that was overtaken (cancelled, begun anew) knows that it was.
+            owner=f"{self._owner}.{next(self._attempts)}",
+            lease=now + LEASE,
+            began=run.began or now,
+            reason="",
         )
         held = await self._claims.claim(claimed, now)
+        if self._tables.task_run(key) is not run:
+            return  # somebody has changed it meanwhile, and seen to when it goes on
         if held is None:
             self._book.schedule.put(replace(run, state=RunState.PENDING, due=now + AFTER_CLAIM))
             return
@@ -188,9 +191,9 @@ class Runner:
                 outcome = await self._set(template, run, step, following)
             else:
                 outcome = await self._outcome(run, step)
-                if isinstance(outcome, Done) and self._ours(run.id):
+                if isinstance(outcome, Done) and self._ours(run):
                     await self._fleet.settle(*self._passed(template, run, step, outcome.result, following))
-            present = self._ours(run.id)
+            present = self._ours(run)
             if present is None and following:
                 return  # cancelled, or somebody else's by now
             if not isinstance(outcome, Done):
@@ -202,10 +205,15 @@ class Runner:
                 return
             run = present or run
 
-    def _ours(self, key: str) -> TaskRun | None:
-        """The run, as long as it is ours to carry out."""
-        run = self._tables.task_run(key)
-        return run if run is not None and run.state is RunState.RUNNING and run.owner == self._owner else None
+    def _ours(self, claimed: TaskRun) -> TaskRun | None:
+        """The run as it is now, as long as this attempt may carry it out."""
+        run = self._tables.task_run(claimed.id)
+        if run is None or run.state is not RunState.RUNNING or run.owner != claimed.owner:
+            return None
+        if run.lease <= self._clock.now():
+            self._book.schedule.put(run)
+            return None  # that took too long: another daemon may be at it
+        return run
 
     def _passed(
         self, template: Template, run: TaskRun, step: Step, result: Mapping[str, object], following: str
@@ -235,7 +243,7 @@ class Runner:
             await self._fleet.settle(Put(moved))
         else:
             await self._fleet.settle(*self._end(template, moved))
-            self._release(moved)
+            self._book.release(moved)
         self._say(moved, now)
 
     def _say(self, run: TaskRun, now: float) -> None:
@@ -257,13 +265,7 @@ class Runner:
             self._emit(
                 TaskDone(at=now, mac=run.mac, run=run.id, steps=steps, seconds=round(now - (run.began or now), 3))
             )
-            self._release(present)
-
-    def _release(self, run: TaskRun) -> None:
-        """Later runs of the same task may have waited for the end of this one."""
-        for each in self._tables.runs_of(run.mac):
-            if each.template == run.template and each.state is RunState.PENDING:
-                self._book.scheduled(each)
+            self._book.release(present)
 
     # --- one step
 
@@ -291,7 +293,7 @@ class Runner:
 
         def plan() -> Sequence[Change]:
             device = self._tables.device(run.mac)
-            if device is None or self._ours(run.id) is None:
+            if device is None or self._ours(run) is None:
                 raise Refused(Failed("the device is no more"))
             written, found = setting.changes(
                 self._tables, device, step, self._values(run, device), self._book.rules, self._room_of

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from provd.app.ports import Put
-from provd.app.tasks.ports import HttpCall
+from provd.app.tasks.ports import Held, HttpCall
 from provd.base.errors import StorageError
 from provd.domain.constraints import Attribute, Rule
 from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState, RunState
@@ -270,3 +270,73 @@ async def test_a_defect_in_one_run_is_told_and_harms_no_other():
     await until(lambda: shop.run.state is RunState.FAILED)
     await shop.runner.close()
     assert "INTERNAL-ERROR" in shop.world.ids()
+
+
+async def test_a_run_that_is_cancelled_while_it_is_claimed_does_not_begin():
+    shop = Shop(CRM)
+    shop.seen()
+    claim = shop.claims.claim
+
+    async def cancelling(run, now):
+        held = await claim(run, now)
+        shop.world.fleet.keep(Put(replace(shop.run, state=RunState.CANCELLED)))
+        return held
+
+    shop.claims.claim = cancelling
+    await shop.work()
+    assert (shop.run.state, shop.outside.calls, shop.told()) == (RunState.CANCELLED, [], [])
+
+
+async def test_a_run_that_another_daemon_has_is_looked_at_again_when_that_ones_lease_is_over():
+    shop = Shop(CRM, ASSET, WROTE)
+    shop.seen()
+    now = shop.world.clock.now()
+    theirs = replace(shop.run, state=RunState.RUNNING, owner="other", lease=now + 30, began=now)
+    shop.claims.answers = [Held(theirs, (), ours=False), None]
+    await shop.work()
+    assert (shop.run, shop.outside.calls) == (theirs, [])
+    shop.world.clock.pass_(30)
+    await shop.work()
+    assert shop.outside.calls == [], "somebody is just looking at it"
+    shop.world.clock.pass_(5)
+    await shop.work()
+    assert shop.run.state is RunState.DONE
+
+
+async def test_who_took_too_long_asks_anew_whether_the_run_is_still_its_own():
+    shop = Shop(CRM, CRM, ASSET, WROTE)
+    shop.seen()
+    shop.outside.meanwhile = lambda: shop.world.clock.pass_(100 if len(shop.outside.calls) == 1 else 0)
+    await shop.work()
+    assert [call.statement for call in shop.outside.calls] == ["crm?", "crm?", "asset?", "w"]
+    assert shop.run.state is RunState.DONE
+
+
+async def test_an_attempt_that_was_overtaken_leaves_the_next_one_alone():
+    shop = Shop(CRM, Done({"customer": "Ben", "tenant": "north"}), ASSET, WROTE)
+    shop.seen()
+    shop.outside.gate = asyncio.Event()
+    first = asyncio.ensure_future(shop.work())
+    await until(lambda: len(shop.outside.calls) == 1)
+    shop.world.fleet.keep(Put(shop.book.scheduled(replace(shop.run, state=RunState.PENDING, owner="", lease=0.0))))
+    second = asyncio.ensure_future(shop.work())
+    await until(lambda: len(shop.outside.calls) == 2)
+    shop.outside.gate.set()
+    await asyncio.gather(first, second)
+    assert shop.run.state is RunState.DONE
+    assert shop.world.fleet.tables.metadata(PHONE).data["customer"] == "Ben"
+    assert len(shop.outside.calls) == 4
+
+
+async def test_what_waits_for_a_run_begins_when_that_one_is_cancelled():
+    shop = Shop(NotYet("it"), CRM, ASSET, WROTE)
+    shop.seen()
+    await shop.work()
+    second = FIRST_BOOT.run(PHONE, 2, shop.world.clock.now(), due=0.0)
+    shop.world.fleet.keep(Put(shop.book.scheduled(second)))
+    await shop.work()
+    first = shop.runs()[0]
+    shop.world.fleet.keep(Put(replace(first, state=RunState.CANCELLED)))
+    shop.book.release(first)
+    await shop.work()
+    assert shop.states() == [RunState.DONE]
