@@ -8,6 +8,7 @@ what is written here never has to be lenient. Reading one takes 4 us instead of 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,7 @@ _HARMLESS = frozenset(
     | {b"cache-control", b"pragma"}
 )
 """Headers that change nothing about a file, and the three that are looked at."""
+_OF_FORMS = frozenset({b"content-type", b"content-length"})
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\r\n"
 _ETAG = re.compile(r"[\x21\x23-\x7e]*")
 
@@ -59,6 +61,41 @@ def read(octets: bytes) -> Brief | None:
     if b"host" not in headers or option not in {b"close", b"keep-alive"}:
         return None
     return _brief(target.decode("ascii"), headers.get(b"user-agent", b"").decode("ascii"), option != b"close")
+
+
+@dataclass(frozen=True, slots=True)
+class BriefForm:
+    """A POST with its whole body. Names of headers are in lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    keep: bool
+
+
+def read_form(octets: bytes) -> BriefForm | None:
+    """The form in these octets when they are one whole, plain request, as small devices send it; else None."""
+    head, gap, body = octets.partition(b"\r\n\r\n")
+    if octets[:6] != b"POST /" or not gap or head.translate(None, _PRINTABLE):
+        return None
+    first, *lines = head.split(b"\r\n")
+    if head.count(b"\r") != len(lines) or head.count(b"\n") != len(lines) or first[-9:] != b" HTTP/1.1":
+        return None
+    target = first[5:-9]
+    if not _TARGET.fullmatch(target) or b"//" in target or b"/." in target:
+        return None
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if (name not in _HARMLESS and name not in _OF_FORMS) or name.decode() in headers:
+            return None
+        headers[name.decode()] = value.strip().decode()
+    option = headers.get("connection", "keep-alive").lower()
+    length = headers.get("content-length", "")
+    if "host" not in headers or option not in {"close", "keep-alive"} or length != str(len(body)):
+        return None
+    return BriefForm(target.decode(), headers, body, option != "close")
 
 
 def headers_of(reply: FileReply) -> bytes | None:

@@ -13,11 +13,15 @@ import errno
 import socket
 from collections.abc import Callable
 
+from multidict import CIMultiDict, CIMultiDictProxy
+
 from provd.app.files import FileReply, FileRequest, FileService
 from provd.base.drafts import drafted
 from provd.base.facts.daemon import InternalError
+from provd.http.activation.counter import ThingCounter
+from provd.http.activation.wire import Reply, ThingRequest
 from provd.http.answer import status_line
-from provd.http.brief import headers_of, read
+from provd.http.brief import headers_of, read, read_form
 from provd.http.connection import Connections, Phase, PhoneConnection
 from provd.http.proxies import plain_address
 
@@ -40,8 +44,8 @@ LongWay = Callable[[bytes], PhoneConnection]
 class Door:
     """One listening socket, and the connections that came through it and are still ours.
 
-    ``elsewhere`` says of a path that it is no file and goes the long way. ``rest`` is how many seconds it takes no
-    connections when there are no descriptors left.
+    ``things`` answers the paths of devices that are not phones. ``rest`` is how many seconds it takes no connections
+    when there are no descriptors left.
     """
 
     def __init__(
@@ -51,13 +55,13 @@ class Door:
         connections: Connections,
         long_way: LongWay,
         *,
-        elsewhere: Callable[[str], bool],
+        things: ThingCounter | None = None,
         rest: float = 1.0,
     ) -> None:
         self.files = files
         self.connections = connections
         self.long_way = long_way
-        self.elsewhere = elsewhere
+        self.things = things
         self.loop = asyncio.get_running_loop()
         self.closing = False
         self.callers: set[Caller] = set()
@@ -158,7 +162,7 @@ class Caller:
         self._unsent: memoryview | None = None
         self._asked: FileRequest | None = None
         self._reply: FileReply | None = None
-        self._making: asyncio.Future[FileReply] | None = None
+        self._making: asyncio.Future[FileReply] | asyncio.Future[Reply] | None = None
 
     def welcome(self) -> None:
         """Begin: the first request is often here already."""
@@ -217,8 +221,10 @@ class Caller:
         else:
             self.phase = Phase.HEADER
         brief = None if self.proxied else read(octets)
-        if brief is None or self._door.elsewhere(brief.path):
-            self._go_the_long_way(octets)
+        things = self._door.things
+        if brief is None or (things is not None and things.knows(brief.path)):
+            if self.proxied or things is None or not self._is_form(octets, things):
+                self._go_the_long_way(octets)
             return
         self._close = not brief.keep
         asked = _file_request("http", brief.path, self.peer, self.local, brief.user_agent, *_PLAIN)
@@ -235,6 +241,31 @@ class Caller:
         self.phase = Phase.WORK
         self._making = making
         making.add_done_callback(lambda _: self._made(asked, making, octets))
+
+    def _is_form(self, octets: bytes, things: ThingCounter) -> bool:
+        """Whether these octets are a form for ``things`` that can be answered here; then it will be."""
+        form = read_form(octets)
+        if form is None or not things.knows(form.path) or len(form.body) > things.most_octets(form.path):
+            return False
+        self._close = not form.keep
+        self._unwatch()
+        self.phase = Phase.WORK
+        headers = CIMultiDictProxy(CIMultiDict(form.headers))
+        asked = ThingRequest("POST", form.path, form.path, headers, form.body, self.peer)
+        replying = self._making = asyncio.ensure_future(things.answer(asked))
+        replying.add_done_callback(self._replied)
+        return True
+
+    def _replied(self, replying: asyncio.Future[Reply]) -> None:
+        """Answer: it is known what to."""
+        if replying.cancelled():
+            return
+        self._making = None
+        try:
+            reply = replying.result()
+            self._send(reply.status, reply.lines, reply.body)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fault(error)
 
     def _made(self, asked: FileRequest, making: asyncio.Future[FileReply], octets: bytes) -> None:
         """Answer: the file has been made."""
@@ -272,7 +303,8 @@ class Caller:
         connections = self._door.connections
         self._close = self._close or self._door.closing
         end = b"Connection: close\r\n\r\n" if self._close else b"\r\n"
-        length = b"Content-Length: %d\r\n" % len(body)
+        # RFC 9110 section 8.6: no length where there cannot be a body.
+        length = b"" if status == 204 else b"Content-Length: %d\r\n" % len(body)
         whole = b"".join((status_line(status), lines, connections.date(), length, end, body))
         connections.stats.answers[status] += 1
         try:

@@ -76,8 +76,7 @@ class PhoneServer:
         try:
             sock = _listening(host, port)
             if tls is None:
-                elsewhere = self._things.knows if self._things is not None else _nothing
-                door = Door(sock, self._files, self._connections, self._protocols.begun, elsewhere=elsewhere)
+                door = Door(sock, self._files, self._connections, self._protocols.begun, things=self._things)
                 self._doors.append(door)
                 return door.address
             listener = await asyncio.get_running_loop().create_server(
@@ -269,10 +268,6 @@ class PhoneServer:
             connection.when_written = None
             response.force_close()
         return response
-
-
-def _nothing(_path: str) -> bool:
-    return False
 
 
 def _listening(host: str, port: int) -> socket.socket:

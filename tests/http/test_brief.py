@@ -1,7 +1,7 @@
 import pytest
 
 from provd.app.files import FileReply
-from provd.http.brief import Brief, headers_of, read
+from provd.http.brief import Brief, headers_of, read, read_form
 from tests.http.kit import DictFiles, phone_bed
 
 HEAD = "GET /p/805ec0112233.cfg HTTP/1.1\r\nHost: x\r\n"
@@ -86,3 +86,46 @@ async def test_both_ways_give_the_same_octets(name, option):
         assert briefly == at_length
         assert [asked.user_agent for asked in files.asked] == ["", ""]
         assert files.asked[0] == files.asked[1]
+
+
+FORM = b"POST /provision/activate HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\na=1"
+
+
+def test_a_whole_plain_form_is_read():
+    form = read_form(FORM)
+    assert form is not None
+    assert (form.path, form.body, form.keep) == ("/provision/activate", b"a=1", True)
+    assert form.headers == {"host": "x", "content-type": "text/plain", "content-length": "3"}
+    closing = read_form(FORM.replace(b"Host: x", b"Connection: Close \r\nhost:x"))
+    assert closing is not None
+    assert not closing.keep
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        FORM[:-1],
+        FORM + b"\r\n",
+        FORM.replace(b"Length: 3", b"Length: +3"),
+        FORM.replace(b"Length: 3", b"Length: 03"),
+        FORM.replace(b"Host: x", b"Content-Length: 3"),
+        FORM.replace(b"Host: x", b"Host: x\r\nTransfer-Encoding: chunked"),
+        FORM.replace(b"Host: x", b"Host: x\r\nExpect: 100-continue"),
+        FORM.replace(b"Host: x", b"Host: x\r\nContent-Encoding: gzip"),
+        FORM.replace(b"Host: x", b"Host: x\r\nX-Forwarded-For: 10.0.0.1"),
+        FORM.replace(b"Host: x", b"Host: x\r\n folded"),
+        FORM.replace(b"Host: x\r\n", b""),
+        FORM.replace(b"Content-Length: 3\r\n", b""),
+        FORM.replace(b"Host: x\r\n", b"Host: x\n"),
+        FORM.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        FORM.replace(b"/activate", b"/activate?a"),
+        FORM.replace(b"/activate", b"//activate"),
+        FORM.replace(b"/activate", b"/%61ctivate"),
+        FORM.replace(b"POST", b"PUT"),
+        FORM.replace(b"x\r", b"\xff\r"),
+        b"POST /",
+        b"",
+    ],
+)
+def test_any_other_form_goes_the_long_way(octets):
+    assert read_form(octets) is None

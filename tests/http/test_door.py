@@ -148,7 +148,7 @@ async def test_without_descriptors_it_takes_a_rest_and_goes_on():
     listener.listen()
     clock = FixedClock()
     connections = Connections(Limits(), TrustedProxies(), [].append, clock)
-    door = Door(listener, DictFiles({"a.cfg": SMALL}), connections, DictFiles, elsewhere=lambda _path: False, rest=0.02)
+    door = Door(listener, DictFiles({"a.cfg": SMALL}), connections, DictFiles, rest=0.02)
     phone = RawClient(*await asyncio.open_connection(*door.address))
     assert (await phone.ask("GET /a.cfg")).body == SMALL.body
     assert told == [errno.EMFILE]
