@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -43,6 +44,15 @@ class TaskServer(Section):
     prefix: str = Field(default="Bearer ", description="stands before the secret")
     secret_file: str = Field(default="", description="file with the secret and nothing else; empty: none is sent")
     signing_secret_file: str = Field(default="", description="requests are signed with what is in it (HMAC-SHA256)")
+
+    @field_validator("url")
+    @classmethod
+    def _whole(cls, url: str) -> str:
+        parts = urlsplit(url)
+        # Reading the port checks it: "Port out of range 0-65535".
+        if not parts.hostname or parts.port == 0:
+            raise ValueError("must name a host")
+        return url
 
 
 class AttributeSection(Section):

@@ -73,6 +73,9 @@ def test_every_kind_of_task_and_step(tmp_path):
         (TASK + step('id = "a"\ndo = "set"'), "sets nothing"),
         (TASK + step('id = "a"\ndo = "dance"'), "dance"),
         (SERVER.replace("https://x.example", "https://me:pw@x.example"), "tasks.server.0.url"),
+        (SERVER.replace("x.example", "x.example:99999"), "Port out of range"),
+        (SERVER.replace("x.example", "[::"), "Invalid IPv6 URL"),
+        (SERVER.replace("x.example", ":80"), "must name a host"),
         ('[[tasks.constraint]]\nname = "c"\nattributes = [{ name = "a", type = "enum" }]', "has values"),
     ],
 )

@@ -103,6 +103,8 @@ def test_the_command_line_refuses_what_makes_no_sense(tmp_path: Path, *, running
             return done.stderr.splitlines()[-1]
 
         assert refused("serial", "add", "acme", "s2", "S1") == "S1 is there already"
+        daemon.provd("tenant", "add", "blue")
+        assert refused("model", "add", "acme", "s4", "--tenant", "blue") == "acme is the vendor of master"
         assert refused("show", "acme", "s2", "S2") == "acme/s2 has no serial 'S2'"
         assert refused("show", "acme", "s3", "S2") == "acme has no model 's3'"
         assert refused("show", "acne", "s2", "S2") == "there is no vendor 'acne'"

@@ -48,7 +48,7 @@ class ThingDesk:
         self._octets = octets
         self._latest = 0.0
         self._using: dict[str, asyncio.Task[None]] = {}
-        self.failures = Failures(emit)
+        self._failures = Failures(emit)
         self.outcomes: Counter[str] = Counter()
         """What became of the attempts since the start."""
 
@@ -60,7 +60,7 @@ class ThingDesk:
     async def activate(self, ask: Ask, peer: str) -> Given:
         """Give this device its key, if it may have one. Raises StorageError; then nothing has happened to it."""
         now, pair = self.now(), (ask.vendor, ask.model)
-        wait = self.failures.wait(peer, now, pair)
+        wait = self._failures.wait(peer, now, pair)
         if wait:
             self.outcomes["throttled"] += 1
             return Given(None, wait=wait)
@@ -77,7 +77,7 @@ class ThingDesk:
         outcome, thing = await self._ledger.change((ask.vendor, ask.model, ask.sn), work)
         self.outcomes[outcome.value] += 1
         if outcome.status in {403, 404}:
-            self.failures.count(peer, now, pair)
+            self._failures.count(peer, now, pair)
         self._tell(ask, outcome, thing, peer)
         return Given(outcome, key if outcome.won else None)
 

@@ -1,4 +1,4 @@
-"""Who guesses serials, keys or tokens is slowed down; who is only refused what is his is not.
+"""Who guesses serials is slowed down; who is only refused what is his is not.
 
 The answers tell serials apart by contract (403, 404, 409), so failures are counted per source, and per pair of vendor
 and model over all sources. A pair that many guess at is closed only to sources that have failed themselves: nobody can
@@ -30,11 +30,11 @@ class Failures:
         self._pairs: KeyedBuckets[tuple[str, str]] = KeyedBuckets(1 / PAIR_PAUSE, PAIR_AT_ONCE, 1_000)
         self._tally: Tally[str] = Tally()
 
-    def wait(self, peer: str, now: float, pair: tuple[str, str] | None = None) -> int:
+    def wait(self, peer: str, now: float, pair: tuple[str, str]) -> int:
         """Whole seconds that this source has to wait, 0 when it is heard."""
         left = self._sources.left(peer, now)
         wait = (1 - left) * PAUSE if left < 1 else 0.0
-        if pair is not None and left <= AT_ONCE - 1:
+        if left <= AT_ONCE - 1:
             pair_left = self._pairs.left(pair, now)
             wait = max(wait, (1 - pair_left) * PAIR_PAUSE)
         if wait <= 0:
@@ -44,8 +44,7 @@ class Failures:
             self._emit(ThingThrottled(at=now, peer=peer, count=count))
         return math.ceil(wait)
 
-    def count(self, peer: str, now: float, pair: tuple[str, str] | None = None) -> None:
+    def count(self, peer: str, now: float, pair: tuple[str, str]) -> None:
         """One more failure."""
         self._sources.allow(peer, now)
-        if pair is not None:
-            self._pairs.allow(pair, now)
+        self._pairs.allow(pair, now)

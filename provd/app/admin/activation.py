@@ -11,7 +11,7 @@ from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
-from provd.base.errors import NotFoundError, UsageError
+from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.domain.activation.serials import FORMATS, SerialRange, range_of
 from provd.domain.activation.thing import Attempt, Thing, ThingModel
 from provd.domain.records import MASTER_TENANT
@@ -93,8 +93,11 @@ class Things:
         vendor, model = _names(args)
         tenant = args.text("tenant") or caller.tenant or MASTER_TENANT
         self._desk.tenant(tenant, caller)
-        if vendor not in {each.vendor for each in await self._registry.vendors(caller)}:
+        present = {each.vendor: each.tenant for each in await self._registry.vendors(caller)}
+        if vendor not in present:
             await self._registry.add_vendor(vendor, tenant, caller)
+        elif args.text("tenant") and present[vendor] != tenant:
+            raise ConflictError(f"{vendor} is the vendor of {present[vendor]}")
         await self._registry.add_model(vendor, model, args.number("window"), caller)
         return await self._show(args, caller)
 

@@ -49,8 +49,8 @@ class ThingRefused(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThingThrottled(Fact):
-    """An address has asked for too many serials or models that do not exist, or shown too many wrong keys or tokens,
-    and is answered 429 for a while. Told once a minute for each address; ``count`` says how often since.
+    """An address has asked for too many serials or models that do not exist, and is answered 429 for a while. Told once
+    a minute for each address; ``count`` says how often since.
 
     Do: look who is behind the address. When it is a whole site with wrong serials, correct the list of serials.
     """

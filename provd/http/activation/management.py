@@ -28,7 +28,6 @@ from provd.http.activation.wire import (
     json_reply,
     key_reply,
     not_allowed,
-    retry,
     text_reply,
 )
 
@@ -72,14 +71,9 @@ class Management:
         return await self._for_somebody(request, self._register)
 
     async def _for_somebody(self, request: ThingRequest, work: _Work) -> Reply:
-        now = self._desk.now()
-        wait = self._desk.failures.wait(request.peer, now)
-        if wait:
-            return retry(429, wait)
         token = request.headers.get("X-Exosite-Token", "").strip()
         caller = self._known(token, request.peer) if token else None
         if caller is None:
-            self._desk.failures.count(request.peer, now)
             return error(401)
         try:
             caller.need(Scope.READ if request.method in _READING else Scope.WRITE)

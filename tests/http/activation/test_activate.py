@@ -228,6 +228,21 @@ async def test_asking_at_every_start_is_no_guessing(here: World) -> None:
     assert {(await here.activate()).status for _ in range(50)} == {409}
 
 
+async def test_a_device_with_an_ended_key_may_activate_again_however_often_it_was_refused(here: World) -> None:
+    assert {(await here.download("0" * 40)).status for _ in range(40)} == {401}
+    assert (await here.activate()).status == 200
+
+
+async def test_a_model_that_many_guess_at_is_open_to_who_does_not(here: World) -> None:
+    limits = here.desk._failures
+    now, pair = here.clock.now(), ("acme", "m1")
+    for number in range(301):
+        limits.count(f"10.0.{number % 20}.1", now, pair)
+    assert limits.wait("10.0.0.1", now, pair) > 0
+    assert limits.wait("10.0.0.1", now, ("acme", "m2")) == 0
+    assert (await here.activate()).status == 200
+
+
 async def test_files_of_phones_stay_where_they_are(here: World) -> None:
     for path in ("/provision/activate.cfg", "/provision/x/ip", "/provision/", "/provision/manage/models"):
         assert (await here.ask("GET", path)).status == 404

@@ -1,0 +1,5 @@
+"""A PostgreSQL of our own, as a database of others."""
+
+from tests.storage.conftest import postgres
+
+__all__ = ["postgres"]
