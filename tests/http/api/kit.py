@@ -45,6 +45,8 @@ from tests.http.show import Site as ShownSite
 
 SITE = Caller(name="test")
 NORTHS = "north's secret"
+NORTHS_CUSTOMER = "customer 7 of the north"
+"""No secret, but nobody else's business."""
 SOUTHS = "south's secret"
 RUN = f"greet:1:{PHONE}:1"
 RULES = Rulebook(
@@ -183,8 +185,8 @@ def furniture() -> list[object]:
         Lock(id=f"device:{PHONE}", kind="device", subject=PHONE, tenant="north", wrong=1),
         Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
         TaskRun(id=RUN, template="greet", version=1, mac=PHONE, state=RunState.FAILED, began=5.0, finished=9.0),
-        TaskStep(run=RUN, name="crm", result={"customer": NORTHS}, at=8.0),
-        Metadata(mac=PHONE, data={"customer": NORTHS}),
+        TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
+        Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
     ]
 
 

@@ -23,7 +23,7 @@ from provd.http.api.guard import ATTEMPTS, PAUSE, source_of
 from provd.http.api.reading import DEEPEST, LARGEST, too_deep
 from provd.http.api.resources.daemon import MOST_STREAMS
 from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, claimed
-from tests.http.api.kit import NORTHS, SITE, SOUTHS, House, furniture, house
+from tests.http.api.kit import NORTHS, NORTHS_CUSTOMER, SITE, SOUTHS, House, furniture, house
 
 JSON = {"Content-Type": "application/json"}
 
@@ -404,6 +404,7 @@ async def test_no_answer_shows_a_secret_that_was_not_asked_for():
                     text = (await home.get(path, token)).text
                     assert NORTHS not in text, path
                     assert SOUTHS not in text, path
+                    assert token != "south.admin" or NORTHS_CUSTOMER not in text, path
 
 
 async def test_to_reveal_needs_the_strongest_scope_and_stands_in_the_audit():
