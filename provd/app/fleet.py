@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from provd.app.ports import Change, Delete, Journal, Put
-from provd.app.tables import Kept, Tables
+from provd.app.tables import Tables
 from provd.base.drafts import altering
 from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
@@ -25,6 +25,7 @@ from provd.domain.records import (
     Code,
     Device,
     Heartbeat,
+    Kept,
     Line,
     Lock,
     Metadata,

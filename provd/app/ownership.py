@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from provd.app.ports import Change, Delete, Put
-from provd.app.tables import Kept, Tables
+from provd.app.tables import Tables
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
-from provd.domain.records import MASTER_TENANT, Code, Device, Level, Line, Profile, Tenant
+from provd.domain.records import MASTER_TENANT, Code, Device, Kept, Level, Line, Profile, Tenant
 from provd.plugin import Manifest
 
 MARK = ":"

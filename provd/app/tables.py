@@ -15,6 +15,7 @@ from provd.domain.records import (
     Code,
     Device,
     Heartbeat,
+    Kept,
     Level,
     Line,
     Lock,
@@ -27,25 +28,6 @@ from provd.domain.records import (
     TaskStep,
     Tenant,
 )
-
-Kept = (
-    Device
-    | Tenant
-    | Line
-    | Code
-    | Redemption
-    | Profile
-    | Reservation
-    | PendingResync
-    | Lock
-    | Heartbeat
-    | ApiToken
-    | Metadata
-    | TaskRun
-    | TaskStep
-)
-"""The kinds of records that are kept in memory."""
-
 
 _K = TypeVar("_K")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from provd.dhcp.effects import Send, To
-from provd.dhcp.wire import MOST_SEGMENTS, Wire
+from provd.dhcp.wire import LARGEST_GROUP, Wire
 
 _RELAY: Final = To.RELAY
 
@@ -54,8 +54,8 @@ class Outbox:
     def _group(self, group: list[Send]) -> None:
         """Replies of one length from one address to one relay."""
         wire = self._wires.get(group[0].interface)
-        for first in range(0, len(group), MOST_SEGMENTS):
-            some = group[first : first + MOST_SEGMENTS]
+        for first in range(0, len(group), LARGEST_GROUP):
+            some = group[first : first + LARGEST_GROUP]
             if wire is not None and len(some) > 1 and wire.send_together(some):
                 self.sent += len(some)
             else:

@@ -17,17 +17,15 @@ from provd.dhcp.ingress import Link
 from provd.dhcp.subnet import DhcpSettings
 from provd.net.frame import udp_frame
 from provd.net.netlink import Interface, LinkWatch, interfaces
-from provd.net.sockets import packet_socket, udp_socket
+from provd.net.sockets import IP_PKTINFO, MOST_SEGMENTS, UDP_SEGMENT, can_segment, packet_socket, udp_socket
 
 _RECEIVE_BUFFER = 16 << 20
 """Room for some ten thousand datagrams: what a site sends when its power comes back."""
 _ETHERTYPE_ARP = 0x0806
-_IP_PKTINFO = 8
-_UDP_SEGMENT = 103
+LARGEST_GROUP = MOST_SEGMENTS
+"""Replies that leave in one call."""
 _UNSPLIT = {errno.EIO, errno.EINVAL, errno.EMSGSIZE}
 """A device without checksum offload, a reply above the route's MTU: it will be no other with the next."""
-MOST_SEGMENTS = 64
-"""Datagrams that every kernel with UDP_SEGMENT takes in one call (UDP_MAX_SEGMENTS)."""
 _LOOPBACK_BROADCAST = "127.255.255.255"
 _REMEMBERED = 8192
 
@@ -117,7 +115,7 @@ class Wire:
             self._open_raw(network)
         self._relays: dict[int, tuple[str, int]] = {}
         self._plainly = len(self.link.addresses) < 2
-        self._segments = _can_segment(self.udp)
+        self._segments = can_segment(self.udp)
 
     def _open_raw(self, network: Network) -> None:
         try:
@@ -162,13 +160,13 @@ class Wire:
             self._udp(send, ("255.255.255.255", self._client_port))
 
     def send_together(self, sends: Sequence[Send]) -> bool:
-        """Put up to MOST_SEGMENTS replies of one length to one relay on the wire at once; False when that cannot be
+        """Put up to LARGEST_GROUP replies of one length to one relay on the wire at once; False when that cannot be
         done and nothing has left."""
         if not self._segments:
             return False
         first = sends[0]
         peer = self._relays.get(first.address) or self._relay(first.address)
-        control = [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", len(first.payload)))]
+        control = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", len(first.payload)))]
         if not self._plainly:
             control.append(_from(first.source))
         try:
@@ -200,13 +198,4 @@ class Wire:
 
 def _from(source: int) -> tuple[int, int, bytes]:
     """With several addresses the kernel would choose one; the client knows us by another, perhaps (ip(7))."""
-    return socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4s", 0, source.to_bytes(4, "big"), bytes(4))
-
-
-def _can_segment(udp: socket.socket) -> bool:
-    """Whether the kernel splits one large send into datagrams (udp(7), Linux 4.18)."""
-    try:
-        udp.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
-    except OSError:
-        return False
-    return True
+    return socket.IPPROTO_IP, IP_PKTINFO, struct.pack("=I4s4s", 0, source.to_bytes(4, "big"), bytes(4))

@@ -340,7 +340,7 @@ class AuditEntry:
     data: Settings = field(default_factory=dict)
 
 
-Record = (
+Kept = (
     Device
     | Tenant
     | Line
@@ -355,6 +355,7 @@ Record = (
     | Metadata
     | TaskRun
     | TaskStep
-    | AuditEntry
-    | StoredFact
 )
+"""Records with a key and a present state: they are kept in memory."""
+
+Record = Kept | AuditEntry | StoredFact

@@ -13,6 +13,11 @@ from provd.base.errors import ConfigError
 
 IP_PKTINFO: Final = 8
 """``linux/in.h``; Python's socket module does not name it everywhere."""
+UDP_SEGMENT: Final = 103
+"""``linux/udp.h``: the kernel splits one large send into datagrams of a size (udp(7), Linux 4.18)."""
+MOST_SEGMENTS: Final = 64
+"""Datagrams that every kernel with UDP_SEGMENT takes in one call (UDP_MAX_SEGMENTS)."""
+
 
 _PKTINFO: Final = struct.Struct("=i4s4s")  # struct in_pktinfo: interface, local address, destination in the header
 _BACKLOG: Final = 512
@@ -147,6 +152,15 @@ def _udp_to(port: int) -> list[_Instruction]:
         (0x06, 0, 0, 0x40000),  # ret all of it
         (0x06, 0, 0, 0),  # ret nothing
     ]
+
+
+def can_segment(udp: socket.socket) -> bool:
+    """Whether the kernel knows UDP_SEGMENT."""
+    try:
+        udp.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _attach_filter(sock: socket.socket, program: list[_Instruction]) -> None:

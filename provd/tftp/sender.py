@@ -14,7 +14,7 @@ import struct
 from typing import Final
 
 from provd.app.files import FileReply, FileRequest
-from provd.net.sockets import IP_PKTINFO
+from provd.net.sockets import IP_PKTINFO, MOST_SEGMENTS, UDP_SEGMENT
 from provd.tftp.admission import Peer
 from provd.tftp.berths import Berth
 from provd.tftp.packet import Error, ErrorCode, Opcode, Request
@@ -23,11 +23,8 @@ from provd.tftp.transfer import Send, Transfer
 # Linux numbers that the socket module does not name (linux/in.h, linux/udp.h, asm-generic/socket.h).
 _IP_RECVERR: Final = 11
 _IP_MTU: Final = 14
-_UDP_SEGMENT: Final = 103
 _SO_RCVBUFFORCE: Final = 33
 
-_MOST_SEGMENTS: Final = 64
-"""What every kernel with UDP_SEGMENT takes in one call (UDP_MAX_SEGMENTS)."""
 _MOST_OCTETS: Final = 65507
 """The largest payload of UDP over IPv4, segmented or not."""
 _EXTENDED_ERROR: Final = struct.Struct("=I4B2I")
@@ -65,16 +62,6 @@ def refuse_stray(berth: Berth, datagram: bytes, source: Peer) -> None:
         berth.sendto(_UNKNOWN_TID, source)
     except OSError:
         return
-
-
-def can_segment() -> bool:
-    """Whether the kernel splits one large send into datagrams (UDP_SEGMENT, Linux 4.18)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
-        except OSError:
-            return False
-    return True
 
 
 class RouteMtu:
@@ -175,9 +162,9 @@ class Flight:
 
     def _send_segmented(self, blocks: range) -> bool:
         size = self.transfer.blksize + 4
-        at_once = min(_MOST_SEGMENTS, _MOST_OCTETS // size)
+        at_once = min(MOST_SEGMENTS, _MOST_OCTETS // size)
         if self._segmented is None:
-            self._segmented = ((socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
+            self._segmented = ((socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", size)),)
         to = () if self.settled else (0, self.peer)
         try:
             for i in range(0, len(blocks), at_once):

@@ -21,7 +21,7 @@ from provd.base.drafts import drafted
 from provd.base.errors import ConfigError, WireError
 from provd.base.facts import FactSink
 from provd.guard.bucket import KeyedBuckets
-from provd.net.sockets import local_address, return_path
+from provd.net.sockets import can_segment, local_address, return_path
 from provd.tftp.admission import Admission, Entry, Peer
 from provd.tftp.berths import Berth, Berths
 from provd.tftp.complaints import Complaints, Defects, TftpStats
@@ -33,7 +33,6 @@ from provd.tftp.reception import Asked, Heard, Reception
 from provd.tftp.sender import (
     Flight,
     RouteMtu,
-    can_segment,
     listening_socket,
     refuse_stray,
 )
@@ -143,7 +142,7 @@ class TftpServer:
         self._loop = asyncio.get_running_loop()
         self._running = True
         self._mtu = RouteMtu(self._fixed_mtu)
-        self._segment = can_segment()
+        self._segment = can_segment(self._listeners[0])
         self._reception = Reception(self._mtu, self._limits.windowsize)
         self._epoll = select.epoll()
         self._berths = Berths(self._epoll)

@@ -55,7 +55,7 @@ async def test_a_large_file_through_segmented_windows_and_through_a_connected_so
 
 
 async def test_a_kernel_without_segmentation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provd.tftp.server.can_segment", lambda: False)
+    monkeypatch.setattr("provd.tftp.server.can_segment", lambda _udp: False)
     async with serving(FixedFiles(FILES)) as bench:
         with Phone(bench) as phone:
             options = {"blksize": "1000", "windowsize": "8"}
@@ -63,7 +63,7 @@ async def test_a_kernel_without_segmentation(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_windows_that_the_kernel_refuses_go_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provd.tftp.sender._MOST_SEGMENTS", 200)  # no kernel takes more than 128
+    monkeypatch.setattr("provd.tftp.sender.MOST_SEGMENTS", 200)  # no kernel takes more than 128
     async with serving(FixedFiles(FILES), limits=Limits(windowsize=200)) as bench:
         with Phone(bench) as phone:
             options = {"blksize": "8", "windowsize": "200"}
