@@ -123,22 +123,27 @@ class Player:
 
     # --- for sessions
 
-    def _frames(self, prompt: Prompt, payload_type: int) -> Sequence[bytes]:
+    def frames_of(self, prompt: Prompt, payload_type: int) -> Sequence[bytes]:
+        """What is heard for a prompt: the operator's recording, or ours."""
         return self._recordings.get((prompt, payload_type)) or frames(prompt, payload_type)
 
-    def _sender(self, payload_type: int) -> RtpSender:
+    def sender(self, payload_type: int) -> RtpSender:
+        """A new RTP stream."""
         draw = self._rng.getrandbits
         return RtpSender(payload_type, ssrc=draw(32), sequence=draw(16), timestamp=draw(32))
 
-    def _closed(self, port: int) -> None:
+    def give_back(self, port: int) -> None:
+        """The call on that port is over."""
         self._open.pop(port, None)
 
-    def _refuse(self, address: str, peer: str) -> None:
+    def refuse(self, address: str, peer: str) -> None:
+        """Tell that nothing is sent to that address."""
         now = self._clock.now()
         if count := self._refused.add(peer, now):
             self._sink(MediaRefused(at=now, address=address, peer=peer, count=count))
 
-    def _latched(self, said: Peer, heard: Peer) -> None:
+    def latched(self, said: Peer, heard: Peer) -> None:
+        """Tell that audio goes where it came from, and not where the session description said."""
         self.stats.latched += 1
         self._sink(
             MediaLatched(at=self._clock.now(), said=f"{said[0]}:{said[1]}", heard=f"{heard[0]}:{heard[1]}")
@@ -173,12 +178,12 @@ class Session:
         """
         self._stop()
         if not sendable(remote, peer):
-            self._player._refuse(f"{remote[0]}:{remote[1]}", peer)  # noqa: SLF001 - the two are one thing
+            self._player.refuse(f"{remote[0]}:{remote[1]}", peer)
             self._timer = self._loop.call_later(0, done)
             return
         self._remote, self._host, self._may_latch = remote, peer, bool(peer)
-        sender = self._player._sender(payload_type)  # noqa: SLF001
-        self._send_from(self._player._frames(prompt, payload_type), 0, sender, self._loop.time(), done)  # noqa: SLF001
+        sender = self._player.sender(payload_type)
+        self._send_from(self._player.frames_of(prompt, payload_type), 0, sender, self._loop.time(), done)
 
     def close(self) -> None:
         """Stop playing and give the port back. May be called again."""
@@ -188,7 +193,7 @@ class Session:
         self._stop()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
-        self._player._closed(self.port)  # noqa: SLF001
+        self._player.give_back(self.port)
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -240,7 +245,7 @@ class Session:
         self._may_latch = False
         if source != self._remote and sendable(source, self._host):
             said, self._remote = self._remote, source
-            self._player._latched(said, source)  # noqa: SLF001
+            self._player.latched(said, source)
 
 
 def sendable(remote: Peer, peer: str) -> bool:
