@@ -110,7 +110,12 @@ class Daemon:
         self.process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # Nobody else would end it.
+            self.kill()
+            raise
         return self
 
     def __exit__(
@@ -227,6 +232,10 @@ class Daemon:
         """SIGKILL, if it still runs."""
         if self.process is not None:
             if self.process.poll() is None:
+                # A tracer that is killed lets go of what it traces: that would run on.
+                below = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split() if self._prefix else ()
+                for child in below:
+                    os.kill(int(child), signal.SIGKILL)
                 self.process.kill()
             self.process.wait()
         self._close_notify()
