@@ -13,6 +13,7 @@ from typing import Any, Generic, NewType, TypeVar, Union, get_args, get_origin, 
 from sqlalchemy import Table
 
 from provd.app.ports import R
+from provd.app.regions.ports import Given
 from provd.base.errors import StorageError
 from provd.base.secrets import Secret
 from provd.base.types import Mac
@@ -36,7 +37,9 @@ from provd.domain.records import (
     TaskStep,
     Tenant,
 )
-from provd.storage import tables
+from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
+from provd.domain.regions.unit import Unit
+from provd.storage import region_tables, tables
 from provd.storage.vault import Vault
 
 TABLES: Mapping[type, Table] = types.MappingProxyType(
@@ -59,6 +62,12 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         StoredFact: tables.FACT,
         Lease: tables.LEASE,
         Thing: tables.THING,
+        Region: region_tables.REGION,
+        Home: region_tables.HOME,
+        Unit: region_tables.HOME_UNIT,
+        Tombstone: region_tables.TOMBSTONE,
+        Outgoing: region_tables.OUTGOING,
+        Given: region_tables.HOME_GIVEN,
     }
 )
 

@@ -1,0 +1,26 @@
+"""What the definitions of all tables share."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Text, text
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite makes a column its row number only when the type is spelled INTEGER; that saves one index per table.
+ROWID = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def text_column(name: str) -> Column[str]:
+    """A text that is always there."""
+    return Column(name, Text, nullable=False)
+
+
+def partial_index(name: str, column: str, where: str, *, unique: bool = False) -> Index:
+    """An index of few rows among many: it costs an import of a million rows nothing."""
+    return Index(name, column, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
