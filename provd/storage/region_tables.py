@@ -26,6 +26,7 @@ HOME = Table(
     text_column("vin"),
     text_column("kind"),
     Column("primary", Boolean, nullable=False),
+    text_column("waits_for"),
     text_column("tenant"),
     text_column("vendor"),
     text_column("model"),

@@ -32,7 +32,7 @@ def came(book: Book, home: Home, message: Message, terms: Terms, now: float) -> 
         raise Wrong(Code.NOT_FOUND, "its home is not here: a PROVISION_QUERY says where it is")
     if not home.agreed:
         return messages.pending(querying.PENDING, "its former instance has not let go of it yet"), []
-    if not home.primary and not _primary_is_here(book, home):
+    if not home.primary and _primary_is_expected(book, home):
         return messages.pending(querying.PENDING, "it waits for the primary unit"), []
     try:
         said = _fitting(book, message, terms)
@@ -44,9 +44,13 @@ def came(book: Book, home: Home, message: Message, terms: Terms, now: float) -> 
     return _taken_in(book, home, said, message, now)
 
 
-def _primary_is_here(book: Book, home: Home) -> bool:
+def _primary_is_expected(book: Book, home: Home) -> bool:
+    """Whether the primary unit is still to come. One that was here and has gone on nobody need wait for."""
+    first = book.home(home.waits_for) if home.waits_for else None
+    if home.waits_for and first is None and book.tombstone(home.waits_for) is None:
+        return True  # it was handed over together with this one, and word of that is on its way
     mates = book.mates(home.system_id) if home.system_id else ()
-    return any(each.primary and each.state in _AT_HOME for each in mates)
+    return any(each.primary and each.state in _EXPECTED for each in mates)
 
 
 def _fitting(book: Book, message: Message, terms: Terms) -> Provision:

@@ -10,7 +10,7 @@ from provd.app.regions.turns import Terms, carry_out, told
 from provd.base.facts import Fact
 from provd.domain.regions import handover, messages
 from provd.domain.regions.codes import Code
-from provd.domain.regions.home import MOVABLE, Home, HomeState, Role
+from provd.domain.regions.home import Home, HomeState, Role
 from provd.domain.regions.messages import Answer, Message
 from provd.domain.regions.rules import Rule, chosen
 
@@ -19,6 +19,7 @@ PENDING = 5
 REFUSED_FOR = 60.0
 """Seconds for which a refusal of the region stands before the device may ask for another hand-over."""
 _WAITING = frozenset({HomeState.REG, HomeState.GLOBAL, HomeState.QRY_FAIL})
+_GOING = frozenset({HomeState.REHOMING, HomeState.REGIONAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def asked(
         if stays != home:
             book.save(home, replace(stays, reason=""))
         return Answer(body=_where("GLOBAL", "", "", home.epoch)), []
-    return _sent(book, home, said, mates if said.primary else (), choice.region, terms, now, fresh)
+    return _sent(book, home, said, mates, choice.region, terms, now, fresh)
 
 
 def _mates(book: Book, home: Home) -> Sequence[Home]:
@@ -88,11 +89,13 @@ def _sent(
     fresh: tuple[str, str],
 ) -> tuple[Answer, list[Fact]]:
     """The device is on its way, and with the primary unit those that belong to it."""
-    turn = handover.begun(said, region, fresh[0], now)
+    first = [each.device_id for each in mates if each.primary and each.region == region and each.state in _GOING]
+    turn = handover.begun(said, region, fresh[0], now, waits_for="" if said.primary else "".join(first[:1]))
     carry_out(book, home, turn, delete=terms.delete)
     facts = told(home, turn.home, now)
-    for number, mate in enumerate(each for each in mates if each.state in _WAITING):
-        along = handover.begun(mate, region, f"{fresh[1]}-{number}", now)
+    along_with = [each for each in mates if said.primary and each.state in _WAITING]
+    for number, mate in enumerate(along_with):
+        along = handover.begun(mate, region, f"{fresh[1]}-{number}", now, waits_for=said.device_id)
         carry_out(book, mate, along, delete=terms.delete)
         facts += told(mate, along.home, now)
     return messages.pending(PENDING, f"region {region} is being told"), facts
@@ -107,7 +110,7 @@ def standing(book: Book, home: Home, terms: Terms, now: float) -> Answer:
     if home.state is HomeState.REGIONAL:
         region = book.region(home.region)
         return Answer(body=_where("REGIONAL", home.region, "" if region is None else region.endpoint, home.epoch))
-    if home.state in MOVABLE and terms.role is not Role.REGIONAL:
+    if home.state in _WAITING:
         return Answer(body=_where(home.state.value, "", "", home.epoch))
     return Answer(body=_where(home.state.value, terms.name, terms.endpoint, home.epoch))
 

@@ -48,8 +48,11 @@ class Turn:
     ended: bool = False
 
 
-def begun(home: Home, region: str, transfer: str, now: float) -> Turn:
-    """Hand a device over. ``transfer`` is an id that nobody has had before. The device is in a state of MOVABLE."""
+def begun(home: Home, region: str, transfer: str, now: float, waits_for: str = "") -> Turn:
+    """Hand a device over, together with the primary unit ``waits_for`` if there is one that goes the same way.
+
+    ``transfer`` is an id that nobody has had before. The device is in a state of MOVABLE.
+    """
     leaving = replace(
         home,
         state=HomeState.REHOMING,
@@ -57,6 +60,7 @@ def begun(home: Home, region: str, transfer: str, now: float) -> Turn:
         region=region,
         transfer=transfer,
         agreed=False,
+        waits_for=waits_for,
         rest=home.state.value,
         reason="",
         since=now,
@@ -81,7 +85,8 @@ def _say(home: Home, kind: Kind, now: float, then: str = "") -> Outgoing:
 
 def withdrawing(home: Home, then: str, now: float) -> Turn:
     """Take a hand-over back, or (``then``) to another region: only the region can say whether it is not too late."""
-    return Turn(home=replace(home, reason="is being withdrawn"), say=(_say(home, Kind.WITHDRAW, now, then),))
+    waits = replace(home, state=HomeState.REHOMING, reason="is being withdrawn", since=now)
+    return Turn(home=waits, say=(_say(waits, Kind.WITHDRAW, now, then),))
 
 
 def said_by(outgoing: Outgoing, home: Home | None) -> Said:
@@ -144,7 +149,13 @@ def returned(home: Home, reason: str, now: float) -> Turn:
 
 def gone(home: Home, now: float) -> Turn:
     """The device is at home: only where that is is kept. Who sent it here is told as well."""
-    stone = Tombstone(device_id=home.device_id, region=home.region, epoch=home.epoch, source=home.source, at=now)
+    stone = Tombstone(
+        device_id=home.device_id,
+        region=home.region,
+        epoch=home.epoch,
+        source=home.source,
+        at=now,
+    )
     left = replace(home, state=HomeState.GONE, agreed=False, rest="", reason="", since=now)
     return Turn(home=left, hush=(home.transfer,), tombstone=stone, say=told_on(stone, "", now), ended=True)
 
@@ -253,7 +264,13 @@ def withdraw_heard(home: Home | None, stone: Tombstone | None, said: Said, sende
         return speech.PROVISIONED
     if home is not None and home.epoch == said.epoch and home.state in _AT_HOME:
         return speech.PROVISIONED
-    mark = Tombstone(device_id=said.device_id, region=sender, epoch=said.epoch, source=sender, at=now)
+    mark = Tombstone(
+        device_id=said.device_id,
+        region=sender,
+        epoch=said.epoch,
+        source=sender,
+        at=now,
+    )
     pending = home is not None and home.transfer == said.transfer
     return Turn(home=None if pending else home, tombstone=mark, ended=pending)
 

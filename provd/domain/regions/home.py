@@ -79,7 +79,7 @@ class Home:
     """A device, by its id. Times are seconds since the epoch.
 
     ``system_id`` is the vehicle or the site whose part it is; ``primary`` says whether it is the unit that speaks for
-    it. Of its key only the SHA-256 is kept. ``region`` is where it is or goes, empty for here. ``agreed`` says in
+    it, ``waits_for`` the primary unit that is handed over together with it. Of its key only the SHA-256 is kept. ``region`` is where it is or goes, empty for here. ``agreed`` says in
     REHOMING that the region has accepted the device, and in PROV_PEN that the former owner serves it no more. ``rest``
     is the state that a hand-over began in. ``source`` is the instance it came from. ``facts`` is a digest of what the
     device said of itself when it was provisioned.
@@ -91,6 +91,7 @@ class Home:
     vin: str = ""
     kind: str = ""
     primary: bool = True
+    waits_for: str = ""
     tenant: str = ""
     vendor: str = ""
     model: str = ""

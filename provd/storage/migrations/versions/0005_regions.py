@@ -62,7 +62,7 @@ def _create_home() -> None:
         "home",
         *_columns(sa.Text(), "device_id", "system_id", "sub_system_id", "vin", "kind"),
         *_columns(sa.Boolean(), "primary"),
-        *_columns(sa.Text(), "tenant", "vendor", "model", "sn", "country", "attributes", "key_hash", "state"),
+        *_columns(sa.Text(), "waits_for", "tenant", "vendor", "model", "sn", "country", "attributes", "key_hash", "state"),
         *_columns(sa.BigInteger(), "epoch"),
         *_columns(sa.Text(), "region", "transfer"),
         *_columns(sa.Boolean(), "agreed"),
