@@ -28,6 +28,7 @@ from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.regions import Federation
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
@@ -66,6 +67,7 @@ _RELOADABLE = _CERTIFICATES | {
     "resync",
     "pbx",
     "tasks",
+    "region",
 }
 
 
@@ -85,6 +87,7 @@ class Service:
         self._readers = Readers(settings.server, self._clock)
         self._emit = self._readers.emit
         self._tasking: Tasking | None = None
+        self._federation: Federation | None = None
 
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
@@ -136,7 +139,8 @@ class Service:
 
     async def _serve(self, core: Core) -> None:
         self._readers.keep(core.store)
-        edges = Edges(core, self._timekeeper.leap)
+        federation = self._federation = Federation(core)
+        edges = Edges(core, self._timekeeper.leap, (federation.counter,))
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
@@ -160,6 +164,9 @@ class Service:
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
+        self._readers.metrics.counter(
+            "provd_region_said", "What was said to other instances", "what", federation.counters
+        )
         self._signals(core, edges, telling, handover)
         keeping = self._keeping(core, edges)
         try:
@@ -167,6 +174,7 @@ class Service:
             await edges.open()
             telling.open()
             tasking.open()
+            federation.open()
             for name, address in await handover.open():
                 edges.note(name, address)
             await control.listen(self._settings.server.control_path)
@@ -182,7 +190,7 @@ class Service:
             for task in keeping:
                 task.cancel()
             await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
-            await asyncio.gather(telling.close(), tasking.close())
+            await asyncio.gather(telling.close(), tasking.close(), federation.close())
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
@@ -205,6 +213,7 @@ class Service:
             resyncer=telling.resyncer,
             registry=core.registry,
             tasks=core.tasks,
+            regions=core.regions,
         )
 
     def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
@@ -306,6 +315,8 @@ class Service:
         handover.reload(fresh)
         if self._tasking is not None:
             self._tasking.reload(fresh)
+        if self._federation is not None:
+            self._federation.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
         core.registry.window = fresh.activation.window
         edges.reload_sip(fresh)

@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 import json
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -58,9 +59,10 @@ class NotPermittedError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Public addresses, and those networks that were listed."""
+    """Public addresses, and those networks that were listed; ``setting`` is where that is done."""
 
     listed: tuple[Network, ...] = ()
+    setting: str = "tasks.allow"
 
     def __call__(self, address: Address) -> bool:
         """Whether this address may be talked to."""
@@ -94,12 +96,41 @@ class GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         good = [each for each in found if self._permit(ipaddress.ip_address(each["host"].partition("%")[0]))]
         if not good:
-            raise NotPermittedError(f"{host} has no address that tasks.allow permits")
+            raise NotPermittedError(f"{host} has no address that {self._permit.setting} permits")
         return good
 
     async def close(self) -> None:
         """Nothing is kept open."""
         await self._inner.close()
+
+
+def guarded_session(
+    permit: Permit, resolver: Callable[[], AbstractResolver], tls: ssl.SSLContext | None = None
+) -> aiohttp.ClientSession:
+    """A session that reaches permitted addresses only, by way of their names; see :func:`unfit` for the others."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=AT_ONCE,
+            force_close=True,
+            use_dns_cache=False,
+            resolver=GuardedResolver(permit, resolver),
+            ssl=True if tls is None else tls,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A small reply could become a large one.
+        auto_decompress=False,
+        trust_env=False,
+        headers={"User-Agent": "provd", "Accept-Encoding": "identity"},
+    )
+
+
+def unfit(url: URL, permit: Permit) -> str:
+    """Why a URL is not asked at all. An address in it is not looked up, and so checked here."""
+    try:
+        address = ipaddress.ip_address((url.host or "").partition("%")[0])
+    except ValueError:
+        return ""
+    return "" if permit(address) else f"{address} is not permitted: see {permit.setting}"
 
 
 class Web:
@@ -128,7 +159,7 @@ class Web:
     async def do(self, server: Server, call: HttpCall) -> Outcome:
         """One request and what its reply means."""
         url = URL(f"{server.url.rstrip('/')}/{call.path.lstrip('/')}", encoded=True)
-        if refusal := self._unfit(url):
+        if refusal := unfit(url, self._permit):
             return Failed(refusal)
         body = b"" if call.body is None else json.dumps(dict(call.body), default=str).encode()
         try:
@@ -151,14 +182,6 @@ class Web:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Retry(f"{url.host}: {_plain(error)}")
 
-    def _unfit(self, url: URL) -> str:
-        """Why a URL is not asked at all. An address in it is not looked up, and so checked here."""
-        try:
-            address = ipaddress.ip_address((url.host or "").partition("%")[0])
-        except ValueError:
-            return ""
-        return "" if self._permit(address) else f"{address} is not permitted: see tasks.allow"
-
     def _headers(self, server: Server, call: HttpCall, body: bytes) -> dict[str, str]:
         headers = {"Accept": "application/json", "Idempotency-Key": call.key}
         if call.body is not None:
@@ -179,19 +202,7 @@ class Web:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=AT_ONCE,
-                    force_close=True,
-                    use_dns_cache=False,
-                    resolver=GuardedResolver(self._permit, self._resolver),
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                # A small reply could become a large one.
-                auto_decompress=False,
-                trust_env=False,
-                headers={"User-Agent": "provd", "Accept-Encoding": "identity"},
-            )
+            self._session = guarded_session(self._permit, self._resolver)
         return self._session
 
 

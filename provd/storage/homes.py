@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, bindparam, delete, exists, insert, literal_column, select, update
+from sqlalchemy import Select, and_, bindparam, delete, exists, literal_column, select, update
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
@@ -13,15 +13,17 @@ from sqlalchemy.sql import ClauseElement, ColumnElement
 from provd.app.ports import Put
 from provd.app.regions.ports import Given
 from provd.base.errors import ClashError
-from provd.domain.activation.thing import Thing, ThingModel, ThingState, ThingVendor
+from provd.domain.activation.thing import Thing, ThingState
 from provd.domain.records import AuditEntry
+from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, HomeState, Outgoing, Region, Tombstone
 from provd.domain.regions.unit import Unit, UnitState
-from provd.storage.batch import Planner, Prepared, Table, driver_form
-from provd.storage.mapping import Codec, Row
+from provd.storage.batch import Planner, Prepared, Table
+from provd.storage.home_overview import Overview
+from provd.storage.mapping import Codec
 from provd.storage.region_tables import HOME, HOME_GIVEN, HOME_TABLE, HOME_UNIT, OUTGOING, REGION, TOMBSTONE
 from provd.storage.step import Execute
-from provd.storage.tables import THING, THING_MODEL, THING_VENDOR
+from provd.storage.tables import THING
 from provd.storage.vault import Vault
 
 R = TypeVar("R")
@@ -41,7 +43,7 @@ class HomeStatements:
     def __init__(self, vault: Vault, planner: Planner, dialect: Dialect) -> None:
         self.dialect = dialect
         self.planner = planner
-        kinds = (Region, Home, Unit, Tombstone, Outgoing, Given, Thing)
+        kinds = (Region, Home, Unit, Tombstone, Outgoing, Given, Enrolment, Thing)
         self.codecs: dict[type, Codec[Any]] = {kind: Codec(kind, vault) for kind in kinds}
         self.tables: dict[type, Table] = {kind: Table(codec, dialect) for kind, codec in self.codecs.items()}
 
@@ -90,58 +92,34 @@ def _settled() -> Select[Any]:
     return found.order_by(HOME.c.since).limit(bindparam("most")).with_for_update(of=HOME, skip_locked=True)
 
 
-class StoredHomes:
+class StoredHomes(Overview):
     """Implements ``Reading`` and ``Book`` of regions by way of something that executes statements."""
 
     def __init__(self, statements: HomeStatements, execute: Execute) -> None:
+        super().__init__(statements.codecs, statements.tables, statements.dialect, execute)
         self.statements = statements
-        self._execute = execute
-        self.wrote = False
-
-    def _records(self, kind: type[R], rows: Sequence[Row]) -> list[R]:
-        codec = self.statements.codecs[kind]
-        return [codec.record(tuple(row)) for row in rows]
-
-    def _one(self, kind: type[R], rows: Sequence[Row]) -> R | None:
-        found = self._records(kind, rows)
-        return found[0] if found else None
-
-    def rows(self, query: ClauseElement) -> Sequence[Row]:
-        """What a statement that is not needed often gives."""
-        return self._execute(*driver_form(query, self.statements.dialect))
-
-    def write(self, statement: ClauseElement) -> None:
-        """Carry out one that changes something."""
-        self.wrote = True
-        self.rows(statement)
-
-    def _put(self, *records: Any) -> None:
-        if records:
-            self.wrote = True
-            table = self.statements.tables[type(records[0])]
-            self._execute(*table.put([table.codec.row(record) for record in records]))
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def regions(self) -> Sequence[Region]:
         """Every region, by name."""
-        return self._records(Region, self._execute(*self.statements.regions()))
+        return self.records(Region, self._execute(*self.statements.regions()))
 
     def region(self, name: str) -> Region | None:
         """One of them."""
-        return self._one(Region, self._execute(*self.statements.region(p_name=name)))
+        return self.one(Region, self._execute(*self.statements.region(p_name=name)))
 
     def home(self, device_id: str) -> Home | None:
         """A device, locked until the end of the transaction."""
-        return self._one(Home, self._execute(*self.statements.home(p_device_id=device_id)))
+        return self.one(Home, self._execute(*self.statements.home(p_device_id=device_id)))
 
     def home_by_key(self, key_hash: str) -> Home | None:
         """The device whose key has this SHA-256."""
-        return self._one(Home, self._execute(*self.statements.home_by_key(p_key_hash=key_hash)))
+        return self.one(Home, self._execute(*self.statements.home_by_key(p_key_hash=key_hash)))
 
     def mates(self, system_id: str) -> Sequence[Home]:
         """The devices of a vehicle or site, by id."""
-        return self._records(Home, self._execute(*self.statements.mates(p_system_id=system_id)))
+        return self.records(Home, self._execute(*self.statements.mates(p_system_id=system_id)))
 
     def systems(self, vin: str) -> frozenset[str]:
         """The vehicles at home here that claim to have this VIN."""
@@ -149,11 +127,11 @@ class StoredHomes:
 
     def tombstone(self, device_id: str) -> Tombstone | None:
         """Where a device is that is not here."""
-        return self._one(Tombstone, self._execute(*self.statements.tombstone(p_device_id=device_id)))
+        return self.one(Tombstone, self._execute(*self.statements.tombstone(p_device_id=device_id)))
 
     def units(self, device_id: str) -> Sequence[Unit]:
         """The units of a device, by id."""
-        return self._records(Unit, self._execute(*self.statements.units(p_device_id=device_id)))
+        return self.records(Unit, self._execute(*self.statements.units(p_device_id=device_id)))
 
     def listed(self, device_id: str) -> str:
         """The region that the table has for a device."""
@@ -162,20 +140,15 @@ class StoredHomes:
 
     def given(self, device_id: str, kind: str) -> Given | None:
         """The last answer to a message of this type."""
-        return self._one(Given, self._execute(*self.statements.given(p_device_id=device_id, p_type=kind)))
+        return self.one(Given, self._execute(*self.statements.given(p_device_id=device_id, p_type=kind)))
 
     def said(self, name: str) -> Outgoing | None:
         """What waits to be said under this id."""
-        return self._one(Outgoing, self._execute(*self.statements.said(p_id=name)))
-
-    def saying(self, device_id: str) -> Sequence[Outgoing]:
-        """Everything that waits to be said about a device."""
-        query = select(OUTGOING).where(OUTGOING.c.device_id == device_id).order_by(OUTGOING.c.id)
-        return self._records(Outgoing, self.rows(query))
+        return self.one(Outgoing, self._execute(*self.statements.said(p_id=name)))
 
     def activated(self, key_hash: str) -> Home | None:
         """A device that was activated here and has this key, as a home that is not stored."""
-        thing = self._one(Thing, self._execute(*self.statements.thing(p_key_hash=key_hash)))
+        thing = self.one(Thing, self._execute(*self.statements.thing(p_key_hash=key_hash)))
         if thing is None or thing.state is not ThingState.ACTIVATED:
             return None
         return Home(
@@ -209,7 +182,7 @@ class StoredHomes:
 
     def bury(self, stone: Tombstone) -> None:
         """Write a tombstone."""
-        self._put(stone)
+        self.put(stone)
 
     def dig(self, device_id: str) -> None:
         """Remove a tombstone."""
@@ -218,7 +191,7 @@ class StoredHomes:
 
     def say(self, outgoing: Outgoing) -> None:
         """Say something from now on, in place of what has the same id."""
-        self._put(outgoing)
+        self.put(outgoing)
 
     def hush(self, name: str) -> None:
         """Say it no more."""
@@ -227,7 +200,7 @@ class StoredHomes:
 
     def put_units(self, units: Sequence[Unit]) -> None:
         """Write units."""
-        self._put(*units)
+        self.put(*units)
 
     def drop_units(self, device_id: str) -> None:
         """Remove the units of a device."""
@@ -236,58 +209,20 @@ class StoredHomes:
 
     def give(self, given: Given) -> None:
         """Keep an answer."""
-        self._put(given)
+        self.put(given)
 
     def end_key(self, key_hash: str) -> None:
         """A device that was activated here has no key here any more."""
         self.wrote = True
         self._execute(*self.statements.end_key(p_key_hash=key_hash))
 
-    def adopt(self, home: Home, now: float) -> None:
-        """A device that was activated elsewhere counts as activated here, with its vendor and model."""
-        if not (home.vendor and home.model and home.sn and home.key_hash):
-            return
-        same = and_(THING.c.vendor == home.vendor, THING.c.model == home.model, THING.c.sn == home.sn)
-        present = self._one(Thing, self.rows(select(THING).where(same).with_for_update()))
-        self._know_model(home, now)
-        self._put(
-            Thing(
-                vendor=home.vendor,
-                model=home.model,
-                sn=home.sn,
-                state=ThingState.ACTIVATED,
-                tenant=home.tenant,
-                rid="" if present is None else present.rid,
-                extra="" if present is None else present.extra,
-                generation=1 if present is None else present.generation + 1,
-                enabled_at=now,
-                enabled_until=now,
-                activated_at=now,
-                first_used_at=now,
-                key_hash=home.key_hash,
-                told=1 if present is None else present.generation + 1,
-            )
-        )
-
-    def _know_model(self, home: Home, now: float) -> None:
-        vendor = ThingVendor(vendor=home.vendor, tenant=home.tenant, created=now)
-        if not self.rows(select(THING_VENDOR.c.vendor).where(THING_VENDOR.c.vendor == home.vendor)):
-            self.write(_insertion(THING_VENDOR, vendor))
-        c = THING_MODEL.c
-        if not self.rows(select(c.model).where(c.vendor == home.vendor, c.model == home.model)):
-            self.write(_insertion(THING_MODEL, ThingModel(vendor=home.vendor, model=home.model, created=now)))
-
     def due(self, now: float, limit: int) -> Sequence[Outgoing]:
         """What is to be said now and is in nobody's hands, the longest waiting ones first."""
-        return self._records(Outgoing, self._execute(*self.statements.due(now=now, most=limit)))
+        return self.records(Outgoing, self._execute(*self.statements.due(now=now, most=limit)))
 
     def settled(self, limit: int) -> Sequence[Home]:
         """Devices that are provisioned and all of whose units are active."""
-        return self._records(Home, self._execute(*self.statements.settled(most=limit)))
-
-    def put_region(self, region: Region) -> None:
-        """Write a region."""
-        self._put(region)
+        return self.records(Home, self._execute(*self.statements.settled(most=limit)))
 
     def audit(self, entry: AuditEntry) -> None:
         """Note who did it."""
@@ -299,7 +234,3 @@ class StoredHomes:
 def _was(home: Home) -> dict[str, object]:
     values = {name: getattr(home, name) for name in _AS_IT_WAS}
     return {f"p_{name}": value.value if isinstance(value, HomeState) else value for name, value in values.items()}
-
-
-def _insertion(table: SqlTable, record: ThingVendor | ThingModel) -> ClauseElement:
-    return insert(table).values({column.name: getattr(record, column.name) for column in table.columns}).inline()

@@ -37,6 +37,7 @@ from provd.domain.records import (
     TaskStep,
     Tenant,
 )
+from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
 from provd.domain.regions.unit import Unit
 from provd.storage import region_tables, tables
@@ -67,6 +68,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Unit: region_tables.HOME_UNIT,
         Tombstone: region_tables.TOMBSTONE,
         Outgoing: region_tables.OUTGOING,
+        Enrolment: region_tables.ENROLMENT,
         Given: region_tables.HOME_GIVEN,
     }
 )

@@ -104,6 +104,19 @@ OUTGOING = Table(
     Index("ix_outgoing_device_id", "device_id"),
 )
 
+ENROLMENT = Table(
+    "home_enrolment",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("by"),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    text_column("devices"),
+    text_column("failures"),
+    Column("created", Double, nullable=False),
+    Column("finished", Double, nullable=False),
+)
+
 HOME_GIVEN = Table(
     "home_given",
     METADATA,

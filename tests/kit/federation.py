@@ -10,7 +10,7 @@ import json
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy.engine import URL
 
@@ -21,7 +21,7 @@ from provd.app.regions.ports import Unreached
 from provd.app.regions.turns import Terms
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
-from provd.domain.regions.home import Home, Outgoing, Region, Role
+from provd.domain.regions.home import SERVED, Home, HomeState, Outgoing, Region, Role
 from provd.domain.regions.rules import By, Rule
 from provd.domain.regions.speech import Heard, Said, heard_octets, heard_of, said_octets, said_of
 from provd.storage.batch import Planner
@@ -36,7 +36,7 @@ T = TypeVar("T")
 VAULT = Vault({"k1": bytes(32)})
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The process is gone, and with it everything that is not in the database."""
 
 
@@ -57,6 +57,18 @@ def key_of(device_id: str) -> str:
 
 def key_hash(device_id: str) -> str:
     return hashlib.sha256(key_of(device_id).encode()).hexdigest()
+
+
+class Seen(NamedTuple):
+    """A device as it lies on a disk."""
+
+    state: HomeState
+    agreed: bool
+    epoch: int
+
+    @property
+    def served(self) -> bool:
+        return self.state in SERVED and not (self.state is HomeState.REHOMING and self.agreed)
 
 
 class Disk:
@@ -80,6 +92,12 @@ class Disk:
         result = self.connection.exec_driver_sql(sql, values)
         return result.all() if result.returns_rows else ()
 
+    def homes(self) -> dict[str, Seen]:
+        """Every device, read past everything that is tested."""
+        driver: Any = self.connection.connection.driver_connection
+        rows = driver.execute("SELECT device_id, state, agreed, epoch FROM home").fetchall()
+        return {device: Seen(HomeState(state), bool(agreed), epoch) for device, state, agreed, epoch in rows}
+
     def close(self) -> None:
         self.session.close()
         self.connection.close()
@@ -87,7 +105,7 @@ class Disk:
 
 
 class DiskLedger:
-    """The regions' port to the store. ``fault`` is asked before and after every commit, and may raise Crash."""
+    """The regions' port to the store. ``fault`` is asked before and after every commit, and may raise CrashError."""
 
     def __init__(self, disk: Disk, fault: Callable[[str], None]) -> None:
         self._disk = disk
@@ -107,7 +125,7 @@ class DiskLedger:
 class Silent:
     """Nobody is asked and nobody is told: the simulation carries what is said by itself."""
 
-    async def ask(self, home: Home) -> str:
+    async def ask(self, server: str, home: Home) -> str:
         raise Unreached("there is no such server here")
 
     async def say(self, region: Region, said: Said) -> Heard:
@@ -148,9 +166,7 @@ class Instance:
         )
 
     def terms(self) -> Terms:
-        return Terms(
-            name=self.name, role=self.role, endpoint=f"at {self.name}", rules=self.rules(), delete=self.delete
-        )
+        return Terms(name=self.name, role=self.role, endpoint=f"at {self.name}", rules=self.rules(), delete=self.delete)
 
     def home(self, device_id: str) -> Home | None:
         return self.disk.look(lambda book: book.home(device_id))

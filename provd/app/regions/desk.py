@@ -112,7 +112,7 @@ class HomeDesk:
             if isinstance(answer, Answer):
                 return answer
             try:
-                region = await self._advice.ask(answer.home)
+                region = await self._advice.ask(answer.server, answer.home)
             except Unreached as error:
                 return messages.pending(_LATER, str(error))
             rules = (*((Rule(by=By.ALL, region=region),) if region else ()), *answer.rest)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from provd.domain.records import AuditEntry
+from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
 from provd.domain.regions.speech import Heard, Said
 from provd.domain.regions.unit import Unit
@@ -78,6 +79,22 @@ class Reading(Protocol):
         """Everything that waits to be said about a device."""
         ...
 
+    def counts(self) -> Sequence[tuple[str, str, int]]:
+        """How many devices are in which state, by region: state, region, number. GONE counts tombstones."""
+        ...
+
+    def stuck(self, before: float, limit: int) -> Sequence[Home]:
+        """Devices on their way, or refused, since before that time, the longest waiting ones first."""
+        ...
+
+    def waiting(self, limit: int) -> Sequence[Outgoing]:
+        """What waits to be said, the oldest first."""
+        ...
+
+    def enrolment(self, name: str) -> Enrolment | None:
+        """A request of many devices."""
+        ...
+
     def activated(self, key_hash: str) -> Home | None:
         """A device that was activated here and has this key, as a home that is not stored."""
         ...
@@ -138,6 +155,26 @@ class Book(Reading, Protocol):
         """Devices that are provisioned and all of whose units are active."""
         ...
 
+    def unfinished(self) -> Enrolment | None:
+        """The oldest request of many devices that is not finished, locked; None while another daemon sees to it."""
+        ...
+
+    def put_enrolment(self, enrolment: Enrolment) -> None:
+        """Write such a request."""
+        ...
+
+    def prune_enrolments(self, before: float) -> None:
+        """Remove those that were finished before that time."""
+        ...
+
+    def list_homes(self, regions: Mapping[str, str]) -> None:
+        """Write rows of the table of devices and their regions; an empty region removes one."""
+        ...
+
+    def registered(self, limit: int) -> Sequence[Unit]:
+        """Units that have proved themselves and are not active."""
+        ...
+
     def put_region(self, region: Region) -> None:
         """Write a region."""
         ...
@@ -180,8 +217,8 @@ class Peers(Protocol):
 
 
 class Advice(Protocol):
-    """A server that knows homes."""
+    """Servers that know homes."""
 
-    def ask(self, home: Home) -> Awaitable[str]:
-        """The region of a device, empty for none. Raises Unreached."""
+    def ask(self, server: str, home: Home) -> Awaitable[str]:
+        """The region that the server of this URL has for a device, empty for none. Raises Unreached."""
         ...

@@ -27,6 +27,7 @@ class AskFirst:
     """A server has to be asked before the device can be answered; after it, the rest of the rules."""
 
     home: Home
+    server: str
     rest: tuple[Rule, ...]
 
 
@@ -62,7 +63,7 @@ def asked(
     known = [region.name for region in book.regions() if region.enabled and region.name != terms.name]
     choice = chosen(rules, said, book.listed(home.device_id), known)
     if choice.webhook:
-        return AskFirst(said, choice.rest), []
+        return AskFirst(said, choice.webhook, choice.rest), []
     if not choice.region:
         stays = replace(said, state=HomeState.GLOBAL, since=home.since if home.state is HomeState.GLOBAL else now)
         if stays != home:

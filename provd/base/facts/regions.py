@@ -13,7 +13,7 @@ class DeviceRehoming(Fact):
     """A device's home region was chosen, and the region is being told. The device is served here until the region has
     agreed.
 
-    Do: nothing. ``provd region show`` says how far it is.
+    Do: nothing. ``provd region status`` says how far it is.
     """
 
     ID: ClassVar[str] = "DEVICE-REHOMING"
@@ -122,7 +122,7 @@ class DeviceMessageRefused(Fact):
     """A device that asked for its home or wanted to be provisioned was told that something is wrong with its message:
     ``code`` is the number that it was given.
 
-    Do: for 13111 and 13123 compare the id with what was registered (``provd region show``); for 13124 the device says
+    Do: for 13111 and 13123 compare the id with what was registered (``provd region status``); for 13124 the device says
     something else of itself than when it was provisioned. The other numbers are for the device's firmware.
     """
 
@@ -184,7 +184,7 @@ class RegionContradicted(Fact):
     """Another instance has refused what this one told it about a device: the two remember different things, which
     happens when one of them has come back from an old backup.
 
-    Do: compare ``provd region show`` on both. What this instance says of the device stays as it is.
+    Do: compare ``provd region status`` on both. What this instance says of the device stays as it is.
     """
 
     ID: ClassVar[str] = "REGION-CONTRADICTED"

@@ -143,7 +143,8 @@ def returned(home: Home, reason: str, now: float) -> Turn:
     """The hand-over has come to nothing: the owner is the owner. The epoch is spent."""
     at_home = home.rest in _AT_HOME
     state = HomeState(home.rest) if at_home else HomeState.QRY_FAIL
-    back = replace(home, state=state, region="", transfer="", agreed=False, rest="", reason=reason, since=now)
+    where = "" if at_home else home.region  # for whoever tries it again
+    back = replace(home, state=state, region=where, transfer="", agreed=False, rest="", reason=reason, since=now)
     return Turn(home=back, hush=(home.transfer,))
 
 

@@ -79,10 +79,11 @@ class Home:
     """A device, by its id. Times are seconds since the epoch.
 
     ``system_id`` is the vehicle or the site whose part it is; ``primary`` says whether it is the unit that speaks for
-    it, ``waits_for`` the primary unit that is handed over together with it. Of its key only the SHA-256 is kept. ``region`` is where it is or goes, empty for here. ``agreed`` says in
-    REHOMING that the region has accepted the device, and in PROV_PEN that the former owner serves it no more. ``rest``
-    is the state that a hand-over began in. ``source`` is the instance it came from. ``facts`` is a digest of what the
-    device said of itself when it was provisioned.
+    it, ``waits_for`` is the primary unit that is handed over together with it. Of its key only the SHA-256 is kept.
+    ``region`` is where it is or goes, empty for here. ``agreed`` says in REHOMING that the region has accepted the
+    device, and in PROV_PEN that the former owner serves it no more. ``rest`` is the state that a hand-over began in.
+    ``source`` is the instance it came from. ``facts`` is a digest of what the device said of itself when it was
+    provisioned.
     """
 
     device_id: str

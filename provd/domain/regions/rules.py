@@ -30,7 +30,7 @@ class By(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """``value`` is compared, ``name`` is that of an attribute, ``region`` what it comes to."""
+    """``value`` is compared (or the URL of a server), ``name`` that of an attribute, ``region`` what it comes to."""
 
     by: By
     value: str = ""
@@ -40,10 +40,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A region, an empty one for none; or ``webhook``: the server has to be asked before the rules behind it."""
+    """A region, an empty one for none; or ``webhook``: a server to be asked before the rules behind it."""
 
     region: str = ""
-    webhook: bool = False
+    webhook: str = ""
     rest: tuple[Rule, ...] = ()
 
 
@@ -53,7 +53,7 @@ def chosen(rules: Iterable[Rule], home: Home, table: str | None, known: Iterable
     pending = tuple(rules)
     for number, rule in enumerate(pending):
         if rule.by is By.WEBHOOK:
-            return Chosen(webhook=True, rest=pending[number + 1 :])
+            return Chosen(webhook=rule.value, rest=pending[number + 1 :])
         region = table if rule.by is By.TABLE else (rule.region if _fits(rule, home) else "")
         if region and region in there:
             return Chosen(region)

@@ -21,7 +21,19 @@ from provd.domain.regions.home import Home, Kind
 LARGEST = 65536
 """Octets of a request or an answer."""
 _LONGEST = 255
-_TEXTS = ("system_id", "sub_system_id", "vin", "kind", "waits_for", "tenant", "vendor", "model", "sn", "country", "key_hash")
+_TEXTS = (
+    "system_id",
+    "sub_system_id",
+    "vin",
+    "kind",
+    "waits_for",
+    "tenant",
+    "vendor",
+    "model",
+    "sn",
+    "country",
+    "key_hash",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

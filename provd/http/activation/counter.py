@@ -13,6 +13,7 @@ from provd.http.activation.wire import (
     ThingRequest,
     csv_reply,
     error,
+    key_in,
     key_reply,
     not_allowed,
     retry,
@@ -78,7 +79,7 @@ class ThingCounter:
         """What a device with a key may fetch. No model has contents yet, so the list of them is empty."""
         if request.method not in {"GET", "HEAD"}:
             return not_allowed("GET", "HEAD")
-        thing = await self._desk.holder(_key_in(request), request.peer)
+        thing = await self._desk.holder(key_in(request), request.peer)
         if thing is None:
             # Not counted: nobody guesses 160 bits, and a device whose key was ended has to be able to activate again.
             return error(401)
@@ -99,10 +100,3 @@ class ThingCounter:
         if request.method not in {"GET", "HEAD"}:
             return not_allowed("GET", "HEAD")
         return text_reply(request.peer)
-
-
-def _key_in(request: ThingRequest) -> str:
-    """The key that a device shows, in the protocol's own header or as a bearer token (RFC 6750 section 2.1)."""
-    key = request.headers.get("X-Exosite-CIK", "").strip()
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return key or (token.strip() if scheme.lower() == "bearer" else "")

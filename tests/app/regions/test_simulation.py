@@ -18,7 +18,7 @@ from provd.base.errors import PeerError, UsageError
 from provd.domain.regions.home import Home, HomeState, Role
 from provd.domain.regions.rules import Rule
 from tests.kit.federation import (
-    Crash,
+    CrashError,
     Disk,
     Instance,
     Network,
@@ -92,7 +92,7 @@ class World:
 
     def fault(self, _when: str) -> None:
         if not self.calm and self.chance.random() < 0.03:
-            raise Crash
+            raise CrashError
 
     # --- what may happen
 
@@ -165,8 +165,9 @@ class World:
     # --- what must hold
 
     def check(self) -> None:
+        disks = {name: instance.disk.homes() for name, instance in self.instances.items()}
         for device in DEVICES:
-            homes = {name: instance.home(device) for name, instance in self.instances.items()}
+            homes = {name: found.get(device) for name, found in disks.items()}
             serving = [name for name, home in homes.items() if home is not None and home.served]
             assert len(serving) <= 1, f"{device} is served by {serving}"
             here = {name for name, home in homes.items() if home is not None and home.state in AT_HOME}
@@ -183,11 +184,10 @@ class World:
     def at_rest(self) -> bool:
         if self.network.packets or any(instance.owed() for instance in self.instances.values()):
             return False
-        for device in DEVICES:
-            homes = {name: instance.home(device) for name, instance in self.instances.items()}
-            if sum(home is not None and home.state in AT_HOME for home in homes.values()) != 1:
-                return False
-        return True
+        disks = [instance.disk.homes() for instance in self.instances.values()]
+        return all(
+            sum(device in found and found[device].state in AT_HOME for found in disks) == 1 for device in DEVICES
+        )
 
 
 class Survivor:
@@ -200,9 +200,9 @@ class Survivor:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, Crash):
+        if isinstance(error, CrashError):
             self.instance.start()
-        return isinstance(error, Crash | PeerError | UsageError)
+        return isinstance(error, CrashError | PeerError | UsageError)
 
 
 def play(disks: dict[str, Disk], seed: int) -> int:

@@ -49,6 +49,14 @@ def upgrade() -> None:
     )
     _create_outgoing()
     op.create_table(
+        "home_enrolment",
+        *_columns(sa.Text(), "id", "by"),
+        *_columns(sa.Integer(), "total", "done"),
+        *_columns(sa.Text(), "devices", "failures"),
+        *_columns(sa.Double(), "created", "finished"),
+        sa.PrimaryKeyConstraint("id", name="pk_home_enrolment"),
+    )
+    op.create_table(
         "home_given",
         *_columns(sa.Text(), "device_id", "type", "message_id", "digest", "body"),
         *_columns(sa.BigInteger(), "epoch"),
@@ -62,7 +70,9 @@ def _create_home() -> None:
         "home",
         *_columns(sa.Text(), "device_id", "system_id", "sub_system_id", "vin", "kind"),
         *_columns(sa.Boolean(), "primary"),
-        *_columns(sa.Text(), "waits_for", "tenant", "vendor", "model", "sn", "country", "attributes", "key_hash", "state"),
+        *_columns(
+            sa.Text(), "waits_for", "tenant", "vendor", "model", "sn", "country", "attributes", "key_hash", "state"
+        ),
         *_columns(sa.BigInteger(), "epoch"),
         *_columns(sa.Text(), "region", "transfer"),
         *_columns(sa.Boolean(), "agreed"),
