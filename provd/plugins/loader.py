@@ -315,6 +315,7 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),
+        limits=file.limits,
         pnp=None if file.pnp is None else _pnp(file.pnp),
         writes=tuple(_writes(row) for row in file.writes),
         names=names,
