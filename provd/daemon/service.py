@@ -27,13 +27,15 @@ from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
+from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.regions import Federation
+from provd.daemon.reloads import applies, changes
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
-from provd.daemon.translate import newcomers_of, site_of, terms_of
+from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
 from provd.http.api.interface import Api
 from provd.http.control import ControlServer, Operation
@@ -49,26 +51,6 @@ FLUSH_EVERY = 5.0
 AGE_EVERY = 12
 PRUNE_EVERY = 720
 """How many flushes come between two looks for stale devices, and between two removals of old facts."""
-_CERTIFICATES = {f"phones.tls_{name}" for name in ("certificate", "key", "legacy_certificate", "legacy_key")}
-_RELOADABLE = _CERTIFICATES | {
-    "dhcp",
-    "policy",
-    "codes",
-    "server.advertise",
-    "server.log_level",
-    "server.log_format",
-    "sip.digest",
-    "sip.expires_min",
-    "sip.expires_max",
-    "sip.expires_nat",
-    "sip.keepalive",
-    "sip.pnp",
-    "activation",
-    "resync",
-    "pbx",
-    "tasks",
-    "region",
-}
 
 
 class Service:
@@ -168,7 +150,9 @@ class Service:
             "provd_region_said", "What was said to other instances", "what", federation.counters
         )
         self._signals(core, edges, telling, handover)
-        keeping = self._keeping(core, edges)
+        limiting = LimitWatch(core.boot, self._clock, self._emit)
+        self._readers.hub.add("limits", limiting)
+        keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()
             await edges.open()
@@ -211,7 +195,7 @@ class Service:
             addresses=ServedAddresses(edges.dhcp, core.store, edges.reserved),
             codes=core.codes,
             resyncer=telling.resyncer,
-            registry=core.registry,
+            vendors=core.vendors,
             tasks=core.tasks,
             regions=core.regions,
         )
@@ -318,7 +302,8 @@ class Service:
         if self._federation is not None:
             self._federation.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
-        core.registry.window = fresh.activation.window
+        core.vendors.registry.window = fresh.activation.window
+        core.vendors.contents.bounds = bounds_of(fresh.activation)
         edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
@@ -326,7 +311,7 @@ class Service:
             core.renderer.reload()
             core.boot.station.refresh()
             changed = [*changed, "plugins"]
-        waits = [name for name in changed if not _applies(name)]
+        waits = [name for name in changed if not applies(name)]
         self._settings = fresh
         return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 
@@ -356,6 +341,7 @@ class Service:
                     await core.store.prune_facts(FACTS_KEPT)
                     await core.store.prune_audit(AUDIT_KEPT)
                     await core.things.prune_log(ATTEMPTS_KEPT)
+                    await core.vendors.contents.sweep()
                 except ProvdError:
                     # The store has told of itself as degraded; the next hour comes.
                     continue
@@ -381,17 +367,6 @@ ATTEMPTS_KEPT = 1_000_000
 """… and for attempts to activate a device."""
 
 
-def changes(old: Settings, new: Settings) -> list[str]:
-    """Dotted names of the settings that differ."""
-    found = []
-    for section in Settings.model_fields:
-        before, after = getattr(old, section), getattr(new, section)
-        found += [
-            f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key)
-        ]
-    return found
-
-
 def _place_of(error: BaseException | None) -> str:
     """``module:line`` of the innermost of our own frames that the exception went through."""
     place, frame = "event loop", error.__traceback__ if error is not None else None
@@ -401,10 +376,6 @@ def _place_of(error: BaseException | None) -> str:
             place = f"{module}:{frame.tb_lineno}"
         frame = frame.tb_next
     return place
-
-
-def _applies(name: str) -> bool:
-    return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
 
 
 def status_of(views: DaemonViews) -> Mapping[str, Any]:

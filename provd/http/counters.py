@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable
 from typing import Protocol
 
 from provd.http.activation.wire import Reply, ThingRequest
@@ -27,10 +28,22 @@ class Counter(Protocol):
         ...
 
 
-class Counters:
-    """Several of them; of two that know a path the first one answers."""
+class DeviceCounter(Counter, Protocol):
+    """One that also takes contents while they come."""
 
-    def __init__(self, first: Counter, *others: Counter) -> None:
+    def uploads(self, method: str, path: str) -> bool:
+        """Whether the body of such a request is a content, to be given to :meth:`upload` while it comes."""
+        ...
+
+    async def upload(self, request: ThingRequest, octets: AsyncIterable[bytes]) -> Reply:
+        """The reply to a content. Raises what ``octets`` raises; then nothing has changed."""
+        ...
+
+
+class Counters:
+    """Several of them: each of the ``others`` has its own paths, ``first`` all that are left."""
+
+    def __init__(self, first: DeviceCounter, *others: Counter) -> None:
         self._first = first
         self._others = others
 
@@ -52,3 +65,11 @@ class Counters:
     async def answer(self, request: ThingRequest) -> Reply:
         """The reply of whoever knows the path."""
         return await self._for(request.path).answer(request)
+
+    def uploads(self, method: str, path: str) -> bool:
+        """Whether the body of such a request is a content."""
+        return self._for(path) is self._first and self._first.uploads(method, path)
+
+    async def upload(self, request: ThingRequest, octets: AsyncIterable[bytes]) -> Reply:
+        """The reply to a content."""
+        return await self._first.upload(request, octets)

@@ -18,7 +18,7 @@ from provd.storage.batch import Table, driver_form
 from provd.storage.mapping import Codec, Row
 from provd.storage.region_tables import ENROLMENT, HOME, HOME_TABLE, HOME_UNIT, OUTGOING, TOMBSTONE
 from provd.storage.step import Execute
-from provd.storage.tables import THING, THING_MODEL, THING_VENDOR
+from provd.storage.thing_tables import THING, THING_MODEL, THING_VENDOR
 
 R = TypeVar("R")
 _UNDER_WAY = (HomeState.REHOMING, HomeState.REGIONAL, HomeState.QRY_FAIL, HomeState.PROV_PEN, HomeState.PROV_FAIL)

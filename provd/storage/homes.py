@@ -23,7 +23,7 @@ from provd.storage.home_overview import Overview
 from provd.storage.mapping import Codec
 from provd.storage.region_tables import HOME, HOME_GIVEN, HOME_TABLE, HOME_UNIT, OUTGOING, REGION, TOMBSTONE
 from provd.storage.step import Execute
-from provd.storage.tables import THING
+from provd.storage.thing_tables import THING
 from provd.storage.vault import Vault
 
 R = TypeVar("R")

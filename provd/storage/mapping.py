@@ -18,6 +18,7 @@ from provd.base.errors import StorageError
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
+from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.thing import Thing
 from provd.domain.records import (
     ApiToken,
@@ -40,7 +41,7 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
 from provd.domain.regions.unit import Unit
-from provd.storage import region_tables, tables
+from provd.storage import region_tables, tables, thing_tables
 from provd.storage.vault import Vault
 
 TABLES: Mapping[type, Table] = types.MappingProxyType(
@@ -62,7 +63,12 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Reservation: tables.RESERVATION,
         StoredFact: tables.FACT,
         Lease: tables.LEASE,
-        Thing: tables.THING,
+        Thing: thing_tables.THING,
+        Content: thing_tables.THING_CONTENT,
+        Piece: thing_tables.THING_PIECE,
+        Group: thing_tables.THING_GROUP,
+        Member: thing_tables.THING_MEMBER,
+        Share: thing_tables.THING_SHARE,
         Region: region_tables.REGION,
         Home: region_tables.HOME,
         Unit: region_tables.HOME_UNIT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text
 
-from provd.storage.metadata import METADATA, partial_index, text_column
+from provd.storage.columns import METADATA, partial_index, text_column
 
 REGION = Table(
     "region",

@@ -20,10 +20,11 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from provd.storage import region_tables
-from provd.storage.metadata import METADATA, ROWID, partial_index, text_column
+from provd.storage import region_tables, thing_tables
+from provd.storage.columns import METADATA, ROWID, text_column
 
-__all__ = ["METADATA", "region_tables"]
+__all__ = ["METADATA", "region_tables", "thing_tables"]
+"""Whoever asks for the metadata gets it with every table in it."""
 
 DEVICE = Table(
     "device",
@@ -273,71 +274,4 @@ LEASE = Table(
     text_column("hostname"),
     text_column("vendor_class"),
     Column("agent", LargeBinary, nullable=False),
-)
-
-THING_VENDOR = Table(
-    "thing_vendor",
-    METADATA,
-    Column("vendor", Text, primary_key=True),
-    text_column("tenant"),
-    Column("created", Double, nullable=False),
-)
-
-THING_MODEL = Table(
-    "thing_model",
-    METADATA,
-    Column("vendor", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("window", Integer, nullable=False),
-    Column("created", Double, nullable=False),
-)
-
-THING_RANGE = Table(
-    "thing_range",
-    METADATA,
-    Column("vendor", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("format", Text, primary_key=True),
-    Column("first", BigInteger, primary_key=True, autoincrement=False),
-    Column("last", BigInteger, primary_key=True, autoincrement=False),
-    Column("length", Integer, primary_key=True, autoincrement=False),
-    Column("casing", Text, primary_key=True),
-)
-
-
-THING = Table(
-    "thing",
-    METADATA,
-    Column("vendor", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("sn", Text, primary_key=True),
-    text_column("state"),
-    text_column("tenant"),
-    text_column("owner"),
-    text_column("rid"),
-    text_column("extra"),
-    Column("generation", Integer, nullable=False),
-    Column("enabled_at", Double, nullable=False),
-    Column("enabled_until", Double, nullable=False),
-    Column("activated_at", Double, nullable=False),
-    Column("first_used_at", Double, nullable=False),
-    text_column("key_hash"),
-    Column("told", Integer, nullable=False),
-    partial_index("uq_thing_key_hash", "key_hash", "key_hash <> ''", unique=True),
-    partial_index("ix_thing_pending", "enabled_until", "state = 'pending' AND told < generation"),
-    partial_index("ix_thing_unused", "activated_at", "state = 'activated' AND first_used_at = 0"),
-)
-
-THING_LOG = Table(
-    "thing_log",
-    METADATA,
-    Column("seq", ROWID, primary_key=True, autoincrement=True),
-    text_column("vendor"),
-    text_column("model"),
-    text_column("sn"),
-    Column("at", Double, nullable=False),
-    text_column("peer"),
-    text_column("outcome"),
-    Index("ix_thing_log_sn", "vendor", "model", "sn", "seq"),
-    sqlite_autoincrement=True,
 )

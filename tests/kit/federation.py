@@ -27,8 +27,8 @@ from provd.domain.regions.speech import Heard, Said, heard_octets, heard_of, sai
 from provd.storage.batch import Planner
 from provd.storage.homes import HomeStatements, StoredHomes
 from provd.storage.mapping import Row
-from provd.storage.metadata import METADATA
 from provd.storage.session import Session, make_engine
+from provd.storage.tables import METADATA
 from provd.storage.vault import Vault
 from provd.storage.work import Work
 

@@ -179,19 +179,13 @@ def _answered(
 def _sender(book: Book, message: Message, key_hash: str, now: float) -> Home | None:
     """Whose message it is; None for a device that has gone, whose key nobody here knows any more. Raises Wrong."""
     home = book.home(message.device_id)
-    if home is not None and home.key_hash:
-        if key_hash and hmac.compare_digest(home.key_hash, key_hash):
-            return home
-        other = book.home_by_key(key_hash) if key_hash else None
-        if other is not None:
-            raise Wrong(Code.DEVICE_DIFFERS, "this key is that of another device")
-        raise Wrong(Code.NOT_REGISTERED, "no device of this id has this key")
-    thing = book.activated(key_hash) if key_hash else None
-    if thing is not None:
-        if thing.device_id != message.device_id:
-            raise Wrong(Code.DEVICE_DIFFERS, f"this key is that of {thing.device_id}")
-        known = thing if home is None else home
-        return _adopted(book, home, known, key_hash, now)
+    if home is not None and home.key_hash and key_hash and hmac.compare_digest(home.key_hash, key_hash):
+        return home
+    known = (book.home_by_key(key_hash) or book.activated(key_hash)) if key_hash else None
+    if known is not None and known.device_id != message.device_id:
+        raise Wrong(Code.DEVICE_DIFFERS, "this key is that of another device")
+    if known is not None and (home is None or not home.key_hash):
+        return _adopted(book, home, known if home is None else home, key_hash, now)
     if home is None and book.tombstone(message.device_id) is not None:
         return None
     raise Wrong(Code.NOT_REGISTERED, "no device of this id has this key")

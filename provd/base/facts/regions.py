@@ -151,7 +151,7 @@ class RegionUnreached(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionReached(Fact):
-    """Another instance answers again.
+    """Another instance answers again, after so many ``seconds``; what was owed to it is being said.
 
     Do: nothing.
     """

@@ -20,7 +20,7 @@ from provd.base.facts.regions import RegionDistrusted
 from provd.domain.regions import messages, speech
 from provd.domain.regions.home import Role
 from provd.guard.tally import Tally
-from provd.http.activation.wire import Reply, ThingRequest, error, key_in, not_allowed, retry
+from provd.http.activation.wire import Reply, ThingRequest, error, not_allowed, retry
 
 MESSAGE, EXCHANGE = "/provision/region/message", "/provision/region/exchange"
 _BUSY = 10
@@ -72,7 +72,7 @@ class RegionCounter:
             return retry(503, _BUSY)
 
     async def _message(self, request: ThingRequest) -> Reply:
-        reply = await self._desk.handle(request.body, key_in(request), request.peer)
+        reply = await self._desk.handle(request.body, request.key, request.peer)
         lines = b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
         if reply.retry:
             lines += b"Retry-After: %d\r\n" % reply.retry

@@ -1,4 +1,4 @@
-"""What the definitions of all tables share."""
+"""What the tables are made of: the common metadata, and columns that many have."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ ROWID = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def text_column(name: str) -> Column[str]:
-    """A text that is always there."""
+    """A column of text that is never NULL."""
     return Column(name, Text, nullable=False)
 
 
+def key_columns(*names: str) -> list[Column[str]]:
+    """The columns of a key."""
+    return [Column(name, Text, primary_key=True) for name in names]
+
+
 def partial_index(name: str, column: str, where: str, *, unique: bool = False) -> Index:
-    """An index of few rows among many: it costs an import of a million rows nothing."""
+    """An index of few rows among many: it costs an import of a million serials nothing."""
     return Index(name, column, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
