@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from provd.app.activation.desk import ThingDesk
+from provd.app.activation.devices import ThingDevices
 from provd.app.activation.registry import Registry
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
@@ -117,7 +118,7 @@ class Core:
             emit=emit,
             leap=leap,
         )
-        ledger = StoredLedger(self.store)
+        ledger = StoredLedger(self.store, ThingDevices(self.fleet, self.tasks, clock))
         self.things = ThingDesk(ledger, clock, emit)
         self.registry = Registry(ledger, self.things.now, emit, settings.activation.window)
         self.dialing: DialDesk = self.codes.desk
