@@ -27,6 +27,7 @@ from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
+from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
@@ -161,7 +162,9 @@ class Service:
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
         self._signals(core, edges, telling, handover)
-        keeping = self._keeping(core, edges)
+        limiting = LimitWatch(core.boot, self._clock, self._emit)
+        self._readers.hub.add("limits", limiting)
+        keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()
             await edges.open()
