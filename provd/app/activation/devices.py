@@ -8,17 +8,18 @@ serial's row stays the truth about its life and its key; the record, once it is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Put
 from provd.app.tasks.book import TaskBook
 from provd.base.clock import Clock
+from provd.base.drafts import altering
 from provd.base.types import is_thing, thing_key, thing_names
 from provd.domain.activation.thing import Thing, ThingState
 from provd.domain.records import MASTER_TENANT, Device, DeviceState, ThingOwner
 
 _STATES = {state: DeviceState(state.value) for state in ThingState}
+_altered = altering(Device)
 SURE = 100
 """The maker of a serial's list says what it is."""
 
@@ -67,26 +68,31 @@ class ThingDevices:
             return fresh if before is None and self._tasks.rules.of(fresh) else None
         if before is None:
             return self._fresh(thing)
-        return self._fleet_device(before, _moved(before, self._fresh(thing)))
+        seen = max(thing.activated_at, thing.first_used_at)
+        moved = _moved(before, self._state(thing), self._tenant(thing), thing.activated_at, seen)
+        return self._revised(before, moved)
 
     def _fresh(self, thing: Thing) -> Device:
-        owner = thing.tenant if self._tables.tenant(thing.tenant) is not None else MASTER_TENANT
-        return self._fleet_device(
-            None,
-            Device(
-                mac=thing_key(thing.vendor, thing.model, thing.sn),
-                vendor=thing.vendor,
-                model=thing.model,
-                serial=thing.sn,
-                confidence=SURE,
-                state=_STATES[thing.state_at(self._clock.now())],
-                tenant=owner,
-                first_seen=thing.activated_at,
-                last_seen=max(thing.activated_at, thing.first_used_at),
-            ),
+        device = Device(
+            mac=thing_key(thing.vendor, thing.model, thing.sn),
+            vendor=thing.vendor,
+            model=thing.model,
+            serial=thing.sn,
+            confidence=SURE,
+            state=self._state(thing),
+            tenant=self._tenant(thing),
+            first_seen=thing.activated_at,
+            last_seen=max(thing.activated_at, thing.first_used_at),
         )
+        return self._revised(None, device)
 
-    def _fleet_device(self, before: Device | None, after: Device) -> Device:
+    def _state(self, thing: Thing) -> DeviceState:
+        return _STATES[thing.state_at(self._clock.now())]
+
+    def _tenant(self, thing: Thing) -> str:
+        return thing.tenant if self._tables.tenant(thing.tenant) is not None else MASTER_TENANT
+
+    def _revised(self, before: Device | None, after: Device) -> Device:
         revised = self._fleet.revised(before, after)
         return revised if isinstance(revised, Device) else after
 
@@ -98,16 +104,16 @@ class ThingDevices:
         return (Put(ThingOwner(vendor=vendor, model=model, sn=sn, tenant=after.tenant)),)
 
 
-def _moved(device: Device, thing: Device) -> Device:
+def _moved(device: Device, state: DeviceState, tenant: str, first: float, last: float) -> Device:
     """The device with what its serial's row knows better. Whose it is stands there only until somebody has it."""
-    return replace(
+    return _altered(
         device,
-        state=thing.state,
-        tenant=thing.tenant if device.tenant == MASTER_TENANT else device.tenant,
-        first_seen=device.first_seen or thing.first_seen,
-        last_seen=max(device.last_seen, thing.last_seen),
+        state=state,
+        tenant=tenant if device.tenant == MASTER_TENANT else device.tenant,
+        first_seen=device.first_seen or first,
+        last_seen=max(device.last_seen, last),
     )
 
 
 def _merged(written: Device, present: Device) -> Device:
-    return _moved(present, written)
+    return _moved(present, written.state, written.tenant, written.first_seen, written.last_seen)
