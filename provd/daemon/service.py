@@ -33,7 +33,7 @@ from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
-from provd.daemon.translate import newcomers_of, site_of, terms_of
+from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
 from provd.http.api.interface import Api
 from provd.http.control import ControlServer, Operation
@@ -206,7 +206,7 @@ class Service:
             addresses=ServedAddresses(edges.dhcp, core.store, edges.reserved),
             codes=core.codes,
             resyncer=telling.resyncer,
-            registry=core.registry,
+            vendors=core.vendors,
             tasks=core.tasks,
         )
 
@@ -310,7 +310,8 @@ class Service:
         if self._tasking is not None:
             self._tasking.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
-        core.registry.window = fresh.activation.window
+        core.vendors.registry.window = fresh.activation.window
+        core.vendors.contents.bounds = bounds_of(fresh.activation)
         edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
@@ -348,6 +349,7 @@ class Service:
                     await core.store.prune_facts(FACTS_KEPT)
                     await core.store.prune_audit(AUDIT_KEPT)
                     await core.things.prune_log(ATTEMPTS_KEPT)
+                    await core.vendors.contents.sweep()
                 except ProvdError:
                     # The store has told of itself as degraded; the next hour comes.
                     continue

@@ -17,7 +17,8 @@ from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
 from provd.domain.records import MASTER_TENANT, Record, ThingOwner
 from provd.storage.mapping import TABLES, Codec, Row
-from provd.storage.tables import TASK_RUN, TENANT, THING
+from provd.storage.tables import TASK_RUN, TENANT
+from provd.storage.thing_tables import THING
 from provd.storage.vault import Vault
 
 Statement = tuple[str, Row]
@@ -144,6 +145,10 @@ class Planner:
     def codec(self, kind: type[Any]) -> Codec[Any]:
         """The codec of that kind of record."""
         return self._tables[kind].codec
+
+    def table(self, kind: type[Any]) -> Table:
+        """The statements of that kind of record."""
+        return self._tables[kind]
 
     def plan(self, changes: Iterable[Change]) -> list[Statement]:
         """The statements that bring these changes about, one after the other in one transaction.

@@ -19,7 +19,7 @@ from provd.base.errors import StorageError
 from provd.base.facts import Fact
 from provd.base.types import Mac
 from provd.domain.activation.form import Ask
-from provd.domain.activation.thing import ThingState
+from provd.domain.activation.thing import ThingModel, ThingState
 from provd.domain.records import Device, DeviceState, Metadata, RunState, TaskRun, Tenant
 from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
 from provd.storage.ledger import StoredLedger
@@ -88,7 +88,7 @@ async def site_of(store: Store, *templates: Template) -> Site:
         tenant = Tenant(id=name, name=name)
         await fleet.change(lambda tenant=tenant: [Put(tenant)])
     await registry.add_vendor("acme", "blue", SITE)
-    await registry.add_model("acme", "m1", 0, SITE)
+    await registry.add_model(ThingModel(vendor="acme", model="m1"), SITE)
     return Site(store, clock, fleet, tasks, desk, registry)
 
 

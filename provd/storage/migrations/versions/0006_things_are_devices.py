@@ -7,8 +7,8 @@ import re
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 _ODD = re.compile(rb"[^A-Za-z0-9._:-]")
 _AT_ONCE = 500
