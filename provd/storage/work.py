@@ -34,12 +34,14 @@ class Work(Generic[B, T]):
         self._opened = opened
         self._work = work
         self._given: list[T] = []
+        self.book: B | None = None
+        """What the last run wrote in."""
         self._refusal: ProvdError | None = None
 
     def run(self, execute: Execute) -> None:
         """Do the work. Its refusal concerns nobody else in the transaction."""
         self._given, self._refusal = [], None
-        book = self._opened(execute)
+        book = self.book = self._opened(execute)
         try:
             self._given.append(self._work(book))
         except StorageError:
@@ -56,11 +58,15 @@ class Work(Generic[B, T]):
 
 
 class Books(Generic[B]):
-    """Opens a book for each piece of work. ``opened`` makes one that executes statements with what it is given."""
+    """Opens a book for each piece of work.
 
-    def __init__(self, store: Store, opened: Callable[[Execute], B]) -> None:
+    ``opened`` makes one that executes statements with what it is given; ``kept`` hears of each that has become durable.
+    """
+
+    def __init__(self, store: Store, opened: Callable[[Execute], B], kept: Callable[[B], None] | None = None) -> None:
         self._store = store
         self._opened = opened
+        self._kept = kept
 
     async def change(self, key: tuple[str, ...], work: Callable[[B], T], weight: int = 1) -> T:
         """What the work gives, once all that it wrote is durable."""
@@ -68,6 +74,8 @@ class Books(Generic[B]):
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def done(error: StorageError | None) -> None:
+            if error is None and self._kept is not None and step.book is not None:
+                self._kept(step.book)
             if future.done():
                 return  # its waiter was cancelled; what was written stays written
             try:
