@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from provd.base.clock import Clock
@@ -41,8 +42,6 @@ _QUEUED = 1000
 """Messages that may wait for us; further ones are dropped, and their senders repeat themselves."""
 _AT_ONCE = 16
 _NO_RETAINED = 2
-_FAILED = 128
-"""Reason codes from here on are refusals (section 2.4)."""
 
 Pause = Callable[[float], Awaitable[None]]
 Hear = Callable[[str, bytes], Awaitable[None]]
@@ -181,7 +180,7 @@ class Link:
 
     def _made(self) -> aiomqtt.Client:
         broker = self.broker
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         # Room for the topic beside the message.
         properties.MaximumPacketSize = LARGEST + 1024
         properties.SessionExpiryInterval = _SESSION
@@ -207,14 +206,14 @@ class Link:
         options = SubscribeOptions(qos=1, retainHandling=_NO_RETAINED)
         codes = await client.subscribe([(topic, options) for topic in self._topics])
         for topic, code in zip(self._topics, codes, strict=False):
-            if getattr(code, "value", code) >= _FAILED:
+            if isinstance(code, ReasonCode) and code.is_failure:
                 raise aiomqtt.MqttError(f"the broker refuses the subscription of {topic}: {code}")
 
     async def _take(self, message: aiomqtt.Message) -> None:
         topic, payload = message.topic.value, message.payload
         if message.retain:
             self.ignore(topic, "it is a retained message")
-        elif not isinstance(payload, bytes) or len(payload) > LARGEST:
+        elif len(payload) > LARGEST:
             self.ignore(topic, "it is too large")
         else:
             self.received += 1

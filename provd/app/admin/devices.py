@@ -11,9 +11,11 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Put
+from provd.app.zones import edition
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence
+from provd.domain.inheritance import Layer, merge
 from provd.domain.lifecycle import Event, after
 from provd.domain.records import MASTER_TENANT, Device, DeviceState
 
@@ -73,6 +75,9 @@ class Devices:
             ),
             Operation("device.delete", "Delete a device.", self._delete, (_MAC,), _WRITE),
             Operation("device.settings", "Show settings and their origins.", self._settings, (_MAC,)),
+            Operation(
+                "device.check", "Say what a device cannot do of what it is told.", self._check, (_MAC, Param("local"))
+            ),
             Operation("device.files", "List the files that are rendered for a device.", self._files, (_MAC,)),
             Operation(
                 "device.render",
@@ -289,8 +294,15 @@ class Devices:
         return {"deleted": mac_text(args.mac())}
 
     async def _settings(self, args: Args, caller: Caller) -> object:
-        found = effective.for_device(self._desk.tables, self._of(args, caller))
-        return {"items": views.settings(found.values, found.origin)}
+        device = self._of(args, caller)
+        found = effective.for_device(self._desk.tables, device)
+        items = views.settings(found, self._desk.knowledge.notes(device, found))
+        for key in self._desk.own_lines(device, caller):
+            line = self._desk.tables.line(key)
+            if line is not None and line.settings:
+                own = merge([Layer(f"line {caller.shown(line.id)}", line.settings)])
+                items += views.settings(own, self._desk.knowledge.notes(device, own))
+        return {"items": items}
 
     async def _render(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
@@ -303,6 +315,15 @@ class Devices:
             await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         text = bytes(reply.body).decode("utf-8", "replace")
         return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
+
+    async def _check(self, args: Args, caller: Caller) -> object:
+        device = self._of(args, caller)
+        self._need_all_lines(device, caller)
+        notes = self._desk.knowledge.notes(device, effective.for_device(self._desk.tables, device))
+        items = [{"setting": name, "reason": reason} for name, reason in notes.items()]
+        found = await self._desk.boot.limits(device, args.text("local") or _DEFAULT_LOCAL)
+        items += [{"setting": each.setting, "reason": each.reason} for each in found]
+        return {"items": items, "tzdata": edition()}
 
     async def _files(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
