@@ -142,9 +142,9 @@ class Instance:
         """Where devices find it."""
         return f"http://127.0.0.1:{self.port}"
 
-    def do(self, operation: str, **params: object) -> Any:
+    async def do(self, operation: str, **params: object) -> Any:
         """An operation, as on its command line. Raises ProvdError."""
-        return call(str(self.config), operation, **params)
+        return await asyncio.to_thread(call, str(self.config), operation, **params)
 
     async def listen(self) -> None:
         """Pass on what it tells."""
@@ -241,7 +241,7 @@ class IotDemonstration:
         pages = [f"127.0.0.1:{self._page_port}"]
         async with instance("global", folder, port, first_boot, pages) as world:
             say(f"the page is on http://{pages[0]}")
-            self._import(world)
+            await self._import(world)
             await self._activate(world)
             await self._looked_up(world, customer)
             self._sum_up()
@@ -249,13 +249,13 @@ class IotDemonstration:
                 say("Ctrl-C ends the demonstration")
                 await stopped.wait()
 
-    def _import(self, world: Instance) -> None:
+    async def _import(self, world: Instance) -> None:
         """What an operator does before the crates are opened."""
         for tenant in ("aurora", "borealis"):
-            world.do("tenant.add", id=tenant, name=tenant.title())
-        world.do("activation.model_add", vendor=VENDOR, model=MODEL)
+            await world.do("tenant.add", id=tenant, name=tenant.title())
+        await world.do("activation.model_add", vendor=VENDOR, model=MODEL)
         text = "sn\n" + "".join(f"S{number:04d}\n" for number in range(1, SERIALS + 1))
-        result = world.do("activation.serial_import", vendor=VENDOR, model=MODEL, csv=text)
+        result = await world.do("activation.serial_import", vendor=VENDOR, model=MODEL, csv=text)
         say(f"{result['added']} serials of {VENDOR}/{MODEL} are imported; nobody has any of them yet")
         self._note("serials imported", str(result["added"]))
 
@@ -268,7 +268,7 @@ class IotDemonstration:
                     case "refused" if not enabled:
                         enabled = True
                         say(f"{DEVICE} asks for its key: {event['text']}, nobody has enabled it; it will ask again")
-                        shown = world.do("activation.enable", vendor=VENDOR, model=MODEL, sn=SERIAL)
+                        shown = await world.do("activation.enable", vendor=VENDOR, model=MODEL, sn=SERIAL)
                         say(f"the operator enables it; its window is open until {shown['until']}")
                     case "activated":
                         say(f"{DEVICE} has its key")
@@ -276,7 +276,7 @@ class IotDemonstration:
                         say(f"{DEVICE} is recognised by its key")
                     case "complaint" | "failed":
                         raise ProvdError(f"{DEVICE} complains: {event['text']}")
-        shown = world.do("activation.show", vendor=VENDOR, model=MODEL, sn=SERIAL)
+        shown = await world.do("activation.show", vendor=VENDOR, model=MODEL, sn=SERIAL)
         if shown["state"] != "activated" or not shown["first_used"]:
             raise ProvdError(f"{DEVICE} is {shown['state']}, and was to be activated and to have shown its key")
         self._note("activated", f"{DEVICE} at {shown['activated']}")
@@ -284,8 +284,8 @@ class IotDemonstration:
     async def _looked_up(self, world: Instance, customer: Customer) -> None:
         """The task of its first boot has found it in both databases, and has written back."""
         await world.wait_for("TASK-DONE", SERIAL)
-        device = world.do("device.show", id=DEVICE)
-        known = world.do("task.metadata", id=DEVICE)["metadata"]
+        device = await world.do("device.show", mac=DEVICE)
+        known = (await world.do("task.metadata", mac=DEVICE))["metadata"]
         say(f"the CRM knows it: {known['customer']}, tenant {device['tenant']}; the register: asset {known['asset']}")
         seen = customer.first_seen()
         if seen != device["first_seen"] or not seen:
