@@ -382,6 +382,8 @@ def _device(record: Kept | None) -> Device | None:
 
 
 def _with_secrets(record: R) -> R:
+    if not record.settings:
+        return record
     settings = protect(record.settings)
     return record if settings == record.settings else replace(record, settings=settings)
 
