@@ -1,15 +1,45 @@
-"""``provd simulate|demo``: virtual phones."""
+"""``provd simulate|demo``: virtual phones and things."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any, TextIO
+from collections.abc import Mapping
+from typing import Any, Protocol, TextIO
 
 import click
 
 from provd.cli.commands import Command
 from provd.cli.output import Exit, errors_to_exit, show_json
+
+_OF_THINGS = frozenset(
+    {
+        "thing",
+        "serial",
+        "restarts",
+        "vendor",
+        "model",
+        "count",
+        "spread",
+        "timeout",
+        "tick",
+        "seed",
+        "events",
+        "as_json",
+    }
+)
+"""Parameters of ``simulate`` that mean something to devices that are not phones."""
+
+
+class _Report(Protocol):
+    """What became of a crowd."""
+
+    @property
+    def ok(self) -> bool: ...
+
+    def as_dict(self) -> dict[str, object]: ...
+
+    def lines(self) -> list[str]: ...
 
 
 @click.command(cls=Command)
@@ -34,22 +64,43 @@ from provd.cli.output import Exit, errors_to_exit, show_json
     help="One line for each phone: the codes that its user dials, one after another until one is accepted.",
 )
 @click.option("--blksize", default=0, help="TFTP block size to ask for.")
+@click.option("--thing", default="", metavar="URL", help="Devices that are not phones, against the server there.")
+@click.option("--serial", default="", metavar="SN", help="With --thing: the first serial; its last number counts on.")
+@click.option("--restarts", default=0, type=click.IntRange(min=0), help="With --thing: how often each starts again.")
 @click.option("--seed", default=1, show_default=True, help="Another one makes other phones.")
 @click.option("--events", is_flag=True, help="Write every event as a line of JSON.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
 @click.pass_context
-def simulate(ctx: click.Context, /, *, events: bool, as_json: bool, dial: TextIO | None, **options: Any) -> None:
-    """Boot virtual phones against any server and say what became of them.
+def simulate(
+    ctx: click.Context,
+    /,
+    *,
+    events: bool,
+    as_json: bool,
+    dial: TextIO | None,
+    thing: str,
+    serial: str,
+    restarts: int,
+    **options: Any,
+) -> None:
+    """Boot virtual phones against any server and say what became of them; or devices that are not phones.
 
     One crowd boots, the other one dials:
 
     provd simulate --vendor acme --count 20 --spread 10 --interface eth1
 
     provd simulate --vendor acme --dial codes.txt --claimed --interface eth1
+
+    provd simulate --thing http://10.20.0.1:8667 --vendor acme --model sensor-2 --serial S0001 --count 20
     """
     import asyncio
 
     with errors_to_exit():
+        if thing or serial or restarts:
+            _only_of_things(ctx)
+            report = _things(events=events, url=thing, serial=serial, restarts=restarts, **options)
+            _show(report, quiet=events, as_json=as_json)
+            return
         from provd.cli.offline import catalogue
         from provd.simulate.crowd import CrowdOptions, read_codes, run
         from provd.simulate.load import phone_class
@@ -58,17 +109,48 @@ def simulate(ctx: click.Context, /, *, events: bool, as_json: bool, dial: TextIO
         def hear(event: PhoneEvent) -> None:
             if events:
                 accounts = [account.username for account in event.accounts]
-                line = {"at": event.at, "mac": event.mac, "kind": event.kind, "text": event.text, "accounts": accounts}
-                click.echo(json.dumps(line))
-                sys.stdout.flush()
+                _write({"at": event.at, "mac": event.mac, "kind": event.kind, "text": event.text, "accounts": accounts})
 
         plugins = catalogue(ctx.find_root().obj)
         classes = {m.id: found for m in plugins.manifests if (found := phone_class(plugins.folder(m.id)))}
         chosen = CrowdOptions(codes=read_codes(dial.read()) if dial else (), **options)
         report = asyncio.run(run(chosen, plugins.manifests, classes, hear))
+        _show(report, quiet=events, as_json=as_json)
+
+
+def _only_of_things(ctx: click.Context) -> None:
+    """Raises UsageError for what means something to phones only."""
+    from provd.base.errors import UsageError
+
+    if not (ctx.params["thing"] and ctx.params["serial"]):
+        raise UsageError("a thing needs both --thing URL and --serial SN")
+    for name in ctx.params:
+        if name not in _OF_THINGS and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} is for phones, and --thing makes none")
+
+
+def _things(*, events: bool, url: str, serial: str, restarts: int, **options: Any) -> _Report:
+    import asyncio
+
+    from provd.simulate.thing_crowd import ThingEvent, ThingOptions, run
+
+    def hear(event: ThingEvent) -> None:
+        if events:
+            _write({"at": event.at, "thing": str(event.label), "kind": event.kind, "text": event.text})
+
+    kept = {name: options[name] for name in ("vendor", "model", "count", "spread", "timeout", "tick", "seed")}
+    return asyncio.run(run(ThingOptions(url=url, serial=serial, restarts=restarts, **kept), hear))
+
+
+def _write(line: Mapping[str, object]) -> None:
+    click.echo(json.dumps(line))
+    sys.stdout.flush()
+
+
+def _show(report: _Report, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         show_json(report.as_dict())
-    elif not events:
+    elif not quiet:
         click.echo("\n".join(report.lines()))
     if not report.ok:
         sys.exit(Exit.FAILURE)

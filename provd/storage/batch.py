@@ -16,9 +16,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
-from provd.domain.records import MASTER_TENANT, Record
+from provd.domain.records import MASTER_TENANT, Record, ThingOwner
 from provd.storage.mapping import TABLES, Codec, Row
 from provd.storage.tables import TASK_RUN, TENANT
+from provd.storage.thing_tables import THING
 from provd.storage.vault import Vault
 
 Statement = tuple[str, Row]
@@ -150,10 +151,17 @@ class Planner:
         self.probe = driver_form(same, dialect)
         """A statement that tells whether the database can be written."""
         self._tables: dict[type, Table] = {kind: Table(Codec(kind, vault), dialect) for kind in TABLES}
+        c = THING.c
+        same_thing = and_(*(c[name] == bindparam(f"p_{name}") for name in ("vendor", "model", "sn")))
+        self._owner = Prepared(update(THING).where(same_thing).values(tenant=bindparam("p_tenant")), dialect)
 
     def codec(self, kind: type[Any]) -> Codec[Any]:
         """The codec of that kind of record."""
         return self._tables[kind].codec
+
+    def table(self, kind: type[Any]) -> Table:
+        """The statements of that kind of record."""
+        return self._tables[kind]
 
     def plan(self, changes: Iterable[Change]) -> list[Statement]:
         """The statements that bring these changes about, one after the other in one transaction.
@@ -164,8 +172,12 @@ class Planner:
         last: dict[type, dict[object, Change]] = {}
         kind: type = type(None)
         by_key: dict[object, Change] = {}
+        owners: dict[object, ThingOwner] = {}
         for number, change in enumerate(changes):
             record = change.record
+            if isinstance(record, ThingOwner):
+                owners[record.vendor, record.model, record.sn] = record
+                continue
             if type(record) is not kind:
                 kind = type(record)
                 if kind not in self._tables:
@@ -177,6 +189,10 @@ class Planner:
         statements: list[Statement] = []
         for kind, by_key in last.items():
             statements += _statements(self._tables[kind], by_key.values())
+        for owner in owners.values():
+            # One column of a row that belongs to somebody else: put as a whole it would undo what he did meanwhile.
+            key = {"p_vendor": owner.vendor, "p_model": owner.model, "p_sn": owner.sn}
+            statements.append(self._owner(**key, p_tenant=owner.tenant))
         return statements
 
 

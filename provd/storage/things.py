@@ -11,20 +11,23 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from provd.app.ports import Put
+from provd.app.activation.ports import Beside
+from provd.app.ports import Change, Put
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingState, ThingVendor
 from provd.domain.records import AuditEntry
-from provd.storage.batch import Planner, Prepared, Table, driver_form
+from provd.storage.batch import Planner, Prepared, Table
 from provd.storage.mapping import Codec, Row
 from provd.storage.step import Execute
-from provd.storage.tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
+from provd.storage.thing_records import StoredRecords
+from provd.storage.thing_tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
 from provd.storage.vault import Vault
 
 _AT_ONCE = 500
 """Serials in one statement."""
 _RANGE = tuple(field.name for field in fields(SerialRange))
+_MODEL = tuple(field.name for field in fields(ThingModel))
 _TRIPLE = ("vendor", "model", "sn")
 _OVERDUE: ColumnElement[bool] = literal_column("state = 'pending' AND told < generation")
 _UNUSED: ColumnElement[bool] = literal_column("state = 'activated' AND first_used_at = 0")
@@ -68,21 +71,23 @@ class Statements:
         self.used = Prepared(used.where(c.first_used_at == 0).values(first_used_at=bindparam("now")), dialect)
 
 
-class StoredBook:
+class StoredBook(StoredRecords):
     """Implements ``Reading`` and ``Book`` by way of something that executes statements."""
 
-    def __init__(self, statements: Statements, execute: Execute) -> None:
+    def __init__(self, statements: Statements, execute: Execute, beside: Beside | None = None) -> None:
+        super().__init__(statements.planner, statements.dialect, execute)
         self._statements = statements
-        self._execute = execute
+        self._beside = beside
+        self.along: list[Change] = []
+        """What was written beside."""
         self._found: set[tuple[str, str, str]] = set()
-        self.wrote = False
 
-    def _rows(self, query: ClauseElement) -> Sequence[Row]:
-        return self._execute(*driver_form(query, self._statements.dialect))
-
-    def _write(self, statement: ClauseElement) -> None:
-        self.wrote = True
-        self._rows(statement)
+    def _add(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self.wrote = True
+            self.along += changes
+            for statement in self._statements.planner.plan(changes):
+                self._execute(*statement)
 
     def _things(self, query: Select[Any]) -> list[Thing]:
         return [self._statements.codec.record(row) for row in self._rows(query)]
@@ -129,9 +134,12 @@ class StoredBook:
         self._found |= {(vendor, model, sn) for sn in found}
         return found
 
-    def page(self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100) -> Sequence[Thing]:
-        """Devices of a model in the order of their serials."""
+    def page(
+        self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100, via: str = ""
+    ) -> Sequence[Thing]:
+        """Devices of a model in the order of their serials; with ``via`` only those that this vendor has enabled."""
         query = _of(vendor, model).order_by(THING.c.sn).offset(offset).limit(limit)
+        query = query.where(THING.c.via == via) if via else query
         return self._things(query.where(THING.c.sn > after) if after else query)
 
     def unused(self, limit: int) -> Sequence[Thing]:
@@ -162,8 +170,13 @@ class StoredBook:
         """One statement decides, so there is one winner however many try at once, and from however many daemons."""
         sql = self._statements.activate(p_vendor=ask.vendor, p_model=ask.model, p_sn=ask.sn, p_key=key_hash, now=now)
         rows = self._execute(*sql)
-        self.wrote = self.wrote or bool(rows)
-        return self._statements.codec.record(rows[0]) if rows else None
+        if not rows:
+            return None
+        self.wrote = True
+        thing: Thing = self._statements.codec.record(rows[0])
+        if self._beside is not None:
+            self._add(self._beside.changed([thing]))
+        return thing
 
     def note(self, attempt: Attempt) -> None:
         """Add a line to the log."""
@@ -175,6 +188,7 @@ class StoredBook:
         """Write devices; new ones by a plain insertion, so that somebody else's new one is never overwritten."""
         found: list[Row] = []
         fresh: list[Row] = []
+        things = list(things)
         for thing in things:
             known = (thing.vendor, thing.model, thing.sn) in self._found
             (found if known else fresh).append(self._statements.codec.row(thing))
@@ -183,6 +197,8 @@ class StoredBook:
             self._execute(*self._statements.rows.insert(fresh[start : start + _AT_ONCE]))
         for start in range(0, len(found), _AT_ONCE):
             self._execute(*self._statements.rows.put(found[start : start + _AT_ONCE]))
+        if self._beside is not None:
+            self._add(self._beside.changed(things))
 
     def drop(self, vendor: str, model: str, sns: Sequence[str]) -> None:
         """Remove devices and their logs."""
@@ -191,6 +207,11 @@ class StoredBook:
             for table in (THING, THING_LOG):
                 c = table.c
                 self._write(delete(table).where(c.vendor == vendor, c.model == model, _among(table, part)))
+        self._drop_beside(vendor, model, sns)
+
+    def _drop_beside(self, vendor: str, model: str, sns: Sequence[str]) -> None:
+        if self._beside is not None:
+            self._add(self._beside.dropped(vendor, model, sns))
 
     def put_vendor(self, vendor: ThingVendor) -> None:
         """Add a vendor, or replace it."""
@@ -211,6 +232,7 @@ class StoredBook:
         for table in (THING, THING_LOG) if rows else ():
             same = and_(table.c.vendor == vendor, table.c.model == model)
             self._write(delete(table).where(same, table.c.sn <= rows[-1][0]))
+        self._drop_beside(vendor, model, [sn for (sn,) in rows])
         return len(rows)
 
     def drop_model(self, vendor: str, model: str) -> None:
@@ -276,8 +298,7 @@ def _of(vendor: str, model: str) -> Select[Any]:
 
 
 def _model(row: Row) -> ThingModel:
-    vendor, model, window, created = row
-    return ThingModel(vendor=vendor, model=model, window=window, created=created)
+    return ThingModel(**dict(zip(_MODEL, row, strict=True)))
 
 
 def _insertion(table: SqlTable, values: tuple[Any, ...]) -> ClauseElement:

@@ -22,6 +22,32 @@ def test_phones_that_nobody_answers_fail(shell: Shell) -> None:
     assert answer.code == 1
 
 
+def test_things_that_nobody_answers_fail_and_say_why(shell: Shell) -> None:
+    label = ("--vendor", "acme", "--model", "s2", "--serial", "S1")
+    nowhere = ("--thing", "http://127.0.0.1:9", "--tick", "0.01", "--timeout", "0.5")
+    answer = shell("simulate", *nowhere, *label)
+    assert (answer.code, answer.out.splitlines()[0].endswith("NOT all done")) == (1, True)
+    assert "Connect" in answer.out
+    answer = shell("simulate", *nowhere, *label, "--events")
+    assert '"thing": "acme/s2/S1", "kind": "start"' in answer.out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--serial", "S1"), "a thing needs both --thing URL and --serial SN"),
+        (("--thing", "http://127.0.0.1:9"), "a thing needs both --thing URL and --serial SN"),
+        (("--thing", "ftp://h", "--serial", "S1"), "'ftp://h' is not http://HOST:PORT"),
+        (("--thing", "http://h", "--serial", "S1", "--sip"), "--sip is for phones"),
+        (("--thing", "http://h", "--serial", "S", "--count", "2"), "serial: 'S' has no number"),
+    ],
+)
+def test_a_thing_that_cannot_be_made_is_a_usage_error(shell: Shell, words: tuple[str, ...], text: str) -> None:
+    answer = shell("simulate", "--vendor", "acme", "--model", "s2", *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(text)
+
+
 @pytest.mark.parametrize("more", [pytest.param((), marks=pytest.mark.root), ("--loopback",)], ids=["lan", "loopback"])
 @pytest.mark.xdist_group("demonstration")
 @pytest.mark.timeout(110)
