@@ -85,7 +85,7 @@ def model_list(ctx: click.Context, vendor: str | None, limit: int | None, *, as_
 @click.option("--tenant", help="Whose vendor it is, when it is a new one.")
 @as_json
 @click.pass_context
-def model_add(ctx: click.Context, *, as_json: bool, **given: object) -> None:
+def model_add(ctx: click.Context, /, *, as_json: bool, **given: object) -> None:
     """Add a model, and its vendor if it is new.
 
     Example: provd activation model add acme sensor-2 --tenant acme --window 24h
@@ -99,7 +99,7 @@ def model_add(ctx: click.Context, *, as_json: bool, **given: object) -> None:
 @_rules
 @as_json
 @click.pass_context
-def model_set(ctx: click.Context, *, as_json: bool, **given: object) -> None:
+def model_set(ctx: click.Context, /, *, as_json: bool, **given: object) -> None:
     """Other rules; another window is for what is enabled from now on.
 
     Example: provd activation model set acme sensor-2 --recovery reissue
