@@ -9,6 +9,7 @@ from pathlib import Path
 from provd.app.activation.badges import Badges
 from provd.app.activation.contents import Contents
 from provd.app.activation.desk import ThingDesk
+from provd.app.activation.devices import ThingDevices
 from provd.app.activation.groups import Groups, Shares
 from provd.app.activation.office import VendorOffice
 from provd.app.activation.registry import Registry
@@ -122,7 +123,7 @@ class Core:
             emit=emit,
             leap=leap,
         )
-        ledger = StoredLedger(self.store)
+        ledger = StoredLedger(self.store, ThingDevices(self.fleet, self.tasks, clock))
         self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
         audited = (ledger, self.things.now, emit)
         self.vendors = VendorOffice(

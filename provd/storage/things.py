@@ -11,7 +11,8 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from provd.app.ports import Put
+from provd.app.activation.ports import Beside
+from provd.app.ports import Change, Put
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import NOWHERE, Attempt, Origin, Thing, ThingModel, ThingState, ThingVendor
@@ -84,10 +85,20 @@ class Statements:
 class StoredBook(StoredRecords):
     """Implements ``Reading`` and ``Book`` by way of something that executes statements."""
 
-    def __init__(self, statements: Statements, execute: Execute) -> None:
+    def __init__(self, statements: Statements, execute: Execute, beside: Beside | None = None) -> None:
         super().__init__(statements.planner, statements.dialect, execute)
         self._statements = statements
+        self._beside = beside
+        self.along: list[Change] = []
+        """What was written beside."""
         self._found: set[tuple[str, str, str]] = set()
+
+    def _add(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self.wrote = True
+            self.along += changes
+            for statement in self._statements.planner.plan(changes):
+                self._execute(*statement)
 
     def _things(self, query: Select[Any]) -> list[Thing]:
         return [self._statements.codec.record(row) for row in self._rows(query)]
@@ -109,20 +120,13 @@ class StoredBook(StoredRecords):
         rows = self._rows(select(THING_VENDOR).where(c.key_hash == key_hash, literal_column("key_hash <> ''")))
         return _vendor(rows[0]) if rows else None
 
-    def some_of_tenant(self, tenant: str) -> Thing | None:
-        """A device of a tenant, if it has any."""
-        found = self._things(select(THING).where(THING.c.tenant == tenant).limit(1))
-        return found[0] if found else None
-
     def of_tenant(self, tenant: str, vendor: str, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
         """Devices of a tenant that belong to this vendor or were enabled by it, in the order of their keys."""
         c = THING.c
         key = tuple_(c.vendor, c.model, c.sn)
         behind = tuple_(*(bindparam(f"p_{name}", text) for name, text in zip(_TRIPLE, after, strict=True)))
         theirs = select(THING).where(c.tenant == tenant, or_(c.vendor == vendor, c.via == vendor), key > behind)
-        found = self._things(theirs.order_by(*THING.primary_key).limit(limit).with_for_update())
-        self._found |= {(thing.vendor, thing.model, thing.sn) for thing in found}
-        return found
+        return self._things(theirs.order_by(*THING.primary_key).limit(limit))
 
     def models(self, vendor: str) -> Sequence[ThingModel]:
         """The vendor's models, by name."""
@@ -199,8 +203,13 @@ class StoredBook(StoredRecords):
         return self._changed(self._execute(*sql))
 
     def _changed(self, rows: Sequence[Row]) -> Thing | None:
-        self.wrote = self.wrote or bool(rows)
-        return self._statements.codec.record(rows[0]) if rows else None
+        if not rows:
+            return None
+        self.wrote = True
+        thing: Thing = self._statements.codec.record(rows[0])
+        if self._beside is not None:
+            self._add(self._beside.changed([thing]))
+        return thing
 
     def note(self, attempt: Attempt) -> None:
         """Add a line to the log."""
@@ -212,6 +221,7 @@ class StoredBook(StoredRecords):
         """Write devices; new ones by a plain insertion, so that somebody else's new one is never overwritten."""
         found: list[Row] = []
         fresh: list[Row] = []
+        things = list(things)
         for thing in things:
             known = (thing.vendor, thing.model, thing.sn) in self._found
             (found if known else fresh).append(self._statements.codec.row(thing))
@@ -220,6 +230,8 @@ class StoredBook(StoredRecords):
             self._execute(*self._statements.rows.insert(fresh[start : start + _AT_ONCE]))
         for start in range(0, len(found), _AT_ONCE):
             self._execute(*self._statements.rows.put(found[start : start + _AT_ONCE]))
+        if self._beside is not None:
+            self._add(self._beside.changed(things))
 
     def drop(self, vendor: str, model: str, sns: Sequence[str]) -> None:
         """Remove devices and their logs."""
@@ -228,6 +240,11 @@ class StoredBook(StoredRecords):
             for table in (THING, THING_LOG):
                 c = table.c
                 self._write(delete(table).where(c.vendor == vendor, c.model == model, _among(table, part)))
+        self._drop_beside(vendor, model, sns)
+
+    def _drop_beside(self, vendor: str, model: str, sns: Sequence[str]) -> None:
+        if self._beside is not None:
+            self._add(self._beside.dropped(vendor, model, sns))
 
     def put_vendor(self, vendor: ThingVendor) -> None:
         """Add a vendor, or replace it."""
@@ -248,6 +265,7 @@ class StoredBook(StoredRecords):
         for table in (THING, THING_LOG) if rows else ():
             same = and_(table.c.vendor == vendor, table.c.model == model)
             self._write(delete(table).where(same, table.c.sn <= rows[-1][0]))
+        self._drop_beside(vendor, model, [sn for (sn,) in rows])
         return len(rows)
 
     def drop_model(self, vendor: str, model: str) -> None:

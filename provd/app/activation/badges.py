@@ -22,8 +22,6 @@ PREFIX = "pvv1_"
 MOST_TOKENS = 100
 _LONGEST = 200
 _KEY_OCTETS = 20
-_MOVED_AT_ONCE = 500
-_NOBODY: frozenset[Scope] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,38 +134,25 @@ class Badges(Audited):
 
     # -- another tenant --------------------------------------------------------------------------------------------
 
-    async def move(self, vendor: str, tenant: str, caller: Caller) -> int:
-        """Give a vendor to another tenant with what it has: models, contents, and devices; gives how many devices.
+    async def devices(
+        self, vendor: ThingVendor, after: tuple[str, str, str] = ("", "", ""), limit: int = 200
+    ) -> Sequence[Thing]:
+        """Devices of the vendor's tenant that are its own or were enabled by it, in the order of their keys."""
+        return await self._ledger.read(lambda book: book.of_tenant(vendor.tenant, vendor.vendor, after, limit))
 
-        Its tokens and its key are ended: they are in the hands of those who had it. Should it be broken off, some
-        devices have moved and the vendor has not; repeated, it goes on from there.
+    async def move(self, vendor: str, tenant: str, caller: Caller) -> None:
+        """Give a vendor to another tenant with its models and contents; its devices move by themselves, before.
+
+        Its tokens and its key are ended: they are in the hands of those who had it. Raises ConflictError.
         """
         caller.need_all_tenants()
-        moved, after, done = 0, ("", "", ""), False
-        while not done:
-            found, done = await self._move_some(vendor, tenant, after, caller)
-            moved += len(found)
-            if found:
-                after = (found[-1].vendor, found[-1].model, found[-1].sn)
-        return moved
-
-    async def _move_some(
-        self, vendor: str, tenant: str, after: tuple[str, str, str], caller: Caller
-    ) -> tuple[Sequence[Thing], bool]:
-        result: list[tuple[Sequence[Thing], bool]] = []
 
         def work(book: Book) -> str:
             was = vendor_of(book, vendor, caller)
             if was.tenant == tenant:
-                raise ConflictError(f"{vendor} is a vendor of {tenant} already")
-            things = book.of_tenant(was.tenant, vendor, after, _MOVED_AT_ONCE)
-            book.put(replace(thing, tenant=tenant) for thing in things)
-            last = len(things) < _MOVED_AT_ONCE
-            if last:
-                book.put_vendor(replace(was, tenant=tenant, key_hash=""))
-                book.forget(VendorToken, vendor=vendor)
-            result[:] = [(things, last)]
+                raise ConflictError(f"{vendor} is a vendor of tenant {tenant!r} already")
+            book.put_vendor(replace(was, tenant=tenant, key_hash=""))
+            book.forget(VendorToken, vendor=vendor)
             return was.tenant
 
-        await self._change((vendor, "", ""), "vendor_move", f"{vendor} to {tenant}", caller, work, _MOVED_AT_ONCE)
-        return result[0]
+        await self._change((vendor, "", ""), "vendor_move", f"{vendor} to {tenant}", caller, work)

@@ -22,6 +22,7 @@ from provd.base.facts.activation import (
     ThingSilent,
 )
 from provd.base.secrets import Secret
+from provd.base.types import Mac, thing_key
 from provd.domain.activation.form import Ask
 from provd.domain.activation.thing import (
     Attempt,
@@ -111,11 +112,18 @@ class ThingDesk:
         fact: Fact
         if outcome is Outcome.REISSUED and thing is not None:
             fact = ThingReissued(
-                at=self.now(), vendor=ask.vendor, model=ask.model, sn=ask.sn, tenant=thing.tenant, peer=peer
+                at=self.now(),
+                mac=_key(thing),
+                vendor=ask.vendor,
+                model=ask.model,
+                sn=ask.sn,
+                tenant=thing.tenant,
+                peer=peer,
             )
         elif outcome.won and thing is not None:
             fact = ThingActivated(
                 at=self.now(),
+                mac=_key(thing),
                 vendor=ask.vendor,
                 model=ask.model,
                 sn=ask.sn,
@@ -127,6 +135,8 @@ class ThingDesk:
         else:
             fact = ThingRefused(
                 at=self.now(),
+                # A serial that nobody has is nobody's story: who guesses must not push out those of others.
+                mac=None if thing is None else _key(thing),
                 outcome=outcome.value,
                 vendor=ask.vendor,
                 model=ask.model,
@@ -157,8 +167,9 @@ class ThingDesk:
             first = await self._ledger.change((vendor, model, sn), lambda book: book.used(thing.key_hash, now))
         except StorageError:
             return True  # the store has told of itself, and the next use is noted
+        about = {"vendor": vendor, "model": model, "sn": sn}
         if first:
-            self._emit(ThingKeyUsed(at=now, vendor=vendor, model=model, sn=sn, tenant=thing.tenant, peer=peer))
+            self._emit(ThingKeyUsed(at=now, mac=_key(thing), **about, tenant=thing.tenant, peer=peer))
         return first
 
     async def look_round(self) -> None:
@@ -166,17 +177,23 @@ class ThingDesk:
         now = self.now()
         found = await self._ledger.change((), lambda book: book.overdue(now, now - SILENT, _TOLD_AT_ONCE))
         for thing in found:
-            vendor, model, sn, tenant = thing.vendor, thing.model, thing.sn, thing.tenant
+            mac, vendor, model, sn, tenant = _key(thing), thing.vendor, thing.model, thing.sn, thing.tenant
             if thing.state is ThingState.PENDING:
-                self._emit(ThingExpired(at=now, vendor=vendor, model=model, sn=sn, tenant=tenant))
+                self._emit(ThingExpired(at=now, mac=mac, vendor=vendor, model=model, sn=sn, tenant=tenant))
             else:
                 silent = int(now - thing.activated_at)
-                self._emit(ThingSilent(at=now, vendor=vendor, model=model, sn=sn, tenant=tenant, seconds=silent))
+                self._emit(
+                    ThingSilent(at=now, mac=mac, vendor=vendor, model=model, sn=sn, tenant=tenant, seconds=silent)
+                )
 
     async def prune_log(self, keep: int) -> None:
         """Remove all but the newest attempts, a few at a time. Raises StorageError."""
         while await self._ledger.change((), lambda book: book.prune_log(keep, _PRUNED_AT_ONCE)):
             pass
+
+
+def _key(thing: Thing) -> Mac:
+    return thing_key(thing.vendor, thing.model, thing.sn)
 
 
 def digest(key: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from provd.app.ports import Change
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
@@ -78,8 +79,8 @@ class Reading(Protocol):
         """The vendor whose key has this SHA-256."""
         ...
 
-    def some_of_tenant(self, tenant: str) -> Thing | None:
-        """A device of a tenant, if it has any. Looks through all of them: not for every day."""
+    def of_tenant(self, tenant: str, vendor: str, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
+        """Devices of a tenant that belong to this vendor or were enabled by it, in the order of their keys."""
         ...
 
     def stale_blobs(self, before: float, limit: int) -> Sequence[str]:
@@ -145,10 +146,6 @@ class Book(Reading, Protocol):
         """Note that the key was shown for the first time; whether it was."""
         ...
 
-    def of_tenant(self, tenant: str, vendor: str, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
-        """Devices of a tenant that belong to this vendor or were enabled by it, in the order of their keys."""
-        ...
-
     def overdue(self, now: float, unused_since: float, limit: int) -> Sequence[Thing]:
         """Devices to be told of now, once for each generation; they count as told.
 
@@ -179,6 +176,22 @@ class Book(Reading, Protocol):
 
     def audit(self, entry: AuditEntry) -> None:
         """Note who did it."""
+        ...
+
+
+class Beside(Protocol):
+    """What is written in the same transaction as changes of devices. Only looks, and may do so in another thread."""
+
+    def changed(self, things: Iterable[Thing]) -> Sequence[Change]:
+        """What goes along with these devices, which are as they will be."""
+        ...
+
+    def dropped(self, vendor: str, model: str, sns: Iterable[str]) -> Sequence[Change]:
+        """What goes with these devices."""
+        ...
+
+    def kept(self, changes: Sequence[Change]) -> None:
+        """Changes of one transaction are durable. Called on the event loop's thread, in the order of transactions."""
         ...
 
 

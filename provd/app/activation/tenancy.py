@@ -1,13 +1,12 @@
-"""Tenants that have vendors or devices are not deleted from under them."""
+"""Tenants that have vendors are not deleted from under them. Devices go back to the master tenant, as all do."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
 
-from provd.app.activation.ports import Ledger, Reading
+from provd.app.activation.ports import Ledger
 from provd.base.errors import ConflictError
-from provd.domain.activation.thing import Thing
 
 _NAMED = 3
 
@@ -29,23 +28,14 @@ class Tenancy:
         """While it is deleted, it gains nothing. Raises ConflictError when it has something."""
         self._closing.add(tenant)
         try:
-            vendors, thing = await self._ledger.read(lambda book: _owned(book, tenant))
+            found = await self._ledger.read(lambda book: book.vendors())
+            vendors = [each.vendor for each in found if each.tenant == tenant]
             if vendors:
                 shown = ", ".join(vendors[:_NAMED]) + (", …" if len(vendors) > _NAMED else "")
                 raise ConflictError(
                     f"tenant {tenant!r} has vendors of devices ({shown}): first move them to another tenant "
                     f"(provd activation vendor move), or delete them with their models"
                 )
-            if thing is not None:
-                name = f"{thing.vendor}/{thing.model}/{thing.sn}"
-                raise ConflictError(
-                    f"tenant {tenant!r} has devices of other vendors (such as {name}): delete their serials first"
-                )
             yield
         finally:
             self._closing.discard(tenant)
-
-
-def _owned(book: Reading, tenant: str) -> tuple[list[str], Thing | None]:
-    vendors = [each.vendor for each in book.vendors() if each.tenant == tenant]
-    return vendors, None if vendors else book.some_of_tenant(tenant)

@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
+from provd.app import ownership
 from provd.app.activation.office import VendorOffice
 from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
+from provd.app.ports import Change
 from provd.base.errors import NotFoundError
+from provd.base.types import thing_key
 from provd.domain.activation.content import Content
 from provd.domain.activation.standing import VendorToken
-from provd.domain.activation.thing import ThingVendor
+from provd.domain.activation.thing import Thing, ThingVendor
 from provd.domain.records import MASTER_TENANT
 
 _VENDOR = Param("vendor", required=True)
@@ -61,12 +65,16 @@ class VendorGroup:
         return views.page(found, args, lambda each: each.vendor, _vendor_view)
 
     async def _show(self, args: Args, caller: Caller) -> object:
+        found = await self._find(args, caller)
+        models = await self._office.registry.models(found.vendor, caller)
+        return {**_vendor_view(found), "models": [each.model for each in models]}
+
+    async def _find(self, args: Args, caller: Caller) -> ThingVendor:
         name = args.text("vendor")
         found = next((each for each in await self._office.registry.vendors(caller) if each.vendor == name), None)
         if found is None:
             raise NotFoundError(f"there is no vendor {name[:60]!r}")
-        models = await self._office.registry.models(name, caller)
-        return {**_vendor_view(found), "models": [each.model for each in models]}
+        return found
 
     async def _add(self, args: Args, caller: Caller) -> object:
         tenant = args.text("tenant") or caller.tenant or MASTER_TENANT
@@ -75,12 +83,28 @@ class VendorGroup:
         return await self._show(args, caller)
 
     async def _move(self, args: Args, caller: Caller) -> object:
-        tenant = args.text("tenant")
+        """Devices first, lot by lot: broken off, it is begun again and goes on from there."""
+        tenant, moved = args.text("tenant"), 0
         self._desk.tenant(tenant, caller)
         self._office.registry.tenants.may_gain(tenant)
-        moved = await self._office.badges.move(args.text("vendor"), tenant, caller)
-        view = await self._show(args, caller)
-        return {**(view if isinstance(view, dict) else {}), "devices": moved}
+        was = await self._find(args, caller)
+        things = await self._office.badges.devices(was) if was.tenant != tenant else ()
+        while things:
+            await self._desk.fleet.change(partial(self._given, things, tenant))
+            moved += len(things)
+            last = things[-1]
+            things = await self._office.badges.devices(was, (last.vendor, last.model, last.sn))
+        await self._office.badges.move(was.vendor, tenant, caller)
+        return {**_vendor_view(await self._find(args, caller)), "devices": moved}
+
+    def _given(self, things: Sequence[Thing], tenant: str) -> list[Change]:
+        """What gives these devices to a tenant; nothing that the old one has set stays on them."""
+        tables, changes = self._desk.tables, list[Change]()
+        for key in (thing_key(each.vendor, each.model, each.sn) for each in things):
+            device = tables.device(key)
+            if device is not None and device.tenant != tenant:
+                changes += ownership.transfer(tables, key, tenant)
+        return changes
 
     async def _key(self, args: Args, caller: Caller) -> object:
         key = await self._office.badges.renew_key(args.text("vendor"), caller)

@@ -107,7 +107,7 @@ async def test_nothing_works_for_a_tenant_that_is_closed(here: World) -> None:
         assert (await here.manage("GET", "m1/S1", token=text)).status == 401
 
 
-async def test_a_vendor_moves_with_its_devices_and_without_its_tokens(here: World) -> None:
+async def test_a_vendor_moves_with_its_models_and_without_its_tokens(here: World) -> None:
     badges = here.office.badges
     key = (await badges.renew_key("acme", ACME)).reveal()
     token = (await auth(here, "POST", body="id=t")).text
@@ -116,7 +116,7 @@ async def test_a_vendor_moves_with_its_devices_and_without_its_tokens(here: Worl
         await badges.move("acme", "other", ACME)
     with pytest.raises(ConflictError, match="already"):
         await badges.move("acme", "acme", SITE)
-    assert await badges.move("acme", "other", SITE) == 1
+    await badges.move("acme", "other", SITE)
     moved = [fact for fact in here.facts if isinstance(fact, AdminChanged) and fact.action == "activation.vendor_move"]
     assert [(fact.object, fact.by) for fact in moved] == [("acme to other", "site")]
     for text in (key, token):
@@ -125,19 +125,13 @@ async def test_a_vendor_moves_with_its_devices_and_without_its_tokens(here: Worl
     assert (await here.manage("GET", "m1/S1", "", named)).status == 404
     assert (await here.manage("GET", "m1/S1", "", named, token="other-token")).status == 200
     assert (await here.download(device)).status == 200
-    found = (await here.ledger.read(lambda book: book.things("acme", "m1", ["S1"])))["S1"]
-    assert found.tenant == "other"
 
 
-async def test_a_tenant_with_vendors_or_devices_is_not_deleted(here: World) -> None:
+async def test_a_tenant_with_vendors_is_not_deleted(here: World) -> None:
     tenants = here.office.registry.tenants
     with pytest.raises(ConflictError, match=r"has vendors of devices \(acme\)"):
         async with tenants.closing("acme"):
             pytest.fail("it has a vendor")
-    await here.office.registry.enable("acme", "m4", "0000000007", ACME, tenant="blue", owner="")
-    with pytest.raises(ConflictError, match="such as acme/m4/0000000007"):
-        async with tenants.closing("blue"):
-            pytest.fail("it has a device")
     async with tenants.closing("green"):
         with pytest.raises(ConflictError, match="being deleted"):
             await here.office.registry.add_vendor("late", "green", SITE)
