@@ -19,6 +19,7 @@ from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
+from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Thing
 from provd.domain.records import (
     ApiToken,
@@ -66,6 +67,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Group: thing_tables.THING_GROUP,
         Member: thing_tables.THING_MEMBER,
         Share: thing_tables.THING_SHARE,
+        VendorToken: thing_tables.THING_TOKEN,
     }
 )
 
