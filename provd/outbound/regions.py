@@ -21,6 +21,7 @@ from provd.base.secrets import Secret
 from provd.domain.regions import speech
 from provd.domain.regions.home import Home, Region
 from provd.domain.regions.speech import Heard, Said
+from provd.net.authorities import trusting
 from provd.outbound.web import NotPermittedError, Permit, guarded_session, signature, unfit
 
 EXCHANGE = "/provision/region/exchange"
@@ -56,6 +57,7 @@ class RegionWeb:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
 
     async def close(self) -> None:
         """End what is in hand."""
@@ -109,8 +111,9 @@ class RegionWeb:
             raise Unreached(f"{url.host} is not reached by HTTPS: see region.plain")
         if reason := unfit(url, self._way.permit):
             raise Unreached(reason)
+        tls = self._tls = self._tls or self._way.tls or await trusting()
         if self._session is None:
-            self._session = guarded_session(self._way.permit, self._resolver, self._way.tls)
+            self._session = guarded_session(self._way.permit, self._resolver, tls)
         try:
             async with self._session.post(
                 url, data=body, headers=headers, allow_redirects=False, timeout=self._timeout

@@ -26,6 +26,7 @@ from provd.base.clock import Clock
 from provd.base.secrets import Secret
 from provd.domain.filling import pointed
 from provd.domain.tasks import Done, Failed, NotYet, Outcome, Retry, http_outcome
+from provd.net.authorities import trusting
 
 SECONDS = 10.0
 """For a whole exchange."""
@@ -105,7 +106,7 @@ class GuardedResolver(AbstractResolver):
 
 
 def guarded_session(
-    permit: Permit, resolver: Callable[[], AbstractResolver], tls: ssl.SSLContext | None = None
+    permit: Permit, resolver: Callable[[], AbstractResolver], tls: ssl.SSLContext
 ) -> aiohttp.ClientSession:
     """A session that reaches permitted addresses only, by way of their names; see :func:`unfit` for the others."""
     return aiohttp.ClientSession(
@@ -114,7 +115,7 @@ def guarded_session(
             force_close=True,
             use_dns_cache=False,
             resolver=GuardedResolver(permit, resolver),
-            ssl=True if tls is None else tls,
+            ssl=tls,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         # A small reply could become a large one.
@@ -149,6 +150,7 @@ class Web:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._trusted: ssl.SSLContext | None = None
 
     async def close(self) -> None:
         """End what is in hand."""
@@ -163,7 +165,7 @@ class Web:
             return Failed(refusal)
         body = b"" if call.body is None else json.dumps(dict(call.body), default=str).encode()
         try:
-            async with self._opened().request(
+            async with (await self._opened()).request(
                 call.method,
                 url,
                 data=body or None,
@@ -200,9 +202,10 @@ class Web:
         except (ValueError, TypeError):
             return 0.0
 
-    def _opened(self) -> aiohttp.ClientSession:
+    async def _opened(self) -> aiohttp.ClientSession:
+        trusted = self._trusted = self._trusted or await trusting()
         if self._session is None:
-            self._session = guarded_session(self._permit, self._resolver)
+            self._session = guarded_session(self._permit, self._resolver, trusted)
         return self._session
 
 
