@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from provd.base.drafts import drafted
 from provd.base.types import Mac
@@ -41,6 +42,11 @@ class Lease:
     agent: bytes = b""
     """Option 82 as the relay sent it (RFC 3046), empty without a relay."""
 
+    def extends(self, before: Lease) -> bool:
+        """Whether nothing but the times is another than in the lease before."""
+        return _but_for_times(self) == _but_for_times(before)
 
+
+_but_for_times = attrgetter(*(field.name for field in fields(Lease) if field.name not in {"starts", "expires"}))
 active_lease = drafted(Lease)
 """Every field by position, quickly."""
