@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from provd.app.site import Site
 from provd.base.drafts import altering
 from provd.base.facts import FactSink
 from provd.base.facts.devices import DeviceIdentified, DeviceLimit, DeviceProvisioned, DeviceStateChanged
-from provd.base.types import Mac
+from provd.base.types import Mac, is_thing
 from provd.domain.evidence import Identity
 from provd.domain.identify import merge
 from provd.domain.lifecycle import Event, after
@@ -46,10 +47,19 @@ def network_of(peer: str) -> str:
 
 
 class Roster:
-    """Keeps device records in step with what is seen. ``newcomers`` bounds new devices for each network."""
+    """Keeps device records in step with what is seen. ``newcomers`` bounds new devices for each network; devices that
+    are ``elsewhere`` another instance looks after."""
 
-    def __init__(self, fleet: Fleet, emit: FactSink, newcomers: Bucket, site: Site) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        emit: FactSink,
+        newcomers: Bucket,
+        site: Site,
+        elsewhere: Callable[[Mac], bool] = lambda _mac: False,
+    ) -> None:
         self._fleet = fleet
+        self._elsewhere = elsewhere
         self._emit = emit
         self._told: OrderedDict[str, float] = OrderedDict()
         self.newcomers = newcomers
@@ -57,7 +67,7 @@ class Roster:
 
     def admit(self, identity: Identity, mac: Mac, *, network: str, now: float, boot: str) -> Device | None:
         """Add a device that nobody announced, or None when that is not wanted here and now."""
-        if not (self.site.auto_add and identity.plugin):
+        if not (self.site.auto_add and identity.plugin) or self._elsewhere(mac):
             return None
         if not self.newcomers.allow(network, now):
             self._tell_limit(network, mac, now, boot)
@@ -90,6 +100,7 @@ class Roster:
             confidence=known.confidence,
             ip=ip or device.ip,
             state=device.state if event is None else after(device.state, event),
+            first_seen=device.first_seen or now,
             last_seen=now,
             last_boot=now if booted else device.last_boot,
         )
@@ -125,7 +136,7 @@ class Roster:
         """Mark every device that was not seen for too long; gives how many. Called about every hour."""
         aged = 0
         for device in list(self._fleet.tables.devices.values()):
-            if device.state is DeviceState.STALE or not device.last_seen:
+            if device.state is DeviceState.STALE or not device.last_seen or is_thing(device.mac):
                 continue
             if now - device.last_seen > self.site.stale_after:
                 kept = self._fleet.note(replace(device, state=after(device.state, Event.AGE)), now, urgent=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from provd.app.elsewhere import Elsewhere, Nowhere
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.ports import Catalogue, LeaseView
@@ -13,7 +14,7 @@ from provd.app.site import Site
 from provd.app.throttle import Throttle
 from provd.app.tokens import TokenBook, Tokens
 from provd.base.facts import FactSink
-from provd.base.types import Mac
+from provd.base.types import Mac, is_thing
 from provd.domain.evidence import Identity
 from provd.domain.identify import Known
 from provd.domain.records import Device
@@ -50,10 +51,11 @@ class Station:
         self.site = site
         self.emit = emit
         self.sightings = Sightings(prefix)
-        self.roster = Roster(fleet, emit, newcomers, site)
+        self.roster = Roster(fleet, emit, newcomers, site, lambda mac: self.elsewhere.place(mac) is not None)
         self.throttle = Throttle(misses, emit)
         self.stamp = 0
         self.fetched: Fetched = _nobody_cares
+        self.elsewhere: Elsewhere = Nowhere()
         fleet.watch(self._on_device)
 
     def _on_device(self, before: Device | None, after: Device | None) -> None:
@@ -61,6 +63,8 @@ class Station:
             if before is not None:
                 self.book.drop(before.mac)
                 self.sightings.forget_advice(before.mac)
+            return
+        if is_thing(after.mac):
             return
         self.book.keep(after.mac, after.token_epoch)
         self.sightings.forget_advice(after.mac)

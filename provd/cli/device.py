@@ -1,14 +1,16 @@
-"""``provd device``: phones."""
+"""``provd device``: phones, and devices that fetch a key."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 import click
 
 from provd.cli.commands import (
     Group,
+    Row,
     as_json,
     by_id,
     deleted,
@@ -19,7 +21,7 @@ from provd.cli.commands import (
     show_import,
     unset_option,
 )
-from provd.cli.output import show_one, show_rows
+from provd.cli.output import Exit, show_one, show_rows
 from provd.cli.syncing import follow, show_told
 
 COLUMNS = ("mac", "vendor", "model", "version", "state", "tenant", "ip", "lines", "last_seen")
@@ -30,11 +32,17 @@ FILTERS = ("state", "tenant", "vendor", "model", "plugin", "profile", "ip", "que
 def device() -> None:
     """Phones: what is there, whose they are, what they are given.
 
-    A MAC may be written in any form: 805ec0112233, 80:5E:C0:11:22:33, 805e.c011.2233.
+    A MAC may be written in any form: 805ec0112233, 80:5E:C0:11:22:33, 805e.c011.2233. A device that fetches a key
+    (see `provd activation`) stands among them as VENDOR/MODEL/SERIAL.
     """
 
 
-device.add_command(listing("device.list", COLUMNS, filters=FILTERS, example="state=unclaimed vendor=Acme"))
+def _row(row: Row) -> Row:
+    """A device that has no MAC is known by its id."""
+    return {**row, "mac": row["mac"] or row["id"]}
+
+
+device.add_command(listing("device.list", COLUMNS, filters=FILTERS, example="state=unclaimed vendor=Acme", view=_row))
 device.add_command(by_id("reset", "device.reset", "mac", "Back to unclaimed, without settings; the tenant stays."))
 device.add_command(
     by_id("delete", "device.delete", "mac", "Forget the device; it is added again when it asks.", gone=deleted)
@@ -71,6 +79,7 @@ def device_add(
 ) -> None:
     """Announce a device before it is plugged in."""
     show_one(run(ctx, "device.add", mac=mac, settings=parsed(settings), **fields), as_json=as_json)
+    _tell_notes(ctx, mac, parsed(settings))
 
 
 @device.command("set")
@@ -98,6 +107,14 @@ def device_set(
     """Change a device's own settings or description."""
     changes = {"settings": parsed(settings), "unset": list(unset) or None, "new_token": new_token or None}
     show_one(run(ctx, "device.set", mac=mac, **changes, **fields), as_json=as_json)
+    _tell_notes(ctx, mac, parsed(settings))
+
+
+def _tell_notes(ctx: click.Context, mac: str, given: Mapping[str, object] | None) -> None:
+    """Which of the settings just made do nothing on this device."""
+    for item in run(ctx, "device.settings", mac=mac)["items"] if given else ():
+        if item["note"] and item["name"] in (given or {}):
+            click.echo(f"note: {item['name']}: {item['note']}", err=True)
 
 
 @device.command("assign")
@@ -193,8 +210,21 @@ def device_render(ctx: click.Context, mac: str, name: str | None, local: str | N
 def device_settings(ctx: click.Context, mac: str, *, origin: bool, as_json: bool) -> None:
     """Show the settings in force for a device."""
     result = run(ctx, "device.settings", mac=mac)
-    columns = ("name", "value", "origin") if origin else ("name", "value")
+    noted = any(item["note"] for item in result["items"])
+    columns = ("name", "value", *(("origin",) if origin else ()), *(("note",) if noted else ()))
     show_rows(result["items"], columns, as_json=as_json)
+
+
+@device.command("check")
+@_mac
+@as_json
+@click.pass_context
+def device_check(ctx: click.Context, mac: str, *, as_json: bool) -> None:
+    """Say what a device cannot do of what it is told, by its model and firmware. Exit code 1 when there is any."""
+    result = run(ctx, "device.check", mac=mac)
+    show_rows(result["items"], ("setting", "reason"), as_json=as_json)
+    if result["items"]:
+        sys.exit(Exit.FAILURE)
 
 
 @device.command("import")

@@ -8,7 +8,6 @@ import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from provd.app.bearer import Authority
 from provd.config.settings import DhcpSubnet, Settings
 from provd.daemon.calling import Calling
 from provd.daemon.certificates import Certificates
@@ -20,8 +19,9 @@ from provd.dhcp.restart import as_of
 from provd.dhcp.server import DhcpServer
 from provd.domain.reckoning import Leap
 from provd.domain.records import Reservation
+from provd.http.activation.contents import Downloads
 from provd.http.activation.counter import ThingCounter
-from provd.http.activation.management import Management
+from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
@@ -64,7 +64,6 @@ class Edges:
         if self._settings.sip.listen:
             self.calling = Calling(core, self._settings, share_of_descriptors(TcpLimits().total, 8))
         replies = self._settings.sip.listen[0].port if self._settings.sip.listen else 0
-        self._known = Authority(core.fleet, core.clock).caller
         self.pnp = PnpServer(core.boot.welcoming, core.emit, core.clock, replies=replies)
         self._opened: list[Listener] = []
 
@@ -97,7 +96,7 @@ class Edges:
                 clock=core.clock,
                 proxies=TrustedProxies(phones.trusted_proxies),
                 limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
-                things=ThingCounter(core.things, Management(core.registry, core.things, self._known)),
+                things=ThingCounter(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)

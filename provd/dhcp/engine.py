@@ -291,14 +291,11 @@ class DhcpEngine:
                 self._acknowledge_rest(pending, binding, x.now, effects)
             return
         pool, pattern, ip = x.pool, x.pattern, binding.ip
-        starts = math.ceil(x.now)
-        seconds = pool.subnet.lease
+        starts, seconds = math.ceil(x.now), pool.subnet.lease
         expires = INFINITE if seconds == INFINITE else starts + seconds
         name, host, kind, agent = pool.name, pattern.hostname, pattern.vendor_class, pattern.agent
         lease = active_lease(ip, x.client, x.mac, _ACTIVE, starts, expires, name, host, kind, agent)
-        before = binding.lease
-        extends = before is not None and lease.extends(before)
-        persist = Persist(lease, send, x.advice, state, pattern.relay, x, extends)
+        persist = Persist(lease, send, x.advice, state, pattern.relay, x, binding.extended_by(lease))
         pool.idle.pop(ip, None)
         pool.offers.pop(ip, None)
         binding.pending = persist

@@ -42,11 +42,8 @@ class Lease:
     agent: bytes = b""
     """Option 82 as the relay sent it (RFC 3046), empty without a relay."""
 
-    def extends(self, before: Lease) -> bool:
-        """Whether nothing but the times is another than in the lease before."""
-        return _but_for_times(self) == _but_for_times(before)
 
-
-_but_for_times = attrgetter(*(field.name for field in fields(Lease) if field.name not in {"starts", "expires"}))
+but_for_times = attrgetter(*(field.name for field in fields(Lease) if field.name not in {"starts", "expires"}))
+"""The values of all other fields."""
 active_lease = drafted(Lease)
 """Every field by position, quickly."""

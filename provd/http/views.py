@@ -89,11 +89,13 @@ class LineRow:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """A setting in force and where it comes from (``tenant acme``); secret values are ``***`` already."""
+    """A setting in force and where it comes from (``tenant acme``); secret values are ``***`` already. ``note`` says
+    why it does nothing on this device."""
 
     name: str
     value: str
     origin: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,17 @@ class FileRow:
     last_served: float = 0.0
     size: int = 0
     via: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run of a task for the device; ``at`` is when it ended, or else is due, 0 for neither."""
+
+    id: str
+    state: str
+    step: str = ""
+    reason: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +133,9 @@ class DeviceView:
     lines: tuple[LineRow, ...] = ()
     settings: tuple[SettingRow, ...] = ()
     files: tuple[FileRow, ...] = ()
+    known: tuple[tuple[str, str], ...] = ()
+    """Its metadata."""
+    runs: tuple[RunRow, ...] = ()
     boots: tuple[BootView, ...] = ()
     """Newest first."""
 

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 CONTRACT = 1
 """Version of this contract. A manifest names the version it was written for."""
 
 MatchSource = Literal["option60", "user_agent", "file"]
-FileKind = Literal["common", "device", "static", "absent"]
+FileKind = Literal["common", "device", "static", "absent", "elsewhere"]
 FileFormat = Literal["xml", "keyvalue", "text"]
 ActionAuth = Literal["none", "basic", "digest"]
 Reboots = Literal["never", "changed", "always"]
@@ -87,6 +87,13 @@ class FileRule:
     content_type: str = "text/plain; charset=utf-8"
     secrets: bool = True
     """Only a file that says so itself is given to anybody who asks."""
+    elsewhere: str = ""
+    """Template of a device's file that is given instead when another server looks after the device: it sends it
+    there, to ``urls.home``, and holds nothing else. Empty: this file cannot do that."""
+
+    def sending_away(self) -> FileRule:
+        """The rule of that file."""
+        return replace(self, kind="elsewhere", template=self.elsewhere, secrets=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,24 @@ class PnpAdvice:
 
 
 @dataclass(frozen=True, slots=True)
+class Writes:
+    """Settings that this plugin's templates write, and for which models. What no row covers they do not write; a name
+    that several rows cover must suit all of them."""
+
+    settings: tuple[str, ...]
+    """Names as the vocabulary has them (``keys.N.type``), or their beginnings (``keys``, ``sip``)."""
+    when: Mapping[str, int | bool | tuple[str, ...]] = field(default_factory=dict)
+    """Fields and traits of the model: at least that number, that truth, one of those words."""
+    otherwise: str = ""
+    """What is said of a model that does not suit, after its name: ``has no line keys``. Empty: the row is not meant for
+    such a model."""
+    values: tuple[str, ...] = ()
+    """The only values (of a list: members) that the device understands; empty: all."""
+    upto: tuple[str, ...] = ()
+    """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A whole plugin. ``id`` is the folder name; ``version`` is SemVer."""
 
@@ -188,8 +213,14 @@ class Manifest:
     """Numbers, or their beginnings, that these devices keep for themselves when they leave the factory."""
     resync: ResyncAdvice | None = None
     """None: its devices cannot be told, and come by themselves."""
+    limits: str = ""
+    """Template below ``templates/`` that says, a line each, what a device cannot do of what it is told:
+    ``setting: reason``. It has the context of the device's own file."""
     pnp: PnpAdvice | None = None
     """None: its devices are not answered over multicast PnP."""
+    writes: tuple[Writes, ...] = ()
+    names: frozenset[str] = frozenset()
+    """The vendor's own parameter names, with ``X`` or ``#`` in place of a number: what ``vendor.ID.NAME`` may be."""
 
     def model(self, name: str) -> Model | None:
         """The model with that name or alias, without regard to case."""

@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from provd.base.errors import PluginError
 from provd.base.types import ip_int
+from provd.domain.capability import covers
 from provd.domain.names import MAC_MARK
 from provd.domain.route import COMMON_MARK, ambiguities
+from provd.domain.settings import KNOWN, NUMBERED
 from provd.plugin import (
     CONTRACT,
     ActionUri,
@@ -27,9 +29,10 @@ from provd.plugin import (
     OuiRule,
     PnpAdvice,
     ResyncAdvice,
+    Writes,
 )
 from provd.plugins.expression import faults
-from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, PnpRow, ResyncRow, keys_at
+from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, PnpRow, ResyncRow, WritesRow, keys_at
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -57,7 +60,7 @@ def load(folder: Path) -> Manifest:
         raise ManifestError(origin, _explained(error, content)) from None
     problems = list(_problems(file, folder.name))
     if not problems:
-        manifest = _manifest(file)
+        manifest = _manifest(file, _names(folder, file.names))
         problems = [f"file: two rules would answer {name!r}" for name in ambiguities(manifest)]
         if not problems:
             return manifest
@@ -132,6 +135,9 @@ def _problems(file: ManifestFile, folder: str) -> Iterator[str]:
         yield from _resync_problems(file.resync)
     if file.pnp is not None:
         yield from _pnp_problems(file.pnp)
+    fields = {"lines", "keys", "ports", *file.traits}
+    for number, row in enumerate(file.writes, 1):
+        yield from (f"writes[{number}].{fault}" for fault in _writes_faults(row, fields))
 
 
 def _model_problems(file: ManifestFile) -> Iterator[str]:
@@ -173,6 +179,8 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
         rest = row.name.replace(MAC_MARK, "", 1) if MAC_MARK in row.name else row.name.replace(COMMON_MARK, "", 1)
         if "{" in rest or "}" in rest:
             yield f"{place}.name: one {MAC_MARK} or one {COMMON_MARK}, no other braces"
+        if row.elsewhere and row.kind != "device":
+            yield f"{place}.elsewhere: only a device's own file can send it elsewhere"
         if row.kind == "absent":
             if row.template:
                 yield f"{place}.template: an absent file has none"
@@ -247,6 +255,20 @@ def _pnp_problems(row: PnpRow) -> Iterator[str]:
         yield "pnp.vendors: one of them is named twice"
 
 
+def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
+    for place, names in (("when", row.when), ("upto", [part for each in row.upto for part in each.split("+")])):
+        for name in names:
+            if name not in fields:
+                yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
+    if row.when and not (row.otherwise or row.values or row.upto):
+        yield "otherwise: is needed, it is said of models that do not suit"
+    if row.otherwise and not row.when:
+        yield "otherwise: is said of models that do not suit, and belongs to 'when'"
+    for name in row.settings:
+        if not covers(name):
+            yield f"settings: there is no setting {name!r}" + did_you_mean(name, [*KNOWN, *NUMBERED])
+
+
 def _placeholder_faults(text: str) -> Iterator[str]:
     for name in _PLACEHOLDER.findall(text):
         if name not in PLACEHOLDERS:
@@ -261,7 +283,16 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def _manifest(file: ManifestFile) -> Manifest:
+def _names(folder: Path, name: str) -> frozenset[str]:
+    if not name:
+        return frozenset()
+    try:
+        return frozenset((folder / name).read_text(encoding="ascii").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(folder / MANIFEST, [f"names: {name} cannot be read: {error}"]) from None
+
+
+def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
     return Manifest(
         id=file.id,
         version=file.version,
@@ -284,12 +315,21 @@ def _manifest(file: ManifestFile) -> Manifest:
             for row in file.oui
         ),
         files=tuple(
-            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets) for row in file.file
+            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets, row.elsewhere)
+            for row in file.file
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),
+        limits=file.limits,
         pnp=None if file.pnp is None else _pnp(file.pnp),
+        writes=tuple(_writes(row) for row in file.writes),
+        names=names,
     )
+
+
+def _writes(row: WritesRow) -> Writes:
+    when = {name: tuple(value) if isinstance(value, list) else value for name, value in row.when.items()}
+    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto))
 
 
 def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from provd.app.accounts import NOTHING
+from provd.domain.nesting import nest
+from provd.domain.settings import DEFAULTS
 from provd.plugin import FileRule, Manifest, Model
 
 MARK = "Zx9secret"
@@ -13,19 +16,24 @@ MARK = "Zx9secret"
 MAC = "02005e112233"
 _HOST = "192.0.2.10"
 _BASE = f"http://{_HOST}:8667"
+HOME = "http://198.51.100.7:8667/sample"
+"""Where a device is sent that is looked after elsewhere."""
 
 Context = dict[str, object]
 
 _SETTINGS: Context = {
-    "admin": {"password": f"{MARK}-admin"},
-    "user": {"password": f"{MARK}-user"},
-    "locale": {"language": "en", "country": "ES"},
-    "time": {"zone": "Europe/Madrid"},
-    "ntp": {"server": "192.0.2.1", "backup_server": None},
-    "syslog": {"server": None, "port": None},
-    "vlan": {"id": None, "priority": None, "pc_id": None},
-    "dialing": {"text": "Dial your code", "server": None, "port": None},
-    "resync": {"minutes": 1440, "unclaimed_minutes": 1, "at": "03:00"},
+    **nest(
+        {
+            **DEFAULTS,
+            "admin.password": f"{MARK}-admin",
+            "user.password": f"{MARK}-user",
+            "dect.pin": f"{MARK}-pin",
+            "locale.country": "ES",
+            "time.zone": "Europe/Madrid",
+            "ntp.server": "192.0.2.1",
+        }
+    ),
+    "vendor": {},
 }
 
 
@@ -35,7 +43,10 @@ def _last_sunday(month: int, minutes: int) -> Context:
         "week": 5,
         "weekday": 0,
         "minutes": minutes,
+        "raw": minutes,
         "exact": True,
+        "within": True,
+        "day": 0,
         "after": {"month": month, "day": 25, "weekday": 0, "minutes": minutes},
     }
 
@@ -44,9 +55,11 @@ _ZONE: Context = {
     "name": "Europe/Madrid",
     "offset_minutes": 60,
     "dst": {"save_minutes": 60, "start": _last_sunday(3, 120), "end": _last_sunday(10, 180)},
+    "reason": "",
 }
 
 _ACCOUNT: Context = {
+    **NOTHING,
     "position": 1,
     "username": f"ap{MAC}",
     "auth_username": f"ap{MAC}",
@@ -57,9 +70,7 @@ _ACCOUNT: Context = {
     "transport": "udp",
 }
 
-_NO_SETTINGS: Context = {
-    group: dict.fromkeys(values) for group, values in _SETTINGS.items() if isinstance(values, dict)
-}
+_NO_SETTINGS: Context = {**nest({}), "vendor": {}}
 
 
 def contexts(manifest: Manifest, rule: FileRule) -> Iterator[tuple[str, Context]]:
@@ -112,7 +123,13 @@ def _context(
             "state": ("assigned" if lines else "unclaimed") if device else "",
             "label": "Ana" if lines else "",
         },
-        "urls": {"base": _BASE, "files": _BASE + token, "host": _HOST, "tftp": _HOST},
+        "urls": {
+            "base": _BASE,
+            "files": _BASE + token,
+            "host": _HOST,
+            "tftp": _HOST,
+            "home": HOME if rule.kind == "elsewhere" else "",
+        },
         "claimed": bool(lines),
         "account": _ACCOUNT if device and not lines else None,
         "spare": _spare(model, lines) if device else [],
@@ -130,6 +147,7 @@ def _spare(model: Model, lines: int) -> list[Context]:
 
 def _line(position: int) -> Context:
     return {
+        **NOTHING,
         "position": position,
         "username": f"line{position}",
         "auth_username": f"auth{position}",
@@ -140,8 +158,5 @@ def _line(position: int) -> Context:
         "port": 5060 if position == 1 else 0,
         "transport": ("udp", "tcp", "tls")[position % 3],
         "backup_server": "pbx2.example.com" if position == 1 else "",
-        "backup_port": 0,
-        "outbound_proxy": "",
-        "outbound_port": 0,
         "voicemail": "*97" if position == 1 else "",
     }

@@ -75,6 +75,7 @@ class FileRow(Strict):
         default="text/plain; charset=utf-8", pattern=r"^[a-z]+/[a-z0-9.+-]+(; charset=[a-z0-9-]+)?$"
     )
     secrets: bool = True
+    elsewhere: Below = ""
 
 
 class OptionRow(Strict):
@@ -126,6 +127,16 @@ class PnpRow(Strict):
     confidence: Confidence = 90
 
 
+class WritesRow(Strict):
+    """``[[writes]]``."""
+
+    settings: list[Annotated[str, StringConstraints(pattern=r"^[a-z_]+(?:\.(?:N|[a-z_]+))*$")]] = Field(min_length=1)
+    when: dict[str, bool | int | list[str]] = {}
+    otherwise: Annotated[str, StringConstraints(max_length=80)] = ""
+    values: list[str] = []
+    upto: list[str] = []
+
+
 class ManifestFile(Strict):
     """The whole of ``plugin.toml``."""
 
@@ -138,6 +149,7 @@ class ManifestFile(Strict):
     traits: dict[str, Trait] = {}
     model: list[ModelRow] = Field(min_length=1)
     showcase: list[Name] = []
+    limits: Below = ""
     star_codes: list[Annotated[str, StringConstraints(pattern=r"^[0-9*#]{2,16}$")]] = []
     match: list[MatchRow] = []
     oui: list[OuiRow] = []
@@ -145,6 +157,8 @@ class ManifestFile(Strict):
     dhcp: list[DhcpRow] = []
     resync: ResyncRow | None = None
     pnp: PnpRow | None = None
+    writes: list[WritesRow] = []
+    names: Literal["", "names.txt"] = ""
 
 
 def keys_at(location: tuple[int | str, ...]) -> list[str]:

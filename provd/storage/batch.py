@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, literal_column, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -15,9 +16,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
-from provd.domain.records import MASTER_TENANT, Record
+from provd.domain.records import MASTER_TENANT, Record, ThingOwner
 from provd.storage.mapping import TABLES, Codec, Row
 from provd.storage.tables import LEASE, TASK_RUN, TENANT
+from provd.storage.thing_tables import THING
 from provd.storage.vault import Vault
 
 Statement = tuple[str, Row]
@@ -76,13 +78,25 @@ class Table:
 
     def __init__(self, codec: Codec[Any], dialect: Dialect) -> None:
         self.codec = codec
+        self._dialect = dialect
         self._columns = slice(1 if codec.appends else 0, None)
-        self._put_head, self._put_row, self._put_tail = _upsert_parts(codec, dialect)
-        self._delete_head, self._delete_row = _delete_parts(codec, dialect)
-        self._extend_head, self._extend_mark = _extend_parts(dialect)
         self._put_sql: dict[int, str] = {}
         self._extend_sql: dict[int, str] = {}
         self._delete_sql: dict[int, str] = {}
+
+    # Made when the first record of that kind is written: many kinds never are.
+
+    @cached_property
+    def _put(self) -> tuple[str, str, str]:
+        return _upsert_parts(self.codec, self._dialect)
+
+    @cached_property
+    def _delete(self) -> tuple[str, str]:
+        return _delete_parts(self.codec, self._dialect)
+
+    @cached_property
+    def _extend(self) -> tuple[str, str]:
+        return _extend_parts(self._dialect)
 
     def row(self, record: Record | Lease) -> Row:
         """The parameters of one row to be put."""
@@ -93,7 +107,8 @@ class Table:
         count = len(rows)
         sql = self._put_sql.get(count)
         if sql is None:
-            sql = self._put_sql[count] = self._put_head + ", ".join([self._put_row] * count) + self._put_tail
+            head, row, tail = self._put
+            sql = self._put_sql[count] = head + ", ".join([row] * count) + tail
         return sql, tuple(chain.from_iterable(rows))
 
     def extend(self, starts: int, expires: int, leases: Sequence[Lease]) -> Extension:
@@ -101,21 +116,23 @@ class Table:
         count = len(leases)
         sql = self._extend_sql.get(count)
         if sql is None:
-            sql = self._extend_sql[count] = self._extend_head + ", ".join([self._extend_mark] * count) + ")"
+            head, mark = self._extend
+            sql = self._extend_sql[count] = head + ", ".join([mark] * count) + ")"
         parameters = (starts, expires, *[lease.ip for lease in leases])
         return Extension(sql, parameters, count, lambda: self.put([self.row(lease) for lease in leases]))
 
     def insert(self, rows: Sequence[Row]) -> Statement:
         """Inserts these rows, and fails where one of the keys is there already."""
-        values = ", ".join([self._put_row] * len(rows))
-        return self._put_head + values, tuple(chain.from_iterable(rows))
+        head, row, _ = self._put
+        return head + ", ".join([row] * len(rows)), tuple(chain.from_iterable(rows))
 
     def delete(self, keys: Sequence[Row]) -> Statement:
         """Removes the rows with these keys."""
         count = len(keys)
         sql = self._delete_sql.get(count)
         if sql is None:
-            sql = self._delete_sql[count] = self._delete_head + " OR ".join([self._delete_row] * count)
+            head, row = self._delete
+            sql = self._delete_sql[count] = head + " OR ".join([row] * count)
         return sql, tuple(chain.from_iterable(keys))
 
 
@@ -126,8 +143,9 @@ def _upsert_parts(codec: Codec[Any], dialect: Dialect) -> tuple[str, str, str]:
     if codec.appends:
         # inline: without it SQLAlchemy adds RETURNING for the number that the database gives.
         return _split(str(insert(codec.table).values(values).inline().compile(dialect=dialect)))
-    flavour = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
-    statement = flavour(codec.table).values(values)
+    # An upsert is each dialect's own; the other one's is not worth its import.
+    flavour = importlib.import_module(f"sqlalchemy.dialects.{dialect.name}")
+    statement = flavour.insert(codec.table).values(values)
     kept = {name: statement.excluded[name] for name in values if name not in key}
     unless = None
     if codec.table is TASK_RUN:
@@ -167,10 +185,17 @@ class Planner:
         self.probe = driver_form(same, dialect)
         """A statement that tells whether the database can be written."""
         self._tables: dict[type, Table] = {kind: Table(Codec(kind, vault), dialect) for kind in TABLES}
+        c = THING.c
+        same_thing = and_(*(c[name] == bindparam(f"p_{name}") for name in ("vendor", "model", "sn")))
+        self._owner = Prepared(update(THING).where(same_thing).values(tenant=bindparam("p_tenant")), dialect)
 
     def codec(self, kind: type[Any]) -> Codec[Any]:
         """The codec of that kind of record."""
         return self._tables[kind].codec
+
+    def table(self, kind: type[Any]) -> Table:
+        """The statements of that kind of record."""
+        return self._tables[kind]
 
     def plan(self, changes: Iterable[Change]) -> list[Statement | Extension]:
         """The statements that bring these changes about, one after the other in one transaction.
@@ -181,8 +206,12 @@ class Planner:
         last: dict[type, dict[object, Change]] = {}
         kind: type = type(None)
         by_key: dict[object, Change] = {}
+        owners: dict[object, ThingOwner] = {}
         for number, change in enumerate(changes):
             record = change.record
+            if isinstance(record, ThingOwner):
+                owners[record.vendor, record.model, record.sn] = record
+                continue
             if type(record) is not kind:
                 kind = type(record)
                 if kind not in self._tables:
@@ -190,13 +219,17 @@ class Planner:
                 codec = self._tables[kind].codec
                 by_key = last.setdefault(kind, {})
                 identity, appends = codec.identity, codec.appends
-            key = number if appends and type(change) is Put else identity(record)
+            place = number if appends and type(change) is Put else identity(record)
             # What a lease extends that is not durable yet is not on the disk: it is written as a whole.
-            owed = key in by_key and type(change) is Put and change.extends
-            by_key[key] = Put(record) if owed else change
+            owed = place in by_key and type(change) is Put and change.extends
+            by_key[place] = Put(record) if owed else change
         statements: list[Statement | Extension] = []
         for kind, by_key in last.items():
             statements += _statements(self._tables[kind], by_key.values())
+        for owner in owners.values():
+            # One column of a row that belongs to somebody else: put as a whole it would undo what he did meanwhile.
+            key = {"p_vendor": owner.vendor, "p_model": owner.model, "p_sn": owner.sn}
+            statements.append(self._owner(**key, p_tenant=owner.tenant))
         return statements
 
 

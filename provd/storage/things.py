@@ -6,25 +6,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal_column, or_, select, tuple_, update
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from provd.app.ports import Put
+from provd.app.activation.ports import Beside
+from provd.app.ports import Change, Put
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
-from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingState, ThingVendor
+from provd.domain.activation.thing import NOWHERE, Attempt, Origin, Thing, ThingModel, ThingState, ThingVendor
 from provd.domain.records import AuditEntry
-from provd.storage.batch import Planner, Prepared, Table, driver_form
+from provd.storage.batch import Planner, Prepared, Table
 from provd.storage.mapping import Codec, Row
 from provd.storage.step import Execute
-from provd.storage.tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
+from provd.storage.thing_records import StoredRecords
+from provd.storage.thing_tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
 from provd.storage.vault import Vault
 
 _AT_ONCE = 500
 """Serials in one statement."""
 _RANGE = tuple(field.name for field in fields(SerialRange))
+_VENDOR = tuple(field.name for field in fields(ThingVendor))
+_MODEL = tuple(field.name for field in fields(ThingModel))
 _TRIPLE = ("vendor", "model", "sn")
 _OVERDUE: ColumnElement[bool] = literal_column("state = 'pending' AND told < generation")
 _UNUSED: ColumnElement[bool] = literal_column("state = 'activated' AND first_used_at = 0")
@@ -49,10 +53,19 @@ class Statements:
             .where(_same(THING, *_TRIPLE), c.state == ThingState.PENDING.value)
             .where(c.enabled_at <= bindparam("now"), bindparam("now") < c.enabled_until)
             .values(state=ThingState.ACTIVATED.value, activated_at=bindparam("now"), key_hash=bindparam("p_key"))
-            .values(first_used_at=0.0)
+            .values(first_used_at=0.0, activated_from=bindparam("p_from"), activated_mac=bindparam("p_mac"))
             .returning(*c)
         )
         self.activate = Prepared(winner, dialect)
+        # Who has used the key in the meantime keeps it, and of two that ask for another one, one gets it.
+        again = (
+            update(THING)
+            .where(_same(THING, *_TRIPLE), c.state == ThingState.ACTIVATED.value)
+            .where(c.key_hash == bindparam("p_old"), c.first_used_at == 0)
+            .values(activated_at=bindparam("now"), key_hash=bindparam("p_key"))
+            .returning(*c)
+        )
+        self.reissue = Prepared(again, dialect)
         # The rows stay as they are until the transaction ends. SQLite has one writer anyway, and no such words.
         self.thing = Prepared(select(THING).where(_same(THING, *_TRIPLE)).with_for_update(), dialect)
         self.model = Prepared(select(THING_MODEL).where(_same(THING_MODEL, "vendor", "model")), dialect)
@@ -65,24 +78,27 @@ class Statements:
         key = select(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
         self.by_key = Prepared(key, dialect)
         used = update(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
-        self.used = Prepared(used.where(c.first_used_at == 0).values(first_used_at=bindparam("now")), dialect)
+        used = used.where(c.first_used_at == 0).values(first_used_at=bindparam("now"))
+        self.used = Prepared(used.returning(c.sn), dialect)
 
 
-class StoredBook:
+class StoredBook(StoredRecords):
     """Implements ``Reading`` and ``Book`` by way of something that executes statements."""
 
-    def __init__(self, statements: Statements, execute: Execute) -> None:
+    def __init__(self, statements: Statements, execute: Execute, beside: Beside | None = None) -> None:
+        super().__init__(statements.planner, statements.dialect, execute)
         self._statements = statements
-        self._execute = execute
+        self._beside = beside
+        self.along: list[Change] = []
+        """What was written beside."""
         self._found: set[tuple[str, str, str]] = set()
-        self.wrote = False
 
-    def _rows(self, query: ClauseElement) -> Sequence[Row]:
-        return self._execute(*driver_form(query, self._statements.dialect))
-
-    def _write(self, statement: ClauseElement) -> None:
-        self.wrote = True
-        self._rows(statement)
+    def _add(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self.wrote = True
+            self.along += changes
+            for statement in self._statements.planner.plan(changes):
+                self._execute(*statement)
 
     def _things(self, query: Select[Any]) -> list[Thing]:
         return [self._statements.codec.record(row) for row in self._rows(query)]
@@ -91,13 +107,26 @@ class StoredBook:
 
     def vendors(self) -> Sequence[ThingVendor]:
         """Every vendor, by name."""
-        rows = self._rows(select(THING_VENDOR).order_by(THING_VENDOR.c.vendor))
-        return [ThingVendor(vendor=vendor, tenant=tenant, created=created) for vendor, tenant, created in rows]
+        return [_vendor(row) for row in self._rows(select(THING_VENDOR).order_by(THING_VENDOR.c.vendor))]
 
     def vendor(self, vendor: str) -> ThingVendor | None:
         """One of them."""
         rows = self._rows(select(THING_VENDOR).where(THING_VENDOR.c.vendor == vendor))
-        return ThingVendor(vendor=rows[0][0], tenant=rows[0][1], created=rows[0][2]) if rows else None
+        return _vendor(rows[0]) if rows else None
+
+    def vendor_by_key(self, key_hash: str) -> ThingVendor | None:
+        """The vendor whose key has this SHA-256."""
+        c = THING_VENDOR.c
+        rows = self._rows(select(THING_VENDOR).where(c.key_hash == key_hash, literal_column("key_hash <> ''")))
+        return _vendor(rows[0]) if rows else None
+
+    def of_tenant(self, tenant: str, vendor: str, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
+        """Devices of a tenant that belong to this vendor or were enabled by it, in the order of their keys."""
+        c = THING.c
+        key = tuple_(c.vendor, c.model, c.sn)
+        behind = tuple_(*(bindparam(f"p_{name}", text) for name, text in zip(_TRIPLE, after, strict=True)))
+        theirs = select(THING).where(c.tenant == tenant, or_(c.vendor == vendor, c.via == vendor), key > behind)
+        return self._things(theirs.order_by(*THING.primary_key).limit(limit))
 
     def models(self, vendor: str) -> Sequence[ThingModel]:
         """The vendor's models, by name."""
@@ -129,9 +158,12 @@ class StoredBook:
         self._found |= {(vendor, model, sn) for sn in found}
         return found
 
-    def page(self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100) -> Sequence[Thing]:
-        """Devices of a model in the order of their serials."""
+    def page(
+        self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100, via: str = ""
+    ) -> Sequence[Thing]:
+        """Devices of a model in the order of their serials; with ``via`` only those that this vendor has enabled."""
         query = _of(vendor, model).order_by(THING.c.sn).offset(offset).limit(limit)
+        query = query.where(THING.c.via == via) if via else query
         return self._things(query.where(THING.c.sn > after) if after else query)
 
     def unused(self, limit: int) -> Sequence[Thing]:
@@ -158,12 +190,26 @@ class StoredBook:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def activate(self, ask: Ask, key_hash: str, now: float) -> Thing | None:
+    def activate(self, ask: Ask, key_hash: str, now: float, seen: Origin = NOWHERE) -> Thing | None:
         """One statement decides, so there is one winner however many try at once, and from however many daemons."""
-        sql = self._statements.activate(p_vendor=ask.vendor, p_model=ask.model, p_sn=ask.sn, p_key=key_hash, now=now)
-        rows = self._execute(*sql)
-        self.wrote = self.wrote or bool(rows)
-        return self._statements.codec.record(rows[0]) if rows else None
+        names = {"p_vendor": ask.vendor, "p_model": ask.model, "p_sn": ask.sn}
+        sql = self._statements.activate(**names, p_key=key_hash, now=now, p_from=seen.peer, p_mac=seen.mac)
+        return self._changed(self._execute(*sql))
+
+    def reissue(self, thing: Thing, key_hash: str, now: float) -> Thing | None:
+        """The same for another key in place of one that nobody has shown."""
+        names = {"p_vendor": thing.vendor, "p_model": thing.model, "p_sn": thing.sn}
+        sql = self._statements.reissue(**names, p_old=thing.key_hash, p_key=key_hash, now=now)
+        return self._changed(self._execute(*sql))
+
+    def _changed(self, rows: Sequence[Row]) -> Thing | None:
+        if not rows:
+            return None
+        self.wrote = True
+        thing: Thing = self._statements.codec.record(rows[0])
+        if self._beside is not None:
+            self._add(self._beside.changed([thing]))
+        return thing
 
     def note(self, attempt: Attempt) -> None:
         """Add a line to the log."""
@@ -175,6 +221,7 @@ class StoredBook:
         """Write devices; new ones by a plain insertion, so that somebody else's new one is never overwritten."""
         found: list[Row] = []
         fresh: list[Row] = []
+        things = list(things)
         for thing in things:
             known = (thing.vendor, thing.model, thing.sn) in self._found
             (found if known else fresh).append(self._statements.codec.row(thing))
@@ -183,6 +230,8 @@ class StoredBook:
             self._execute(*self._statements.rows.insert(fresh[start : start + _AT_ONCE]))
         for start in range(0, len(found), _AT_ONCE):
             self._execute(*self._statements.rows.put(found[start : start + _AT_ONCE]))
+        if self._beside is not None:
+            self._add(self._beside.changed(things))
 
     def drop(self, vendor: str, model: str, sns: Sequence[str]) -> None:
         """Remove devices and their logs."""
@@ -191,6 +240,11 @@ class StoredBook:
             for table in (THING, THING_LOG):
                 c = table.c
                 self._write(delete(table).where(c.vendor == vendor, c.model == model, _among(table, part)))
+        self._drop_beside(vendor, model, sns)
+
+    def _drop_beside(self, vendor: str, model: str, sns: Sequence[str]) -> None:
+        if self._beside is not None:
+            self._add(self._beside.dropped(vendor, model, sns))
 
     def put_vendor(self, vendor: ThingVendor) -> None:
         """Add a vendor, or replace it."""
@@ -211,6 +265,7 @@ class StoredBook:
         for table in (THING, THING_LOG) if rows else ():
             same = and_(table.c.vendor == vendor, table.c.model == model)
             self._write(delete(table).where(same, table.c.sn <= rows[-1][0]))
+        self._drop_beside(vendor, model, [sn for (sn,) in rows])
         return len(rows)
 
     def drop_model(self, vendor: str, model: str) -> None:
@@ -233,10 +288,11 @@ class StoredBook:
         same = and_(*(c[name] == getattr(serials, name) for name in _RANGE))
         self._write(delete(THING_RANGE).where(c.vendor == vendor, c.model == model, same))
 
-    def used(self, key_hash: str, now: float) -> None:
-        """Note that the key was shown for the first time."""
-        self.wrote = True
-        self._execute(*self._statements.used(p_key=key_hash, now=now))
+    def used(self, key_hash: str, now: float) -> bool:
+        """Note that the key was shown for the first time; whether it was."""
+        rows = self._execute(*self._statements.used(p_key=key_hash, now=now))
+        self.wrote = self.wrote or bool(rows)
+        return bool(rows)
 
     def overdue(self, now: float, unused_since: float, limit: int) -> Sequence[Thing]:
         """Devices to be told of now; they count as told."""
@@ -275,9 +331,12 @@ def _of(vendor: str, model: str) -> Select[Any]:
     return select(THING).where(THING.c.vendor == vendor, THING.c.model == model)
 
 
+def _vendor(row: Row) -> ThingVendor:
+    return ThingVendor(**dict(zip(_VENDOR, row, strict=True)))
+
+
 def _model(row: Row) -> ThingModel:
-    vendor, model, window, created = row
-    return ThingModel(vendor=vendor, model=model, window=window, created=created)
+    return ThingModel(**dict(zip(_MODEL, row, strict=True)))
 
 
 def _insertion(table: SqlTable, values: tuple[Any, ...]) -> ClauseElement:

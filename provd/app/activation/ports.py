@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from provd.app.ports import Change
+from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
-from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingVendor
+from provd.domain.activation.standing import VendorToken
+from provd.domain.activation.thing import NOWHERE, Attempt, Origin, Thing, ThingModel, ThingVendor
 from provd.domain.records import AuditEntry
 
 T = TypeVar("T")
+Kept = Content | Piece | Group | Member | Share | VendorToken
+"""Records that are found by any of their fields."""
+K = TypeVar("K", Content, Piece, Group, Member, Share, VendorToken)
 
 
 class Reading(Protocol):
@@ -40,8 +46,13 @@ class Reading(Protocol):
         """Those of these devices that have a row, by serial; within a change nobody else changes them meanwhile."""
         ...
 
-    def page(self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100) -> Sequence[Thing]:
-        """Devices of a model in the order of their serials, from the first one behind ``after`` on."""
+    def page(
+        self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100, via: str = ""
+    ) -> Sequence[Thing]:
+        """Devices of a model in the order of their serials, from the first one behind ``after`` on.
+
+        With ``via`` only those that this vendor has enabled.
+        """
         ...
 
     def unused(self, limit: int) -> Sequence[Thing]:
@@ -60,12 +71,32 @@ class Reading(Protocol):
         """The device whose key has this SHA-256."""
         ...
 
+    def find(self, kind: type[K], *, offset: int = 0, limit: int = 0, **same: object) -> list[K]:
+        """Records of that kind whose fields have these values, in the order of their keys; all without a limit."""
+        ...
+
+    def vendor_by_key(self, key_hash: str) -> ThingVendor | None:
+        """The vendor whose key has this SHA-256."""
+        ...
+
+    def of_tenant(self, tenant: str, vendor: str, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
+        """Devices of a tenant that belong to this vendor or were enabled by it, in the order of their keys."""
+        ...
+
+    def stale_blobs(self, before: float, limit: int) -> Sequence[str]:
+        """Blobs that no content has and that were not needed since ``before``."""
+        ...
+
 
 class Book(Reading, Protocol):
     """One transaction."""
 
-    def activate(self, ask: Ask, key_hash: str, now: float) -> Thing | None:
+    def activate(self, ask: Ask, key_hash: str, now: float, seen: Origin = NOWHERE) -> Thing | None:
         """Give a device its key if it is pending and its window is open at ``now``; None when it is not."""
+        ...
+
+    def reissue(self, thing: Thing, key_hash: str, now: float) -> Thing | None:
+        """Give an activated device another key if it still has this one and has never shown it; None when not."""
         ...
 
     def note(self, attempt: Attempt) -> None:
@@ -111,8 +142,8 @@ class Book(Reading, Protocol):
         """Remove a range; its devices that have rows of their own stay."""
         ...
 
-    def used(self, key_hash: str, now: float) -> None:
-        """Note that the key was shown for the first time."""
+    def used(self, key_hash: str, now: float) -> bool:
+        """Note that the key was shown for the first time; whether it was."""
         ...
 
     def overdue(self, now: float, unused_since: float, limit: int) -> Sequence[Thing]:
@@ -127,8 +158,40 @@ class Book(Reading, Protocol):
         """Remove up to ``at_once`` of the oldest attempts, all but the newest ``keep``; gives how many went."""
         ...
 
+    def keep(self, *records: Kept) -> None:
+        """Add these records, or replace those with the same keys."""
+        ...
+
+    def forget(self, kind: type[K], **same: object) -> None:
+        """Remove the records of that kind whose fields have these values."""
+        ...
+
+    def let_go(self, blob: str, now: float) -> None:
+        """Note that no content has this blob from now on; who is reading it may go on for a while."""
+        ...
+
+    def drop_pieces(self, blob: str, limit: int) -> int:
+        """Remove up to so many pieces of a blob; gives how many went."""
+        ...
+
     def audit(self, entry: AuditEntry) -> None:
         """Note who did it."""
+        ...
+
+
+class Beside(Protocol):
+    """What is written in the same transaction as changes of devices. Only looks, and may do so in another thread."""
+
+    def changed(self, things: Iterable[Thing]) -> Sequence[Change]:
+        """What goes along with these devices, which are as they will be."""
+        ...
+
+    def dropped(self, vendor: str, model: str, sns: Iterable[str]) -> Sequence[Change]:
+        """What goes with these devices."""
+        ...
+
+    def kept(self, changes: Sequence[Change]) -> None:
+        """Changes of one transaction are durable. Called on the event loop's thread, in the order of transactions."""
         ...
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from provd.app.admin import Admin, Caller, Param
 from provd.base.errors import NotFoundError
 from provd.base.facts import Fact, text_of
-from provd.base.types import Mac, parse_mac
+from provd.base.types import Mac, parse_device
 from provd.domain.records import Device
 from provd.http.api import schemas
 from provd.http.api.ports import Daemon
@@ -23,9 +23,9 @@ ACTIONS = ("assign", "unassign", "transfer", "reset", "sync")
 
 
 def _mac(name: str) -> Mac:
-    """The MAC, in any form. Raises NotFoundError."""
+    """The MAC in any form, or another key of a device. Raises NotFoundError."""
     try:
-        return parse_mac(name)
+        return parse_device(name)
     except ValueError:
         raise NotFoundError(f"there is no device {name[:60]!r}") from None
 
@@ -51,6 +51,7 @@ DEVICES = Resource(
         "settings": {"$ref": "#/components/schemas/Settings"},
     },
     shown={
+        "metadata": schemas.ANY,
         "url": schemas.TEXT,
         "account": schemas.of_object(["username", "password"], username=schemas.TEXT, password=schemas.TEXT),
         "files": schemas.TEXTS,
@@ -67,6 +68,7 @@ def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
     yield _settings(admin)
     yield _files(admin)
     yield _file(admin)
+    yield _limits(admin)
     yield _timeline(admin, daemon)
     columns = "mac, vendor, model, tenant, profile, description, lines"
     yield importing(DEVICES, admin, f"Columns: {columns}. All of it, or nothing.")
@@ -132,7 +134,13 @@ def _settings(admin: Admin) -> Route:
     async def handle(ask: Ask) -> Reply:
         return Reply(body=await ask.do("device.settings", mac=find(ask.admin, ask.path["id"], ask.caller).mac))
 
-    item = schemas.of_object(["name", "value", "origin"], name=schemas.TEXT, value={}, origin=schemas.TEXT)
+    item = schemas.of_object(
+        ["name", "value", "origin", "note"],
+        name=schemas.TEXT,
+        value={},
+        origin=schemas.TEXT,
+        note={**schemas.TEXT, "description": "why it does nothing on this device; empty when it does"},
+    )
     return Route(
         method="GET",
         path="/devices/{id}/settings",
@@ -190,6 +198,24 @@ def _file(admin: Admin) -> Route:
         handler=handle,
         gives="text/plain",
         answer=schemas.TEXT,
+    )
+
+
+def _limits(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        device = find(ask.admin, ask.path["id"], ask.caller)
+        return Reply(body=await ask.do("device.check", mac=device.mac, local=ask.local))
+
+    item = schemas.of_object(["setting", "reason"], setting=schemas.TEXT, reason=schemas.TEXT)
+    return Route(
+        method="GET",
+        path="/devices/{id}/limits",
+        name="devices.limits",
+        summary="What the device cannot do of what it is told",
+        detail="By its model and firmware; `tzdata` is the edition of the time zones that its clock was compared with.",
+        access=access_of(admin, "device.check"),
+        handler=handle,
+        answer=schemas.of_object(["items", "tzdata"], items={"type": "array", "items": item}, tzdata=schemas.TEXT),
     )
 
 
