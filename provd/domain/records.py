@@ -317,6 +317,14 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FreeParameter:
+    """A vendor's own parameter that somebody has once set at this site (``acme.volume`` for ``vendor.…``): since then
+    the files of that plugin reset it wherever it is not set, or a phone would keep what its former owner has set."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """An IPv4 address kept for one client, by MAC or by DHCP client identifier (option 61, hex digits)."""
 
@@ -374,6 +382,7 @@ Kept = (
     | Metadata
     | TaskRun
     | TaskStep
+    | FreeParameter
 )
 """Records with a key and a present state: they are kept in memory."""
 

@@ -19,6 +19,7 @@ from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
 from provd.app.admin.regions import RegionGroup
+from provd.app.admin.rendering import Rendering
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.tokens import Tokens
@@ -65,6 +66,7 @@ class Admin:
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [
             Devices(desk),
+            Rendering(desk),
             Tenants(desk, tenancy),
             Lines(desk),
             Profiles(desk),
