@@ -99,6 +99,10 @@ class Disk:
         result = self.connection.exec_driver_sql(sql, values)
         return result.all() if result.returns_rows else ()
 
+    def know(self, *others: str) -> None:
+        for name in others:
+            self.look(lambda book, name=name: book.put_region(_region(name)))
+
     def homes(self) -> dict[str, Seen]:
         """Every device, read past everything that is tested."""
         driver: Any = self.connection.connection.driver_connection
@@ -177,10 +181,6 @@ class Instance:
 
     def home(self, device_id: str) -> Home | None:
         return self.disk.look(lambda book: book.home(device_id))
-
-    def know(self, *others: str) -> None:
-        for name in others:
-            self.disk.look(lambda book, name=name: book.put_region(_region(name)))
 
     def register(self, home: Home) -> None:
         self.disk.look(lambda book: book.save(None, home))
