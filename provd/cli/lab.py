@@ -17,6 +17,7 @@ _OF_THINGS = frozenset(
         "thing",
         "serial",
         "restarts",
+        "travels",
         "vendor",
         "model",
         "count",
