@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provd.base.secrets import Secret
 from provd.config.pbx import PbxSection, ResyncSection
+from provd.config.regions import RegionSection
 from provd.config.section import Section
 from provd.config.tasks import TasksSection
 from provd.config.values import (
@@ -379,3 +380,4 @@ class Settings(Section):
     plugins: PluginsSection = PluginsSection()
     activation: ActivationSection = ActivationSection()
     tasks: TasksSection = TasksSection()
+    region: RegionSection = RegionSection()
