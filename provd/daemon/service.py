@@ -132,6 +132,7 @@ class Service:
             edges.calling.join(telling)
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
+        self._readers.hub.add("regions", federation.upkeep)
         admin = self._admin(core, edges, telling)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
