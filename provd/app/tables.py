@@ -58,6 +58,7 @@ class Tables:
         self._metadata: dict[Mac, Metadata] = {}
         self._task_runs: dict[str, TaskRun] = {}
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
+        self._works: dict[str, Work] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -73,6 +74,7 @@ class Tables:
             Metadata: self._metadata,
             TaskRun: self._task_runs,
             TaskStep: self._task_steps,
+            Work: self._works,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
@@ -95,6 +97,7 @@ class Tables:
         self.api_token = self._api_tokens.get
         self.metadata = self._metadata.get
         self.task_run = self._task_runs.get
+        self.work = self._works.get
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -129,6 +132,11 @@ class Tables:
     def profiles(self) -> Mapping[str, Profile]:
         """Profiles by id."""
         return MappingProxyType(self._profiles)
+
+    @property
+    def works(self) -> Mapping[str, Work]:
+        """Long work by id, the oldest first."""
+        return MappingProxyType(self._works)
 
     @property
     def reservations(self) -> Mapping[str, Reservation]:

@@ -35,6 +35,7 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
     Tenant,
+    Work,
 )
 from provd.storage import tables
 from provd.storage.vault import Vault
@@ -53,6 +54,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Metadata: tables.METADATA_OF,
         TaskRun: tables.TASK_RUN,
         TaskStep: tables.TASK_STEP,
+        Work: tables.OPERATION,
         AuditEntry: tables.AUDIT,
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,

@@ -221,6 +221,20 @@ TASK_STEP = Table(
     Column("at", Double, nullable=False),
 )
 
+OPERATION = Table(
+    "operation",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("kind"),
+    _text("args"),
+    _text("by"),
+    _text("state"),
+    Column("started", Double, nullable=False),
+    Column("finished", Double, nullable=False),
+    _text("reason"),
+    _text("result"),
+)
+
 AUDIT = Table(
     "audit",
     METADATA,
