@@ -7,6 +7,7 @@ account in it. What real phones do (retries, macros, polls) belongs here, in the
 from __future__ import annotations
 
 import random
+from datetime import datetime
 
 from provd.plugin import Model
 from provd.plugin.phone import (
@@ -54,6 +55,9 @@ class Phone:
     def dial(self, digits: str) -> Dialed:
         """Any digits are sent as they are."""
         return Dialed(digits) if self.accounts else Dialed("", "no account")
+
+    def clock(self, at: datetime) -> None:
+        """It has none."""
 
     def run(self) -> Script:
         """Power on, provision, come back every hour."""

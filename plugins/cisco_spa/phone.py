@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from provd.plugin import Model
 from provd.plugin.phone import (
@@ -38,6 +39,7 @@ from provd.plugin.phone import (
     suspicious,
 )
 
+from .phone_clock import shown
 from .phone_dialing import dial
 from .phone_profile import UnreadableProfileError, read_flat_profile, unpacked
 from .phone_rules import alternatives, expand
@@ -151,6 +153,10 @@ class Phone:
         if not self.accounts:
             return Dialed("", "no account")
         return dial(digits, self.settings, self.accounts[0].line)
+
+    def clock(self, at: datetime) -> datetime | None:
+        """What its display shows at that moment."""
+        return shown(self.settings, at)
 
     def run(self) -> Script:
         """Power on: address, rules, and again after a restart until nothing changes; then come back as configured."""

@@ -10,6 +10,7 @@ import hashlib
 import random
 import re
 from collections.abc import Generator, Iterator
+from datetime import datetime
 
 from provd.plugin import Model
 from provd.plugin.phone import (
@@ -35,6 +36,7 @@ from provd.plugin.phone import (
     Wait,
 )
 
+from .phone_clock import shown
 from .phone_files import ACCUMULATES, RESETS, meaningful_lines, read_config
 
 OPTION60 = "yealink"
@@ -131,6 +133,10 @@ class Phone:
             return Dialed(typed, f"{send_key} sends (see {name})")
         escaped = "#" if self.settings.get("sip.use_23_as_pound") == "0" else "%23"
         return Dialed(digits.replace("#", escaped))
+
+    def clock(self, at: datetime) -> datetime | None:
+        """What its display shows at that moment."""
+        return shown(self.settings, at)
 
     def run(self) -> Script:
         """Power on: get an address, then provision for ever; start over where a NOTIFY or new firmware restarts it."""

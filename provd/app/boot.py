@@ -25,6 +25,7 @@ from provd.app.cache import Cache
 from provd.app.context import ContextMaker, Zone
 from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
+from provd.app.limits import Limit, Limits
 from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
@@ -81,10 +82,12 @@ class Boot:
         )
         self._advising = Advising(self.station)
         self.welcoming = Welcoming(self.station)
+        maker = ContextMaker(fleet.tables, tokens, zone)
+        self._limits = Limits(self.station, renderer, maker, clock)
         self._serving = Serving(
             self.station,
             renderer=renderer,
-            maker=ContextMaker(fleet.tables, tokens, zone),
+            maker=maker,
             clock=clock,
             cache=Cache(cache_octets),
             etag_key=etag_key or secrets.token_bytes(32),
@@ -119,6 +122,10 @@ class Boot:
     async def preview(self, device: Device, name: str, local: str, *, reveal: bool = False) -> FileReply:
         """A file as this device would get it. Raises NotFoundError and PluginError."""
         return await self._serving.preview(device, name, local, reveal=reveal)
+
+    async def limits(self, device: Device, local: str) -> tuple[Limit, ...]:
+        """What this device cannot do of what it is told. Raises PluginError."""
+        return await self._limits.of(device, local)
 
     def age(self, now: float) -> int:
         """Mark devices that were not seen for too long; called about every hour. Gives how many."""

@@ -19,7 +19,7 @@ from provd.cli.commands import (
     show_import,
     unset_option,
 )
-from provd.cli.output import show_one, show_rows
+from provd.cli.output import Exit, show_one, show_rows
 from provd.cli.syncing import follow, show_told
 
 COLUMNS = ("mac", "vendor", "model", "version", "state", "tenant", "ip", "lines", "last_seen")
@@ -195,6 +195,18 @@ def device_settings(ctx: click.Context, mac: str, *, origin: bool, as_json: bool
     result = run(ctx, "device.settings", mac=mac)
     columns = ("name", "value", "origin") if origin else ("name", "value")
     show_rows(result["items"], columns, as_json=as_json)
+
+
+@device.command("check")
+@_mac
+@as_json
+@click.pass_context
+def device_check(ctx: click.Context, mac: str, *, as_json: bool) -> None:
+    """Say what a device cannot do of what it is told, by its model and firmware. Exit code 1 when there is any."""
+    result = run(ctx, "device.check", mac=mac)
+    show_rows(result["items"], ("setting", "reason"), as_json=as_json)
+    if result["items"]:
+        sys.exit(Exit.FAILURE)
 
 
 @device.command("import")

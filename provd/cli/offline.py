@@ -45,7 +45,7 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
                 zone=zone,
                 addresses=addresses,
                 codes=core.codes,
-                registry=core.registry,
+                vendors=core.vendors,
                 tasks=core.tasks,
             )
             result = await admin.call(operation, params, Caller(name="command line"))

@@ -6,7 +6,10 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from provd.app.activation.contents import Contents
 from provd.app.activation.desk import ThingDesk
+from provd.app.activation.groups import Groups, Shares
+from provd.app.activation.office import VendorOffice
 from provd.app.activation.registry import Registry
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
@@ -24,7 +27,7 @@ from provd.base.types import Mac
 from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
 from provd.daemon.templates import rulebook_of
-from provd.daemon.translate import newcomers_of, site_of, terms_of
+from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
@@ -119,7 +122,13 @@ class Core:
         )
         ledger = StoredLedger(self.store)
         self.things = ThingDesk(ledger, clock, emit)
-        self.registry = Registry(ledger, self.things.now, emit, settings.activation.window)
+        audited = (ledger, self.things.now, emit)
+        self.vendors = VendorOffice(
+            registry=Registry(*audited, settings.activation.window),
+            contents=Contents(*audited, bounds_of(settings.activation)),
+            groups=Groups(*audited),
+            shares=Shares(*audited),
+        )
         self.dialing: DialDesk = self.codes.desk
         self.accounts: AccountBook = self.codes.accounts
 

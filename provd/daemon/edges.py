@@ -20,8 +20,9 @@ from provd.dhcp.restart import as_of
 from provd.dhcp.server import DhcpServer
 from provd.domain.reckoning import Leap
 from provd.domain.records import Reservation
+from provd.http.activation.contents import Downloads
 from provd.http.activation.counter import ThingCounter
-from provd.http.activation.management import Management
+from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits as HttpLimits
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
@@ -97,7 +98,9 @@ class Edges:
                 clock=core.clock,
                 proxies=TrustedProxies(phones.trusted_proxies),
                 limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
-                things=ThingCounter(core.things, Management(core.registry, core.things, self._known)),
+                things=ThingCounter(
+                    core.things, Vendors(core.vendors, self._known), Downloads(core.vendors.contents, core.things)
+                ),
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)

@@ -27,12 +27,13 @@ from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
+from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
-from provd.daemon.translate import newcomers_of, site_of, terms_of
+from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
 from provd.http.api.interface import Api
 from provd.http.control import ControlServer, Operation
@@ -161,7 +162,9 @@ class Service:
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
         self._signals(core, edges, telling, handover)
-        keeping = self._keeping(core, edges)
+        limiting = LimitWatch(core.boot, self._clock, self._emit)
+        self._readers.hub.add("limits", limiting)
+        keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()
             await edges.open()
@@ -203,7 +206,7 @@ class Service:
             addresses=ServedAddresses(edges.dhcp, core.store, edges.reserved),
             codes=core.codes,
             resyncer=telling.resyncer,
-            registry=core.registry,
+            vendors=core.vendors,
             tasks=core.tasks,
         )
 
@@ -307,7 +310,8 @@ class Service:
         if self._tasking is not None:
             self._tasking.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
-        core.registry.window = fresh.activation.window
+        core.vendors.registry.window = fresh.activation.window
+        core.vendors.contents.bounds = bounds_of(fresh.activation)
         edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
@@ -345,6 +349,7 @@ class Service:
                     await core.store.prune_facts(FACTS_KEPT)
                     await core.store.prune_audit(AUDIT_KEPT)
                     await core.things.prune_log(ATTEMPTS_KEPT)
+                    await core.vendors.contents.sweep()
                 except ProvdError:
                     # The store has told of itself as degraded; the next hour comes.
                     continue

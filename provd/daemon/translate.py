@@ -6,10 +6,19 @@ from collections.abc import Iterable
 
 from netaddr import IPNetwork
 
+from provd.app.activation.contents import Bounds
 from provd.app.codes.terms import Terms
 from provd.app.site import Site
 from provd.base.types import ip_int
-from provd.config.settings import CodesSection, DhcpSection, DhcpSubnet, Settings, SipSection, option_octets
+from provd.config.settings import (
+    ActivationSection,
+    CodesSection,
+    DhcpSection,
+    DhcpSubnet,
+    Settings,
+    SipSection,
+    option_octets,
+)
 from provd.config.values import INFINITE_SECONDS, range_bounds
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
 from provd.domain.codes import Form
@@ -115,3 +124,8 @@ def reserved_of(reservations: Iterable[Reservation]) -> tuple[ReservedAddress, .
         )
         for reservation in reservations
     )
+
+
+def bounds_of(section: ActivationSection) -> Bounds:
+    """How large contents of devices may be."""
+    return Bounds(one=section.content_mib << 20, all=section.contents_mib << 20)

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import cast
 
@@ -20,10 +21,10 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from provd.app.files import FileReply, FileRequest, FileService
 from provd.base.clock import Clock
-from provd.base.errors import ConfigError
+from provd.base.errors import ConfigError, StorageError
 from provd.base.facts import FactSink
 from provd.http.activation.counter import ThingCounter
-from provd.http.activation.wire import ThingRequest
+from provd.http.activation.wire import Reply, Stored, ThingRequest
 from provd.http.answer import Answer
 from provd.http.conditional import Selection, select
 from provd.http.connection import Connections, HttpStats, Limits, Phase, PhoneConnection, PhoneProtocols
@@ -164,6 +165,8 @@ class PhoneServer:
     ) -> web.StreamResponse:
         """The reply of the activation side; a body that does not come whole has no effect."""
         body: bytes | None = b""
+        if things.uploads(request.method, path):
+            return await self._upload(request, connection, things, path)
         if request.body_exists:
             connection.enter(Phase.BODY)
             try:
@@ -173,19 +176,78 @@ class PhoneServer:
                 broken.force_close()
                 return broken
             connection.enter(Phase.WORK)
-        asked = ThingRequest(
-            method=request.method,
-            path=path,
-            target=request.raw_path,
-            headers=request.headers,
-            body=body or b"",
-            peer=self._client(request, connection),
-        )
+        asked = self._thing_request(request, connection, path, body or b"")
         reply = await things.answer(asked) if body is not None else things.too_large(asked)
+        if reply.stored is not None:
+            return await self._send_stored(request, connection, reply.stored)
         response = Answer(reply.status, reply.lines, self._connections.date, reply.body)
         if body is None:
             response.force_close()
         return response
+
+    def _thing_request(
+        self, request: web.BaseRequest, connection: PhoneConnection, path: str, body: bytes
+    ) -> ThingRequest:
+        return ThingRequest(
+            method=request.method,
+            path=path,
+            target=request.raw_path,
+            headers=request.headers,
+            body=body,
+            peer=self._client(request, connection),
+        )
+
+    async def _upload(
+        self, request: web.BaseRequest, connection: PhoneConnection, things: ThingCounter, path: str
+    ) -> web.StreamResponse:
+        """The reply to a content, which is taken while it comes; what does not come whole has no effect."""
+        asked = self._thing_request(request, connection, path, b"")
+        try:
+            reply = await things.upload(asked, self._coming(request, connection))
+        except (RequestPayloadError, ClientPayloadError):
+            reply = Reply(400)
+        response = Answer(reply.status, reply.lines, self._connections.date, reply.body)
+        if not request.content.is_eof():
+            response.force_close()
+        connection.enter(Phase.WORK)
+        return response
+
+    @staticmethod
+    async def _coming(request: web.BaseRequest, connection: PhoneConnection) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises aiohttp's errors when it ends too early."""
+        if not request.body_exists:
+            return
+        if connection.last and not request.content.is_eof():
+            raise RequestPayloadError("the rest will never come")
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        connection.enter(Phase.BODY)
+        while octets := await request.content.readany():
+            connection.enter(Phase.WORK)
+            yield octets
+            connection.enter(Phase.BODY)
+
+    async def _send_stored(
+        self, request: web.BaseRequest, connection: PhoneConnection, stored: Stored
+    ) -> web.StreamResponse:
+        """A stored body, or the part of it that was asked for. A small one leaves with its head, in one write."""
+        chosen = select(request.method, request.headers, etag=stored.etag, size=stored.size, ranges=True)
+        headers = {"ETag": f'"{stored.etag}"', "Cache-Control": "no-store", "Accept-Ranges": "bytes"}
+        if chosen.status in {200, 206}:
+            headers["Content-Type"] = stored.type
+        if chosen.status == 206:
+            headers["Content-Range"] = f"bytes {chosen.start}-{chosen.stop - 1}/{stored.size}"
+        elif chosen.status == 416:
+            headers["Content-Range"] = f"bytes */{stored.size}"
+        octets = stored.octets(chosen.start, chosen.stop)
+        if chosen.status in {200, 206} and (chosen.stop - chosen.start > _PIECE or request.method == "HEAD"):
+            return await self._send(request, connection, chosen, headers, octets)
+        try:
+            body = b"".join([piece async for piece in octets])
+        except StorageError:
+            return Answer(503, b"Retry-After: 10\r\n", self._connections.date)
+        return Answer(chosen.status, _lines(headers), self._connections.date, body)
 
     async def _whole_body(self, request: web.BaseRequest, connection: PhoneConnection, most: int) -> bytes | None:
         """The body, or None when it has more octets than that. Raises aiohttp's errors when it ends too early."""
@@ -254,19 +316,38 @@ class PhoneServer:
         body: memoryview,
     ) -> web.StreamResponse:
         """A large body in pieces: without a copy of the whole, and so that a reader's progress can be seen."""
+
+        async def pieces() -> AsyncGenerator[memoryview]:
+            for start in range(chosen.start, chosen.stop, _PIECE):
+                yield body[start : min(start + _PIECE, chosen.stop)]
+
+        return await self._send(request, connection, chosen, headers, pieces())
+
+    @staticmethod
+    async def _send(
+        request: web.BaseRequest,
+        connection: PhoneConnection,
+        chosen: Selection,
+        headers: dict[str, str],
+        pieces: AsyncGenerator[bytes] | AsyncGenerator[memoryview],
+    ) -> web.StreamResponse:
         response = web.StreamResponse(status=chosen.status, headers={"Server": "provd", **headers})
         response.content_length = chosen.stop - chosen.start
         connection.enter(Phase.ANSWER)
         try:
             await response.prepare(request)
             if request.method == "GET":
-                for start in range(chosen.start, chosen.stop, _PIECE):
-                    await response.write(body[start : min(start + _PIECE, chosen.stop)])
-                    connection.enter(Phase.ANSWER)
+                async with contextlib.aclosing(pieces):
+                    async for piece in pieces:
+                        await response.write(piece)
+                        connection.enter(Phase.ANSWER)
             await response.write_eof()
         except ConnectionError:
             connection.when_written = None
             response.force_close()
+        except StorageError:
+            # It went away while it was sent, and what was promised can only be broken off.
+            connection.abort()
         return response
 
 

@@ -188,6 +188,9 @@ class Manifest:
     """Numbers, or their beginnings, that these devices keep for themselves when they leave the factory."""
     resync: ResyncAdvice | None = None
     """None: its devices cannot be told, and come by themselves."""
+    limits: str = ""
+    """Template below ``templates/`` that says, a line each, what a device cannot do of what it is told:
+    ``setting: reason``. It has the context of the device's own file."""
     pnp: PnpAdvice | None = None
     """None: its devices are not answered over multicast PnP."""
 

@@ -15,6 +15,7 @@ import random
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from provd.base.types import Mac, mac_text
@@ -222,6 +223,11 @@ class Phone(Protocol):
 
     def dial(self, digits: str) -> Dialed:
         """Type digits and press the key that sends them, on the first account."""
+        ...
+
+    def clock(self, at: datetime) -> datetime | None:
+        """The wall clock (naive) on its display at a moment (aware); None where it is not known, or where there is
+        none."""
         ...
 
     def run(self) -> Script:

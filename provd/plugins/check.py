@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from provd.app.limits import limits_rule, read
 from provd.app.ports import RenderJob
 from provd.base.errors import PluginError
 from provd.domain.identify import Index
@@ -71,6 +72,7 @@ def check(folder: Path, *, others: Iterable[Manifest] = (), render: Render | Non
                 found.append(fault)
             else:
                 rendered += 1
+        found += _unsaid(manifest, render)
     return Report(
         plugin=manifest.id,
         version=manifest.version,
@@ -106,6 +108,8 @@ def _missing(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield f"file {rule.name}: there is no templates/{rule.template}"
         if rule.kind == "static" and not (folder / "static" / rule.template).is_file():
             yield f"file {rule.name}: there is no static/{rule.template}"
+    if manifest.limits and not (folder / "templates" / manifest.limits).is_file():
+        yield f"limits: there is no templates/{manifest.limits}"
     if not (folder / "README.md").is_file():
         yield "there is no README.md"
 
@@ -159,6 +163,18 @@ def _render_one(manifest: Manifest, rule: FileRule, what: str, render: Render, c
     if first != again:
         return f"file {rule.name} for {what}: differs when rendered again (phones hash what they get)"
     return ""
+
+
+def _unsaid(manifest: Manifest, render: Render) -> Iterator[str]:
+    """Limits that do not render, or not as lines of their form."""
+    if not manifest.limits:
+        return
+    rule = limits_rule(manifest)
+    for what, context in sample.contexts(manifest, rule):
+        try:
+            read(render(RenderJob(manifest.id, rule, context)))
+        except PluginError as error:
+            yield f"limits for {what}: {error}"
 
 
 def _leaks(manifest: Manifest, rule: FileRule, render: Render) -> Iterator[str]:

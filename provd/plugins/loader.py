@@ -288,6 +288,7 @@ def _manifest(file: ManifestFile) -> Manifest:
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),
+        limits=file.limits,
         pnp=None if file.pnp is None else _pnp(file.pnp),
     )
 

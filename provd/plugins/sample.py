@@ -35,7 +35,10 @@ def _last_sunday(month: int, minutes: int) -> Context:
         "week": 5,
         "weekday": 0,
         "minutes": minutes,
+        "raw": minutes,
         "exact": True,
+        "within": True,
+        "day": 0,
         "after": {"month": month, "day": 25, "weekday": 0, "minutes": minutes},
     }
 
@@ -44,6 +47,7 @@ _ZONE: Context = {
     "name": "Europe/Madrid",
     "offset_minutes": 60,
     "dst": {"save_minutes": 60, "start": _last_sunday(3, 120), "end": _last_sunday(10, 180)},
+    "reason": "",
 }
 
 _ACCOUNT: Context = {

@@ -138,6 +138,7 @@ class ManifestFile(Strict):
     traits: dict[str, Trait] = {}
     model: list[ModelRow] = Field(min_length=1)
     showcase: list[Name] = []
+    limits: Below = ""
     star_codes: list[Annotated[str, StringConstraints(pattern=r"^[0-9*#]{2,16}$")]] = []
     match: list[MatchRow] = []
     oui: list[OuiRow] = []

@@ -142,6 +142,10 @@ class Planner:
         """The codec of that kind of record."""
         return self._tables[kind].codec
 
+    def table(self, kind: type[Any]) -> Table:
+        """The statements of that kind of record."""
+        return self._tables[kind]
+
     def plan(self, changes: Iterable[Change]) -> list[Statement]:
         """The statements that bring these changes about, one after the other in one transaction.
 

@@ -17,6 +17,7 @@ from provd.base.errors import StorageError
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
+from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.thing import Thing
 from provd.domain.records import (
     ApiToken,
@@ -37,7 +38,7 @@ from provd.domain.records import (
     Tenant,
     Work,
 )
-from provd.storage import tables
+from provd.storage import tables, thing_tables
 from provd.storage.vault import Vault
 
 TABLES: Mapping[type, Table] = types.MappingProxyType(
@@ -60,7 +61,12 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Reservation: tables.RESERVATION,
         StoredFact: tables.FACT,
         Lease: tables.LEASE,
-        Thing: tables.THING,
+        Thing: thing_tables.THING,
+        Content: thing_tables.THING_CONTENT,
+        Piece: thing_tables.THING_PIECE,
+        Group: thing_tables.THING_GROUP,
+        Member: thing_tables.THING_MEMBER,
+        Share: thing_tables.THING_SHARE,
     }
 )
 

@@ -14,48 +14,36 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-METADATA = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from provd.storage import thing_tables
+from provd.storage.columns import METADATA, ROWID, text_column
 
-# SQLite makes a column its row number only when the type is spelled INTEGER; that saves one index per table.
-_ROWID = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
+__all__ = ["METADATA", "thing_tables"]
+"""Whoever asks for the metadata gets it with every table in it."""
 
 DEVICE = Table(
     "device",
     METADATA,
     Column("mac", Text, primary_key=True),
-    _text("vendor"),
-    _text("model"),
-    _text("version"),
-    _text("serial"),
-    _text("plugin"),
+    text_column("vendor"),
+    text_column("model"),
+    text_column("version"),
+    text_column("serial"),
+    text_column("plugin"),
     Column("confidence", Integer, nullable=False),
-    _text("state"),
-    _text("tenant"),
-    _text("lines"),
-    _text("ports"),
-    _text("profile"),
-    _text("settings"),
-    _text("description"),
-    _text("ip"),
+    text_column("state"),
+    text_column("tenant"),
+    text_column("lines"),
+    text_column("ports"),
+    text_column("profile"),
+    text_column("settings"),
+    text_column("description"),
+    text_column("ip"),
     Column("first_seen", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
     Column("last_boot", Double, nullable=False),
@@ -67,9 +55,9 @@ TENANT = Table(
     "tenant",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("name"),
+    text_column("name"),
     Column("enabled", Boolean, nullable=False),
-    _text("settings"),
+    text_column("settings"),
     Column("revision", BigInteger, nullable=False),
 )
 
@@ -77,21 +65,21 @@ LINE = Table(
     "line",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("tenant"),
-    _text("username"),
-    _text("password"),  # sealed by the vault
-    _text("auth_username"),
-    _text("display_name"),
-    _text("number"),
-    _text("server"),
+    text_column("tenant"),
+    text_column("username"),
+    text_column("password"),  # sealed by the vault
+    text_column("auth_username"),
+    text_column("display_name"),
+    text_column("number"),
+    text_column("server"),
     Column("port", Integer, nullable=False),
-    _text("transport"),
-    _text("backup_server"),
+    text_column("transport"),
+    text_column("backup_server"),
     Column("backup_port", Integer, nullable=False),
-    _text("outbound_proxy"),
+    text_column("outbound_proxy"),
     Column("outbound_port", Integer, nullable=False),
-    _text("voicemail"),
-    _text("settings"),
+    text_column("voicemail"),
+    text_column("settings"),
     Column("max_devices", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False),
 )
@@ -102,15 +90,15 @@ CODE = Table(
     "code",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("digest"),
-    _text("code"),  # sealed by the vault
-    _text("line"),
-    _text("tenant"),
+    text_column("digest"),
+    text_column("code"),  # sealed by the vault
+    text_column("line"),
+    text_column("tenant"),
     Column("uses", Integer, nullable=False),
     Column("used", Integer, nullable=False),
     Column("expires", Double, nullable=False),
     Column("created", Double, nullable=False),
-    _text("by"),
+    text_column("by"),
     Column("revoked", Double, nullable=False),
     Column("last_used", Double, nullable=False),
     UniqueConstraint("digest"),
@@ -124,8 +112,8 @@ REDEMPTION = Table(
     Column("code", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("mac", Text, primary_key=True),
-    _text("line"),
-    _text("tenant"),
+    text_column("line"),
+    text_column("tenant"),
     Column("at", Double, nullable=False),
     UniqueConstraint("code", "number"),
 )
@@ -135,16 +123,16 @@ RESYNC = Table(
     METADATA,
     Column("mac", Text, primary_key=True),
     Column("since", Double, nullable=False),
-    _text("reason"),
+    text_column("reason"),
     Column("revision", BigInteger, nullable=False),
-    _text("account"),
-    _text("transport"),
-    _text("host"),
+    text_column("account"),
+    text_column("transport"),
+    text_column("host"),
     Column("port", Integer, nullable=False),
-    _text("local"),
-    _text("contact"),
-    _text("lines"),
-    _text("tenant"),
+    text_column("local"),
+    text_column("contact"),
+    text_column("lines"),
+    text_column("tenant"),
     Column("due", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
 )
@@ -153,9 +141,9 @@ LOCK = Table(
     "lock",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("kind"),
-    _text("subject"),
-    _text("tenant"),
+    text_column("kind"),
+    text_column("subject"),
+    text_column("tenant"),
     Column("wrong", Integer, nullable=False),
     Column("first", Double, nullable=False),
     Column("last", Double, nullable=False),
@@ -173,10 +161,10 @@ API_TOKEN = Table(
     "api_token",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("name"),
-    _text("tenant"),
-    _text("scopes"),
-    _text("hash"),
+    text_column("name"),
+    text_column("tenant"),
+    text_column("scopes"),
+    text_column("hash"),
     Column("created", Double, nullable=False),
     Column("expires", Double, nullable=False),
     Column("last_used", Double, nullable=False),
@@ -187,28 +175,28 @@ METADATA_OF = Table(
     "device_metadata",
     METADATA,
     Column("mac", Text, primary_key=True),
-    _text("data"),
+    text_column("data"),
 )
 
 TASK_RUN = Table(
     "task_run",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("template"),
+    text_column("template"),
     Column("version", Integer, nullable=False),
-    _text("mac"),
+    text_column("mac"),
     Column("generation", Integer, nullable=False),
-    _text("state"),
+    text_column("state"),
     Column("due", Double, nullable=False),
     Column("created", Double, nullable=False),
     Column("began", Double, nullable=False),
     Column("finished", Double, nullable=False),
-    _text("step"),
+    text_column("step"),
     Column("attempts", Integer, nullable=False),
     Column("waits", Integer, nullable=False),
     Column("since", Double, nullable=False),
-    _text("reason"),
-    _text("owner"),
+    text_column("reason"),
+    text_column("owner"),
     Column("lease", Double, nullable=False),
 )
 
@@ -217,7 +205,7 @@ TASK_STEP = Table(
     METADATA,
     Column("run", Text, primary_key=True),
     Column("name", Text, primary_key=True),
-    _text("result"),
+    text_column("result"),
     Column("at", Double, nullable=False),
 )
 
@@ -238,14 +226,14 @@ OPERATION = Table(
 AUDIT = Table(
     "audit",
     METADATA,
-    Column("seq", _ROWID, primary_key=True, autoincrement=True),
+    Column("seq", ROWID, primary_key=True, autoincrement=True),
     Column("at", Double, nullable=False),
-    _text("by"),
-    _text("action"),
-    _text("kind"),
-    _text("object"),
-    _text("tenant"),
-    _text("data"),
+    text_column("by"),
+    text_column("action"),
+    text_column("kind"),
+    text_column("object"),
+    text_column("tenant"),
+    text_column("data"),
     Index("ix_audit_tenant_seq", "tenant", "seq"),
     sqlite_autoincrement=True,
 )
@@ -254,11 +242,11 @@ PROFILE = Table(
     "profile",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("name"),
-    _text("level"),
-    _text("applies_to"),
-    _text("parents"),
-    _text("settings"),
+    text_column("name"),
+    text_column("level"),
+    text_column("applies_to"),
+    text_column("parents"),
+    text_column("settings"),
     Column("revision", BigInteger, nullable=False),
 )
 
@@ -266,22 +254,22 @@ RESERVATION = Table(
     "reservation",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("ip"),
+    text_column("ip"),
     Column("mac", Text, nullable=True),
-    _text("client_id"),
-    _text("hostname"),
-    _text("description"),
+    text_column("client_id"),
+    text_column("hostname"),
+    text_column("description"),
 )
 
 FACT = Table(
     "fact",
     METADATA,
-    Column("seq", _ROWID, primary_key=True, autoincrement=True),
-    _text("fact"),
+    Column("seq", ROWID, primary_key=True, autoincrement=True),
+    text_column("fact"),
     Column("at", Double, nullable=False),
-    _text("mac"),
-    _text("boot"),
-    _text("data"),
+    text_column("mac"),
+    text_column("boot"),
+    text_column("data"),
     Index("ix_fact_mac_seq", "mac", "seq"),
     sqlite_autoincrement=True,  # a number is not given twice, even when all facts were pruned
 )
@@ -289,87 +277,15 @@ FACT = Table(
 LEASE = Table(
     "lease",
     METADATA,
-    Column("ip", _ROWID, primary_key=True, autoincrement=False),
+    Column("ip", ROWID, primary_key=True, autoincrement=False),
     # No further index: leases are read once, all of them, and written all the time.
     Column("client", LargeBinary, nullable=False),
     Column("mac", Text, nullable=False),
     Column("state", SmallInteger, nullable=False),
     Column("starts", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
-    _text("subnet"),
-    _text("hostname"),
-    _text("vendor_class"),
+    text_column("subnet"),
+    text_column("hostname"),
+    text_column("vendor_class"),
     Column("agent", LargeBinary, nullable=False),
-)
-
-THING_VENDOR = Table(
-    "thing_vendor",
-    METADATA,
-    Column("vendor", Text, primary_key=True),
-    _text("tenant"),
-    Column("created", Double, nullable=False),
-)
-
-THING_MODEL = Table(
-    "thing_model",
-    METADATA,
-    Column("vendor", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("window", Integer, nullable=False),
-    Column("created", Double, nullable=False),
-)
-
-THING_RANGE = Table(
-    "thing_range",
-    METADATA,
-    Column("vendor", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("format", Text, primary_key=True),
-    Column("first", BigInteger, primary_key=True, autoincrement=False),
-    Column("last", BigInteger, primary_key=True, autoincrement=False),
-    Column("length", Integer, primary_key=True, autoincrement=False),
-    Column("casing", Text, primary_key=True),
-)
-
-
-def _partial(name: str, column: str, where: str, *, unique: bool = False) -> Index:
-    """An index of few rows among many: it costs an import of a million serials nothing."""
-    return Index(name, column, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
-
-THING = Table(
-    "thing",
-    METADATA,
-    Column("vendor", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("sn", Text, primary_key=True),
-    _text("state"),
-    _text("tenant"),
-    _text("owner"),
-    _text("rid"),
-    _text("extra"),
-    Column("generation", Integer, nullable=False),
-    Column("enabled_at", Double, nullable=False),
-    Column("enabled_until", Double, nullable=False),
-    Column("activated_at", Double, nullable=False),
-    Column("first_used_at", Double, nullable=False),
-    _text("key_hash"),
-    Column("told", Integer, nullable=False),
-    _partial("uq_thing_key_hash", "key_hash", "key_hash <> ''", unique=True),
-    _partial("ix_thing_pending", "enabled_until", "state = 'pending' AND told < generation"),
-    _partial("ix_thing_unused", "activated_at", "state = 'activated' AND first_used_at = 0"),
-)
-
-THING_LOG = Table(
-    "thing_log",
-    METADATA,
-    Column("seq", _ROWID, primary_key=True, autoincrement=True),
-    _text("vendor"),
-    _text("model"),
-    _text("sn"),
-    Column("at", Double, nullable=False),
-    _text("peer"),
-    _text("outcome"),
-    Index("ix_thing_log_sn", "vendor", "model", "sn", "seq"),
-    sqlite_autoincrement=True,
 )

@@ -16,15 +16,17 @@ from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingState, ThingVendor
 from provd.domain.records import AuditEntry
-from provd.storage.batch import Planner, Prepared, Table, driver_form
+from provd.storage.batch import Planner, Prepared, Table
 from provd.storage.mapping import Codec, Row
 from provd.storage.step import Execute
-from provd.storage.tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
+from provd.storage.thing_records import StoredRecords
+from provd.storage.thing_tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
 from provd.storage.vault import Vault
 
 _AT_ONCE = 500
 """Serials in one statement."""
 _RANGE = tuple(field.name for field in fields(SerialRange))
+_MODEL = tuple(field.name for field in fields(ThingModel))
 _TRIPLE = ("vendor", "model", "sn")
 _OVERDUE: ColumnElement[bool] = literal_column("state = 'pending' AND told < generation")
 _UNUSED: ColumnElement[bool] = literal_column("state = 'activated' AND first_used_at = 0")
@@ -68,21 +70,13 @@ class Statements:
         self.used = Prepared(used.where(c.first_used_at == 0).values(first_used_at=bindparam("now")), dialect)
 
 
-class StoredBook:
+class StoredBook(StoredRecords):
     """Implements ``Reading`` and ``Book`` by way of something that executes statements."""
 
     def __init__(self, statements: Statements, execute: Execute) -> None:
+        super().__init__(statements.planner, statements.dialect, execute)
         self._statements = statements
-        self._execute = execute
         self._found: set[tuple[str, str, str]] = set()
-        self.wrote = False
-
-    def _rows(self, query: ClauseElement) -> Sequence[Row]:
-        return self._execute(*driver_form(query, self._statements.dialect))
-
-    def _write(self, statement: ClauseElement) -> None:
-        self.wrote = True
-        self._rows(statement)
 
     def _things(self, query: Select[Any]) -> list[Thing]:
         return [self._statements.codec.record(row) for row in self._rows(query)]
@@ -129,9 +123,12 @@ class StoredBook:
         self._found |= {(vendor, model, sn) for sn in found}
         return found
 
-    def page(self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100) -> Sequence[Thing]:
-        """Devices of a model in the order of their serials."""
+    def page(
+        self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100, via: str = ""
+    ) -> Sequence[Thing]:
+        """Devices of a model in the order of their serials; with ``via`` only those that this vendor has enabled."""
         query = _of(vendor, model).order_by(THING.c.sn).offset(offset).limit(limit)
+        query = query.where(THING.c.via == via) if via else query
         return self._things(query.where(THING.c.sn > after) if after else query)
 
     def unused(self, limit: int) -> Sequence[Thing]:
@@ -276,8 +273,7 @@ def _of(vendor: str, model: str) -> Select[Any]:
 
 
 def _model(row: Row) -> ThingModel:
-    vendor, model, window, created = row
-    return ThingModel(vendor=vendor, model=model, window=window, created=created)
+    return ThingModel(**dict(zip(_MODEL, row, strict=True)))
 
 
 def _insertion(table: SqlTable, values: tuple[Any, ...]) -> ClauseElement:

@@ -71,6 +71,7 @@ CALLS: dict[str, list[dict[str, object]]] = {
     "device.settings": [{"mac": PHONE}],
     "device.files": [{"mac": PHONE}],
     "device.render": [{"mac": PHONE}],
+    "device.check": [{"mac": PHONE}],
     "device.import": [{"csv": f"mac,tenant\n{NOBODY},north"}, {"csv": f"mac,lines\n{NOBODY},n1"}],
     "tenant.show": [{"id": "north"}],
     "tenant.set": [{"id": "north", "name": "x"}],

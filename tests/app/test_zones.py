@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from provd.app.zones import posix_rules, tzif_rules, zone
+from provd.app.zones import edition, misfits, offset_at, posix_rules, tzif_rules, zone
 from provd.base.errors import UsageError
 
 NAMES = files("tzdata").joinpath("zones").read_text().split()
@@ -30,7 +30,7 @@ def zoneinfo_of(name: str) -> ZoneInfo:
         return ZoneInfo.from_file(file, name)
 
 
-def offset_at(instant: datetime, name: str) -> int:
+def true_offset(instant: datetime, name: str) -> int:
     offset = instant.astimezone(zoneinfo_of(name)).utcoffset()
     assert offset is not None
     return int(offset.total_seconds()) // 60
@@ -48,7 +48,10 @@ def test_madrid_is_what_the_brief_of_every_template_says():
                 "week": 5,
                 "weekday": 0,
                 "minutes": 120,
+                "day": 0,
+                "raw": 120,
                 "exact": True,
+                "within": True,
                 "after": {"month": 3, "day": 25, "weekday": 0, "minutes": 120},
             },
             "end": {
@@ -56,7 +59,10 @@ def test_madrid_is_what_the_brief_of_every_template_says():
                 "week": 5,
                 "weekday": 0,
                 "minutes": 180,
+                "day": 0,
+                "raw": 180,
                 "exact": True,
+                "within": True,
                 "after": {"month": 10, "day": 25, "weekday": 0, "minutes": 180},
             },
         },
@@ -81,15 +87,15 @@ def test_every_name_has_an_offset(name):
 def test_changes_happen_when_zoneinfo_says(name, year):
     found = zone(name)
     if found["dst"] is None:
-        halves = {offset_at(datetime(year, month, 1, tzinfo=UTC), name) for month in range(1, 13)}
+        halves = {true_offset(datetime(year, month, 1, tzinfo=UTC), name) for month in range(1, 13)}
         assert found["reason"] or halves == {found["offset_minutes"]}
         return
     standard, save = found["offset_minutes"], found["dst"]["save_minutes"]
     assert save > 0
     for change, before, then in (("start", standard, standard + save), ("end", standard + save, standard)):
         instant = local_change(found["dst"][change], year) - timedelta(minutes=before)
-        assert offset_at(instant - timedelta(minutes=1), name) == before
-        assert offset_at(instant, name) == then
+        assert true_offset(instant - timedelta(minutes=1), name) == before
+        assert true_offset(instant, name) == then
 
 
 @pytest.mark.parametrize(
@@ -125,9 +131,22 @@ def test_clocks_that_follow_the_moon_have_a_reason_instead_of_a_rule():
     assert "calendar" in rules.reason
 
 
-def test_a_day_of_the_year_has_a_reason_instead_of_a_rule():
+def test_a_date_is_a_rule_too():
     rules = posix_rules("<+0330>-3:30<+0430>,J79/24,J263/24")
-    assert (rules.offset, rules.start) == (210, None)
+    assert (rules.offset, rules.save, rules.reason) == (210, 60, "")
+    assert rules.start.plain()["after"] == {"month": 3, "day": 21, "weekday": 1, "minutes": 0}
+    assert [str(each.moment(2028)) for each in (rules.start, rules.end)] == [
+        "2028-03-21 00:00:00",
+        "2028-09-21 00:00:00",
+    ]
+    summer = datetime(2028, 3, 20, 20, 30, tzinfo=UTC)
+    assert [offset_at(rules, summer - timedelta(minutes=1)), offset_at(rules, summer)] == [210, 270]
+
+
+@pytest.mark.parametrize("text", ["AAA-3BBB,80/2,263/2", "AAA-3BBB,J80/2,M9.3.0/2"])
+def test_what_is_neither_the_same_date_nor_the_same_weekday_has_a_reason_instead_of_a_rule(text):
+    rules = posix_rules(text)
+    assert (rules.offset, rules.start) == (180, None)
     assert rules.reason
 
 
@@ -148,3 +167,51 @@ def test_other_names_are_refused(name):
 def test_other_texts_are_refused(text):
     with pytest.raises(UsageError):
         posix_rules(text)
+
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+LATER = datetime(2031, 1, 1, tzinfo=UTC)
+
+
+def of(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rules_are_right_from_now_on_or_misfits_says_when_they_are_not(name):
+    """Every 39 hours, so that every time of day comes up."""
+    wrong = misfits(name, NOW, LATER)
+    rules = tzif_rules(_octets(name))
+    moment = NOW
+    while moment < LATER:
+        error = sum(each.minutes for each in wrong if each.since <= moment < each.until)
+        assert offset_at(rules, moment) - true_offset(moment, name) == error, moment
+        moment += timedelta(hours=39)
+
+
+def _octets(name: str) -> bytes:
+    return files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
+
+
+def test_hardly_any_zone_has_a_misfit():
+    found = {name for name in NAMES if misfits(name, NOW, LATER)}
+    assert len(found) < 10
+    assert "Europe/Madrid" not in found
+
+
+def test_a_calendar_that_no_yearly_rule_can_say_is_found():
+    text = _tzif_until(of("2027-03-01"), of("2027-04-01"), of("2040-04-01"))
+    assert tzif_rules(text).reason
+
+
+def _tzif_until(*moments: datetime) -> bytes:
+    """A zone an hour east of UTC that goes to UTC and back at these moments, for ever as it is after the last."""
+    empty = pack("!4sc15x6L", b"TZif", b"2", 0, 0, 0, 0, 1, 4) + bytes(6) + b"AAA\0"
+    times = pack(f"!{len(moments)}q", *(int(each.timestamp()) for each in moments))
+    kinds = bytes((number + 1) % 2 for number in range(len(moments)))
+    head = pack("!4sc15x6L", b"TZif", b"2", 0, 0, 0, len(moments), 2, 8)
+    return empty + head + times + kinds + pack("!lBBlBB", 3600, 0, 0, 0, 0, 4) + b"AAA\0BBB\0" + b"\nAAA-1\n"
+
+
+def test_the_edition_is_told():
+    assert edition()[:4].isdigit()

@@ -87,6 +87,38 @@ def test_from_the_list_of_serials_to_the_key(tmp_path: Path) -> None:
         assert device.activate("S00007")[0] == 403
 
 
+def test_a_content_survives_a_kill(tmp_path: Path) -> None:
+    config, port = loopback_config(tmp_path / "state", sections="[activation]\ncontent_mib = 2\n")
+    image = bytes(number % 253 for number in range(1_500_000))
+    with Daemon(config, tmp_path) as daemon:
+        device = Device(port)
+        daemon.provd("tenant", "add", "blue")
+        daemon.provd("activation", "model", "add", "acme", "s2", "--tenant", "blue")
+        daemon.provd("activation", "serial", "add", "acme", "s2", "S1")
+        daemon.provd("activation", "enable", "acme", "s2", "S1")
+        key = device.activate("S1")[1]
+        token = daemon.json("token", "add", "vendor", "--tenant", "blue", "--scope", "write")["token"]
+
+        def send(path: str, body: bytes | str, kind: str = FORM["Content-Type"]) -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            headers = {"X-Exosite-Token": token, "Content-Type": kind}
+            connection.request("POST", f"/provision/manage/content/s2/{path}", body, headers)
+            status = connection.getresponse().status
+            connection.close()
+            return status
+
+        assert send("", "id=image") == 205
+        assert send("image", image, "a/b") == 205
+        daemon.kill()
+        daemon.start()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/provision/download?vendor=acme&model=s2&id=image", headers={"X-Exosite-CIK": key})
+        response = connection.getresponse()
+        assert (response.status, response.headers["Content-Type"], response.read() == image) == (200, "a/b", True)
+        connection.close()
+        assert send("image", bytes((2 << 20) + 1), "a/b") == 413
+
+
 @pytest.mark.parametrize("running", [True, False])
 def test_the_command_line_refuses_what_makes_no_sense(tmp_path: Path, *, running: bool) -> None:
     config, _ = loopback_config(tmp_path / "state")

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease, LeaseState
+from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.thing import Thing
 from provd.domain.records import Device, DeviceState, Line, Profile, Record, Reservation, StoredFact, Tenant
 from provd.storage.mapping import TABLES, Codec, RowError
 from provd.storage.vault import Vault
 
+OF_THINGS = (Content, Piece, Group, Member, Share)
 VAULT = Vault({"k1": bytes(32)})
 
 
@@ -23,7 +25,7 @@ def line(**fields: Any) -> Line:
     return Line(**({"id": "1", "tenant": "a", "username": "u", "password": Secret("p")} | fields))
 
 
-@pytest.mark.parametrize("kind", [*get_args(Record), Lease, Thing])
+@pytest.mark.parametrize("kind", [*get_args(Record), Lease, Thing, *OF_THINGS])
 def test_every_record_has_a_table_with_its_fields_key_first(kind: type[Any]) -> None:
     table = TABLES[kind]
     columns = [column.name for column in table.columns]
@@ -32,7 +34,7 @@ def test_every_record_has_a_table_with_its_fields_key_first(kind: type[Any]) -> 
     assert columns[: len(keys)] == keys
 
 
-@pytest.mark.parametrize("kind", [*get_args(Record), Lease, Thing])
+@pytest.mark.parametrize("kind", [*get_args(Record), Lease, Thing, *OF_THINGS])
 def test_records_need_nothing_of_their_constructor(kind: type[Any]) -> None:
     """Rows become records past the constructor: that is right as long as it only assigns."""
     assert not hasattr(kind, "__post_init__")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingVendor
 from provd.domain.records import AuditEntry
 
 T = TypeVar("T")
+Kept = Content | Piece | Group | Member | Share
+"""Records that are found by any of their fields."""
+K = TypeVar("K", Content, Piece, Group, Member, Share)
 
 
 class Reading(Protocol):
@@ -40,8 +44,13 @@ class Reading(Protocol):
         """Those of these devices that have a row, by serial; within a change nobody else changes them meanwhile."""
         ...
 
-    def page(self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100) -> Sequence[Thing]:
-        """Devices of a model in the order of their serials, from the first one behind ``after`` on."""
+    def page(
+        self, vendor: str, model: str, *, offset: int = 0, after: str = "", limit: int = 100, via: str = ""
+    ) -> Sequence[Thing]:
+        """Devices of a model in the order of their serials, from the first one behind ``after`` on.
+
+        With ``via`` only those that this vendor has enabled.
+        """
         ...
 
     def unused(self, limit: int) -> Sequence[Thing]:
@@ -58,6 +67,14 @@ class Reading(Protocol):
 
     def by_key(self, key_hash: str) -> Thing | None:
         """The device whose key has this SHA-256."""
+        ...
+
+    def find(self, kind: type[K], *, offset: int = 0, limit: int = 0, **same: object) -> list[K]:
+        """Records of that kind whose fields have these values, in the order of their keys; all without a limit."""
+        ...
+
+    def stale_blobs(self, before: float, limit: int) -> Sequence[str]:
+        """Blobs that no content has and that were not needed since ``before``."""
         ...
 
 
@@ -125,6 +142,22 @@ class Book(Reading, Protocol):
 
     def prune_log(self, keep: int, at_once: int) -> int:
         """Remove up to ``at_once`` of the oldest attempts, all but the newest ``keep``; gives how many went."""
+        ...
+
+    def keep(self, *records: Kept) -> None:
+        """Add these records, or replace those with the same keys."""
+        ...
+
+    def forget(self, kind: type[K], **same: object) -> None:
+        """Remove the records of that kind whose fields have these values."""
+        ...
+
+    def let_go(self, blob: str, now: float) -> None:
+        """Note that no content has this blob from now on; who is reading it may go on for a while."""
+        ...
+
+    def drop_pieces(self, blob: str, limit: int) -> int:
+        """Remove up to so many pieces of a blob; gives how many went."""
         ...
 
     def audit(self, entry: AuditEntry) -> None:

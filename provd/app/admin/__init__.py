@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from provd.app.activation.registry import Registry
+from provd.app.activation.office import VendorOffice
 from provd.app.admin import collections
 from provd.app.admin.activation import Serials, Things
 from provd.app.admin.caller import Caller, Scope
@@ -52,7 +52,7 @@ class Admin:
         addresses: Addresses | None = None,
         codes: Office | None = None,
         resyncer: Resyncer | None = None,
-        registry: Registry | None = None,
+        vendors: VendorOffice | None = None,
         tasks: TaskBook | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
@@ -63,8 +63,8 @@ class Admin:
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
-        if registry is not None:
-            groups += [Things(desk, registry), Serials(desk, registry)]
+        if vendors is not None:
+            groups += [Things(desk, vendors.registry), Serials(desk, vendors.registry)]
         if tasks is not None:
             groups += [running := Tasks(desk, tasks)]
             listed += [collections.tasks(running)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from provd.app.activation.registry import MOST_AT_ONCE, Registry
 from provd.app.admin import views
@@ -98,13 +99,14 @@ class Things:
             await self._registry.add_vendor(vendor, tenant, caller)
         elif args.text("tenant") and present[vendor] != tenant:
             raise ConflictError(f"{vendor} is the vendor of {present[vendor]}")
-        await self._registry.add_model(vendor, model, args.number("window"), caller)
+        await self._registry.add_model(ThingModel(vendor=vendor, model=model, window=args.number("window")), caller)
         return await self._show(args, caller)
 
     async def _set(self, args: Args, caller: Caller) -> object:
         if "window" not in args:
             raise UsageError("window: is needed")
-        await self._registry.set_window(*_names(args), args.number("window"), caller)
+        window = args.number("window")
+        await self._registry.set_model(*_names(args), lambda found: replace(found, window=window), caller)
         return await self._show(args, caller)
 
     async def _delete(self, args: Args, caller: Caller) -> object:

@@ -11,6 +11,7 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Put
+from provd.app.zones import edition
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence
@@ -73,6 +74,9 @@ class Devices:
             ),
             Operation("device.delete", "Delete a device.", self._delete, (_MAC,), _WRITE),
             Operation("device.settings", "Show settings and their origins.", self._settings, (_MAC,)),
+            Operation(
+                "device.check", "Say what a device cannot do of what it is told.", self._check, (_MAC, Param("local"))
+            ),
             Operation("device.files", "List the files that are rendered for a device.", self._files, (_MAC,)),
             Operation(
                 "device.render",
@@ -303,6 +307,12 @@ class Devices:
             await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         text = bytes(reply.body).decode("utf-8", "replace")
         return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
+
+    async def _check(self, args: Args, caller: Caller) -> object:
+        device = self._of(args, caller)
+        self._need_all_lines(device, caller)
+        found = await self._desk.boot.limits(device, args.text("local") or _DEFAULT_LOCAL)
+        return {"items": [{"setting": each.setting, "reason": each.reason} for each in found], "tzdata": edition()}
 
     async def _files(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)

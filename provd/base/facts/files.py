@@ -76,6 +76,23 @@ class FileThrottled(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettingBeyondDevice(Fact):
+    """A device was given a setting that its model or firmware does not carry out, or not as it is meant. Told once
+    for each model and firmware with the same settings, of the first such device.
+
+    Do: read the reason; ``provd device check`` lists all of a device. Change the setting for this model, or live with
+    it.
+    """
+
+    ID: ClassVar[str] = "SETTING-BEYOND-DEVICE"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    model: str
+    setting: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderFailed(Fact):
     """A template could not be rendered for a device; the device was given its last good file if there is one.
 

@@ -43,6 +43,8 @@ class ThingModel:
     model: str
     window: int = 0
     created: float = 0.0
+    clone: str = ""
+    """What the vendor has said its devices are made after, as it was sent; kept for the vendor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ class Thing:
     key_hash: str = ""
     told: int = 0
     """The last generation of which it was told that nothing came of it."""
+    via: str = ""
+    """The vendor that enabled it, where that is another one whom the model is shared with."""
 
     def state_at(self, now: float) -> ThingState:
         """Its state at that moment. The window is half open: it ends at ``enabled_until`` and not after it."""
@@ -136,11 +140,11 @@ def refusal(thing: Thing, now: float) -> Outcome | None:
     return _REFUSALS.get(thing.state_at(moment(thing, now)))
 
 
-def enabled(thing: Thing, now: float, window: float, *, tenant: str, owner: str, rid: str) -> Thing:
+def enabled(thing: Thing, now: float, window: float, *, tenant: str, owner: str, rid: str, via: str = "") -> Thing:
     """A device that nobody had, given to a tenant. Raises ConflictError when somebody has it."""
     if thing.state is not ThingState.UNCLAIMED:
         raise ConflictError(f"{thing.sn} is {thing.state_at(now)} already")
-    return replace(_opened(thing, now, window), tenant=tenant, owner=owner, rid=rid)
+    return replace(_opened(thing, now, window), tenant=tenant, owner=owner, rid=rid, via=via)
 
 
 def reenabled(thing: Thing, now: float, window: float) -> Thing:
@@ -162,7 +166,7 @@ def remapped(old: Thing, new: Thing, now: float, window: float) -> tuple[Thing, 
     if old.state is ThingState.UNCLAIMED:
         raise ConflictError(f"{old.sn} belongs to nobody yet")
     # Enabled first, which refuses a serial that is in use.
-    fresh = enabled(new, now, window, tenant=old.tenant, owner=old.owner, rid=old.rid)
+    fresh = enabled(new, now, window, tenant=old.tenant, owner=old.owner, rid=old.rid, via=old.via)
     gone = Thing(vendor=old.vendor, model=old.model, sn=old.sn, extra=old.extra, generation=old.generation + 1)
     return gone, fresh
 

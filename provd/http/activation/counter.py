@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 
 from provd.app.activation.desk import ThingDesk
 from provd.base.errors import StorageError
 from provd.domain.activation.form import MOST_OCTETS, FormError, ask_of
-from provd.http.activation.management import PREFIX, REGISTER, Management
-from provd.http.activation.wire import (
-    Reply,
-    ThingRequest,
-    csv_reply,
-    error,
-    key_reply,
-    not_allowed,
-    retry,
-    text_reply,
-)
+from provd.http.activation.contents import Downloads
+from provd.http.activation.vendors import Vendors
+from provd.http.activation.wire import READING, Reply, ThingRequest, error, key_reply, not_allowed, retry, text_reply
 
 ACTIVATE = "/provision/activate"
 _BUSY = 10
 """Seconds after which a device may ask again when the store does not answer."""
 _LARGEST = 1 << 20
+_UPLOADS = 4
+"""Contents that are taken at the same time: each is a stream of writes, and phones are written between them."""
 
 
 class ThingCounter:
     """Answers devices and their vendors; everything else on the same listeners is a phone's."""
 
-    def __init__(self, desk: ThingDesk, management: Management) -> None:
+    def __init__(self, desk: ThingDesk, vendors: Vendors, downloads: Downloads) -> None:
         self._desk = desk
-        self._management = management
+        self._vendors = vendors
+        self._uploading = 0
         self._paths: Mapping[str, Callable[[ThingRequest], Awaitable[Reply]]] = {
             ACTIVATE: self._activate,
-            "/provision/download": self._download,
-            REGISTER: management.register,
+            "/provision/download": downloads.answer,
             "/timestamp": self._timestamp,
             "/ip": self._address,
         }
 
     def knows(self, path: str) -> bool:
         """Whether the path is one of ours."""
-        return path in self._paths or path == PREFIX or path.startswith(f"{PREFIX}/")
+        return path in self._paths or self._vendors.knows(path)
 
     @staticmethod
     def most_octets(path: str) -> int:
@@ -57,11 +51,29 @@ class ThingCounter:
     async def answer(self, request: ThingRequest) -> Reply:
         """The reply to a request on one of our paths."""
         try:
-            return await self._paths.get(request.path, self._management.answer)(request)
+            return await self._paths.get(request.path, self._vendors.answer)(request)
         except FormError as refusal:
             return error(refusal.status)
         except StorageError:
             return retry(503, _BUSY)
+
+    def uploads(self, method: str, path: str) -> bool:
+        """Whether the body of such a request is a content, to be given to :meth:`upload` while it comes."""
+        return self._vendors.uploads(method, path)
+
+    async def upload(self, request: ThingRequest, octets: AsyncIterable[bytes]) -> Reply:
+        """The reply to a content. Raises what ``octets`` raises; then nothing has changed."""
+        if self._uploading >= _UPLOADS:
+            return retry(503, _BUSY)
+        self._uploading += 1
+        try:
+            return await self._vendors.upload(request, octets)
+        except FormError as refusal:
+            return error(refusal.status)
+        except StorageError:
+            return retry(503, _BUSY)
+        finally:
+            self._uploading -= 1
 
     async def _activate(self, request: ThingRequest) -> Reply:
         if request.method != "POST":
@@ -74,35 +86,13 @@ class ThingCounter:
             return error(given.outcome.status)
         return Reply(204) if given.key is None else key_reply(given.key.reveal())
 
-    async def _download(self, request: ThingRequest) -> Reply:
-        """What a device with a key may fetch. No model has contents yet, so the list of them is empty."""
-        if request.method not in {"GET", "HEAD"}:
-            return not_allowed("GET", "HEAD")
-        thing = await self._desk.holder(_key_in(request), request.peer)
-        if thing is None:
-            # Not counted: nobody guesses 160 bits, and a device whose key was ended has to be able to activate again.
-            return error(401)
-        vendor, model = request.query("vendor"), request.query("model")
-        if not (vendor and model):
-            return error(400)
-        if (vendor, model) != (thing.vendor, thing.model):
-            return error(403)
-        return error(404) if request.query("id") else csv_reply("")
-
     async def _timestamp(self, request: ThingRequest) -> Reply:
-        if request.method not in {"GET", "HEAD"}:
+        if request.method not in READING:
             return not_allowed("GET", "HEAD")
         return text_reply(str(int(self._desk.now())))
 
     @staticmethod
     async def _address(request: ThingRequest) -> Reply:
-        if request.method not in {"GET", "HEAD"}:
+        if request.method not in READING:
             return not_allowed("GET", "HEAD")
         return text_reply(request.peer)
-
-
-def _key_in(request: ThingRequest) -> str:
-    """The key that a device shows, in the protocol's own header or as a bearer token (RFC 6750 section 2.1)."""
-    key = request.headers.get("X-Exosite-CIK", "").strip()
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return key or (token.strip() if scheme.lower() == "bearer" else "")

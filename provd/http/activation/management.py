@@ -1,42 +1,35 @@
-"""What a vendor does with its models and serials over HTTP: ``/provision/manage/model/…`` and ``/provision/register``.
-
-``X-Exosite-Token`` is an API token of the vendor's tenant (``provd token add``). Whoever has several vendors names one
-in ``X-Exosite-Vendor``. What belongs to somebody else does not exist.
-"""
+"""Models and serials of a vendor: ``/provision/manage/model/…``"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from urllib.parse import urlencode
 
-from provd.app.activation.desk import ThingDesk
+from provd.app.activation.groups import Groups, Shares
 from provd.app.activation.registry import MOST_AT_ONCE, Registry
-from provd.app.admin.caller import Caller, Scope
-from provd.base.errors import ClashError, ConflictError, ForbiddenError, NotFoundError, UsageError
-from provd.domain.activation.form import Fields, FormError, only
+from provd.base.errors import NotFoundError, UsageError
+from provd.domain.activation.form import Fields, only
 from provd.domain.activation.serials import SerialRange, range_of
-from provd.domain.activation.thing import Thing, ThingState
-from provd.domain.records import MASTER_TENANT
+from provd.domain.activation.thing import Thing, ThingModel, ThingState
+from provd.http.activation.standing import Standing
 from provd.http.activation.wire import (
+    DONE,
+    READING,
     Reply,
     ThingRequest,
-    csv_reply,
     error,
     json_reply,
     key_reply,
     not_allowed,
+    rows_or_nothing,
+    rows_reply,
     text_reply,
 )
 
-PREFIX = "/provision/manage/model"
-REGISTER = "/provision/register"
-_FEWEST, _MOST = 5, 1000
-"""Into these bounds the length of a list is forced."""
-_READING = frozenset({"GET", "HEAD"})
-_DONE = Reply(205)
 _WORDS = {
     ThingState.UNCLAIMED: "",
     ThingState.PENDING: "notactivated",
@@ -45,120 +38,75 @@ _WORDS = {
     ThingState.DISABLED: "expired",
 }
 """The states as they are spoken of on the wire."""
-
-_REFUSALS = ((ForbiddenError, 403), (NotFoundError, 404), (ConflictError, 409), (ClashError, 409), (UsageError, 400))
-"""The first that fits counts."""
-
-Known = Callable[[str, str], Caller | None]
-"""Who shows this token, from this address."""
-_Work = Callable[[ThingRequest, Caller], Awaitable[Reply]]
+_CLONED = ("rid", "code", "options[]")
+"""What a vendor may say about what its devices are made after. It means nothing here and is given back."""
 
 
 class Management:
-    """Answers vendors."""
+    """Answers vendors about models and serials.
 
-    def __init__(self, registry: Registry, desk: ThingDesk, known: Known) -> None:
+    A vendor that a model is shared with sees and moves the serials that it has enabled itself, and nothing else.
+    """
+
+    def __init__(self, registry: Registry, groups: Groups, shares: Shares) -> None:
         self._registry = registry
-        self._desk = desk
-        self._known = known
+        self._groups = groups
+        self._shares = shares
 
-    async def answer(self, request: ThingRequest) -> Reply:
-        """A request below ``/provision/manage/model``."""
-        return await self._for_somebody(request, self._manage)
-
-    async def register(self, request: ThingRequest) -> Reply:
-        """The vendor's name: show it, take one, give it back."""
-        return await self._for_somebody(request, self._register)
-
-    async def _for_somebody(self, request: ThingRequest, work: _Work) -> Reply:
-        token = request.headers.get("X-Exosite-Token", "").strip()
-        caller = self._known(token, request.peer) if token else None
-        if caller is None:
-            return error(401)
-        try:
-            caller.need(Scope.READ if request.method in _READING else Scope.WRITE)
-            return await work(request, caller)
-        except (ForbiddenError, UsageError, ClashError) as refusal:
-            return error(next(status for kind, status in _REFUSALS if isinstance(refusal, kind)))
-
-    async def _register(self, request: ThingRequest, caller: Caller) -> Reply:
-        tenant = caller.tenant or MASTER_TENANT
-        mine = [each for each in await self._registry.vendors(caller) if each.tenant == tenant]
-        if request.method in _READING:
-            return text_reply(mine[0].vendor) if mine else Reply(204)
-        if request.method != "POST":
-            return not_allowed("GET", "HEAD", "POST")
-        form = request.form()
-        if only(form, "delete") == "true":
-            if not mine:
-                return error(404)
-            await self._registry.delete_vendor(mine[0].vendor, caller)
-            return _DONE
-        name = only(form, "vendor") or ""
-        if mine:
-            raise ConflictError("there is a vendor already")
-        await self._registry.add_vendor(name, tenant, caller)
-        return _DONE
-
-    async def _vendor(self, request: ThingRequest, caller: Caller) -> str:
-        named = request.headers.get("X-Exosite-Vendor", "").strip()
-        mine = [each.vendor for each in await self._registry.vendors(caller)]
-        if named:
-            if named not in mine:
-                raise NotFoundError("there is no such vendor")
-            return named
-        if len(mine) > 1:
-            raise UsageError("several vendors: X-Exosite-Vendor names one")
-        if not mine:
-            raise NotFoundError("there is no vendor")
-        return mine[0]
-
-    async def _manage(self, request: ThingRequest, caller: Caller) -> Reply:
-        vendor = await self._vendor(request, caller)
-        rest = request.path[len(PREFIX) :].lstrip("/")
+    async def answer(self, request: ThingRequest, who: Standing, rest: str) -> Reply:
+        """A request for what stands behind ``/provision/manage/model/``."""
         model, slash, sn = rest.partition("/")
-        if not model:
-            return await self._models(request, caller, vendor)
         if sn:
-            return await self._serial(request, caller, (vendor, model, sn))
+            return await self._serial(request, who, model, sn)
+        if who.partner and not (model and slash and request.method in READING):
+            raise NotFoundError("a model of somebody else has nothing but its serials")
+        if not model:
+            return await self._models(request, who)
         if slash:
-            return await self._serials(request, caller, vendor, model)
-        return await self._model(request, caller, vendor, model)
+            return await self._serials(request, who, model)
+        return await self._model(request, who, model)
 
-    async def _models(self, request: ThingRequest, caller: Caller, vendor: str) -> Reply:
-        if request.method in _READING:
-            if request.query("show"):
-                return error(404)
-            return csv_reply(_lines((each.model,) for each in await self._registry.models(vendor, caller)))
+    async def _models(self, request: ThingRequest, who: Standing) -> Reply:
+        if request.method in READING:
+            return await self._list_models(request, who)
         if request.method != "POST":
             return not_allowed("GET", "HEAD", "POST")
         form = request.form()
         model = only(form, "model") or ""
         if only(form, "delete") == "true":
-            await self._registry.delete_model(vendor, model, caller)
+            await self._registry.delete_model(who.vendor, model, who.caller)
         else:
-            await self._registry.add_model(vendor, model, 0, caller)
-        return _DONE
+            wanted = ThingModel(vendor=who.vendor, model=model, clone=_clone(form))
+            await self._registry.add_model(wanted, who.caller)
+        return DONE
 
-    async def _model(self, request: ThingRequest, caller: Caller, vendor: str, model: str) -> Reply:
+    async def _list_models(self, request: ThingRequest, who: Standing) -> Reply:
+        match request.query("show"):
+            case "":
+                models = await self._registry.models(who.vendor, who.caller)
+                return rows_reply([(each.model,) for each in models])
+            case "shared":
+                shared = await self._shares.with_partner(who.vendor, who.caller)
+                return rows_reply([(each.vendor, each.model) for each in shared])
+        return error(404)
+
+    async def _model(self, request: ThingRequest, who: Standing, model: str) -> Reply:
         match request.method:
             case "GET" | "HEAD":
-                found = await self._registry.look(vendor, model, caller, lambda _book, each: each)
-                return text_reply(urlencode({"model": found.model, "window": found.window or self._registry.window}))
+                found = await self._registry.look(who.vendor, model, who.caller, lambda _book, each: each)
+                own = urlencode({"model": found.model, "window": found.window or self._registry.window})
+                return text_reply(f"{found.clone}&{own}" if found.clone else own)
             case "PUT":
-                window = only(request.form(), "window") or ""
-                if not (window.isascii() and window.isdigit() and len(window) < 10):
-                    raise UsageError("window: must be seconds")
-                await self._registry.set_window(vendor, model, int(window), caller)
-                return _DONE
+                await self._registry.set_model(who.vendor, model, _change_of(request.form()), who.caller)
+                return DONE
             case "DELETE":
-                await self._registry.delete_model(vendor, model, caller)
-                return _DONE
+                await self._registry.delete_model(who.vendor, model, who.caller)
+                return DONE
         return not_allowed("GET", "HEAD", "PUT", "DELETE")
 
-    async def _serials(self, request: ThingRequest, caller: Caller, vendor: str, model: str) -> Reply:
-        if request.method in _READING:
-            return await self._list(request, caller, vendor, model)
+    async def _serials(self, request: ThingRequest, who: Standing, model: str) -> Reply:
+        if request.method in READING:
+            return await self._list(request, who, model)
         if request.method not in {"POST", "DELETE"}:
             return not_allowed("GET", "HEAD", "POST", "DELETE")
         ranges, serials, form = _sent(request)
@@ -167,69 +115,79 @@ class Management:
         if not (ranges or serials):
             raise UsageError("no serials and no ranges")
         if removing and ranges:
-            await self._registry.delete_ranges(vendor, model, ranges, caller)
+            await self._registry.delete_ranges(who.vendor, model, ranges, who.caller)
         elif removing:
-            await self._registry.delete(vendor, model, list(serials), caller)
+            await self._registry.delete(who.vendor, model, list(serials), who.caller)
         elif ranges:
-            await self._registry.add_ranges(vendor, model, ranges, caller)
+            await self._registry.add_ranges(who.vendor, model, ranges, who.caller)
         else:
-            await self._registry.add(vendor, model, serials, caller)
-        return _DONE
+            await self._registry.add(who.vendor, model, serials, who.caller)
+        return DONE
 
-    async def _list(self, request: ThingRequest, caller: Caller, vendor: str, model: str) -> Reply:
-        show = request.query("show")
-        if show == "ranges":
-            found = await self._registry.look(vendor, model, caller, lambda book, _model: book.ranges(vendor, model))
+    async def _list(self, request: ThingRequest, who: Standing, model: str) -> Reply:
+        show, vendor = request.query("show"), who.vendor
+        if show == "ranges" and not who.partner:
+            found = await self._registry.look(
+                vendor, model, who.caller, lambda book, _model: book.ranges(vendor, model)
+            )
             return json_reply(json.dumps({"ranges": [_shown(each) for each in found]}))
         if show:
             return error(404)
-        offset = _count(request, "offset", 0)
-        limit = min(max(_count(request, "limit", _MOST), _FEWEST), _MOST)
+        offset, limit = request.slice
+        via = who.partner or request.query("shared")
         things = await self._registry.look(
-            vendor, model, caller, lambda book, _model: book.page(vendor, model, offset=offset, limit=limit)
+            vendor,
+            model,
+            who.caller,
+            lambda book, _model: book.page(vendor, model, offset=offset, limit=limit, via=via),
+            who.partner,
         )
-        now, with_state = self._desk.now(), request.query("status") == "true"
-        rows = ((each.sn, each.rid, each.extra, *([_word(each, now)] if with_state else [])) for each in things)
-        return csv_reply(_lines(rows))
+        now, with_state = self._registry.now(), request.query("status") == "true"
+        return rows_reply(
+            (each.sn, each.rid, who.note(each), *([_word(each, now)] if with_state else [])) for each in things
+        )
 
-    async def _serial(self, request: ThingRequest, caller: Caller, name: tuple[str, str, str]) -> Reply:
+    async def _serial(self, request: ThingRequest, who: Standing, model: str, sn: str) -> Reply:
         match request.method:
             case "GET" | "HEAD":
-                return await self._show(request, caller, name)
+                return await self._show(request, who, model, sn)
             case "POST":
-                return await self._change(request.form(), caller, name)
-            case "DELETE":
-                await self._registry.delete(name[0], name[1], [name[2]], caller)
-                return _DONE
+                return await self._change(request.form(), who, (who.vendor, model, sn))
+            case "DELETE" if not who.partner:
+                await self._registry.delete(who.vendor, model, [sn], who.caller)
+                return DONE
         return not_allowed("GET", "HEAD", "POST", "DELETE")
 
-    async def _show(self, request: ThingRequest, caller: Caller, name: tuple[str, str, str]) -> Reply:
-        show = request.query("show")
+    async def _show(self, request: ThingRequest, who: Standing, model: str, sn: str) -> Reply:
+        show, name = request.query("show"), (who.vendor, model, sn)
         if show == "log":
-            attempts = await self._registry.log(*name, caller)
-            rows = [(int(each.at), each.peer, each.outcome) for each in attempts]
-            return csv_reply(_lines(rows)) if rows else Reply(204)
+            attempts = await self._registry.log(*name, who.caller, who.partner)
+            return rows_or_nothing([(int(each.at), each.peer, each.outcome) for each in attempts])
+        if show == "groups" and not who.partner:
+            groups = await self._groups.of_member(who.vendor, model, "sn", sn, who.caller)
+            return rows_or_nothing([(each,) for each in request.part(groups)])
         if show:
             return error(404)
-        thing = await self._registry.thing(*name, caller)
+        thing = await self._registry.thing(*name, who.caller, who.partner)
         if thing.state is ThingState.UNCLAIMED:
             return Reply(204)
-        return csv_reply(_lines([(_word(thing, self._desk.now()), thing.rid, thing.extra)]))
+        return rows_reply([(_word(thing, self._registry.now()), thing.rid, who.note(thing))])
 
-    async def _change(self, form: Fields, caller: Caller, name: tuple[str, str, str]) -> Reply:
+    async def _change(self, form: Fields, who: Standing, name: tuple[str, str, str]) -> Reply:
         enable, disable = only(form, "enable") == "true", only(form, "disable") == "true"
         owner, old = only(form, "owner"), only(form, "oldsn")
         if enable == disable:
             raise UsageError("either enable=true or disable=true")
         if disable:
-            await self._registry.disable(*name, caller)
+            await self._registry.disable(*name, who.caller, who.partner)
         elif old:
-            await self._registry.remap(*name, old, caller)
+            await self._registry.remap(*name, old, who.caller, who.partner)
         elif owner:
-            return key_reply(await self._registry.enable(*name, caller, tenant="", owner=owner))
+            rid = await self._registry.enable(*name, who.caller, tenant="", owner=owner, partner=who.partner)
+            return key_reply(rid)
         else:
-            await self._registry.reenable(*name, caller)
-        return _DONE
+            await self._registry.reenable(*name, who.caller, who.partner)
+        return DONE
 
 
 def _word(thing: Thing, now: float) -> str:
@@ -246,29 +204,34 @@ def _shown(each: SerialRange) -> dict[str, object]:
     }
 
 
-def _count(request: ThingRequest, name: str, default: int) -> int:
-    text = request.query(name)
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise FormError(400, f"{name} is not a number")
-    return int(text)
+def _clone(form: Fields) -> str:
+    """What the form says of the clone, as it is kept. Raises UsageError."""
+    text = urlencode([(name, value) for name, value in form if name in _CLONED])
+    if len(text) > 1024:
+        raise UsageError("rid, code and options: are too long")
+    return text
 
 
-def _lines(rows: Iterable[Sequence[object]]) -> str:
-    """CSV without a line end behind the last line (RFC 4180 section 2)."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
-    return text.getvalue().removesuffix("\r\n")
+def _change_of(form: Fields) -> Callable[[ThingModel], ThingModel]:
+    """What a form makes of a model. Raises UsageError."""
+    window, clone = only(form, "window"), _clone(form)
+    if window is None and not clone:
+        raise UsageError("window: is needed, or rid, code, options")
+    if window is not None and not (window.isascii() and window.isdigit() and len(window) < 10):
+        raise UsageError("window: must be seconds")
+
+    def change(found: ThingModel) -> ThingModel:
+        return replace(found, window=found.window if window is None else int(window), clone=clone or found.clone)
+
+    return change
 
 
 def _sent(request: ThingRequest) -> tuple[list[SerialRange], dict[str, str], Fields]:
     """Ranges, serials with their notes, and the form, if it is one. Raises UsageError, FormError."""
-    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind in {"application/json", "application/javascript", "text/javascript"}:
+    if request.media in {"application/json", "application/javascript", "text/javascript"}:
         return _ranges(request.body), {}, []
-    if kind == "text/csv":
-        return [], _distinct(csv.reader(io.StringIO(_text(request.body)))), []
+    if request.media == "text/csv":
+        return [], _distinct(csv.reader(io.StringIO(request.text))), []
     form = request.form(MOST_AT_ONCE)
     one, extra = only(form, "sn"), only(form, "extra") or ""
     rows = [(value,) for name, value in form if name == "sn[]"]
@@ -284,13 +247,6 @@ def _distinct(rows: Iterable[Sequence[str]]) -> dict[str, str]:
             raise UsageError("a line is not sn,extra, or a serial is there twice")
         found[row[0]] = row[1] if len(row) > 1 else ""
     return found
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        raise FormError(400, "the body is not UTF-8") from None
 
 
 def _ranges(body: bytes) -> list[SerialRange]:

@@ -6,8 +6,12 @@ octets, and leave in one write. Clients of this protocol find errors by their st
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from multidict import CIMultiDictProxy
@@ -17,6 +21,10 @@ from provd.domain.activation.form import MOST_FIELDS, Fields, FormError, fields,
 _TEXT = b"Content-Type: text/plain; charset=utf-8\r\n"
 _CSV = b"Content-Type: text/csv; charset=utf-8\r\n"
 _JSON = b"Content-Type: application/json\r\n"
+READING = frozenset({"GET", "HEAD"})
+FEWEST, MOST = 5, 1000
+"""Into these bounds the length of a list is forced."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +53,67 @@ class ThingRequest:
             raise FormError(400, "the query cannot be read") from None
         return only(found, name) or ""
 
+    def count(self, name: str, default: int) -> int:
+        """A parameter that is a number. Raises FormError."""
+        text = self.query(name)
+        if not text:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise FormError(400, f"{name} is not a number")
+        return int(text)
+
+    @property
+    def slice(self) -> tuple[int, int]:
+        """``offset`` and ``limit`` of a list. Raises FormError."""
+        return self.count("offset", 0), min(max(self.count("limit", MOST), FEWEST), MOST)
+
+    def part(self, rows: Sequence[T]) -> Sequence[T]:
+        """The rows that were asked for. Raises FormError."""
+        offset, limit = self.slice
+        return rows[offset : offset + limit]
+
+    @property
+    def media(self) -> str:
+        """The media type of the body, without parameters and in lower case."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The body as text. Raises FormError."""
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError:
+            raise FormError(400, "the body is not UTF-8") from None
+
+    @property
+    def key(self) -> str:
+        """The key that is shown, in the protocol's own header or as a bearer token (RFC 6750 section 2.1)."""
+        key = self.headers.get("X-Exosite-CIK", "").strip()
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        return key or (token.strip() if scheme.lower() == "bearer" else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A body that is fetched while it is sent. ``octets`` gives those from one place up to another."""
+
+    type: str
+    size: int
+    etag: str
+    octets: Callable[[int, int], AsyncGenerator[bytes]]
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status, header lines (each with its line end) and body."""
+    """Status, header lines (each with its line end) and body; or, with the status 200, a ``stored`` one."""
 
     status: int
     lines: bytes = b""
     body: bytes = b""
+    stored: Stored | None = None
+
+
+DONE = Reply(205)
 
 
 def key_reply(key: str) -> Reply:
@@ -68,6 +129,18 @@ def text_reply(text: str) -> Reply:
 def csv_reply(text: str) -> Reply:
     """Lines of CSV."""
     return Reply(200, _CSV, text.encode())
+
+
+def rows_reply(rows: Iterable[Sequence[object]]) -> Reply:
+    """CSV without a line end behind the last line (RFC 4180 section 2)."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return csv_reply(text.getvalue().removesuffix("\r\n"))
+
+
+def rows_or_nothing(rows: Sequence[Sequence[object]]) -> Reply:
+    """The same, or 204 where there are none."""
+    return rows_reply(rows) if rows else Reply(204)
 
 
 def json_reply(text: str) -> Reply:

@@ -9,15 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from provd.app.activation.contents import Bounds, Contents
 from provd.app.activation.desk import ThingDesk, digest
+from provd.app.activation.groups import Groups, Shares
+from provd.app.activation.office import VendorOffice
 from provd.app.activation.ports import Book
 from provd.app.activation.registry import Registry
 from provd.app.admin.caller import Caller, Scope
 from provd.base.facts import Fact
+from provd.domain.activation.content import PIECE
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import Thing, ThingModel, ThingState, ThingVendor, enabled
+from provd.http.activation.contents import Downloads
 from provd.http.activation.counter import ThingCounter
-from provd.http.activation.management import Management
+from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
@@ -66,7 +71,7 @@ class World:
     clock: FixedClock
     ledger: BreakableLedger
     desk: ThingDesk
-    registry: Registry
+    office: VendorOffice
     server: PhoneServer
     files: DictFiles
     port: int
@@ -115,7 +120,7 @@ class World:
         replies = []
         try:
             async with asyncio.timeout(5):
-                expected = max(1, octets.count(b" /provision/"))
+                expected = max(1, octets[:64].count(b" /provision/"), octets.count(b" /provision/activate"))
                 while len(replies) < expected:
                     replies.append(await _reply(reader, octets))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -124,9 +129,11 @@ class World:
             writer.close()
         return replies
 
-    async def ask(self, method: str, path: str, body: str = "", *headers: tuple[str, str], http: str = "1.1") -> Reply:
+    async def ask(
+        self, method: str, path: str, body: str | bytes = "", *headers: tuple[str, str], http: str = "1.1"
+    ) -> Reply:
         """One request on a connection of its own."""
-        octets = body.encode()
+        octets = body.encode() if isinstance(body, str) else body
         lines = [f"{method} {path} HTTP/{http}"]
         if not any(name == "Host" for name, _ in headers):
             lines.append("Host: x")
@@ -142,13 +149,28 @@ class World:
         return await self.ask("POST", "/provision/activate", f"vendor={vendor}&model={model}&sn={sn}{more}", FORM)
 
     async def manage(
-        self, method: str, path: str, body: str = "", *headers: tuple[str, str], token: str = "acme-token"
+        self,
+        method: str,
+        path: str,
+        body: str | bytes = "",
+        *headers: tuple[str, str],
+        token: str = "acme-token",
+        part: str = "model",
     ) -> Reply:
         wanted = headers if any(name == "Content-Type" for name, _ in headers) else (FORM, *headers)
-        return await self.ask(method, f"/provision/manage/model/{path}", body, ("X-Exosite-Token", token), *wanted)
+        return await self.ask(method, f"/provision/manage/{part}/{path}", body, ("X-Exosite-Token", token), *wanted)
 
-    async def download(self, key: str, query: str = "vendor=acme&model=m1", name: str = "X-Exosite-CIK") -> Reply:
-        return await self.ask("GET", f"/provision/download?{query}", "", (name, key))
+    async def contents(self, method: str, path: str, body: str | bytes = "", *headers: tuple[str, str]) -> Reply:
+        return await self.manage(method, path, body, *headers, part="content")
+
+    async def groups(self, method: str, path: str, body: str = "", *headers: tuple[str, str]) -> Reply:
+        return await self.manage(method, path, body, *headers, part="group")
+
+    async def download(
+        self, key: str, query: str = "", *headers: tuple[str, str], name: str = "X-Exosite-CIK", method: str = "GET"
+    ) -> Reply:
+        query = query if query.startswith("vendor=") else f"vendor=acme&model=m1{query}"
+        return await self.ask(method, f"/provision/download?{query}", "", (name, key), *headers)
 
 
 async def _reply(reader: asyncio.StreamReader, request: bytes) -> Reply:
@@ -173,16 +195,22 @@ async def world(folder: Path) -> AsyncIterator[World]:
     store = Store.open("sqlite", folder, clock, emit)
     ledger = BreakableLedger(store)
     desk = ThingDesk(ledger, clock, emit)
-    registry = Registry(ledger, desk.now, emit, DAY)
+    audited = (ledger, desk.now, emit)
+    office = VendorOffice(
+        registry=Registry(*audited, DAY),
+        contents=Contents(*audited, Bounds(one=3 * PIECE, all=4 * PIECE)),
+        groups=Groups(*audited),
+        shares=Shares(*audited),
+    )
     files = DictFiles()
-    known = Management(registry, desk, lambda token, _peer: TOKENS.get(token))
+    vendors = Vendors(office, lambda token, _peer: TOKENS.get(token))
     server = PhoneServer(
         files,
         emit=emit,
         clock=clock,
         proxies=TrustedProxies(()),
         limits=Limits(sweep=3600),
-        things=ThingCounter(desk, known),
+        things=ThingCounter(desk, vendors, Downloads(office.contents, desk)),
     )
     _, port = await server.listen("127.0.0.1", 0)
 
@@ -195,7 +223,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
 
     await ledger.change((), fill)
     try:
-        yield World(clock, ledger, desk, registry, server, files, port, facts, news)
+        yield World(clock, ledger, desk, office, server, files, port, facts, news)
     finally:
         await desk.settle()
         await server.close(grace=0.2)

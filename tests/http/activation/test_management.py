@@ -51,6 +51,16 @@ async def test_a_model_may_have_its_own_window(here: World) -> None:
     assert (await here.activate()).status == 409
 
 
+async def test_what_devices_are_made_after_is_kept_for_the_vendor(here: World) -> None:
+    clone = "rid=0a1b&options%5B%5D=noaliases&options%5B%5D=nocomments"
+    assert (await here.manage("POST", "", f"model=m9&{clone}")).status == 205
+    assert (await here.manage("GET", "m9")).text == f"{clone}&model=m9&window=86400"
+    assert (await here.manage("PUT", "m9", "code=7f")).status == 205
+    assert (await here.manage("GET", "m9")).text == "code=7f&model=m9&window=86400"
+    assert (await here.manage("PUT", "m9", "colour=red")).status == 400
+    assert (await here.manage("PUT", "m9", f"code={'7' * 1100}")).status == 400
+
+
 async def test_enabling_gives_an_id_and_only_once(here: World) -> None:
     enable = f"enable=true&owner={'a' * 40}"
     assert (await here.manage("POST", "m1/U1", "enable=true")).status == 409
@@ -178,7 +188,7 @@ async def test_other_methods(here: World, method: str, path: str, body: str) -> 
 async def test_what_is_not_clear_changes_nothing(here: World) -> None:
     for body in ("", "enable=true&disable=true", "enable=yes", "enable=true&enable=true"):
         assert (await here.manage("POST", "m1/S1", body)).status == 400
-    for path in ("?show=shared", "m1/?show=x", "m1/S1?show=groups"):
+    for path in ("?show=x", "m1/?show=x", "m1/S1?show=x"):
         assert (await here.manage("GET", path)).status == 404
     assert await here.state("S1") == "pending"
 

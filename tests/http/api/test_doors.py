@@ -47,6 +47,7 @@ ROWS: dict[str, Row] = {
     "devices.settings": Row(f"/devices/{PHONE}/settings"),
     "devices.files": Row(f"/devices/{PHONE}/files"),
     "devices.file": Row(f"/devices/{PHONE}/files/{PHONE}.cfg"),
+    "devices.limits": Row(f"/devices/{PHONE}/limits"),
     "devices.timeline": Row(f"/devices/{PHONE}/timeline"),
     "devices.import": Row("/devices/import", other=200, data=f"mac\n{NEW}"),
     "devices.export": Row("/devices/export", other=200),

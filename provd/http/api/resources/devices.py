@@ -67,6 +67,7 @@ def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
     yield _settings(admin)
     yield _files(admin)
     yield _file(admin)
+    yield _limits(admin)
     yield _timeline(admin, daemon)
     columns = "mac, vendor, model, tenant, profile, description, lines"
     yield importing(DEVICES, admin, f"Columns: {columns}. All of it, or nothing.")
@@ -190,6 +191,24 @@ def _file(admin: Admin) -> Route:
         handler=handle,
         gives="text/plain",
         answer=schemas.TEXT,
+    )
+
+
+def _limits(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        device = find(ask.admin, ask.path["id"], ask.caller)
+        return Reply(body=await ask.do("device.check", mac=device.mac, local=ask.local))
+
+    item = schemas.of_object(["setting", "reason"], setting=schemas.TEXT, reason=schemas.TEXT)
+    return Route(
+        method="GET",
+        path="/devices/{id}/limits",
+        name="devices.limits",
+        summary="What the device cannot do of what it is told",
+        detail="By its model and firmware; `tzdata` is the edition of the time zones that its clock was compared with.",
+        access=access_of(admin, "device.check"),
+        handler=handle,
+        answer=schemas.of_object(["items", "tzdata"], items={"type": "array", "items": item}, tzdata=schemas.TEXT),
     )
 
 

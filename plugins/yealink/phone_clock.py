@@ -1,0 +1,69 @@
+"""What the clock of a Yealink phone shows: its offset and the change-overs that its own settings name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+_OFFSET = re.compile(r"([+-]?)(\d{1,2})(?::(\d\d))?")
+_BY_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{1,2})")
+_BY_WEEK = re.compile(r"(\d{1,2})/([1-5])/([1-7])/(\d{1,2})")
+
+
+class UnreadableTimeError(Exception):
+    """A setting of ``local_time`` that the phone would not understand."""
+
+
+def shown(settings: Mapping[str, str], at: datetime) -> datetime | None:
+    """The wall clock (naive) at a moment (aware), or None while no zone is set or the phone's own table decides.
+
+    Raises UnreadableTimeError.
+    """
+    zone, summer = settings.get("local_time.time_zone", ""), settings.get("local_time.summer_time", "2")
+    if not zone or summer == "2":
+        return None
+    standard = at.astimezone(UTC).replace(tzinfo=None) + timedelta(minutes=_offset(zone))
+    if summer != "1":
+        return standard
+    saved = timedelta(minutes=_number(settings, "local_time.offset_time", -300, 300))
+    start, end = (_change(settings, name, standard.year) for name in ("start_time", "end_time"))
+    # The end is named by the clock of summer.
+    end -= saved
+    in_summer = start <= standard < end if start < end else not end <= standard < start
+    return standard + saved if in_summer else standard
+
+
+def _offset(text: str) -> int:
+    match = _OFFSET.fullmatch(text)
+    if match is None or int(match[2]) > 14:
+        raise UnreadableTimeError(f"time_zone {text!r}")
+    minutes = 60 * int(match[2]) + int(match[3] or 0)
+    return -minutes if match[1] == "-" else minutes
+
+
+def _number(settings: Mapping[str, str], name: str, low: int, high: int) -> int:
+    text = settings.get(name, "")
+    if not text.lstrip("-").isdigit() or not low <= int(text) <= high:
+        raise UnreadableTimeError(f"{name} {text!r}")
+    return int(text)
+
+
+def _change(settings: Mapping[str, str], which: str, year: int) -> datetime:
+    text = settings.get(f"local_time.{which}", "")
+    by_week = settings.get("local_time.dst_time_type") == "1"
+    match = (_BY_WEEK if by_week else _BY_DATE).fullmatch(text)
+    if match is None:
+        raise UnreadableTimeError(f"{which} {text!r}")
+    month, *middle, hour = (int(part) for part in match.groups())
+    if not 1 <= month <= 12 or hour > 23:
+        raise UnreadableTimeError(f"{which} {text!r}")
+    day = _weekday(year, month, *middle) if by_week else date(year, month, middle[0])
+    return datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 - a wall clock
+
+
+def _weekday(year: int, month: int, week: int, weekday: int) -> date:
+    """That weekday (Monday 1, Sunday 7) of the week; 5 is the last one that the month has."""
+    first = date(year, month, 1)
+    day = first + timedelta(days=(weekday - first.isoweekday()) % 7 + 7 * (week - 1))
+    return day if day.month == month else day - timedelta(days=7)

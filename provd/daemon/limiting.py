@@ -1,0 +1,81 @@
+"""Watches what devices are given, and tells of settings that they do not carry out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Hashable, Sequence
+
+from provd.app import effective
+from provd.app.boot import Boot
+from provd.base.clock import Clock
+from provd.base.errors import PluginError
+from provd.base.facts import Fact, FactSink
+from provd.base.facts.files import FileServed, SettingBeyondDevice
+from provd.base.types import Mac
+from provd.domain.records import Device
+from provd.domain.settings import KNOWN
+
+_LOCAL = "127.0.0.1"
+_WAITING = 1000
+_KNOWN = 10_000
+
+
+class LimitWatch:
+    """A reader of facts with a task of its own: one device after the other, those of a kind once.
+
+    A kind are devices of one model and firmware with the same settings and as many lines.
+    """
+
+    def __init__(self, boot: Boot, clock: Clock, emit: FactSink) -> None:
+        self._boot = boot
+        self._clock = clock
+        self._emit = emit
+        self._waiting: deque[Mac] = deque(maxlen=_WAITING)
+        self._some = asyncio.Event()
+        self._judged: set[Hashable] = set()
+
+    def __call__(self, facts: Sequence[Fact]) -> None:
+        """Read facts: devices that were given a new file of their own are looked at."""
+        for fact in facts:
+            if isinstance(fact, FileServed) and fact.kind == "device" and not fact.unchanged and fact.mac is not None:
+                self._waiting.append(fact.mac)
+                self._some.set()
+
+    async def run(self) -> None:
+        """Look at them, for as long as the daemon lives."""
+        while True:
+            await self._some.wait()
+            while self._waiting:
+                device = self._boot.station.fleet.tables.device(self._waiting.popleft())
+                if device is not None:
+                    await self.look(device)
+            self._some.clear()
+
+    async def look(self, device: Device) -> None:
+        """Tell what this device cannot do, unless one of its kind was told of."""
+        kind = self._kind(device)
+        if kind in self._judged:
+            return
+        if len(self._judged) >= _KNOWN:
+            self._judged.clear()
+        self._judged.add(kind)
+        # A template that fails is told of when the device's own file is rendered, or by `device check`.
+        with contextlib.suppress(PluginError):
+            for limit in await self._boot.limits(device, _LOCAL):
+                self._emit(
+                    SettingBeyondDevice(
+                        at=self._clock.now(),
+                        mac=device.mac,
+                        model=device.model,
+                        setting=limit.setting,
+                        reason=limit.reason,
+                    )
+                )
+
+    def _kind(self, device: Device) -> Hashable:
+        station = self._boot.station
+        values = effective.for_device(station.fleet.tables, device).values
+        said = tuple((name, repr(value)) for name, value in sorted(values.items()) if name in KNOWN)
+        return station.stamp, device.plugin, device.model, device.version, len(device.lines), hash(said)

@@ -1,0 +1,82 @@
+"""What a phone cannot do of what it is told is said, once and in words, and never found out by looking at its clock."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from provd.base.facts import Fact
+from provd.base.facts.files import FileServed, SettingBeyondDevice
+from provd.daemon.limiting import LimitWatch
+from tests.e2e.world import House
+
+
+def house_in(zone: str) -> House:
+    house = House("open")
+    house.admin("tenant.add", id="acme", settings={"time.zone": zone})
+    for name in ("1", "2"):
+        house.admin("line.add", id=name, tenant="acme", password=f"secret-{name}", server="pbx.example")
+    return house
+
+
+def test_a_change_that_the_phone_cannot_say_is_in_the_check_of_the_device():
+    with house_in("America/Santiago") as house:
+        phone = house.phone("yealink", "T21P_E2")
+        house.boots(phone)
+        house.admin("device.transfer", mac=phone.mac, tenant="acme")
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        found = house.admin("device.check", mac=phone.mac)
+        assert [item["setting"] for item in found["items"]] == ["time.zone", "time.zone"]
+        assert "starts 60 min early" in found["items"][0]["reason"]
+        assert found["tzdata"][:2] == "20"
+        house.admin("device.set", mac=phone.mac, settings={"time.zone": "Europe/Paris"})
+        assert house.admin("device.check", mac=phone.mac)["items"] == []
+
+
+def test_rules_that_are_about_to_change_are_said_of_any_phone():
+    with house_in("America/Havana") as house:
+        house.clock.run_until(datetime(2026, 11, 26, tzinfo=UTC).timestamp())
+        phone = house.phone("cisco_spa", "SPA502G")
+        house.boots(phone)
+        house.admin("device.transfer", mac=phone.mac, tenant="acme")
+        (item,) = house.admin("device.check", mac=phone.mac)["items"]
+        assert item["setting"] == "time.zone"
+        assert "America/Havana: the clock will be 60 min slow from 2026-11-26 to 2027-03-14" in item["reason"]
+
+
+def test_a_fact_tells_it_once_for_phones_of_a_kind():
+    with house_in("America/Santiago") as house:
+        phones = [house.phone("yealink", "T21P_E2") for _ in range(2)]
+        for phone, line in zip(phones, ("1", "2"), strict=True):
+            house.boots(phone)
+            house.admin("device.transfer", mac=phone.mac, tenant="acme")
+            house.admin("device.assign", mac=phone.mac, line=[line])
+        watch = LimitWatch(house.boot, house.clock, house.facts.append)
+        for phone in phones:
+            house.loop.run_until_complete(watch.look(house.device(phone.mac)))
+        told = [fact for fact in house.facts if isinstance(fact, SettingBeyondDevice)]
+        assert [(fact.mac, fact.model, fact.setting) for fact in told] == [
+            (phones[0].mac, "T21P_E2", "time.zone"),
+            (phones[0].mac, "T21P_E2", "time.zone"),
+        ]
+
+
+def test_the_watch_reads_which_devices_were_given_a_file():
+    with house_in("America/Santiago") as house:
+        phone = house.phone("yealink", "T21P_E2")
+        plugged = house.boots(phone)
+        house.admin("device.transfer", mac=phone.mac, tenant="acme")
+        plugged.live()
+        told: list[Fact] = []
+        heard = asyncio.Event()
+        watch = LimitWatch(house.boot, house.clock, lambda fact: (told.append(fact), heard.set()))
+        served = [fact for fact in house.facts if isinstance(fact, FileServed) and fact.kind == "device"]
+
+        async def a_while() -> None:
+            watch(served)
+            task = house.loop.create_task(watch.run())
+            await heard.wait()
+            task.cancel()
+
+        house.loop.run_until_complete(a_while())
+        assert isinstance(told[0], SettingBeyondDevice)
