@@ -36,6 +36,7 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
     Tenant,
+    Work,
 )
 from provd.domain.settings import protect
 
@@ -72,6 +73,7 @@ _PLAIN = (
     Metadata,
     TaskRun,
     TaskStep,
+    Work,
 )
 """Kinds that hold no settings and that no file depends on."""
 

@@ -27,6 +27,7 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
     Tenant,
+    Work,
 )
 
 _K = TypeVar("_K")

@@ -15,6 +15,7 @@ from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
 from provd.plugin import Manifest
 from provd.plugins.blobs import Blobs
 from provd.plugins.loader import MANIFEST, load
+from provd.plugins.package.shelf import Shelf
 
 _REASON = 2000
 
@@ -36,7 +37,8 @@ class _Plugin:
 class PluginCatalogue:
     """Implements :class:`provd.app.ports.Catalogue`.
 
-    ``folders`` hold one folder per plugin; a plugin of a later one takes the place of the same id in an earlier one.
+    ``folders`` hold one folder per plugin; a plugin of a later one takes the place of the same id in an earlier one,
+    and what is in force of the packages in ``state_dir/packages/`` takes the place of both.
     Firmware and other files of the operator lie in ``state_dir/firmware/<plugin>/``, templates that outrank the
     plugin's in ``state_dir/overrides/<plugin>/``.
     """
@@ -45,6 +47,7 @@ class PluginCatalogue:
         self._folders = tuple(folders)
         self._firmware = state_dir / "firmware"
         self._overrides = state_dir / "overrides"
+        self.shelf = Shelf(state_dir / "packages")
         self._clock = clock
         self._facts = facts
         self._blobs = Blobs(state_dir)
@@ -99,8 +102,8 @@ class PluginCatalogue:
         """
         before = self._plugins
         after: dict[str, _Plugin] = {}
-        for folder in self._candidates():
-            self._take(folder, before, after)
+        for name, folder in self._candidates():
+            self._take(name, folder, before, after)
         self._tell_changes(before, after)
         self._blobs.forget()
         changed = {key: plugin.digest for key, plugin in before.items()} != {
@@ -112,15 +115,28 @@ class PluginCatalogue:
             self._revision += 1
         return changed
 
-    def _candidates(self) -> Iterator[Path]:
+    def elsewhere(self, plugin: str) -> Path | None:
+        """Where that plugin lies beside the packages, if it does: it is in force when no package is."""
+        found = [root / plugin for root in self._folders if (root / plugin / MANIFEST).is_file()]
+        return found[-1] if found else None
+
+    def _candidates(self) -> Iterator[tuple[str, Path]]:
         for root in self._folders:
             if root.is_dir():
-                yield from sorted(path.parent for path in root.glob(f"[a-z]*/{MANIFEST}"))
+                yield from sorted((path.parent.name, path.parent) for path in root.glob(f"[a-z]*/{MANIFEST}"))
+        for plugin in self.shelf.plugins():
+            try:
+                folder = self.shelf.folder(plugin, self.shelf.choice(plugin).in_force)
+            except PluginError as error:
+                place = str(self.shelf.root / plugin)
+                self._facts(PluginBroken(at=self._clock.now(), plugin=plugin, folder=place, reason=str(error)))
+                continue
+            if folder is not None:
+                yield plugin, folder
 
-    def _take(self, folder: Path, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
-        name = folder.name
+    def _take(self, name: str, folder: Path, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
         try:
-            plugin = _Plugin(load(folder), folder, _digest(folder, self._overrides / name))
+            plugin = _Plugin(load(folder, name), folder, _digest(folder, self._overrides / name))
         except PluginError as error:
             # The one that was in force until now, else the one of an earlier folder, else none.
             known = before.get(name)

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,13 +57,6 @@ class Shelf:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-
-    def in_force(self) -> Iterator[tuple[str, Path]]:
-        """``(id, folder)`` of every plugin of which something of this shelf is in force, in order of the ids."""
-        for plugin in self.plugins():
-            folder = self.folder(plugin, self.choice(plugin).in_force)
-            if folder is not None:
-                yield plugin, folder
 
     def plugins(self) -> list[str]:
         """The ids that have a place here, sorted."""
@@ -117,7 +109,7 @@ class Shelf:
             self._tidy(target.parent)
             incoming = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=target.parent))
             try:
-                _unpack(package, incoming)
+                unpack(package, incoming)
                 incoming.chmod(0o755)
                 incoming.rename(target)
                 _sync(target.parent)
@@ -172,7 +164,9 @@ class Shelf:
                     path.unlink()
 
 
-def _unpack(package: Package, folder: Path) -> None:
+def unpack(package: Package, folder: Path) -> None:
+    """Write a package's files into a folder, which is made, all of them synced. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
     folders = {folder}
     for name, content in package.files.items():
         path = folder / name

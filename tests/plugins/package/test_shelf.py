@@ -17,6 +17,10 @@ def package(content: bytes = b"1") -> Package:
     return Package("acme", {"plugin.toml": content, "templates/a/device.cfg.j2": b"x"})
 
 
+def in_force(shelf: Shelf) -> Path | None:
+    return shelf.folder("acme", shelf.choice("acme").in_force)
+
+
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "packages")
@@ -26,13 +30,13 @@ def test_an_empty_shelf(shelf: Shelf) -> None:
     assert shelf.plugins() == []
     assert shelf.versions("acme") == []
     assert shelf.choice("acme") == Choice(BUNDLED)
-    assert list(shelf.in_force()) == []
+    assert in_force(shelf) is None
 
 
 def test_putting_is_not_choosing(shelf: Shelf) -> None:
     folder = shelf.put(package(), "1.0.0")
     assert (folder / "templates/a/device.cfg.j2").read_bytes() == b"x"
-    assert list(shelf.in_force()) == []
+    assert in_force(shelf) is None
 
 
 def test_versions_lie_side_by_side_and_one_is_in_force(shelf: Shelf) -> None:
@@ -41,7 +45,7 @@ def test_versions_lie_side_by_side_and_one_is_in_force(shelf: Shelf) -> None:
     assert shelf.versions("acme") == ["1.9.0", "1.10.0-beta.2", "1.10.0"]
     shelf.choose("acme", shelf.choice("acme").then("1.9.0"))
     shelf.choose("acme", shelf.choice("acme").then("1.10.0"))
-    assert list(shelf.in_force()) == [("acme", shelf.root / "acme/1.10.0")]
+    assert in_force(shelf) == shelf.root / "acme/1.10.0"
     assert shelf.choice("acme").history == (BUNDLED, "1.9.0")
 
 
@@ -51,7 +55,7 @@ def test_a_linked_folder(shelf: Shelf, tmp_path: Path) -> None:
     (own / "plugin.toml").touch()
     shelf.choose("acme", Choice().then(str(own)))
     assert shelf.choice("acme").linked
-    assert list(shelf.in_force()) == [("acme", own)]
+    assert in_force(shelf) == own
 
 
 def test_the_same_package_again_is_no_error_and_another_one_of_that_version_is(shelf: Shelf) -> None:
