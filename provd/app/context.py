@@ -7,14 +7,16 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 
 from provd.app import effective
+from provd.app.accounts import NOTHING, of_line, port, text
 from provd.app.ownership import ports_of
 from provd.app.site import Site
 from provd.app.tables import Tables
 from provd.app.tokens import Tokens
 from provd.base.secrets import Secret
 from provd.base.types import mac_text
-from provd.domain.records import Device, DeviceState, Line
-from provd.domain.settings import KNOWN, nest
+from provd.domain.nesting import nest
+from provd.domain.records import Device, DeviceState
+from provd.domain.settings import FREE
 from provd.plugin import Model
 
 Zone = Callable[[str], "dict[str, object] | None"]
@@ -34,7 +36,8 @@ class Subject:
     """What a file is rendered for. Without a device it is a common file; ``token`` is put into its URLs.
 
     ``secrets`` tells whether the rule may carry passwords. ``local`` is the address of ours that was talked to.
-    ``masked`` puts ``***`` in place of every password, for a person who only wants to see the file.
+    ``masked`` puts ``***`` in place of every password, for a person who only wants to see the file. ``plugin`` is the
+    one that the file is of.
     """
 
     vendor: str
@@ -45,6 +48,7 @@ class Subject:
     token: str = ""
     secrets: bool = False
     masked: bool = False
+    plugin: str = ""
 
     def reveal(self, secret: Secret) -> str:
         """The secret as it goes into the file."""
@@ -54,8 +58,8 @@ class Subject:
 def firmware(version: str) -> dict[str, object]:
     """``7.4.8a`` as its text and its numbers ``[7, 4, 8]``: what follows a part that is not a number is dropped."""
     parts: list[int] = []
-    for text in version.split("."):
-        found = _PART.fullmatch(text)
+    for part in version.split("."):
+        found = _PART.fullmatch(part)
         if found is None:
             break
         parts.append(int(found[1]))
@@ -129,7 +133,8 @@ class ContextMaker:
         values = self._settings(subject)
         name = values.get("time.zone")
         zone = self._zone(name) if isinstance(name, str) else None
-        return _Common(subject.model, values, _model(subject.model), nest(values), zone)
+        settings = {**nest(values), "vendor": _free(values, subject)}
+        return _Common(subject.model, values, _model(subject.model), settings, zone)
 
     def _settings(self, subject: Subject) -> dict[str, object]:
         if subject.device is None:
@@ -139,7 +144,6 @@ class ContextMaker:
         return {
             name: (subject.reveal(value) if subject.secrets else None) if isinstance(value, Secret) else value
             for name, value in found.items()
-            if name in KNOWN
         }
 
     def _device(self, subject: Subject) -> dict[str, object]:
@@ -168,18 +172,19 @@ class ContextMaker:
         return {"base": base, "files": files, "host": host, "tftp": host}
 
     def _account(
-        self, subject: Subject, device: Device, site: Site, values: Mapping[str, object], port: int = 1
+        self, subject: Subject, device: Device, site: Site, values: Mapping[str, object], place: int = 1
     ) -> dict[str, object]:
-        account = self._tokens.account(device.mac, device.token_epoch, port)
-        elsewhere = _text(values.get("dialing.server"))
+        account = self._tokens.account(device.mac, device.token_epoch, place)
+        elsewhere = text(values.get("dialing.server"))
         return {
-            "position": port,
+            **NOTHING,
+            "position": place,
             "username": account.username,
             "auth_username": account.username,
             "password": subject.reveal(account.password),
-            "display_name": _text(values.get("dialing.text")),
+            "display_name": text(values.get("dialing.text")),
             "server": elsewhere or site.host(subject.local),
-            "port": (_port(values.get("dialing.port")) or 5060) if elsewhere else site.sip_port,
+            "port": (port(values.get("dialing.port")) or 5060) if elsewhere else site.sip_port,
             "transport": "udp",
         }
 
@@ -190,8 +195,8 @@ class ContextMaker:
         if not subject.model.ports:
             return []
         taken = ports_of(device) or (1,)
-        free = (port for port in range(1, min(subject.model.lines, MOST_SPARE) + 1) if port not in taken)
-        return [self._account(subject, device, site, values, port) for port in free]
+        free = (place for place in range(1, min(subject.model.lines, MOST_SPARE) + 1) if place not in taken)
+        return [self._account(subject, device, site, values, place) for place in free]
 
     def _lines(self, subject: Subject, device: Device, values: Mapping[str, object]) -> list[dict[str, object]]:
         made: list[dict[str, object]] = []
@@ -205,7 +210,7 @@ class ContextMaker:
                 # The phone stays claimed, and every account of theirs on it is reset.
                 continue
             own = values if owner == device.tenant else self._of_guest(device, owner)
-            made.append(_line(place, line, subject, own))
+            made.append(of_line(place, line, subject.reveal(line.password), own))
         return made
 
     def _of_guest(self, device: Device, tenant: str) -> Mapping[str, object]:
@@ -213,35 +218,14 @@ class ContextMaker:
         return effective.for_device(self._tables, replace(device, tenant=tenant, profile="", settings={})).values
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _port(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _free(values: Mapping[str, object], subject: Subject) -> dict[str, object]:
+    """The plugin's own parameters that are to be written as they are, in the order of their names."""
+    start = f"{FREE}{subject.plugin}."
+    if not subject.secrets:
+        return {}
+    return {name.removeprefix(start): values[name] for name in sorted(values) if name.startswith(start)}
 
 
 def _model(model: Model) -> dict[str, object]:
     own = {"name": model.name, "lines": model.lines, "keys": model.keys, "common": list(model.common)}
     return {**model.traits, **own}
-
-
-def _line(position: int, line: Line, subject: Subject, values: Mapping[str, object]) -> dict[str, object]:
-    found = {**values, **line.settings}
-    return {
-        "position": position,
-        "username": line.username,
-        "auth_username": line.auth_username or line.username,
-        "password": subject.reveal(line.password),
-        "display_name": line.display_name,
-        "number": line.number,
-        # A port belongs to its server: a line with a server of its own does not take over the other one's port.
-        "server": line.server or _text(found.get("sip.server")),
-        "port": line.port or (0 if line.server else _port(found.get("sip.port"))),
-        "transport": line.transport or _text(found.get("sip.transport")) or "udp",
-        "backup_server": line.backup_server or _text(found.get("sip.backup_server")),
-        "backup_port": line.backup_port or (0 if line.backup_server else _port(found.get("sip.backup_port"))),
-        "outbound_proxy": line.outbound_proxy or _text(found.get("sip.outbound_proxy")),
-        "outbound_port": line.outbound_port or (0 if line.outbound_proxy else _port(found.get("sip.outbound_port"))),
-        "voicemail": line.voicemail,
-    }

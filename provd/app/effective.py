@@ -9,6 +9,9 @@ from provd.domain.inheritance import Effective, Layer, lineage, merge
 from provd.domain.records import Device, Level, Profile
 from provd.domain.settings import DEFAULTS
 
+DEFAULT_ORIGIN = "default"
+"""Where values come from that nobody has set."""
+
 
 def _profiles(
     tables: Tables, vendor: str, model: str, tenant: str | None = None, group: str = ""
@@ -25,13 +28,13 @@ def _profiles(
 
 
 def _common_layers(tables: Tables, vendor: str, model: str) -> Iterator[Layer]:
-    yield Layer("default", DEFAULTS)
+    yield Layer(DEFAULT_ORIGIN, DEFAULTS)
     for level, profile in _profiles(tables, vendor, model):
         yield Layer(f"{level} profile {profile.id}", profile.settings)
 
 
 def _device_layers(tables: Tables, device: Device) -> Iterator[Layer]:
-    yield Layer("default", DEFAULTS)
+    yield Layer(DEFAULT_ORIGIN, DEFAULTS)
     tenant = tables.tenant(device.tenant)
     own = None if tenant is None else Layer(f"tenant {tenant.id}", tenant.settings)
     for level, profile in _profiles(tables, device.vendor, device.model, device.tenant, device.profile):

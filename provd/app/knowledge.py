@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from provd.app.effective import DEFAULT_ORIGIN
 from provd.app.ports import Catalogue
 from provd.base.types import Mac
+from provd.domain.capability import shortfalls
 from provd.domain.evidence import Evidence, Identity
 from provd.domain.identify import Index
+from provd.domain.inheritance import Effective
+from provd.domain.records import Device
 from provd.domain.route import Route
 from provd.plugin import Manifest, Model
 
@@ -100,3 +104,10 @@ class Knowledge:
                 self._models.clear()
             self._models[plugin, name] = found
         return found
+
+    def notes(self, device: Device, found: Effective) -> dict[str, str]:
+        """Which of the settings that somebody has made do nothing on this device, and why."""
+        manifest = self.manifest(device.plugin)
+        model = Model(device.model) if manifest is None else self.model(device.plugin, device.model)
+        made = {name: value for name, value in found.values.items() if found.origin(name) != DEFAULT_ORIGIN}
+        return shortfalls(manifest, model, made)

@@ -225,7 +225,7 @@ class Serving:
         model = self._station.knowledge.model(job.plugin, job.model)
         masked = False
         return _subject(
-            self._vendor(job), model, job.local, job.secure, job.device, job.token, job.rule.secrets, masked
+            self._vendor(job), model, job.local, job.secure, job.device, job.token, job.rule.secrets, masked, job.plugin
         )
 
     def _rendered(self, making: _Making, rendering: asyncio.Future[bytes]) -> FileReply:
@@ -348,6 +348,7 @@ class Serving:
             token=token if reveal or not token else "***",
             secrets=rule.secrets,
             masked=not reveal,
+            plugin=device.plugin,
         )
         context = self._maker.make(subject, station.site)
         body = await self._renderer.render(RenderJob(device.plugin, rule, context, SHARED))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 import click
@@ -71,6 +72,7 @@ def device_add(
 ) -> None:
     """Announce a device before it is plugged in."""
     show_one(run(ctx, "device.add", mac=mac, settings=parsed(settings), **fields), as_json=as_json)
+    _tell_notes(ctx, mac, parsed(settings))
 
 
 @device.command("set")
@@ -98,6 +100,14 @@ def device_set(
     """Change a device's own settings or description."""
     changes = {"settings": parsed(settings), "unset": list(unset) or None, "new_token": new_token or None}
     show_one(run(ctx, "device.set", mac=mac, **changes, **fields), as_json=as_json)
+    _tell_notes(ctx, mac, parsed(settings))
+
+
+def _tell_notes(ctx: click.Context, mac: str, given: Mapping[str, object] | None) -> None:
+    """Which of the settings just made do nothing on this device."""
+    for item in run(ctx, "device.settings", mac=mac)["items"] if given else ():
+        if item["note"] and item["name"] in (given or {}):
+            click.echo(f"note: {item['name']}: {item['note']}", err=True)
 
 
 @device.command("assign")
@@ -193,7 +203,8 @@ def device_render(ctx: click.Context, mac: str, name: str | None, local: str | N
 def device_settings(ctx: click.Context, mac: str, *, origin: bool, as_json: bool) -> None:
     """Show the settings in force for a device."""
     result = run(ctx, "device.settings", mac=mac)
-    columns = ("name", "value", "origin") if origin else ("name", "value")
+    noted = any(item["note"] for item in result["items"])
+    columns = ("name", "value", *(("origin",) if origin else ()), *(("note",) if noted else ()))
     show_rows(result["items"], columns, as_json=as_json)
 
 

@@ -21,7 +21,7 @@ from provd.cli.commands import (
     show_import,
     unset_option,
 )
-from provd.cli.output import show_one
+from provd.cli.output import errors_to_exit, show_one, show_rows
 
 _identifier = click.argument("identifier", metavar="ID")
 
@@ -145,24 +145,40 @@ def _password(fields: dict[str, Any]) -> dict[str, Any]:
 @_identifier
 @click.option("--tenant", required=True, help="Its owner.")
 @_line_options
+@settings_option
 @as_json
 @click.pass_context
-def line_add(ctx: click.Context, /, identifier: str, tenant: str, *, as_json: bool, **fields: Any) -> None:
+def line_add(
+    ctx: click.Context, /, identifier: str, tenant: str, settings: tuple[str, ...], *, as_json: bool, **fields: Any
+) -> None:
     """Add a line to a tenant.
 
     Example: provd line add 101 --tenant acme --number 101 --display-name "Ann" --password - < password.txt
     """
-    _show_line(run(ctx, "line.add", id=identifier, tenant=tenant, **given(**_password(fields))), as_json=as_json)
+    made = given(**_password(fields), settings=parsed(settings))
+    _show_line(run(ctx, "line.add", id=identifier, tenant=tenant, **made), as_json=as_json)
 
 
 @line.command("set")
 @_identifier
 @_line_options
+@settings_option
+@unset_option
 @as_json
 @click.pass_context
-def line_set(ctx: click.Context, /, identifier: str, *, as_json: bool, **fields: Any) -> None:
+def line_set(
+    ctx: click.Context,
+    /,
+    identifier: str,
+    settings: tuple[str, ...],
+    unset: tuple[str, ...],
+    *,
+    as_json: bool,
+    **fields: Any,
+) -> None:
     """Change a line."""
-    _show_line(run(ctx, "line.set", id=identifier, **given(**_password(fields))), as_json=as_json)
+    changes = given(**_password(fields), settings=parsed(settings), unset=list(unset) or None)
+    _show_line(run(ctx, "line.set", id=identifier, **changes), as_json=as_json)
 
 
 @line.command("import")
@@ -193,6 +209,27 @@ PROFILE_COLUMNS = ("id", "name", "level", "applies_to", "parents", "devices")
 profile.add_command(listing("profile.list", PROFILE_COLUMNS, filters=("level",), example="level=site"))
 profile.add_command(by_id("show", "profile.show", "id", "One profile with its settings."))
 profile.add_command(by_id("delete", "profile.delete", "id", "Remove a profile that nothing uses.", gone=deleted))
+
+
+@profile.command("settings")
+@click.option("--model", metavar="NAME", help="Only what this model can be told, and what it cannot, and why.")
+@click.option("--markdown", is_flag=True, help="As a page.")
+@as_json
+@click.pass_context
+def profile_settings(ctx: click.Context, model: str | None, *, markdown: bool, as_json: bool) -> None:
+    """Every setting there is: its values, its default, and which plugins write it."""
+    with errors_to_exit():
+        from provd.cli.offline import manifests
+        from provd.plugins import vocabulary
+
+        known = list(manifests(ctx.find_root().obj))
+        if markdown:
+            click.echo(vocabulary.markdown(known), nl=False)
+            return
+        of = vocabulary.model_named(known, model) if model else None
+        rows = [row.shown() for row in vocabulary.rows(known, of)]
+    columns = ("name", "values", "note") if model else ("name", "values", "default", "plugins", "doc")
+    show_rows(rows, columns, as_json=as_json)
 
 
 @profile.command("add")

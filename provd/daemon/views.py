@@ -205,8 +205,14 @@ class DaemonViews:
 
     def _settings(self, device: Device) -> tuple[SettingRow, ...]:
         effective = for_device(self._core.fleet.tables, device)
+        notes = self._core.boot.station.knowledge.notes(device, effective)
         return tuple(
-            SettingRow(name, "***" if isinstance(value, Secret) else str(value), effective.origin(name))
+            SettingRow(
+                name,
+                "***" if isinstance(value, Secret) else str(value),
+                effective.origin(name),
+                notes.get(name, ""),
+            )
             for name, value in sorted(effective.values.items())
             if value is not None
         )

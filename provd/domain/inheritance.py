@@ -1,7 +1,7 @@
 """Which settings apply to a device, and where each value came from.
 
 Weakest first: default, vendor, model, site, tenant, group, device. A later level covers an earlier one; the value
-None removes what was set before it.
+None removes what was set before it, and None for ``keys`` or ``keys.5`` everything that begins so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from provd.base.errors import ConflictError
 from provd.domain.records import Profile, Settings
+from provd.domain.settings import begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ def merge(layers: Iterable[Layer]) -> Effective:
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     for layer in layers:
+        for start in [name for name, value in layer.settings.items() if value is None and begins(name)]:
+            # First of all: what the layer itself says of single ones counts beside it.
+            for name in [name for name in values if name.startswith(f"{start}.")]:
+                del values[name]
+                origins[name] = layer.origin
         for name, value in layer.settings.items():
             origins[name] = layer.origin
             if value is None:

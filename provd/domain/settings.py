@@ -1,104 +1,78 @@
-"""The vocabulary of settings: what may be set, of which kind, with which default.
+"""Settings as they are set, kept, merged and shown. The vocabulary itself is in :mod:`provd.domain.vocabulary`.
 
-Settings live flat by dotted name (``sip.server``) in profiles, tenants and devices. The value None is a setting
-too: it removes what a weaker level had set.
+Settings live flat by dotted name (``sip.server``, ``keys.5.type``) in profiles, tenants, lines and devices. The value
+None is a setting too: it removes what a weaker level had set. None for the beginning of numbered names (``keys``,
+``keys.5``) removes all of them.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from provd.base.errors import FaultsError
 from provd.base.secrets import Secret
+from provd.domain.forms import Value, short
 from provd.domain.records import Settings
+from provd.domain.vocabulary import TABLE, Setting
 
-Kind = Literal["text", "number", "secret"]
-Check = Callable[[str | int], str]
-"""Gives the reason why a value of the right kind is refused, or an empty text."""
+KNOWN: Final[Mapping[str, Setting]] = {setting.name: setting for setting in TABLE if ".N." not in setting.name}
+"""Every setting with one name, in the order of the documentation."""
 
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?")
-_COUNTRY = re.compile(r"[A-Z]{2}")
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
-_CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+NUMBERED: Final[Mapping[str, Setting]] = {setting.name: setting for setting in TABLE if ".N." in setting.name}
+"""Every setting that there are many of, by its name with ``N`` in place of its numbers."""
+
+DEFAULTS: Settings = {setting.name: setting.default for setting in TABLE if setting.default is not None}
+
+FREE = "vendor."
+"""What parameters begin with that are written as they are: ``vendor.PLUGIN.PARAMETER``."""
+
+_NUMBER = re.compile(r"\.([1-9][0-9]{0,2})(?=\.|$)")
+_FREE = re.compile(r"vendor\.[a-z][a-z0-9_]{1,39}\.[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_HIDDEN = re.compile(r"pass|secret|pin_code|_pin|psk|wep_?key|aes", re.IGNORECASE)
+_FREE_FORM = short(255)
 _DIGITS = re.compile(r"-?[0-9]{1,9}")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One known setting. ``default`` applies when no level sets it; None means unset."""
-
-    name: str
-    kind: Kind
-    doc: str
-    check: Check
-    default: str | int | None = None
-
-    @property
-    def secret(self) -> bool:
-        """Whether its value is kept as a Secret and shown as ``***``."""
-        return self.kind == "secret"
-
-
-def _matches(pattern: re.Pattern[str], wanted: str) -> Check:
-    return lambda value: "" if pattern.fullmatch(str(value)) else f"must be {wanted}"
-
-
-def _between(low: int, high: int) -> Check:
-    return lambda value: "" if low <= int(value) <= high else f"must be between {low} and {high}"
-
-
-def _one_of(*choices: str) -> Check:
-    return lambda value: "" if value in choices else f"must be one of {', '.join(choices)}"
-
-
-def _short(limit: int) -> Check:
-    return lambda value: "" if len(str(value)) <= limit else f"must have at most {limit} characters"
-
-
-_host = _matches(_HOST, "a host name or an address")
-_port = _between(1, 65535)
-
-_TABLE = (
-    Setting("admin.password", "secret", "Password of the phone's administrator pages.", _short(63)),
-    Setting("user.password", "secret", "Password of the phone's user pages.", _short(63)),
-    Setting(
-        "locale.language", "text", "Language of the display (ISO 639).", _matches(_LANGUAGE, "like en or pt-BR"), "en"
-    ),
-    Setting("locale.country", "text", "Country of the tones (ISO 3166).", _matches(_COUNTRY, "two letters like ES")),
-    Setting("time.zone", "text", "Time zone (IANA name).", _matches(_ZONE, "an IANA name like Europe/Madrid")),
-    Setting("ntp.server", "text", "Time server.", _host),
-    Setting("ntp.backup_server", "text", "Second time server.", _host),
-    Setting("syslog.server", "text", "Where the phone sends its log.", _host),
-    Setting("syslog.port", "number", "UDP port of the log server.", _port),
-    Setting("vlan.id", "number", "VLAN of the phone itself (802.1Q).", _between(1, 4094)),
-    Setting("vlan.priority", "number", "Priority of the phone's own frames (802.1p).", _between(0, 7)),
-    Setting("vlan.pc_id", "number", "VLAN of the socket for a computer.", _between(1, 4094)),
-    Setting("dialing.text", "text", "Shown on a phone that nobody has claimed yet.", _short(32), "Dial your code"),
-    Setting("dialing.server", "text", "PBX where unclaimed phones register and dial; unset: provd.", _host),
-    Setting("dialing.port", "number", "Its port.", _port),
-    Setting("resync.minutes", "number", "How often a claimed phone asks for its files.", _between(1, 10080), 1440),
-    Setting(
-        "resync.unclaimed_minutes", "number", "The same for a phone that nobody has claimed.", _between(1, 1440), 1
-    ),
-    Setting("resync.at", "text", "Local time of the daily re-sync.", _matches(_CLOCK, "a time like 03:00"), "03:00"),
-    Setting("sip.server", "text", "SIP server of lines that name none.", _host),
-    Setting("sip.port", "number", "Its port.", _port),
-    Setting("sip.backup_server", "text", "Second SIP server.", _host),
-    Setting("sip.backup_port", "number", "Its port.", _port),
-    Setting("sip.transport", "text", "SIP transport.", _one_of("udp", "tcp", "tls"), "udp"),
-    Setting("sip.outbound_proxy", "text", "Where SIP requests go first.", _host),
-    Setting("sip.outbound_port", "number", "Its port.", _port),
+_BEGINNINGS = frozenset(
+    ".".join(parts[:length])
+    for parts in (name.split(".") for name in NUMBERED)
+    for length in range(1, len(parts))
+    if length == 1 or "N" in parts[:length]
 )
+_FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_WANTED = {"number": "must be a number", "flag": "must be true or false", "list": "must be a list of texts"}
 
-KNOWN: Mapping[str, Setting] = {setting.name: setting for setting in _TABLE}
-"""Every setting by its name, in the order of the documentation."""
 
-DEFAULTS: Settings = {setting.name: setting.default for setting in _TABLE if setting.default is not None}
+@lru_cache(maxsize=8192)
+def find(name: str) -> Setting | None:
+    """The setting of that name, also one with numbers or a free parameter; or None."""
+    known = KNOWN.get(name)
+    if known is not None:
+        return known
+    if name.startswith(FREE):
+        if not _FREE.fullmatch(name):
+            return None
+        return Setting(name, "secret" if _HIDDEN.search(name) else "text", "As it is.", _FREE_FORM)
+    return NUMBERED.get(unnumbered(name)) if ".N" not in name else None
+
+
+def unnumbered(name: str) -> str:
+    """``keys.5.type`` as ``keys.N.type``."""
+    return _NUMBER.sub(".N", name)
+
+
+def numbers(name: str) -> tuple[int, ...]:
+    """``modules.1.keys.5.type`` as 1 and 5."""
+    return tuple(map(int, _NUMBER.findall(name)))
+
+
+def begins(name: str) -> bool:
+    """Whether it is the beginning of many names, all of which None removes."""
+    if name.startswith(FREE):
+        return name.count(".") == 1
+    return ".N" not in name and unnumbered(name) in _BEGINNINGS
 
 
 def _number(value: object) -> int | None:
@@ -115,34 +89,67 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _checked(setting: Setting, value: object) -> tuple[str | int, str]:
+def _list(value: object) -> str | None:
+    """Members with commas between; a list of texts, or one such text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    members = value.split(",") if isinstance(value, str) else value
+    if not isinstance(members, list | tuple) or not all(isinstance(member, str | int) for member in members):
+        return None
+    return ",".join(str(member).strip() for member in members)
+
+
+def _typed(setting: Setting, value: object) -> Value | None:
+    match setting.kind:
+        case "number":
+            return _number(value)
+        case "flag":
+            return value if isinstance(value, bool) else _FLAGS.get(str(value).strip().lower())
+        case "list":
+            return _list(value)
+        case _:
+            return _text(value)
+
+
+def _checked(setting: Setting, value: object) -> tuple[Value, str]:
     """The value in its kind, and why it is refused (empty when it is not)."""
-    typed: str | int | None = _number(value) if setting.kind == "number" else _text(value)
+    typed = _typed(setting, value)
     if typed is None:
-        return "", "must be a number" if setting.kind == "number" else "must be a text"
-    if isinstance(typed, str) and not (typed and typed.isprintable()):
-        # A line break in a value would become a second parameter in a phone's file.
-        return "", "must not be empty (null removes a value)" if not typed else "must be printable"
-    return typed, setting.check(typed)
+        return "", _WANTED.get(setting.kind, "must be a text")
+    if isinstance(typed, str):
+        if not typed:
+            return "", "must not be empty (null removes a value)"
+        if not typed.isprintable():
+            # A line break in a value would become a second parameter in a phone's file.
+            return "", "must be printable"
+        if typed != typed.strip():
+            # Phones drop blanks at the ends of a value: a password would be another one there.
+            return "", "must not begin or end with a blank"
+    return typed, setting.form.fault(typed)
 
 
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, KNOWN, n=1)
+def unknown(name: str) -> str:
+    """What is said of a name that no setting has."""
+    names = [*KNOWN, *NUMBERED]
+    near = difflib.get_close_matches(unnumbered(name), names, n=1)
     return "no such setting" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def validate(values: Mapping[str, object]) -> Settings:
-    """The flat settings with every value in its kind; numbers may come as text.
+def validate(values: Mapping[str, object], *, of_line: bool = False) -> Settings:
+    """The flat settings with every value in its kind; numbers, flags and lists may come as text.
 
-    Raises FaultsError that names every refused setting and why. Secrets are not repeated in it.
+    Raises FaultsError that names every refused setting and why. Secrets are not repeated in it. ``of_line``: only
+    those that a single line may have.
     """
     accepted: dict[str, object] = {}
     refused: list[tuple[str, str]] = []
     for name, value in values.items():
-        setting = KNOWN.get(name)
-        if setting is None:
-            refused.append((name[:60], _unknown(name)))
-        elif value is None:
+        setting = find(name)
+        if setting is None and not (value is None and begins(name)):
+            refused.append((name[:60], unknown(name)))
+        elif of_line and (setting is None or not setting.of_line):
+            refused.append((name[:60], "is not for a single line"))
+        elif setting is None or value is None:
             accepted[name] = None
         else:
             typed, reason = _checked(setting, value)
@@ -157,7 +164,9 @@ def validate(values: Mapping[str, object]) -> Settings:
 def protect(values: Mapping[str, object]) -> Settings:
     """The same settings as read back from a store, secrets in their type again."""
     return {
-        name: Secret(value) if isinstance(value, str) and name in KNOWN and KNOWN[name].secret else value
+        name: Secret(value)
+        if isinstance(value, str) and (setting := find(name)) is not None and setting.secret
+        else value
         for name, value in values.items()
     }
 
@@ -165,15 +174,6 @@ def protect(values: Mapping[str, object]) -> Settings:
 def masked(values: Mapping[str, object]) -> dict[str, object]:
     """The same settings fit to be shown: every secret is ``***``."""
     return {name: str(value) if isinstance(value, Secret) else value for name, value in values.items()}
-
-
-def nest(values: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """``{"sip.server": x}`` as ``{"sip": {"server": x}}``, every known setting present (None when unset)."""
-    nested: dict[str, dict[str, object]] = {}
-    for name in KNOWN:
-        group, _, key = name.partition(".")
-        nested.setdefault(group, {})[key] = values.get(name)
-    return nested
 
 
 def flatten(nested: Mapping[str, object]) -> dict[str, object]:

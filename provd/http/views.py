@@ -89,11 +89,13 @@ class LineRow:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """A setting in force and where it comes from (``tenant acme``); secret values are ``***`` already."""
+    """A setting in force and where it comes from (``tenant acme``); secret values are ``***`` already. ``note`` says
+    why it does nothing on this device."""
 
     name: str
     value: str
     origin: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from provd.plugin.contract import (
     OuiRule,
     PnpAdvice,
     ResyncAdvice,
+    Writes,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "OuiRule",
     "PnpAdvice",
     "ResyncAdvice",
+    "Writes",
 ]

@@ -168,6 +168,23 @@ class PnpAdvice:
 
 
 @dataclass(frozen=True, slots=True)
+class Writes:
+    """Settings that this plugin's templates write, and for which models. What no row covers they do not write; a name
+    that several rows cover must suit all of them."""
+
+    settings: tuple[str, ...]
+    """Names as the vocabulary has them (``keys.N.type``), or their beginnings (``keys``, ``sip``)."""
+    when: Mapping[str, int | bool | tuple[str, ...]] = field(default_factory=dict)
+    """Fields and traits of the model: at least that number, that truth, one of those words."""
+    otherwise: str = ""
+    """What is said of a model that does not suit, after its name: ``has no line keys``."""
+    values: tuple[str, ...] = ()
+    """The only values (of a list: members) that the device understands; empty: all."""
+    upto: tuple[str, ...] = ()
+    """For each number in the name the field or trait of the model that holds the highest one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A whole plugin. ``id`` is the folder name; ``version`` is SemVer."""
 
@@ -193,6 +210,9 @@ class Manifest:
     ``setting: reason``. It has the context of the device's own file."""
     pnp: PnpAdvice | None = None
     """None: its devices are not answered over multicast PnP."""
+    writes: tuple[Writes, ...] = ()
+    names: frozenset[str] = frozenset()
+    """The vendor's own parameter names, with ``X`` or ``#`` in place of a number: what ``vendor.ID.NAME`` may be."""
 
     def model(self, name: str) -> Model | None:
         """The model with that name or alias, without regard to case."""

@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from provd.base.errors import PluginError
 from provd.base.types import ip_int
+from provd.domain.capability import covers
 from provd.domain.names import MAC_MARK
 from provd.domain.route import COMMON_MARK, ambiguities
+from provd.domain.settings import KNOWN, NUMBERED
 from provd.plugin import (
     CONTRACT,
     ActionUri,
@@ -27,9 +29,10 @@ from provd.plugin import (
     OuiRule,
     PnpAdvice,
     ResyncAdvice,
+    Writes,
 )
 from provd.plugins.expression import faults
-from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, PnpRow, ResyncRow, keys_at
+from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, PnpRow, ResyncRow, WritesRow, keys_at
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -60,7 +63,7 @@ def load(folder: Path, plugin: str = "") -> Manifest:
         raise ManifestError(origin, _explained(error, content)) from None
     problems = list(_problems(file, plugin or folder.name))
     if not problems:
-        manifest = _manifest(file)
+        manifest = _manifest(file, _names(folder, file.names))
         problems = [f"file: two rules would answer {name!r}" for name in ambiguities(manifest)]
         if not problems:
             return manifest
@@ -135,6 +138,9 @@ def _problems(file: ManifestFile, folder: str) -> Iterator[str]:
         yield from _resync_problems(file.resync)
     if file.pnp is not None:
         yield from _pnp_problems(file.pnp)
+    fields = {"lines", "keys", "ports", *file.traits}
+    for number, row in enumerate(file.writes, 1):
+        yield from (f"writes[{number}].{fault}" for fault in _writes_faults(row, fields))
 
 
 def _model_problems(file: ManifestFile) -> Iterator[str]:
@@ -250,6 +256,18 @@ def _pnp_problems(row: PnpRow) -> Iterator[str]:
         yield "pnp.vendors: one of them is named twice"
 
 
+def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
+    for place, names in (("when", row.when), ("upto", row.upto)):
+        for name in names:
+            if name not in fields:
+                yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
+    if bool(row.when) != bool(row.otherwise):
+        yield "otherwise: is said of models that do not suit, and belongs to 'when'"
+    for name in row.settings:
+        if not covers(name):
+            yield f"settings: there is no setting {name!r}" + did_you_mean(name, [*KNOWN, *NUMBERED])
+
+
 def _placeholder_faults(text: str) -> Iterator[str]:
     for name in _PLACEHOLDER.findall(text):
         if name not in PLACEHOLDERS:
@@ -264,7 +282,16 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def _manifest(file: ManifestFile) -> Manifest:
+def _names(folder: Path, name: str) -> frozenset[str]:
+    if not name:
+        return frozenset()
+    try:
+        return frozenset((folder / name).read_text(encoding="ascii").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(folder / MANIFEST, [f"names: {name} cannot be read: {error}"]) from None
+
+
+def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
     return Manifest(
         id=file.id,
         version=file.version,
@@ -293,7 +320,14 @@ def _manifest(file: ManifestFile) -> Manifest:
         resync=None if file.resync is None else _resync(file.resync),
         limits=file.limits,
         pnp=None if file.pnp is None else _pnp(file.pnp),
+        writes=tuple(_writes(row) for row in file.writes),
+        names=names,
     )
+
+
+def _writes(row: WritesRow) -> Writes:
+    when = {name: tuple(value) if isinstance(value, list) else value for name, value in row.when.items()}
+    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto))
 
 
 def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:

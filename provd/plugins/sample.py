@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from provd.app.accounts import NOTHING
+from provd.domain.nesting import nest
+from provd.domain.settings import DEFAULTS
 from provd.plugin import FileRule, Manifest, Model
 
 MARK = "Zx9secret"
@@ -17,15 +20,18 @@ _BASE = f"http://{_HOST}:8667"
 Context = dict[str, object]
 
 _SETTINGS: Context = {
-    "admin": {"password": f"{MARK}-admin"},
-    "user": {"password": f"{MARK}-user"},
-    "locale": {"language": "en", "country": "ES"},
-    "time": {"zone": "Europe/Madrid"},
-    "ntp": {"server": "192.0.2.1", "backup_server": None},
-    "syslog": {"server": None, "port": None},
-    "vlan": {"id": None, "priority": None, "pc_id": None},
-    "dialing": {"text": "Dial your code", "server": None, "port": None},
-    "resync": {"minutes": 1440, "unclaimed_minutes": 1, "at": "03:00"},
+    **nest(
+        {
+            **DEFAULTS,
+            "admin.password": f"{MARK}-admin",
+            "user.password": f"{MARK}-user",
+            "dect.pin": f"{MARK}-pin",
+            "locale.country": "ES",
+            "time.zone": "Europe/Madrid",
+            "ntp.server": "192.0.2.1",
+        }
+    ),
+    "vendor": {},
 }
 
 
@@ -51,6 +57,7 @@ _ZONE: Context = {
 }
 
 _ACCOUNT: Context = {
+    **NOTHING,
     "position": 1,
     "username": f"ap{MAC}",
     "auth_username": f"ap{MAC}",
@@ -61,9 +68,7 @@ _ACCOUNT: Context = {
     "transport": "udp",
 }
 
-_NO_SETTINGS: Context = {
-    group: dict.fromkeys(values) for group, values in _SETTINGS.items() if isinstance(values, dict)
-}
+_NO_SETTINGS: Context = {**nest({}), "vendor": {}}
 
 
 def contexts(manifest: Manifest, rule: FileRule) -> Iterator[tuple[str, Context]]:
@@ -134,6 +139,7 @@ def _spare(model: Model, lines: int) -> list[Context]:
 
 def _line(position: int) -> Context:
     return {
+        **NOTHING,
         "position": position,
         "username": f"line{position}",
         "auth_username": f"auth{position}",
@@ -144,8 +150,5 @@ def _line(position: int) -> Context:
         "port": 5060 if position == 1 else 0,
         "transport": ("udp", "tcp", "tls")[position % 3],
         "backup_server": "pbx2.example.com" if position == 1 else "",
-        "backup_port": 0,
-        "outbound_proxy": "",
-        "outbound_port": 0,
         "voicemail": "*97" if position == 1 else "",
     }

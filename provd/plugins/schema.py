@@ -126,6 +126,16 @@ class PnpRow(Strict):
     confidence: Confidence = 90
 
 
+class WritesRow(Strict):
+    """``[[writes]]``."""
+
+    settings: list[Annotated[str, StringConstraints(pattern=r"^[a-z_]+(?:\.(?:N|[a-z_]+))*$")]] = Field(min_length=1)
+    when: dict[str, bool | int | list[str]] = {}
+    otherwise: Annotated[str, StringConstraints(max_length=80)] = ""
+    values: list[str] = []
+    upto: list[str] = []
+
+
 class ManifestFile(Strict):
     """The whole of ``plugin.toml``."""
 
@@ -146,6 +156,8 @@ class ManifestFile(Strict):
     dhcp: list[DhcpRow] = []
     resync: ResyncRow | None = None
     pnp: PnpRow | None = None
+    writes: list[WritesRow] = []
+    names: Literal["", "names.txt"] = ""
 
 
 def keys_at(location: tuple[int | str, ...]) -> list[str]:

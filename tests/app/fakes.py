@@ -22,7 +22,7 @@ from provd.dhcp.advice import ClientInfo
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Redemption, TaskRun, TaskStep, Tenant
 from provd.domain.tasks import Rulebook
-from provd.plugin import DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue
+from provd.plugin import DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue, Writes
 from provd.plugin.contract import OuiRule
 
 PHONE = Mac("02aaaa000001")
@@ -205,6 +205,8 @@ ACME = Manifest(
         DhcpAdvice({66: option("{base}"), 150: option("{address}", "ip"), 67: option("{mac}.cfg")}, force=(66,)),
         DhcpAdvice({66: option("{base}/new")}, models=("A1G",)),
     ),
+    writes=(Writes(("vlan", "sip.server")), Writes(("keys",), {"keys": 1}, "has no keys", upto=("keys",))),
+    names=frozenset({"colour", "key.X.tone"}),
 )
 
 BOLTS = Manifest(

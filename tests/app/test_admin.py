@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -308,7 +309,12 @@ async def test_settings_are_merged_unset_masked_and_explained():
     shown = await office.do("device.set", mac=PHONE, settings={"vlan.priority": 5}, unset=["vlan.id"])
     assert shown["settings"] == {"vlan.priority": 5}
     effective = {each["name"]: each for each in (await office.do("device.settings", mac=PHONE))["items"]}
-    assert effective["admin.password"] == {"name": "admin.password", "value": "***", "origin": "group profile desk"}
+    assert effective["admin.password"] == {
+        "name": "admin.password",
+        "value": "***",
+        "origin": "group profile desk",
+        "note": "the plugin acme does not write it",
+    }
     assert effective["sip.server"]["origin"] == "site profile site"
     assert effective["time.zone"]["origin"] == "tenant north"
     assert effective["vlan.priority"]["origin"] == "device"
@@ -320,6 +326,27 @@ async def test_settings_are_merged_unset_masked_and_explained():
     await office.do("profile.set", id="desk", parents=[], name="Desks")
     await office.do("device.set", mac=PHONE, profile="")
     await office.do("profile.delete", id="desk")
+
+
+async def test_what_does_nothing_on_a_device_is_said_and_free_parameters_have_known_names():
+    office = furnished()
+    await office.do("device.add", mac=PHONE, model="A1", settings={"keys.9.type": "dnd", "vlan.id": 5})
+    await office.do("line.set", id="n1", settings={"sip.dtmf": "info"})
+    await office.do("device.assign", mac=PHONE, line=["n1"])
+    items = (await office.do("device.settings", mac=PHONE))["items"]
+    notes = {(each["name"], each["origin"]): each["note"] for each in items if each["origin"] != "default"}
+    assert notes == {
+        ("keys.9.type", "device"): "A1 has only 4 keys",
+        ("vlan.id", "device"): "",
+        ("sip.dtmf", "line n1"): "the plugin acme does not write it",
+    }
+    await office.do("device.set", mac=PHONE, settings={"vendor.acme.colour": "red", "vendor.acme.key.3.tone": "low"})
+    for name, reason in {
+        "vendor.acme.color": "Acme has no parameter 'color'; did you mean colour?",
+        "vendor.nobody.colour": "there is no plugin 'nobody'",
+    }.items():
+        with pytest.raises(UsageError, match=f"{name}: {re.escape(reason)}"):
+            await office.do("device.set", mac=PHONE, settings={name: "x"})
 
 
 async def test_secrets_are_masked_unless_revealed_and_revealing_is_told():

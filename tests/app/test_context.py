@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from provd.app import effective
+from provd.app.accounts import NOTHING
 from provd.app.context import ContextMaker, Subject, firmware
 from provd.app.site import Site
 from provd.app.tables import Tables
 from provd.app.tokens import Tokens
 from provd.base.secrets import Secret
+from provd.domain.nesting import nest
 from provd.domain.records import Level, Profile
-from provd.domain.settings import nest
 from provd.plugin import Model
 from tests.app.fakes import ACME, KEY, OTHER, PHONE, claimed, line, tenant
 
@@ -43,7 +44,7 @@ def test_a_claimed_phone():
         settings={"sip.server": "pbx", "sip.port": 5062, "time.zone": "Europe/Madrid", "admin.password": Secret("adm")},
     )
     context = maker(first, line("n2", transport="tls"), device).make(subject(device=device, token="tok"), Site())
-    settings = nest(
+    plain = nest(
         {
             "locale.language": "en",
             "dialing.text": "Dial your code",
@@ -57,7 +58,7 @@ def test_a_claimed_phone():
             "admin.password": "adm",
         }
     )
-    empty = {"backup_server": "", "backup_port": 0, "outbound_proxy": "", "outbound_port": 0}
+    settings = {**plain, "vendor": {}}
     assert context == {
         "model": {"name": "A1G", "lines": 4, "keys": 8, "common": ["acme-a1g.cfg"], "family": "new"},
         "firmware": {"version": "52.84.0.15", "parts": [52, 84, 0, 15]},
@@ -79,6 +80,7 @@ def test_a_claimed_phone():
         "spare": [],
         "lines": [
             {
+                **NOTHING,
                 "position": 1,
                 "username": "user-n1",
                 "auth_username": "user-n1",
@@ -89,9 +91,9 @@ def test_a_claimed_phone():
                 "port": 5080,
                 "transport": "udp",
                 "voicemail": "*97",
-                **empty,
             },
             {
+                **NOTHING,
                 "position": 2,
                 "username": "user-n2",
                 "auth_username": "user-n2",
@@ -101,8 +103,6 @@ def test_a_claimed_phone():
                 "server": "pbx",
                 "port": 5062,
                 "transport": "tls",
-                "voicemail": "",
-                **empty,
             },
         ],
         "settings": settings,
@@ -114,6 +114,7 @@ def test_an_unclaimed_phone_gets_the_temporary_account():
     device = claimed(PHONE, description="Lobby", settings={"dialing.text": "Dial 123"})
     context = maker(device).make(subject(device=device), Site(advertise="prov.example", sip_port=5070))
     assert context["account"] == {
+        **NOTHING,
         "position": 1,
         "username": "ap02aaaa000001",
         "auth_username": "ap02aaaa000001",
@@ -126,6 +127,49 @@ def test_an_unclaimed_phone_gets_the_temporary_account():
     assert (context["claimed"], context["lines"], context["zone"]) == (False, [], None)
     assert context["device"]["label"] == "Lobby"
     assert context["device"]["state"] == "unclaimed"
+
+
+def test_a_line_outranks_its_device_in_what_both_may_say():
+    own = line("n1", settings={"sip.dtmf": "info", "audio.codecs": "pcma,g722", "call.auto_answer": True})
+    values = {"sip.dtmf": "inband", "sip.srtp": "required", "sip.keep_alive": 0, "feature.voicemail": "*99"}
+    entry = maker(own, device := claimed(PHONE, "n1", settings=values)).make(subject(device=device), Site())["lines"][0]
+    assert (entry["dtmf"], entry["srtp"], entry["keep_alive"]) == ("info", "required", 0)
+    assert (entry["codecs"], entry["auto_answer"], entry["voicemail"]) == (["pcma", "g722"], True, "*99")
+
+
+ROUTES = ("server", "port", "outbound_proxy", "outbound_port", "backup_server", "backup_port", "backup_outbound_proxy")
+
+
+@pytest.mark.parametrize(
+    ("values", "own", "routes"),
+    [
+        ({"sip.server": "p", "sip.port": 5, "sip.registrar": "r"}, {}, ("r", 0, "p", 5, "", 0, "")),
+        (
+            {"sip.server": "p", "sip.registrar": "r", "sip.registrar_port": 6, "sip.outbound_proxy": "o"},
+            {},
+            ("r", 6, "o", 0, "", 0, ""),
+        ),
+        (
+            {"sip.backup_server": "b", "sip.backup_port": 7, "sip.backup_registrar": "q"},
+            {"server": "s"},
+            ("s", 0, "", 0, "q", 0, "b"),
+        ),
+        ({"sip.registrar": "r", "sip.backup_registrar": "q"}, {"server": "s"}, ("s", 0, "", 0, "", 0, "")),
+    ],
+)
+def test_a_registrar_apart_is_reached_by_way_of_the_server(values, own, routes):
+    device = claimed(PHONE, "n1", settings=values)
+    entry = maker(line("n1", **own), device).make(subject(device=device), Site())["lines"][0]
+    assert tuple(entry[name] for name in ROUTES) == routes
+
+
+def test_free_parameters_are_those_of_the_plugin_and_in_no_common_file():
+    values = {"vendor.acme.b": "2", "vendor.acme.a.password": Secret("x"), "vendor.other.c": "3"}
+    device = claimed(PHONE, settings=values)
+    made = maker(device).make(subject(device=device, plugin="acme"), Site())["settings"]
+    assert made["vendor"] == {"a.password": "x", "b": "2"}
+    common = maker(device).make(subject(device=device, plugin="acme", secrets=False), Site())["settings"]
+    assert common["vendor"] == {}
 
 
 GATE = Model("G4", lines=4, ports=True)

@@ -142,8 +142,18 @@ def test_a_file_is_printed_as_it_would_be_served(shell: Shell) -> None:
 def test_settings_say_where_they_come_from(shell: Shell) -> None:
     shell("profile", "set", "desk", "--set", "locale.language=es")
     rows = shell("device", "settings", BELL, "--origin").rows
-    assert ["locale.language", "es", "group", "profile", "desk"] in rows
+    why = ["the", "plugin", "acme", "does", "not", "write", "it"]
+    assert ["locale.language", "es", "group", "profile", "desk", *why] in rows
     assert {row["name"] for row in shell("device", "settings", BELL, "--json").json} > {"locale.language"}
+
+
+def test_what_does_nothing_on_a_device_is_said_when_it_is_made(shell: Shell) -> None:
+    made = shell("device", "set", BELL, "--set", "keys.77.type=dnd", "--set", "vlan.id=7")
+    assert made.err == "note: keys.77.type: A1 has only 4 keys\n"
+    wrong = shell("device", "set", BELL, "--set", "vlan.id=0", "--set", "vlan.it=7")
+    assert wrong.err == (
+        "vlan.id: must be between 1 and 4094, not '0'; vlan.it: no such setting; did you mean vlan.id?\n"
+    )
 
 
 def test_devices_come_from_csv_and_go_to_csv(shell: Shell, tmp_path) -> None:

@@ -93,3 +93,21 @@ def test_lines_come_from_a_file_all_or_none(shell: Shell, tmp_path: Path) -> Non
     assert refused.code == 2
     assert refused.err.splitlines() == ["line 3: there is no tenant 'nowhere'", "line 4: port: must be at most 65535"]
     assert shell("line", "show", "w3").code == 4
+
+
+def test_all_settings_are_listed_and_what_a_model_can_be_told(shell: Shell) -> None:
+    listed = {row["name"]: row for row in shell("profile", "settings", "--json").json}
+    assert listed["sip.port"]["values"] == "between 1 and 65535"
+    assert listed["sip.port"]["of_line"] is True
+    assert shell("profile", "settings", "--markdown").out.startswith("# Settings\n")
+    assert "no plugin knows a model 'Z9'" in shell("profile", "settings", "--model", "Z9").err
+
+
+def test_a_line_has_settings_of_its_own(shell: Shell) -> None:
+    shell("line", "add", "301", "--tenant", "north", "--set", "sip.dtmf=info")
+    assert shell("line", "set", "301", "--set", "sip.srtp=required", "--json").json["settings"] == {
+        "sip.dtmf": "info",
+        "sip.srtp": "required",
+    }
+    assert shell("line", "set", "301", "--unset", "sip.dtmf", "--json").json["settings"] == {"sip.srtp": "required"}
+    assert "vlan.id: is not for a single line" in shell("line", "set", "301", "--set", "vlan.id=7").err

@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from provd.app.accounts import NOTHING
 from provd.app.ports import RenderJob
 from provd.app.zones import zone
+from provd.domain.nesting import nest
+from provd.domain.settings import DEFAULTS
 from provd.plugin import FileRule
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
@@ -86,18 +89,18 @@ PHONES = [
 
 
 def settings(phone: Phone, *, secrets: bool) -> dict:
-    return {
-        "admin": {"password": "adm1n & <co>" if secrets else None},
-        "user": {"password": None},
-        "locale": {"language": phone.language, "country": phone.country or None},
-        "time": {"zone": phone.zone or None},
-        "ntp": {"server": "10.0.0.1", "backup_server": None},
-        "syslog": {"server": "10.0.0.9" if phone.keys else None, "port": 5514 if phone.keys > 4 else None},
-        "vlan": {"id": 20 if phone.keys else None, "priority": 5 if phone.keys > 4 else None, "pc_id": None},
-        "dialing": {"text": "Dial your code", "server": None, "port": None},
-        "resync": {"minutes": 1440, "unclaimed_minutes": 1, "at": "03:00"},
-        "sip": {},
+    values = {
+        "admin.password": "adm1n & <co>" if secrets else None,
+        "locale.language": phone.language,
+        "locale.country": phone.country or None,
+        "time.zone": phone.zone or None,
+        "ntp.server": "10.0.0.1",
+        "syslog.server": "10.0.0.9" if phone.keys else None,
+        "syslog.port": 5514 if phone.keys > 4 else None,
+        "vlan.id": 20 if phone.keys else None,
+        "vlan.priority": 5 if phone.keys > 4 else None,
     }
+    return {**nest({**DEFAULTS, **values}), "vendor": {}}
 
 
 def _firmware(version: str) -> dict:
@@ -133,6 +136,8 @@ def common(phone: Phone) -> dict:
 
 def unclaimed(phone: Phone) -> dict:
     account = {
+        **NOTHING,
+        "position": 1,
         "username": f"ap{phone.mac}",
         "auth_username": f"ap{phone.mac}",
         "password": "temporary0123456789abcdef",
@@ -146,6 +151,7 @@ def unclaimed(phone: Phone) -> dict:
 
 def _line(position: int, **changes: object) -> dict:
     plain = {
+        **NOTHING,
         "position": position,
         "username": f"10{position}",
         "auth_username": f"10{position}",
@@ -155,11 +161,6 @@ def _line(position: int, **changes: object) -> dict:
         "server": "pbx.example.org",
         "port": 0,
         "transport": "udp",
-        "backup_server": "",
-        "backup_port": 0,
-        "outbound_proxy": "",
-        "outbound_port": 0,
-        "voicemail": "",
     }
     return {**plain, **changes}
 

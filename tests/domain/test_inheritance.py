@@ -29,6 +29,19 @@ def test_what_was_removed_can_be_set_again():
     assert merge([Layer("x", {"a": 1}), Layer("y", {"a": None}), Layer("z", {"a": 2})]).values == {"a": 2}
 
 
+def test_none_for_a_beginning_removes_all_of_it_and_what_the_same_layer_says_counts_beside_it():
+    found = merge(
+        [
+            Layer("site", {"keys.1.type": "blf", "keys.1.value": "101", "keys.2.type": "dnd", "handsets.1.name": "x"}),
+            Layer("group", {"keys.2.type": "park", "keys": None}),
+            Layer("device", {"handsets.1": None}),
+        ]
+    )
+    assert found.values == {"keys.2.type": "park"}
+    assert found.origin("keys.1.value") == "group"
+    assert found.origin("handsets.1.name") == "device"
+
+
 def test_parents_come_depth_first_and_the_profile_itself_last():
     known = profiles(own=("left", "right"), left=("root",), right=(), root=())
     assert [profile.id for profile in lineage(known["own"], known)] == ["root", "left", "right", "own"]

@@ -6,7 +6,8 @@ import pytest
 
 from provd.base.errors import UsageError
 from provd.base.secrets import Secret
-from provd.domain.settings import DEFAULTS, KNOWN, flatten, masked, nest, protect, validate
+from provd.domain.nesting import nest
+from provd.domain.settings import DEFAULTS, KNOWN, NUMBERED, begins, find, flatten, masked, protect, validate
 
 
 def test_values_come_back_in_their_kind():
@@ -44,6 +45,24 @@ def test_passwords_become_secrets_and_are_shown_as_stars():
         ("resync.at", "24:00", "like 03:00"),
         ("dialing.text", "x" * 33, "at most 32"),
         ("dialing.text", "two\nlines", "printable"),
+        ("dialing.text", " blank", "must not begin or end with a blank"),
+        ("audio.codecs", "pcma,pcma", "each once"),
+        ("audio.codecs", "pcma,mp3", "each once, of pcma"),
+        ("audio.codecs", [], "must not be empty"),
+        ("audio.codecs", {"pcma": 1}, "must be a list"),
+        ("call.waiting", "perhaps", "true or false"),
+        ("dialplan.rules", "0[x", "patterns of"),
+        ("dialplan.rules", ",".join(["1xx"] * 21), "at most 20"),
+        ("phonebook.url", "file:///etc/passwd", "begins with http://"),
+        ("keys.1.type", "espresso", "one of none, line"),
+        ("keys.1.pickup", "*8a", "0-9, * and #"),
+        ("keys.0.type", "line", "no such setting; did you mean keys.N.type?"),
+        ("keys.N.type", "line", "no such setting"),
+        ("keys.1000.type", "line", "no such setting"),
+        ("keys", "line", "no such setting"),
+        ("vendor.acme", "x", "no such setting"),
+        ("vendor.acme.a b", "x", "no such setting"),
+        ("handsets.1.lines", "1,x", "numbers of lines"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_the_reason(name, value, reason):
@@ -71,6 +90,7 @@ def test_a_refused_password_is_not_repeated():
 def test_nesting_shows_every_known_setting_and_flattening_takes_it_back():
     nested = nest({"sip.server": "pbx"})
     assert {f"{group}.{key}" for group, keys in nested.items() for key in keys} == set(KNOWN)
+    assert {group for group, keys in nested.items() if not keys} == {"keys", "modules", "handsets"}
     assert nested["sip"]["server"] == "pbx"
     assert nested["sip"]["port"] is None
     assert {name: value for name, value in flatten(nested).items() if value is not None} == {"sip.server": "pbx"}
@@ -79,4 +99,44 @@ def test_nesting_shows_every_known_setting_and_flattening_takes_it_back():
 
 def test_the_defaults_obey_their_own_rules():
     assert validate(DEFAULTS) == DEFAULTS
-    assert all(setting.doc for setting in KNOWN.values())
+    assert all(setting.doc.endswith(".") for setting in (*KNOWN.values(), *NUMBERED.values()))
+
+
+def test_flags_and_lists_may_be_written_in_several_ways():
+    given = {"call.waiting": "off", "network.lldp": True, "audio.codecs": ["pcma", "g722"], "handsets.2.lines": 3}
+    assert validate(given) == {
+        "call.waiting": False,
+        "network.lldp": True,
+        "audio.codecs": "pcma,g722",
+        "handsets.2.lines": "3",
+    }
+    assert validate({"audio.codecs": "pcma, g722"}) == {"audio.codecs": "pcma,g722"}
+
+
+def test_there_are_many_of_some():
+    given = {"keys.12.type": "blf", "modules.2.keys.40.value": "101", "handsets.3.name": "Kitchen"}
+    assert validate(given) == given
+    assert nest(validate({**given, "handsets.3.lines": "1,2"})) | {} == nest({}) | {
+        "keys": {12: {"type": "blf", "value": None, "label": None, "line": None, "pickup": None}},
+        "modules": {2: {40: {"type": None, "value": "101", "label": None, "line": None, "pickup": None}}},
+        "handsets": {3: {"name": "Kitchen", "lines": ["1", "2"], "dial_lines": None, "default_line": None}},
+    }
+
+
+def test_null_removes_one_or_everything_that_begins_so():
+    removed = dict.fromkeys(["keys", "keys.5", "modules.1", "modules.1.keys.2", "handsets", "vendor.acme"])
+    assert validate(removed) == removed
+    assert not any(begins(name) for name in ("sip", "keys.5.type", "keys.N", "vendor", "vendor.acme.x"))
+
+
+def test_a_free_parameter_that_looks_like_a_password_is_kept_as_one():
+    settings = validate({"vendor.acme.account.1.password": "hunter2", "vendor.acme.colour": "red"})
+    assert masked(settings) == {"vendor.acme.account.1.password": "***", "vendor.acme.colour": "red"}
+    assert protect({"vendor.acme.base.pin_code": "7717"}) == {"vendor.acme.base.pin_code": Secret("7717")}
+    assert find("vendor.acme.colour").kind == "text"
+
+
+def test_a_single_line_has_few_of_them():
+    assert validate({"sip.dtmf": "info", "audio.codecs": "pcma"}, of_line=True)
+    with pytest.raises(UsageError, match=r"vlan\.id: is not for a single line; keys: is not for a single line"):
+        validate({"vlan.id": 5, "keys": None}, of_line=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provd.base.errors import PluginError
-from provd.plugin import ActionUri, DhcpAdvice, FileRule, Match, Model, OptionValue, OuiRule, ResyncAdvice
+from provd.plugin import ActionUri, DhcpAdvice, FileRule, Match, Model, OptionValue, OuiRule, ResyncAdvice, Writes
 from provd.plugins.loader import ManifestError, load
 
 WHOLE = r"""
@@ -20,6 +20,7 @@ license = "Apache-2.0"
 description = "made up"
 
 star_codes = ["*69", "*0172"]
+names = "names.txt"
 
 model = [
   { name = "A1", aliases = ["A-1"], common = "acmeA1.cfg", lines = 2, keys = 4, family = 7, ports = true },
@@ -75,6 +76,13 @@ spread = 600
 paths = ["/servlet?key=AutoP", "/old"]
 auth = "basic"
 password = "acme"
+
+[[writes]]
+settings = ["keys", "keys.N.type"]
+when = { keys = 1, kind = ["desk"] }
+otherwise = "has no keys"
+values = ["dnd"]
+upto = ["keys"]
 """
 
 Write = Callable[[str], Path]
@@ -86,6 +94,7 @@ def write(tmp_path: Path) -> Write:
         folder = tmp_path / "acme"
         folder.mkdir(exist_ok=True)
         (folder / "plugin.toml").write_text(text, encoding="utf-8")
+        (folder / "names.txt").write_text("account.X.label\nvolume\n", encoding="ascii")
         return folder
 
     return put
@@ -137,6 +146,15 @@ def test_a_whole_manifest(write: Write) -> None:
         spread=600,
         action=ActionUri(("/servlet?key=AutoP", "/old"), "basic", "admin", "acme"),
     )
+    row = Writes(("keys", "keys.N.type"), {"keys": 1, "kind": ("desk",)}, "has no keys", ("dnd",), ("keys",))
+    assert manifest.writes == (row,)
+    assert manifest.names == {"account.X.label", "volume"}
+
+
+def test_a_list_of_names_that_is_not_there(write: Write) -> None:
+    folder = write(WHOLE)
+    (folder / "names.txt").unlink()
+    assert problems(folder)[0].startswith("names: names.txt cannot be read")
 
 
 def test_every_error_is_told_at_once(write: Write) -> None:
@@ -197,6 +215,26 @@ def test_every_error_is_told_at_once(write: Write) -> None:
         ('"/old"', '"/servlet?key=AutoP"', "resync.action.paths: '/servlet?key=AutoP' is named twice"),
         ('auth = "basic"', 'auth = "none"', "resync.action.password: of no use with auth 'none'"),
         ("daily = true", "dayly = true", "resync.dayly: unknown key, did you mean 'daily'?"),
+        (
+            '"keys.N.type"',
+            '"keys.N.typ"',
+            "writes[1].settings: there is no setting 'keys.N.typ', did you mean 'keys.N.type'?",
+        ),
+        (
+            "keys = 1, kind",
+            "kys = 1, kind",
+            "writes[1].when: 'kys' is neither a field nor a trait of a model, did you mean 'keys'?",
+        ),
+        (
+            'upto = ["keys"]',
+            'upto = ["buttons"]',
+            "writes[1].upto: 'buttons' is neither a field nor a trait of a model",
+        ),
+        (
+            'otherwise = "has no keys"',
+            "",
+            "writes[1].otherwise: is said of models that do not suit, and belongs to 'when'",
+        ),
         ("[[dhcp]]\noptions.66", '[[dhcp]]\nmodels = ["A2"]\noptions.66', "dhcp[2].models: A2 has a block already"),
     ],
 )

@@ -15,14 +15,15 @@ from provd.app.fleet import Fleet, Plan
 from provd.app.ownership import owner_of_profile
 from provd.app.ports import Change, Put
 from provd.base.clock import Clock
-from provd.base.errors import NotFoundError, UsageError
+from provd.base.errors import FaultsError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
 from provd.base.secrets import Secret
 from provd.base.types import Mac, mac_text
 from provd.dhcp.lease import Lease
+from provd.domain.capability import parameter_fault
 from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Reservation, Settings, Tenant
-from provd.domain.settings import validate
+from provd.domain.settings import FREE, find, validate
 
 
 class Addresses(Protocol):
@@ -236,24 +237,34 @@ class Desk:
         """A line and the devices that it is on."""
         return views.line(line, self.tables.holders(line.id), caller.shown)
 
-    def settings(self, present: Settings, args: Args) -> Settings:
+    def settings(self, present: Settings, args: Args, *, of_line: bool = False) -> Settings:
         """The present settings with those of the call, or with ``replace`` only those; ``unset`` drops names.
 
-        ``***`` stands for the secret that is there already. Raises UsageError.
+        ``***`` stands for the secret that is there already. ``of_line``: for a single line. Raises UsageError.
         """
         same = {name: present[name] for name, value in args.settings().items() if _kept(value, present.get(name))}
-        given = {**same, **validate({name: value for name, value in args.settings().items() if name not in same})}
+        fresh = {name: value for name, value in args.settings().items() if name not in same}
+        given = {**same, **validate(fresh, of_line=of_line)}
+        self._check_knowledge(given)
         if args.flag("replace"):
             return given
-        zone = given.get("time.zone")
-        if isinstance(zone, str) and self.zone(zone) is None:
-            raise UsageError(f"time.zone: there is no time zone {zone!r}")
         merged = {**present, **given}
         for name in args.texts("unset"):
             if name not in merged:
                 raise UsageError(f"unset: {name!r} is not set here")
             del merged[name]
         return merged
+
+    def _check_knowledge(self, given: Settings) -> None:
+        """What only the plugins and the time zones of this machine know. Raises UsageError."""
+        zone = given.get("time.zone")
+        if isinstance(zone, str) and self.zone(zone) is None:
+            raise UsageError(f"time.zone: there is no time zone {zone!r}")
+        manifests = self.knowledge.catalogue.manifests
+        free = [name for name in given if name.startswith(FREE) and find(name) is not None]
+        faults = [(name, fault) for name in free if (fault := parameter_fault(manifests, name))]
+        if faults:
+            raise FaultsError(faults)
 
 
 def _kept(value: object, present: object) -> bool:

@@ -15,6 +15,7 @@ from provd.app.zones import edition
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence
+from provd.domain.inheritance import Layer, merge
 from provd.domain.lifecycle import Event, after
 from provd.domain.records import MASTER_TENANT, Device, DeviceState
 
@@ -293,8 +294,15 @@ class Devices:
         return {"deleted": mac_text(args.mac())}
 
     async def _settings(self, args: Args, caller: Caller) -> object:
-        found = effective.for_device(self._desk.tables, self._of(args, caller))
-        return {"items": views.settings(found.values, found.origin)}
+        device = self._of(args, caller)
+        found = effective.for_device(self._desk.tables, device)
+        items = views.settings(found, self._desk.knowledge.notes(device, found))
+        for key in self._desk.own_lines(device, caller):
+            line = self._desk.tables.line(key)
+            if line is not None and line.settings:
+                own = merge([Layer(f"line {caller.shown(line.id)}", line.settings)])
+                items += views.settings(own, self._desk.knowledge.notes(device, own))
+        return {"items": items}
 
     async def _render(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
@@ -311,8 +319,11 @@ class Devices:
     async def _check(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
         self._need_all_lines(device, caller)
+        notes = self._desk.knowledge.notes(device, effective.for_device(self._desk.tables, device))
+        items = [{"setting": name, "reason": reason} for name, reason in notes.items()]
         found = await self._desk.boot.limits(device, args.text("local") or _DEFAULT_LOCAL)
-        return {"items": [{"setting": each.setting, "reason": each.reason} for each in found], "tzdata": edition()}
+        items += [{"setting": each.setting, "reason": each.reason} for each in found]
+        return {"items": items, "tzdata": edition()}
 
     async def _files(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)

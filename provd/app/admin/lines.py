@@ -141,7 +141,7 @@ class Lines:
         changed = replace(
             self._bare(line) if args.flag("replace") else line,
             password=password,
-            settings=self._desk.settings(line.settings, args),
+            settings=self._desk.settings(line.settings, args, of_line=True),
         )
         fields: dict[str, Any] = {**texts, **numbers}
         return replace(changed, **fields)

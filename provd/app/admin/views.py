@@ -11,6 +11,7 @@ from provd.base.secrets import Secret
 from provd.base.types import ip_text, mac_text
 from provd.dhcp.lease import INFINITE, Lease, LeaseState
 from provd.domain.evidence import Identity
+from provd.domain.inheritance import Effective
 from provd.domain.records import ApiToken, AuditEntry, Device, Line, Profile, Reservation, Tenant
 from provd.domain.settings import masked
 from provd.plugin import Manifest
@@ -185,11 +186,16 @@ def identity(found: Identity) -> View:
     }
 
 
-def settings(values: Mapping[str, object], origin: Callable[[str], str]) -> list[View]:
-    """Effective settings, each with where it came from."""
+def settings(found: Effective, notes: Mapping[str, str]) -> list[View]:
+    """Effective settings, each with where it came from, and why it does nothing if it does nothing."""
     return [
-        {"name": name, "value": str(value) if isinstance(value, Secret) else value, "origin": origin(name)}
-        for name, value in sorted(values.items())
+        {
+            "name": name,
+            "value": str(value) if isinstance(value, Secret) else value,
+            "origin": found.origin(name),
+            "note": notes.get(name, ""),
+        }
+        for name, value in sorted(found.values.items())
     ]
 
 

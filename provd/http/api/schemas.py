@@ -7,7 +7,8 @@ from typing import Any
 
 from provd.app.admin import Param
 from provd.app.admin.listing import Column
-from provd.domain.settings import KNOWN
+from provd.domain.settings import KNOWN, NUMBERED
+from provd.domain.vocabulary import Setting
 
 Schema = dict[str, Any]
 
@@ -29,6 +30,13 @@ _KINDS: Mapping[str, Schema] = {
     "texts": {"type": ["array", "string"], "items": _TEXT, "maxLength": _LONGEST},
     "settings": {"$ref": "#/components/schemas/Settings"},
 }
+_TYPES: Mapping[str, list[str]] = {
+    "text": ["string", "null"],
+    "secret": ["string", "null"],
+    "number": ["integer", "string", "null"],
+    "flag": ["boolean", "string", "null"],
+    "list": ["array", "string", "null"],
+}
 _COLUMNS: Mapping[str, Schema] = {
     "text": {"type": ["string", "null"]},
     "number": {"type": "integer"},
@@ -40,17 +48,39 @@ _COLUMNS: Mapping[str, Schema] = {
 
 def settings() -> Schema:
     """Settings by their dotted names; null removes what a weaker level sets."""
-
-    def one(kind: str, doc: str) -> Schema:
-        types = ["integer", "string", "null"] if kind == "number" else ["string", "null"]
-        return {"type": types, "description": doc}
-
+    numbered = {f"^{_numbered(name)}$": of_setting(setting) for name, setting in NUMBERED.items()}
+    removed = {"type": "null", "description": "removes everything that begins so"}
+    free = {"type": ["string", "null"], "maxLength": _LONGEST, "description": "a parameter of the vendor, as it is"}
     return {
         "type": "object",
         "description": "Settings by name. null removes what a weaker level sets; `***` stands for a secret.",
-        "properties": {name: one(setting.kind, setting.doc) for name, setting in KNOWN.items()},
+        "properties": {name: of_setting(setting) for name, setting in KNOWN.items()},
+        "patternProperties": {
+            **numbered,
+            "^(?:keys|handsets|modules)(?:\\.[1-9][0-9]{0,2})?$": removed,
+            "^modules\\.[1-9][0-9]{0,2}\\.keys(?:\\.[1-9][0-9]{0,2})?$": removed,
+            "^vendor\\.[a-z][a-z0-9_]+\\.[A-Za-z0-9_.-]+$": free,
+            "^vendor\\.[a-z][a-z0-9_]+$": removed,
+        },
         "additionalProperties": False,
     }
+
+
+def _numbered(name: str) -> str:
+    return name.replace(".", "\\.").replace("N", "[1-9][0-9]{0,2}")
+
+
+def of_setting(setting: Setting) -> Schema:
+    """The values of one setting. Numbers, flags and lists may come as text too."""
+    form = setting.form
+    schema: Schema = {"type": _TYPES[setting.kind], "description": setting.doc}
+    if setting.kind == "number":
+        return {**schema, "minimum": form.low, "maximum": form.high}
+    if setting.kind == "text" and form.choices:
+        return {**schema, "enum": [*form.choices, None]}
+    if setting.kind in {"text", "secret"} and form.high is not None:
+        return {**schema, "maxLength": form.high}
+    return schema
 
 
 def of_param(param: Param) -> Schema:

@@ -133,7 +133,13 @@ def _settings(admin: Admin) -> Route:
     async def handle(ask: Ask) -> Reply:
         return Reply(body=await ask.do("device.settings", mac=find(ask.admin, ask.path["id"], ask.caller).mac))
 
-    item = schemas.of_object(["name", "value", "origin"], name=schemas.TEXT, value={}, origin=schemas.TEXT)
+    item = schemas.of_object(
+        ["name", "value", "origin", "note"],
+        name=schemas.TEXT,
+        value={},
+        origin=schemas.TEXT,
+        note={**schemas.TEXT, "description": "why it does nothing on this device; empty when it does"},
+    )
     return Route(
         method="GET",
         path="/devices/{id}/settings",

@@ -1,0 +1,117 @@
+"""What a model can be told: which settings its plugin writes for it, and why not the others."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from provd.domain.settings import FREE, KNOWN, NUMBERED, numbers, unnumbered
+from provd.plugin import Manifest, Model, Writes
+
+_OWN_NUMBER = re.compile(r"(?<=[._])[0-9]+(?=[._]|$)")
+_NEEDS_VALUE = frozenset({"speed_dial", "blf", "blf_pickup", "dtmf", "url", "intercom"})
+
+
+def covers(name: str) -> bool:
+    """Whether a row of a manifest that says this name, or the beginning of names, says anything."""
+    return any(_within(known, name) for known in (*KNOWN, *NUMBERED))
+
+
+def _within(name: str, start: str) -> bool:
+    return name == start or name.startswith(f"{start}.")
+
+
+def shortfalls(manifest: Manifest | None, model: Model, values: Mapping[str, object]) -> dict[str, str]:
+    """Which of these settings do nothing on that model, each with the reason: ``SPA502G has no line keys``."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        reason = shortfall(manifest, model, name, value)
+        if reason:
+            found[name] = reason
+    for name, reason in _incomplete(values):
+        found.setdefault(name, reason)
+    return found
+
+
+def shortfall(manifest: Manifest | None, model: Model, name: str, value: object) -> str:
+    """Why this setting does nothing on that model, or an empty text."""
+    if manifest is None:
+        return "no plugin of this device writes it"
+    if name.startswith(FREE):
+        return "" if name.split(".")[1] == manifest.id else f"is not for a {manifest.vendor} device"
+    rows = _rows(manifest.writes, unnumbered(name))
+    if not rows:
+        return f"the plugin {manifest.id} does not write it"
+    who = model.name or manifest.vendor
+    for row in rows:
+        if not all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
+            return f"{who} {row.otherwise}"
+        reason = _too_high(row, model, numbers(name)) or _strange(row, value)
+        if reason:
+            return f"{who} {reason}"
+    return ""
+
+
+def written(manifest: Manifest, name: str) -> bool:
+    """Whether the plugin writes this setting for any model at all."""
+    return bool(_rows(manifest.writes, name))
+
+
+def _rows(rows: tuple[Writes, ...], name: str) -> tuple[Writes, ...]:
+    return tuple(row for row in rows if any(_within(name, start) for start in row.settings))
+
+
+def _of(model: Model, field: str) -> object:
+    own = {"lines": model.lines, "keys": model.keys, "ports": model.ports}
+    return own[field] if field in own else model.traits.get(field)
+
+
+def _suits(value: object, wanted: object) -> bool:
+    if isinstance(wanted, tuple):
+        return value in wanted
+    if isinstance(wanted, bool):
+        return bool(value) is wanted
+    return isinstance(value, int) and isinstance(wanted, int) and value >= wanted
+
+
+def _too_high(row: Writes, model: Model, given: tuple[int, ...]) -> str:
+    for number, field in zip(given, row.upto, strict=False):
+        most = _of(model, field)
+        if isinstance(most, int) and number > most:
+            return f"has only {most} {field.replace('_', ' ')}"
+    return ""
+
+
+def _strange(row: Writes, value: object) -> str:
+    if not row.values or not isinstance(value, str):
+        return ""
+    strange = [member for member in value.split(",") if member not in row.values]
+    return f"does not know {', '.join(strange)}" if strange else ""
+
+
+def _incomplete(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Keys that lack what their type needs, or have no type at all."""
+    for name, value in values.items():
+        start, _, member = name.rpartition(".")
+        if not name.startswith(("keys.", "modules.")):
+            continue
+        if member == "type" and value in _NEEDS_VALUE and f"{start}.value" not in values:
+            yield name, f"does nothing without {start}.value"
+        elif member != "type" and f"{start}.type" not in values:
+            yield name, f"does nothing without {start}.type"
+
+
+def parameter_fault(manifests: Iterable[Manifest], name: str) -> str:
+    """Why ``vendor.PLUGIN.PARAMETER`` is refused, or an empty text: the vendor's list must have the parameter."""
+    _, plugin, parameter = name.split(".", 2)
+    manifest = next((each for each in manifests if each.id == plugin), None)
+    if manifest is None:
+        return f"there is no plugin {plugin!r}"
+    if not manifest.names:
+        return f"the plugin {plugin!r} has no list of parameters"
+    patterns = {parameter, _OWN_NUMBER.sub("X", parameter), _OWN_NUMBER.sub("#", parameter)}
+    if patterns & manifest.names:
+        return ""
+    near = difflib.get_close_matches(_OWN_NUMBER.sub("X", parameter), manifest.names, n=1)
+    return f"{manifest.vendor} has no parameter {parameter[:60]!r}" + (f"; did you mean {near[0]}?" if near else "")

@@ -1,0 +1,100 @@
+"""What a model can be told, and why not the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from provd.domain.capability import covers, parameter_fault, shortfall, shortfalls
+from provd.plugin import Manifest, Model, Writes
+
+BIG = Model("B9", lines=4, keys=2, traits={"kind": "desk", "modules": 1, "module_keys": 20, "screen": True})
+SMALL = Model("S1", traits={"kind": "dect", "modules": 0, "module_keys": 0, "screen": False})
+ACME = Manifest(
+    id="acme",
+    version="1.0.0",
+    contract=1,
+    vendor="Acme",
+    license="MIT",
+    description="",
+    models=(BIG, SMALL),
+    writes=(
+        Writes(("sip", "audio.codecs")),
+        Writes(("audio.codecs",), values=("pcma", "pcmu")),
+        Writes(("keys",), {"keys": 1}, "has no line keys", upto=("keys",)),
+        Writes(("modules",), {"modules": 1}, "carries no expansion modules", upto=("modules", "module_keys")),
+        Writes(("display.logo_url",), {"screen": True}, "shows no pictures"),
+        Writes(("dect",), {"kind": ("dect",)}, "is no DECT base"),
+    ),
+    names=frozenset({"account.X.label", "Ring_#_", "Profile_Rule", "line2"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value", "reason"),
+    [
+        (BIG, "sip.port", 5060, ""),
+        (BIG, "vlan.id", 7, "the plugin acme does not write it"),
+        (BIG, "audio.codecs", "pcma,g722,opus", "B9 does not know g722, opus"),
+        (BIG, "audio.codecs", "pcmu", ""),
+        (BIG, "keys.2.type", "dnd", ""),
+        (BIG, "keys.3.type", "dnd", "B9 has only 2 keys"),
+        (SMALL, "keys.1.type", "dnd", "S1 has no line keys"),
+        (BIG, "modules.1.keys.20.type", "dnd", ""),
+        (BIG, "modules.2.keys.1.type", "dnd", "B9 has only 1 modules"),
+        (BIG, "modules.1.keys.21.type", "dnd", "B9 has only 20 module keys"),
+        (SMALL, "display.logo_url", "http://x", "S1 shows no pictures"),
+        (BIG, "dect.pin", "1234", "B9 is no DECT base"),
+        (SMALL, "dect.pin", "1234", ""),
+        (replace(BIG, name=""), "vlan.id", 7, "the plugin acme does not write it"),
+        (BIG, "vendor.acme.account.1.label", "x", ""),
+        (BIG, "vendor.other.label", "x", "is not for a Acme device"),
+    ],
+)
+def test_why_a_setting_does_nothing(model, name, value, reason):
+    assert shortfall(ACME, model, name, value) == reason
+
+
+def test_a_device_without_a_plugin_is_told_nothing():
+    assert shortfall(None, Model("X"), "sip.port", 5060) == "no plugin of this device writes it"
+
+
+def test_keys_that_are_not_complete_are_found():
+    values = {
+        "keys.1.type": "blf",
+        "keys.2.label": "x",
+        "modules.1.keys.1.type": "dnd",
+        "modules.1.keys.2.type": "speed_dial",
+        "modules.1.keys.2.value": "9",
+    }
+    assert shortfalls(ACME, BIG, values) == {
+        "keys.1.type": "does nothing without keys.1.value",
+        "keys.2.label": "does nothing without keys.2.type",
+    }
+
+
+def test_a_row_may_say_a_name_or_a_beginning_that_exists():
+    assert covers("keys")
+    assert covers("keys.N.type")
+    assert covers("modules.N.keys")
+    assert not covers("key")
+    assert not covers("sip.por")
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("vendor.acme.account.1.label", ""),
+        ("vendor.acme.account.16.label", ""),
+        ("vendor.acme.Ring_4_", ""),
+        ("vendor.acme.Profile_Rule", ""),
+        ("vendor.acme.line2", ""),
+        ("vendor.acme.account.1.lable", "Acme has no parameter 'account.1.lable'; did you mean account.X.label?"),
+        ("vendor.nobody.x", "there is no plugin 'nobody'"),
+        ("vendor.bare.x", "the plugin 'bare' has no list of parameters"),
+    ],
+)
+def test_a_free_parameter_is_one_of_the_vendors_list(name, fault):
+    bare = replace(ACME, id="bare", names=frozenset())
+    assert parameter_fault([ACME, bare], name) == fault
