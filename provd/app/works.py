@@ -1,7 +1,7 @@
 """Long work: begun by somebody, watched by whoever likes, carried on after a restart, called off at any time.
 
-A worker is a coroutine that may be begun again with the same arguments when the daemon died over it: what it has done by
-then it finds done.
+A worker is a coroutine that may be begun again with the same arguments when the daemon died over it: what it has done
+by then it finds done.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from provd.app.ports import Change, Delete, Put
 from provd.base.clock import Clock
 from provd.base.errors import NotFoundError, ProvdError, StorageError, UsageError
 from provd.base.facts import FactSink
+from provd.base.facts.daemon import InternalError
 from provd.base.facts.works import WorkEnded, WorkStarted
 from provd.domain.records import Work, WorkState
 
@@ -66,15 +67,19 @@ class Works:
         """
         if kind not in self._workers:
             raise UsageError(f"{kind}: there is no such work")
-        for work in self._fleet.tables.works.values():
-            if work.state is WorkState.RUNNING and (work.kind, dict(work.args)) == (kind, dict(args)):
-                break
-        else:
-            work = Work(id=secrets.token_hex(6), kind=kind, args=dict(args), by=by, started=self._clock.now())
-            await self._fleet.change(lambda: [*self._stale(), Put(work)])
+        work = self._same(kind, args)
+        if work is None:
+            work = fresh = Work(id=secrets.token_hex(6), kind=kind, args=dict(args), by=by, started=self._clock.now())
+            await self._fleet.change(lambda: [*self._stale(), Put(fresh)])
             self._emit(WorkStarted(at=work.started, work=work.id, kind=kind, by=by))
             self._begin(work)
         return await self.wait(work.id) if self._patient else work
+
+    def _same(self, kind: str, args: Mapping[str, object]) -> Work | None:
+        for work in self._fleet.tables.works.values():
+            if work.state is WorkState.RUNNING and (work.kind, dict(work.args)) == (kind, dict(args)):
+                return work
+        return None
 
     def resume(self) -> None:
         """Go on with what was not over when the daemon ended."""
@@ -146,6 +151,8 @@ class Works:
         except ProvdError as error:
             return replace(work, state=WorkState.FAILED, reason=str(error))
         except Exception as error:  # noqa: BLE001 - whoever waits must hear that it is over
+            reason = f"{type(error).__name__}: {error}"
+            self._emit(InternalError(at=self._clock.now(), where=f"operation {work.kind}", reason=reason[:500]))
             return replace(work, state=WorkState.FAILED, reason=_INTERNAL.format(type(error).__name__))
         return replace(work, state=WorkState.DONE, result=result)
 

@@ -213,14 +213,14 @@ OPERATION = Table(
     "operation",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("kind"),
-    _text("args"),
-    _text("by"),
-    _text("state"),
+    text_column("kind"),
+    text_column("args"),
+    text_column("by"),
+    text_column("state"),
     Column("started", Double, nullable=False),
     Column("finished", Double, nullable=False),
-    _text("reason"),
-    _text("result"),
+    text_column("reason"),
+    text_column("result"),
 )
 
 AUDIT = Table(

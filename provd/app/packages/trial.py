@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from provd.app.context import SHARED, ContextMaker, Subject
@@ -30,7 +30,7 @@ _AT_ONCE = 48
 
 @dataclass(slots=True)
 class Outcome:
-    """What would happen. Counts are files; ``unknown`` names models that the new version does not know, with devices."""
+    """What would happen. Counts are files; ``unknown`` has the devices of each model that the new version lacks."""
 
     plugin: str
     before: str
@@ -65,10 +65,20 @@ class _File:
     after: FileRule | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two versions. Each has a maker of contexts of its own, which keeps what its models have in common."""
+
+    label: str
+    manifest: Manifest | None
+    maker: ContextMaker
+    renderer: Renderer
+
+
 class Trial:
     """Renders every file of a plugin's devices with two versions of it and compares."""
 
-    def __init__(self, station: Station, maker: ContextMaker, packages: Packages) -> None:
+    def __init__(self, station: Station, maker: Callable[[], ContextMaker], packages: Packages) -> None:
         self._station = station
         self._maker = maker
         self._packages = packages
@@ -92,16 +102,17 @@ class Trial:
             for label, candidate in ((_BEFORE, before), (_AFTER, after))
             if candidate is not None
         }
-        manifests = {_BEFORE: before and before.manifest, _AFTER: after and after.manifest}
         async with self._packages.trial(folders) as renderer:
-            await _each(files, lambda file: self._compare(file, manifests, renderer, outcome), progress)
+            old, new = (
+                _Side(label, None if candidate is None else candidate.manifest, self._maker(), renderer)
+                for label, candidate in ((_BEFORE, before), (_AFTER, after))
+            )
+            await _each(files, lambda file: self._compare(file, old, new, outcome), progress)
         return outcome
 
-    async def _compare(
-        self, file: _File, manifests: Mapping[str, Manifest | None], renderer: Renderer, outcome: Outcome
-    ) -> None:
-        old = await self._made(file, _BEFORE, file.before, manifests[_BEFORE], renderer)
-        new = await self._made(file, _AFTER, file.after, manifests[_AFTER], renderer)
+    async def _compare(self, file: _File, before: _Side, after: _Side, outcome: Outcome) -> None:
+        old = await self._made(file, file.before, before)
+        new = await self._made(file, file.after, after)
         if isinstance(new, PluginError):
             if isinstance(old, PluginError):
                 outcome.same += 1  # It is no worse than before.
@@ -120,11 +131,11 @@ class Trial:
             if len(outcome.diffs) < MOST_SHOWN:
                 shown: dict[str, str] = {"device": file.whose, "name": file.name, "diff": ""}
                 outcome.diffs.append(shown)
-                shown["diff"] = await self._difference(file, manifests, renderer)
+                shown["diff"] = await self._difference(file, before, after)
 
-    async def _difference(self, file: _File, manifests: Mapping[str, Manifest | None], renderer: Renderer) -> str:
-        old = await self._made(file, _BEFORE, file.before, manifests[_BEFORE], renderer, masked=True)
-        new = await self._made(file, _AFTER, file.after, manifests[_AFTER], renderer, masked=True)
+    async def _difference(self, file: _File, before: _Side, after: _Side) -> str:
+        old = await self._made(file, file.before, before, masked=True)
+        new = await self._made(file, file.after, after, masked=True)
         if not isinstance(old, bytes) or not isinstance(new, bytes):
             return ""
         lines = difflib.unified_diff(
@@ -133,15 +144,9 @@ class Trial:
         return "\n".join(line for number, line in enumerate(lines) if 2 <= number < LONGEST_DIFF)
 
     async def _made(
-        self,
-        file: _File,
-        label: str,
-        rule: FileRule | None,
-        manifest: Manifest | None,
-        renderer: Renderer,
-        *,
-        masked: bool = False,
+        self, file: _File, rule: FileRule | None, side: _Side, *, masked: bool = False
     ) -> bytes | PluginError | None:
+        manifest = side.manifest
         if rule is None or manifest is None:
             return None
         station = self._station
@@ -159,10 +164,10 @@ class Trial:
             masked=masked,
         )
         try:
-            context = self._maker.make(subject, station.site)
-            return await renderer.render(RenderJob(label, rule, context, SHARED))
+            context = side.maker.make(subject, station.site)
+            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED))
         except PluginError as error:
-            return PluginError(str(error).removeprefix(f"{label}: "))
+            return PluginError(str(error).removeprefix(f"{side.label}: "))
 
 
 def plain(outcome: Outcome) -> dict[str, Any]:
@@ -219,7 +224,7 @@ def _files(devices: list[Device], before: Candidate | None, after: Candidate | N
             yield _File(model or "(any)", name, None, model, old.get(name), new.get(name))
 
 
-async def _each(files: list[_File], compare: Any, progress: Progress) -> None:
+async def _each(files: list[_File], compare: Callable[[_File], Awaitable[None]], progress: Progress) -> None:
     """So many at a time, and one after the other when one of them raises."""
     waiting = iter(files)
 

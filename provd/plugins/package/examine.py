@@ -1,8 +1,8 @@
 """``python -m provd.plugins.package.examine``: check an unpacked package in a process of its own.
 
 What is checked was written by somebody else: its expressions, its templates, the sheer amount of it. Here it can take
-neither the daemon's time nor its capabilities. Reads ``{"folder": …, "neighbours": […]}`` from standard input and writes
-the report as JSON.
+neither the daemon's time nor its capabilities. Reads ``{"folder": …, "neighbours": […]}`` from standard input and
+writes the report as JSON.
 """
 
 from __future__ import annotations

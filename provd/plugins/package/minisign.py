@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from provd.base.errors import PluginError
 from provd.base.secrets import Secret
@@ -67,8 +66,7 @@ class SecretKey:
     @property
     def public(self) -> PublicKey:
         """The key that checks what this one signs."""
-        raw = self._private().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return PublicKey(self.number, raw)
+        return PublicKey(self.number, self._private().public_key().public_bytes_raw())
 
     def sign(self, content: bytes, comment: str) -> str:
         """The text of a ``.minisig`` file for ``content``; ``comment`` is signed with it (one line)."""
@@ -93,8 +91,7 @@ class SecretKey:
 
 def new_key() -> SecretKey:
     """A key that did not exist before."""
-    seed = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    return SecretKey(secrets.token_bytes(8), seed)
+    return SecretKey(secrets.token_bytes(8), Ed25519PrivateKey.generate().private_bytes_raw())
 
 
 def read_public_key(text: str) -> PublicKey:
