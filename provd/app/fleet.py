@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import islice
-from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
+from provd.app.keeping import ASIDE, IN_FILES, PLAIN, decides_tasks, restored, with_secrets
 from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.tables import Tables
 from provd.base.drafts import altering
@@ -20,25 +20,12 @@ from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
 from provd.domain.records import (
     MASTER_TENANT,
-    ApiToken,
-    AuditEntry,
-    Code,
     Device,
-    Heartbeat,
     Kept,
     Line,
-    Lock,
-    Metadata,
-    PendingResync,
     Profile,
-    Redemption,
-    Reservation,
-    TaskRun,
-    TaskStep,
     Tenant,
-    Work,
 )
-from provd.domain.settings import protect
 
 WRITE_EVERY = 5.0
 """Seconds between two writes of one device that was merely seen."""
@@ -55,27 +42,12 @@ Companion = Callable[[Device | None, Device | None, Sequence[Change]], Sequence[
 """Says what is to be written in the same transaction as a change of a device: before, after, and the whole plan."""
 
 Arrival = Callable[[Device | None, Device], Sequence[Change]]
-"""Says what is to be written in the same transaction as a device that was seen and is new, or another model than it was
-taken for: before and after. Only plain records."""
+"""Says what is to be written in the same transaction as a device that was seen and is new, another model than it was
+taken for, or announced and here for the first time: before and after. Only plain records."""
 
 _altered = altering(Device)
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
-
-_PLAIN = (
-    Reservation,
-    Code,
-    Redemption,
-    PendingResync,
-    Lock,
-    Heartbeat,
-    ApiToken,
-    Metadata,
-    TaskRun,
-    TaskStep,
-    Work,
-)
-"""Kinds that hold no settings and that no file depends on."""
 
 
 class _Step(NamedTuple):
@@ -87,22 +59,6 @@ class _Step(NamedTuple):
         if self.after is not None:
             return Put(self.after)
         return None if self.before is None else Delete(self.before)
-
-
-_IN_FILES = attrgetter(
-    "vendor",
-    "model",
-    "version",
-    "plugin",
-    "tenant",
-    "lines",
-    "ports",
-    "profile",
-    "settings",
-    "description",
-    "token_epoch",
-)
-"""What a device's files depend on; ``revision`` rises when one of these changes."""
 
 
 class Fleet:
@@ -130,13 +86,13 @@ class Fleet:
         """Read every record from the journal; called once, before anything is served."""
         load, put = self._journal.load, self.tables.put
         for tenant in load(Tenant):
-            put(_with_secrets(tenant))
+            put(with_secrets(tenant))
         for line in load(Line):
-            put(_with_secrets(line))
+            put(with_secrets(line))
         for profile in load(Profile):
-            put(_with_secrets(profile))
+            put(with_secrets(profile))
         for device in load(Device):
-            put(_with_secrets(device))
+            put(with_secrets(device))
         self._load_plain()
         if MASTER_TENANT not in self.tables.tenants:
             master = Tenant(id=MASTER_TENANT, name="Nobody yet")
@@ -144,10 +100,10 @@ class Fleet:
             self._journal.submit([Put(master)])
 
     def _load_plain(self) -> None:
-        for plain in _PLAIN:
+        for plain in PLAIN:
             for record in self._journal.load(plain):
                 # The tuple's common type is wider than what is in it.
-                if isinstance(record, _PLAIN):
+                if isinstance(record, PLAIN):
                     self.tables.put(record)
 
     def watch(self, watcher: Watcher) -> None:
@@ -171,14 +127,14 @@ class Fleet:
     async def change(self, plan: Plan) -> None:
         """Carry out an administrative change as a whole; it is durable when this returns.
 
-        An ``AuditEntry`` among the changes is written with them and not kept in memory. Raises UsageError (nothing was
-        changed) or StorageError (it was taken back).
+        An ``AuditEntry`` among the changes is written with them and not kept in memory, nor is a ``ThingOwner``. Raises
+        UsageError (nothing was changed) or StorageError (it was taken back).
         """
         # One at a time: a refused change is taken back without anything built upon it.
         async with self._lock:
             planned = self._accompanied(plan())
-            entries = [change for change in planned if isinstance(change.record, AuditEntry)]
-            steps = self._apply(change for change in planned if not isinstance(change.record, AuditEntry))
+            entries = [change for change in planned if isinstance(change.record, ASIDE)]
+            steps = self._apply(change for change in planned if not isinstance(change.record, ASIDE))
             changes = [*(change for step in steps if (change := step.change) is not None), *entries]
             if not changes:
                 return
@@ -198,7 +154,7 @@ class Fleet:
         for change in planned:
             if isinstance(change.record, Device):
                 before = self.tables.get(change.record)
-                after = self._revised(before, change.record) if isinstance(change, Put) else None
+                after = self.revised(before, change.record) if isinstance(change, Put) else None
                 for companion in self._companions:
                     added += companion(_device(before), _device(after), planned)
         return [*planned, *added]
@@ -209,7 +165,7 @@ class Fleet:
             if not isinstance(change.record, Kept):
                 raise UsageError(f"{type(change.record).__name__} is not kept in the fleet")
             before = self.tables.get(change.record)
-            after = self._revised(before, change.record) if isinstance(change, Put) else None
+            after = self.revised(before, change.record) if isinstance(change, Put) else None
             self._set(before, after)
             steps.append(_Step(before, after))
         try:
@@ -229,7 +185,7 @@ class Fleet:
         elif before is not None:
             self.tables.remove(before)
 
-    def _revised(self, before: Kept | None, record: Kept) -> Kept:
+    def revised(self, before: Kept | None, record: Kept) -> Kept:
         """The record with the revision it is due.
 
         A record that takes the key of a deleted one starts above it: a cached file never fits by accident.
@@ -242,7 +198,7 @@ class Fleet:
             return record
         if not isinstance(record, Device) and replace(record, revision=before.revision) == before:
             return before
-        if isinstance(record, Device) and _IN_FILES(before) == _IN_FILES(record):
+        if isinstance(record, Device) and IN_FILES(before) == IN_FILES(record):
             return record if record.revision == before.revision else _altered(record, revision=before.revision)
         return replace(record, revision=before.revision + 1)
 
@@ -266,11 +222,11 @@ class Fleet:
         for before, after in reversed(steps):
             record = after or before
             present = None if record is None else self.tables.get(record)
-            restored = _restored(before, after, present)
-            self._set(present, restored)
-            undone.append(_Step(present, restored))
-            if isinstance(restored, Device):
-                self._dirty[restored.mac] = None
+            back = restored(before, after, present)
+            self._set(present, back)
+            undone.append(_Step(present, back))
+            if isinstance(back, Device):
+                self._dirty[back.mac] = None
         self._announce(undone)
         self.generation += 1
 
@@ -280,7 +236,7 @@ class Fleet:
         A device that is merely seen again is written at most every few seconds.
         """
         before = self.tables.device(device.mac)
-        kept = self._revised(before, device)
+        kept = self.revised(before, device)
         if not isinstance(kept, Device):
             raise UsageError("only devices are noted")
         if before is not None and before.lines is kept.lines:
@@ -291,7 +247,7 @@ class Fleet:
             for watcher in self._watchers:
                 watcher(before, kept)
         added: list[Change] = []
-        if before is None or _kind_of(before) != _kind_of(kept):
+        if before is None or decides_tasks(before) != decides_tasks(kept):
             added = [change for arrival in self._arrivals for change in arrival(before, kept)]
             self._put_plain(added)
         if urgent or added or before is None or now - self._written.get(kept.mac, 0.0) >= WRITE_EVERY:
@@ -324,14 +280,14 @@ class Fleet:
 
         Unlike :meth:`change` many of these share a commit.
         """
-        before = [self.tables.get(change.record) for change in changes if isinstance(change.record, _PLAIN)]
+        before = [self.tables.get(change.record) for change in changes if isinstance(change.record, PLAIN)]
         self._put_plain(changes)
         try:
             await self._journal.commit(changes)
         except StorageError:
             for change, was in reversed(list(zip(changes, before, strict=True))):
                 record = change.record
-                present = self.tables.get(record) if isinstance(record, _PLAIN) else None
+                present = self.tables.get(record) if isinstance(record, PLAIN) else None
                 if present is (record if isinstance(change, Put) else None):
                     self._set(present, was)
             raise
@@ -340,10 +296,38 @@ class Fleet:
         """Take over plain records as another daemon has written them."""
         self._put_plain([Put(record) for record in records])
 
+    def adopt(self, changes: Sequence[Change], merged: Callable[[Device, Device], Device]) -> list[Change]:
+        """Take over what somebody has decided and written within the writer's transaction; gives what was news.
+
+        The device may have changed in memory meanwhile: ``merged`` makes one of what was written and what is here, in
+        this order. A run or a step that is here already has gone on since, and stays.
+        """
+        news: list[Change] = []
+        for change in changes:
+            record = change.record
+            if isinstance(record, Device):
+                self._adopt_device(change, record, merged)
+            elif isinstance(record, PLAIN) and (isinstance(change, Delete) or self.tables.get(record) is None):
+                self._put_plain([change])
+                news.append(change)
+        return news
+
+    def _adopt_device(self, change: Change, written: Device, merged: Callable[[Device, Device], Device]) -> None:
+        before = self.tables.device(written.mac)
+        if isinstance(change, Delete):
+            self._set(before, None)
+            self._announce([_Step(before, None)])
+            return
+        after = _device(written if before is None else self.revised(before, merged(written, before)))
+        self._set(before, after)
+        self._announce([_Step(before, after)])
+        if after != written:
+            self._dirty[written.mac] = None
+
     def _put_plain(self, changes: Iterable[Change]) -> None:
         for change in changes:
             record = change.record
-            if not isinstance(record, _PLAIN):
+            if not isinstance(record, PLAIN):
                 raise UsageError(f"{type(record).__name__} is not written behind")
             if isinstance(change, Put):
                 self.tables.put(record)
@@ -354,7 +338,7 @@ class Fleet:
         def done(error: StorageError | None) -> None:
             if error is not None:
                 records = [change.record for change in changes]
-                owed = [record for record in records if isinstance(record, _PLAIN)]
+                owed = [record for record in records if isinstance(record, PLAIN)]
                 self._owed = [*self._owed, *owed][-_MOST_OWED:]
 
         self._journal.submit(changes, done)
@@ -370,34 +354,11 @@ class Fleet:
         def done(error: StorageError | None) -> None:
             if error is not None:
                 self._dirty.update(dict.fromkeys(device.mac for device in present))
-                owed = [record for change in added if isinstance(record := change.record, _PLAIN)]
+                owed = [record for change in added if isinstance(record := change.record, PLAIN)]
                 self._owed = [*self._owed, *owed][-_MOST_OWED:]
 
         self._journal.submit([*(Put(device) for device in present), *added], done)
 
 
-_kind_of = attrgetter("vendor", "model")
-
-
 def _device(record: Kept | None) -> Device | None:
     return record if isinstance(record, Device) else None
-
-
-def _with_secrets(record: R) -> R:
-    settings = protect(record.settings)
-    return record if settings == record.settings else replace(record, settings=settings)
-
-
-def _restored(before: Kept | None, after: Kept | None, present: Kept | None) -> Kept | None:
-    """What stands in place of a refused change; its revision goes on rising, for a file may have been rendered."""
-    if not isinstance(before, Device | Tenant | Line | Profile):
-        return before
-    revision = max(getattr(record, "revision", 0) for record in (before, after, present)) + 1
-    if isinstance(before, Device) and isinstance(after, Device) and isinstance(present, Device):
-        changed = {
-            field.name: getattr(before, field.name)
-            for field in fields(Device)
-            if getattr(before, field.name) != getattr(after, field.name)
-        }
-        return replace(present, **{**changed, "revision": revision})
-    return replace(before, revision=revision)

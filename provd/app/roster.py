@@ -12,7 +12,7 @@ from provd.app.site import Site
 from provd.base.drafts import altering
 from provd.base.facts import FactSink
 from provd.base.facts.devices import DeviceIdentified, DeviceLimit, DeviceProvisioned, DeviceStateChanged
-from provd.base.types import Mac
+from provd.base.types import Mac, is_thing
 from provd.domain.evidence import Identity
 from provd.domain.identify import merge
 from provd.domain.lifecycle import Event, after
@@ -90,6 +90,7 @@ class Roster:
             confidence=known.confidence,
             ip=ip or device.ip,
             state=device.state if event is None else after(device.state, event),
+            first_seen=device.first_seen or now,
             last_seen=now,
             last_boot=now if booted else device.last_boot,
         )
@@ -125,7 +126,7 @@ class Roster:
         """Mark every device that was not seen for too long; gives how many. Called about every hour."""
         aged = 0
         for device in list(self._fleet.tables.devices.values()):
-            if device.state is DeviceState.STALE or not device.last_seen:
+            if device.state is DeviceState.STALE or not device.last_seen or is_thing(device.mac):
                 continue
             if now - device.last_seen > self.site.stale_after:
                 kept = self._fleet.note(replace(device, state=after(device.state, Event.AGE)), now, urgent=True)

@@ -13,7 +13,7 @@ from provd.app.site import Site
 from provd.app.throttle import Throttle
 from provd.app.tokens import TokenBook, Tokens
 from provd.base.facts import FactSink
-from provd.base.types import Mac
+from provd.base.types import Mac, is_thing
 from provd.domain.evidence import Identity
 from provd.domain.identify import Known
 from provd.domain.records import Device
@@ -61,6 +61,8 @@ class Station:
             if before is not None:
                 self.book.drop(before.mac)
                 self.sightings.forget_advice(before.mac)
+            return
+        if is_thing(after.mac):
             return
         self.book.keep(after.mac, after.token_epoch)
         self.sightings.forget_advice(after.mac)

@@ -1,4 +1,4 @@
-"""``provd device``: phones."""
+"""``provd device``: phones, and devices that fetch a key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from provd.cli.commands import (
     Group,
+    Row,
     as_json,
     by_id,
     deleted,
@@ -31,11 +32,17 @@ FILTERS = ("state", "tenant", "vendor", "model", "plugin", "profile", "ip", "que
 def device() -> None:
     """Phones: what is there, whose they are, what they are given.
 
-    A MAC may be written in any form: 805ec0112233, 80:5E:C0:11:22:33, 805e.c011.2233.
+    A MAC may be written in any form: 805ec0112233, 80:5E:C0:11:22:33, 805e.c011.2233. A device that fetches a key
+    (see `provd activation`) stands among them as VENDOR/MODEL/SERIAL.
     """
 
 
-device.add_command(listing("device.list", COLUMNS, filters=FILTERS, example="state=unclaimed vendor=Acme"))
+def _row(row: Row) -> Row:
+    """A device that has no MAC is known by its id."""
+    return {**row, "mac": row["mac"] or row["id"]}
+
+
+device.add_command(listing("device.list", COLUMNS, filters=FILTERS, example="state=unclaimed vendor=Acme", view=_row))
 device.add_command(by_id("reset", "device.reset", "mac", "Back to unclaimed, without settings; the tenant stays."))
 device.add_command(
     by_id("delete", "device.delete", "mac", "Forget the device; it is added again when it asks.", gone=deleted)

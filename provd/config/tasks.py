@@ -160,6 +160,9 @@ class TaskTemplate(Section):
     devices: tuple[str, ...] = Field(
         default=("*",), min_length=1, description='"Vendor/Model" with wildcards; "*" = all'
     )
+    begins: Literal["known", "seen"] = Field(
+        default="known", description="known: also for a device that was only announced; seen: at its first contact"
+    )
     every: Duration = Field(default=0, description="of a periodic one, at least a minute")
     cron: str = Field(default="", description='of a cron one: "30 4 * * 1-5"')
     zone: str = Field(default="UTC", description="its time zone")

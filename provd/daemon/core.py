@@ -8,6 +8,7 @@ from pathlib import Path
 
 from provd.app.activation.contents import Contents
 from provd.app.activation.desk import ThingDesk
+from provd.app.activation.devices import ThingDevices
 from provd.app.activation.groups import Groups, Shares
 from provd.app.activation.office import VendorOffice
 from provd.app.activation.registry import Registry
@@ -134,7 +135,7 @@ class Core:
             emit=emit,
             leap=leap,
         )
-        ledger = StoredLedger(self.store)
+        ledger = StoredLedger(self.store, ThingDevices(self.fleet, self.tasks, clock))
         self.things = ThingDesk(ledger, clock, emit)
         audited = (ledger, self.things.now, emit)
         self.vendors = VendorOffice(

@@ -35,6 +35,7 @@ def _template(section: TaskTemplate) -> Template:
         kind=Kind(section.kind),
         devices=section.devices,
         steps=tuple(_step(each) for each in section.step),
+        seen=section.begins == "seen",
         every=float(section.every),
         cron=section.cron,
         zone=ZoneInfo(section.zone),

@@ -16,12 +16,13 @@ from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.facts.dhcp import DhcpAck, DhcpAckRest, DhcpOffer
 from provd.base.facts.files import FileServed
 from provd.base.secrets import Secret
-from provd.base.types import Mac, ip_text
+from provd.base.types import Mac, ip_text, mac_text
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.activation.thing import Outcome
 from provd.domain.records import Device, DeviceState
+from provd.domain.tasks import GOING, age
 from provd.http.views import (
     BootStep,
     BootView,
@@ -35,6 +36,7 @@ from provd.http.views import (
     PluginRow,
     RefusalRow,
     Rows,
+    RunRow,
     SettingRow,
     StatusView,
 )
@@ -100,6 +102,8 @@ class DaemonViews:
             lines=self._lines(device),
             settings=self._settings(device),
             files=self._files(device),
+            known=self._known(mac),
+            runs=self._runs(mac),
             boots=tuple(_boot_view(boot) for boot in self._timeline.boots(mac)),
         )
 
@@ -148,7 +152,7 @@ class DaemonViews:
     def _device_words(self, device: Device) -> tuple[str, ...]:
         return (
             device.mac,
-            ":".join(device.mac[i : i + 2] for i in range(0, 12, 2)),
+            mac_text(device.mac),
             device.vendor,
             device.model,
             device.version,
@@ -180,6 +184,23 @@ class DaemonViews:
             last_seen=device.last_seen,
             last_boot=device.last_boot,
             boot=_boot_view(newest) if newest else None,
+        )
+
+    def _known(self, mac: Mac) -> tuple[tuple[str, str], ...]:
+        found = self._core.fleet.tables.metadata(mac)
+        return () if found is None else tuple((name, str(found.data[name])) for name in sorted(found.data))
+
+    def _runs(self, mac: Mac) -> tuple[RunRow, ...]:
+        runs = sorted(self._core.fleet.tables.runs_of(mac), key=lambda run: (run.template, *age(run)))
+        return tuple(
+            RunRow(
+                id=run.id,
+                state=run.state.value,
+                step=run.step,
+                reason=run.reason,
+                at=run.finished or (run.due if run.state in GOING else 0.0),
+            )
+            for run in runs
         )
 
     def _reasons(self, mac: Mac) -> tuple[str, ...]:

@@ -31,14 +31,14 @@ class Event(enum.Enum):
 MOVES: Mapping[Event, Mapping[DeviceState, DeviceState]] = {
     Event.IDENTIFY: {_SEEN: _IDENTIFIED},
     Event.SERVE_UNCLAIMED: {_SEEN: _UNCLAIMED, _IDENTIFIED: _UNCLAIMED, _STALE: _UNCLAIMED},
-    Event.ASSIGN: dict.fromkeys(DeviceState, _ASSIGNED),
+    Event.ASSIGN: dict.fromkeys((_SEEN, _IDENTIFIED, _UNCLAIMED, _ASSIGNED, _PROVISIONED, _STALE), _ASSIGNED),
     Event.SERVE_CLAIMED: {_ASSIGNED: _PROVISIONED, _STALE: _PROVISIONED},
     Event.UNASSIGN: {_ASSIGNED: _UNCLAIMED, _PROVISIONED: _UNCLAIMED, _STALE: _UNCLAIMED, _UNCLAIMED: _UNCLAIMED},
     Event.AGE: dict.fromkeys((_SEEN, _IDENTIFIED, _UNCLAIMED, _ASSIGNED, _PROVISIONED), _STALE),
     Event.RETURN: {_STALE: _IDENTIFIED},
     Event.RETURN_CLAIMED: {_STALE: _ASSIGNED},
 }
-"""Legal moves. A state that an event does not name stays as it is."""
+"""Legal moves. A state that an event does not name stays as it is: so do those of a device that fetches a key."""
 
 
 def after(state: DeviceState, event: Event) -> DeviceState:

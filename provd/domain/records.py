@@ -21,7 +21,8 @@ Settings = Mapping[str, object]
 
 
 class DeviceState(enum.StrEnum):
-    """The life of a phone, in order."""
+    """The life of a phone, in order; then the states that only a device has that fetches a key (it begins as
+    ``unclaimed``, too)."""
 
     SEEN = "seen"
     IDENTIFIED = "identified"
@@ -29,6 +30,10 @@ class DeviceState(enum.StrEnum):
     ASSIGNED = "assigned"
     PROVISIONED = "provisioned"
     STALE = "stale"
+    PENDING = "pending"
+    ACTIVATED = "activated"
+    EXPIRED = "expired"
+    DISABLED = "disabled"
 
 
 class Level(enum.StrEnum):
@@ -44,7 +49,11 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A phone. ``lines`` are line ids in the order of the phone's accounts; empty until somebody claims it."""
+    """A phone, or a device that fetches a key. ``mac`` is its key: the MAC, or of a device that is known by vendor,
+    model and serial what :func:`~provd.base.types.thing_key` makes of them.
+
+    ``lines`` are line ids in the order of the phone's accounts; empty until somebody claims it.
+    """
 
     mac: Mac
     vendor: str = ""
@@ -312,6 +321,16 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThingOwner:
+    """Whose a device is that fetches a key: beside its record as a device the one column of its serial's row."""
+
+    vendor: str
+    model: str
+    sn: str
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """Settings for many devices. ``applies_to`` is the vendor, ``Vendor/Model`` or tenant id of its level; a group
     profile applies to the devices that name it. Parents are merged in order, before the profile's own settings."""
@@ -387,4 +406,4 @@ Kept = (
 )
 """Records with a key and a present state: they are kept in memory."""
 
-Record = Kept | AuditEntry | StoredFact
+Record = Kept | AuditEntry | StoredFact | ThingOwner

@@ -42,7 +42,7 @@ class Kind(enum.StrEnum):
     """When a task runs."""
 
     ONETIME = "onetime"
-    """Once for every device, as soon as it is known."""
+    """Once for every device."""
     PERIODIC = "periodic"
     CRON = "cron"
     REACTIVE = "reactive"
@@ -108,13 +108,17 @@ Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A task. ``devices`` are patterns over ``Vendor/Model``, without regard to case; ``*`` alone fits every device."""
+    """A task. ``devices`` are patterns over ``Vendor/Model``, without regard to case; ``*`` alone fits every device.
+
+    With ``seen`` a device has it from its first contact on, else from when it is known.
+    """
 
     id: str
     version: int
     kind: Kind
     devices: tuple[str, ...]
     steps: tuple[Step, ...]
+    seen: bool = False
     every: float = 0.0
     cron: str = ""
     zone: tzinfo | None = None
@@ -122,7 +126,7 @@ class Template:
 
     def fits(self, device: Device) -> bool:
         """Whether it belongs to this device."""
-        return fits(self.devices, device)
+        return fits(self.devices, device) and (not self.seen or device.first_seen > 0)
 
     def first(self, mac: Mac, now: float) -> TaskRun:
         """The first run of a device."""

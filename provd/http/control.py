@@ -59,7 +59,7 @@ from provd.base.clock import Clock
 from provd.base.errors import ConfigError, ProvdError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
-from provd.base.types import Mac, parse_mac
+from provd.base.types import Mac, parse_device
 from provd.http.problems import problem, problem_of
 from provd.http.quiet import quiet_logger
 
@@ -168,7 +168,7 @@ class ControlServer:
     async def _tail(self, request: web.Request) -> web.StreamResponse:
         text = request.query.get("mac", "")
         try:
-            mac = parse_mac(text) if text else None
+            mac = parse_device(text) if text else None
         except ValueError as error:
             raise UsageError(str(error)) from None
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})

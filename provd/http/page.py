@@ -21,7 +21,7 @@ from provd.base.clock import Clock
 from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
-from provd.base.types import mac_text, parse_mac
+from provd.base.types import mac_text, parse_device
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
 from provd.http.views import Views
@@ -177,7 +177,7 @@ class PageServer:
 
     async def _device(self, request: web.Request) -> web.Response:
         try:
-            mac = parse_mac(request.match_info["mac"])
+            mac = parse_device(request.match_info["mac"])
         except ValueError:
             raise web.HTTPNotFound from None
         view = self._views.device(mac)

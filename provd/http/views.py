@@ -110,6 +110,17 @@ class FileRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run of a task for the device; ``at`` is when it ended, or else is due, 0 for neither."""
+
+    id: str
+    state: str
+    step: str = ""
+    reason: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceView:
     """Everything about one device. ``reasons`` say why we think it is what it is."""
 
@@ -122,6 +133,9 @@ class DeviceView:
     lines: tuple[LineRow, ...] = ()
     settings: tuple[SettingRow, ...] = ()
     files: tuple[FileRow, ...] = ()
+    known: tuple[tuple[str, str], ...] = ()
+    """Its metadata."""
+    runs: tuple[RunRow, ...] = ()
     boots: tuple[BootView, ...] = ()
     """Newest first."""
 

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 
 from provd.base.facts import Fact, text_of
 from provd.base.facts.files import FileServed
+from provd.base.types import is_thing
 
 _COMMON = frozenset({"at", "mac", "boot"})
 
@@ -39,7 +40,7 @@ def json_of(fact: Fact, **more: str) -> str:
     """One line: ``time``, ``level``, ``fact``, ``mac`` and ``boot`` if any, what is added, the fact's own fields."""
     head = {"time": utc_text(fact.at), "level": fact.LEVEL.name.lower(), "fact": fact.ID}
     if fact.mac:
-        head["mac"] = fact.mac
+        head["device" if is_thing(fact.mac) else "mac"] = fact.mac
     if fact.boot:
         head["boot"] = fact.boot
     return json.dumps({**head, **more, **data_of(fact)}, separators=(",", ":"))

@@ -15,9 +15,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
-from provd.domain.records import MASTER_TENANT, Record
+from provd.domain.records import MASTER_TENANT, Record, ThingOwner
 from provd.storage.mapping import TABLES, Codec, Row
 from provd.storage.tables import TASK_RUN, TENANT
+from provd.storage.thing_tables import THING
 from provd.storage.vault import Vault
 
 Statement = tuple[str, Row]
@@ -137,6 +138,9 @@ class Planner:
         self.probe = driver_form(same, dialect)
         """A statement that tells whether the database can be written."""
         self._tables: dict[type, Table] = {kind: Table(Codec(kind, vault), dialect) for kind in TABLES}
+        c = THING.c
+        same_thing = and_(*(c[name] == bindparam(f"p_{name}") for name in ("vendor", "model", "sn")))
+        self._owner = Prepared(update(THING).where(same_thing).values(tenant=bindparam("p_tenant")), dialect)
 
     def codec(self, kind: type[Any]) -> Codec[Any]:
         """The codec of that kind of record."""
@@ -155,8 +159,12 @@ class Planner:
         last: dict[type, dict[object, Change]] = {}
         kind: type = type(None)
         by_key: dict[object, Change] = {}
+        owners: dict[object, ThingOwner] = {}
         for number, change in enumerate(changes):
             record = change.record
+            if isinstance(record, ThingOwner):
+                owners[record.vendor, record.model, record.sn] = record
+                continue
             if type(record) is not kind:
                 kind = type(record)
                 if kind not in self._tables:
@@ -168,6 +176,10 @@ class Planner:
         statements: list[Statement] = []
         for kind, by_key in last.items():
             statements += _statements(self._tables[kind], by_key.values())
+        for owner in owners.values():
+            # One column of a row that belongs to somebody else: put as a whole it would undo what he did meanwhile.
+            key = {"p_vendor": owner.vendor, "p_model": owner.model, "p_sn": owner.sn}
+            statements.append(self._owner(**key, p_tenant=owner.tenant))
         return statements
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from provd.app.ports import Put
+from provd.app.activation.ports import Beside
+from provd.app.ports import Change, Put
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingState, ThingVendor
@@ -73,10 +74,20 @@ class Statements:
 class StoredBook(StoredRecords):
     """Implements ``Reading`` and ``Book`` by way of something that executes statements."""
 
-    def __init__(self, statements: Statements, execute: Execute) -> None:
+    def __init__(self, statements: Statements, execute: Execute, beside: Beside | None = None) -> None:
         super().__init__(statements.planner, statements.dialect, execute)
         self._statements = statements
+        self._beside = beside
+        self.along: list[Change] = []
+        """What was written beside."""
         self._found: set[tuple[str, str, str]] = set()
+
+    def _add(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self.wrote = True
+            self.along += changes
+            for statement in self._statements.planner.plan(changes):
+                self._execute(*statement)
 
     def _things(self, query: Select[Any]) -> list[Thing]:
         return [self._statements.codec.record(row) for row in self._rows(query)]
@@ -159,8 +170,13 @@ class StoredBook(StoredRecords):
         """One statement decides, so there is one winner however many try at once, and from however many daemons."""
         sql = self._statements.activate(p_vendor=ask.vendor, p_model=ask.model, p_sn=ask.sn, p_key=key_hash, now=now)
         rows = self._execute(*sql)
-        self.wrote = self.wrote or bool(rows)
-        return self._statements.codec.record(rows[0]) if rows else None
+        if not rows:
+            return None
+        self.wrote = True
+        thing: Thing = self._statements.codec.record(rows[0])
+        if self._beside is not None:
+            self._add(self._beside.changed([thing]))
+        return thing
 
     def note(self, attempt: Attempt) -> None:
         """Add a line to the log."""
@@ -172,6 +188,7 @@ class StoredBook(StoredRecords):
         """Write devices; new ones by a plain insertion, so that somebody else's new one is never overwritten."""
         found: list[Row] = []
         fresh: list[Row] = []
+        things = list(things)
         for thing in things:
             known = (thing.vendor, thing.model, thing.sn) in self._found
             (found if known else fresh).append(self._statements.codec.row(thing))
@@ -180,6 +197,8 @@ class StoredBook(StoredRecords):
             self._execute(*self._statements.rows.insert(fresh[start : start + _AT_ONCE]))
         for start in range(0, len(found), _AT_ONCE):
             self._execute(*self._statements.rows.put(found[start : start + _AT_ONCE]))
+        if self._beside is not None:
+            self._add(self._beside.changed(things))
 
     def drop(self, vendor: str, model: str, sns: Sequence[str]) -> None:
         """Remove devices and their logs."""
@@ -188,6 +207,11 @@ class StoredBook(StoredRecords):
             for table in (THING, THING_LOG):
                 c = table.c
                 self._write(delete(table).where(c.vendor == vendor, c.model == model, _among(table, part)))
+        self._drop_beside(vendor, model, sns)
+
+    def _drop_beside(self, vendor: str, model: str, sns: Sequence[str]) -> None:
+        if self._beside is not None:
+            self._add(self._beside.dropped(vendor, model, sns))
 
     def put_vendor(self, vendor: ThingVendor) -> None:
         """Add a vendor, or replace it."""
@@ -208,6 +232,7 @@ class StoredBook(StoredRecords):
         for table in (THING, THING_LOG) if rows else ():
             same = and_(table.c.vendor == vendor, table.c.model == model)
             self._write(delete(table).where(same, table.c.sn <= rows[-1][0]))
+        self._drop_beside(vendor, model, [sn for (sn,) in rows])
         return len(rows)
 
     def drop_model(self, vendor: str, model: str) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,14 +42,14 @@ class Register:
     assets: Path
 
     def make(self) -> None:
-        self._do(self.crm, "CREATE TABLE delivery (mac TEXT PRIMARY KEY, customer TEXT, tenant TEXT)")
-        self._do(self.assets, "CREATE TABLE asset (mac TEXT PRIMARY KEY, number INT, class TEXT, first_seen TEXT)")
+        self._do(self.crm, "CREATE TABLE delivery (device TEXT PRIMARY KEY, customer TEXT, tenant TEXT)")
+        self._do(self.assets, "CREATE TABLE asset (device TEXT PRIMARY KEY, number INT, class TEXT, first_seen TEXT)")
 
-    def deliver(self) -> None:
-        self._do(self.crm, "INSERT INTO delivery VALUES (?, 'Northern Lights', 'north')", COLONS)
+    def deliver(self, device: str = COLONS) -> None:
+        self._do(self.crm, "INSERT INTO delivery VALUES (?, 'Northern Lights', 'north')", device)
 
-    def enter(self, kind: str = "lobby") -> None:
-        self._do(self.assets, "INSERT INTO asset VALUES (?, 4711, ?, NULL)", COLONS, kind)
+    def enter(self, kind: str = "lobby", device: str = COLONS) -> None:
+        self._do(self.assets, "INSERT INTO asset VALUES (?, 4711, ?, NULL)", device, kind)
 
     def first_seen(self) -> str | None:
         with contextlib.closing(sqlite3.connect(self.assets)) as connection:
@@ -96,6 +99,70 @@ def test_a_new_device_stands_at_its_customers_tenant_when_both_records_are_there
         seen(port)
         assert [each["id"] for each in daemon.json("task", "list")] == [run]
         assert daemon.provd("task", "retry", run, check=False).returncode == 5
+
+
+def test_a_device_that_activates_finds_its_customer_by_the_same_example(tmp_path: Path) -> None:
+    register = Register(tmp_path / "crm.db", tmp_path / "assets.db")
+    register.make()
+    register.deliver("acme/sensor-2/S0001")
+    register.enter("lobby", "acme/sensor-2/S0001")
+    config, port = loopback_config(tmp_path / "state", sections=example(register))
+    page = page_of(config)
+    thing, run = "acme~sensor-2~S0001", "first-boot:1:acme~sensor-2~S0001:1"
+    with Daemon(config, tmp_path) as daemon:
+        daemon.provd("tenant", "add", "north", "--name", "North")
+        daemon.provd("activation", "model", "add", "acme", "sensor-2")
+        daemon.provd("activation", "serial", "add", "acme", "sensor-2", "S0001")
+        daemon.provd("activation", "enable", "acme", "sensor-2", "S0001")
+        (row,) = daemon.json("device", "list")
+        assert (row["id"], row["state"], row["tenant"], row["first_seen"]) == (thing, "pending", "master", None)
+        assert daemon.json("task", "list") == []
+        assert len(activated(port, "acme", "sensor-2", "S0001")) == 40
+        daemon.wait_for("TASK-DONE")
+        device = daemon.json("device", "show", "acme/sensor-2/S0001")
+        assert (device["tenant"], device["state"], device["mac"]) == ("north", "activated", "")
+        assert device["metadata"]["customer"] == "Northern Lights"
+        assert register.first_seen() == device["first_seen"]
+        assert daemon.json("task", "show", run)["state"] == "done"
+        assert daemon.json("activation", "show", "acme", "sensor-2", "S0001")["tenant"] == "north"
+        # It stands on its customer's list, and on nobody else's.
+        daemon.provd("tenant", "add", "south")
+        for tenant, found in (("north", [thing]), ("south", [])):
+            token = daemon.json("token", "add", tenant, "--tenant", tenant, "--scope", "read")["token"]
+            assert [each["id"] for each in rest(page, token, "devices")["items"]] == found
+        token = daemon.json("token", "add", "all", "--scope", "read")["token"]
+        known = rest(page, token, f"devices/{thing}/metadata")
+        assert known["metadata"] == {"customer": "Northern Lights", "asset": 4711, "class": "lobby"}
+        assert rest(page, token, f"tasks/{run}")["device"] == "acme/sensor-2/S0001"
+        boots = rest(page, token, f"devices/{thing}/timeline")["items"]
+        assert {"THING-ACTIVATED", "TASK-DONE"} <= {step["fact"] for boot in boots for step in boot["steps"]}
+        with urllib.request.urlopen(f"http://127.0.0.1:{page}/device/{thing}", timeout=10) as answer:
+            html = answer.read().decode()
+        assert {name for name in ("acme/sensor-2/S0001", "Northern Lights", run) if name not in html} == set()
+        assert daemon.provd("device", "delete", thing, check=False).returncode == 5
+        assert daemon.provd("device", "sync", thing, check=False).returncode == 5
+
+
+def activated(port: int, vendor: str, model: str, sn: str) -> str:
+    """The key that a device gets."""
+    form = urllib.parse.urlencode({"vendor": vendor, "model": model, "sn": sn}).encode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/provision/activate", form, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def page_of(config: str) -> int:
+    """The port of the page and of REST."""
+    found = re.search(r'\[api\]\nlisten = \["127.0.0.1:([0-9]+)"\]', config)
+    assert found
+    return int(found[1])
+
+
+def rest(port: int, token: str, path: str) -> Any:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/{path}", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 def test_metadata_against_the_rules_is_refused_until_somebody_puts_it_right(tmp_path: Path) -> None:

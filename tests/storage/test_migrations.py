@@ -93,6 +93,25 @@ def test_what_the_first_version_wrote_is_read_by_this_one(place: Place, monkeypa
     assert [(fact.was, fact.now) for fact in place.told(StoreUpgraded)] == [("0001", migrations.HEAD)]
 
 
+def test_serials_that_a_tenant_has_become_devices(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.state_dir.mkdir()
+    engine = make_engine(parse_url(place.url, place.state_dir))
+    monkeypatch.setattr(migrations, "HEAD", "0004")
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO tenant VALUES ('blue', 'Blue', true, '{}', 1)"))
+        row = "INSERT INTO thing VALUES ('acme', 'm 1', '{0}', '{1}', '{2}', '', '', '', 1, 0, 0, {3}, 0, '{0}', 0)"
+        for values in (("S1", "activated", "blue", 7), ("S2", "pending", "gone", 0), ("S3", "unclaimed", "", 0)):
+            connection.execute(text(row.format(*values)))
+    engine.dispose()
+    monkeypatch.undo()
+    store = place.open()
+    activated, pending = store.load(Device)
+    assert (activated.mac, activated.state, activated.tenant) == ("acme~m=201~S1", DeviceState.ACTIVATED, "blue")
+    assert (activated.vendor, activated.model, activated.serial, activated.first_seen) == ("acme", "m 1", "S1", 7.0)
+    assert (pending.serial, pending.state, pending.tenant) == ("S2", DeviceState.PENDING, "master")
+
+
 def test_a_database_that_is_locked_is_not_upgraded(sqlite_place: Place) -> None:
     sqlite_place.state_dir.mkdir()
     url = parse_url("sqlite", sqlite_place.state_dir)

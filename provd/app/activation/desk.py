@@ -16,6 +16,7 @@ from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.activation import ThingActivated, ThingExpired, ThingKeyUsed, ThingRefused, ThingSilent
 from provd.base.secrets import Secret
+from provd.base.types import Mac, thing_key
 from provd.domain.activation.form import Ask
 from provd.domain.activation.thing import Attempt, Outcome, Thing, ThingState, in_ranges, moment, refusal
 
@@ -86,6 +87,7 @@ class ThingDesk:
         if outcome.won and thing is not None:
             fact = ThingActivated(
                 at=self.now(),
+                mac=_key(thing),
                 vendor=ask.vendor,
                 model=ask.model,
                 sn=ask.sn,
@@ -97,6 +99,8 @@ class ThingDesk:
         else:
             fact = ThingRefused(
                 at=self.now(),
+                # A serial that nobody has is nobody's story: who guesses must not push out those of others.
+                mac=None if thing is None else _key(thing),
                 outcome=outcome.value,
                 vendor=ask.vendor,
                 model=ask.model,
@@ -128,9 +132,8 @@ class ThingDesk:
             return  # the store has told of itself, and the next use is noted
         finally:
             self._using.pop(thing.key_hash, None)
-        self._emit(
-            ThingKeyUsed(at=now, vendor=thing.vendor, model=thing.model, sn=thing.sn, tenant=thing.tenant, peer=peer)
-        )
+        about = {"vendor": thing.vendor, "model": thing.model, "sn": thing.sn, "tenant": thing.tenant}
+        self._emit(ThingKeyUsed(at=now, mac=_key(thing), **about, peer=peer))
 
     async def settle(self) -> None:
         """Wait until every first use is noted."""
@@ -141,17 +144,23 @@ class ThingDesk:
         now = self.now()
         found = await self._ledger.change((), lambda book: book.overdue(now, now - SILENT, _TOLD_AT_ONCE))
         for thing in found:
-            vendor, model, sn, tenant = thing.vendor, thing.model, thing.sn, thing.tenant
+            mac, vendor, model, sn, tenant = _key(thing), thing.vendor, thing.model, thing.sn, thing.tenant
             if thing.state is ThingState.PENDING:
-                self._emit(ThingExpired(at=now, vendor=vendor, model=model, sn=sn, tenant=tenant))
+                self._emit(ThingExpired(at=now, mac=mac, vendor=vendor, model=model, sn=sn, tenant=tenant))
             else:
                 silent = int(now - thing.activated_at)
-                self._emit(ThingSilent(at=now, vendor=vendor, model=model, sn=sn, tenant=tenant, seconds=silent))
+                self._emit(
+                    ThingSilent(at=now, mac=mac, vendor=vendor, model=model, sn=sn, tenant=tenant, seconds=silent)
+                )
 
     async def prune_log(self, keep: int) -> None:
         """Remove all but the newest attempts, a few at a time. Raises StorageError."""
         while await self._ledger.change((), lambda book: book.prune_log(keep, _PRUNED_AT_ONCE)):
             pass
+
+
+def _key(thing: Thing) -> Mac:
+    return thing_key(thing.vendor, thing.model, thing.sn)
 
 
 def digest(key: str) -> str:

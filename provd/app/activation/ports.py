@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from provd.app.ports import Change
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
@@ -162,6 +163,22 @@ class Book(Reading, Protocol):
 
     def audit(self, entry: AuditEntry) -> None:
         """Note who did it."""
+        ...
+
+
+class Beside(Protocol):
+    """What is written in the same transaction as changes of devices. Only looks, and may do so in another thread."""
+
+    def changed(self, things: Iterable[Thing]) -> Sequence[Change]:
+        """What goes along with these devices, which are as they will be."""
+        ...
+
+    def dropped(self, vendor: str, model: str, sns: Iterable[str]) -> Sequence[Change]:
+        """What goes with these devices."""
+        ...
+
+    def kept(self, changes: Sequence[Change]) -> None:
+        """Changes of one transaction are durable. Called on the event loop's thread, in the order of transactions."""
         ...
 
 

@@ -14,7 +14,7 @@ from provd.app.admin.desk import Desk
 from provd.app.admin.listing import Collection, Column, Kind
 from provd.app.admin.tasks import Tasks
 from provd.app.ownership import owner_of_profile
-from provd.base.types import ip_text, mac_text
+from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant
 from provd.plugin import Manifest, Model
@@ -48,7 +48,7 @@ def devices(desk: Desk) -> Collection[Device]:
         name="devices",
         columns=(
             _text("id", attrgetter("mac")),
-            _text("mac", lambda device: mac_text(device.mac)),
+            _text("mac", lambda device: "" if is_thing(device.mac) else mac_text(device.mac)),
             *_columns("text", "serial vendor model version plugin tenant ip description"),
             _name("profile"),
             _text("state", lambda device: device.state.value),

@@ -19,7 +19,7 @@ from provd.base.errors import FaultsError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
 from provd.base.secrets import Secret
-from provd.base.types import Mac, mac_text
+from provd.base.types import Mac, is_thing, mac_text
 from provd.dhcp.lease import Lease
 from provd.domain.capability import parameter_fault
 from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Reservation, Settings, Tenant
@@ -133,7 +133,7 @@ class Desk:
 
     def _tell(self, action: str, name: str, caller: Caller, tenant: str) -> None:
         kind = action.partition(".")[0]
-        mac = Mac(name) if kind == "device" and len(name) == 12 else None
+        mac = Mac(name) if kind == "device" and (len(name) == 12 or is_thing(name)) else None
         self.emit(
             AdminChanged(
                 at=self.clock.now(), mac=mac, action=action, kind=kind, object=name, by=caller.name, tenant=tenant

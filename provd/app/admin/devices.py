@@ -13,7 +13,7 @@ from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Put
 from provd.app.zones import edition
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
-from provd.base.types import Mac, mac_text
+from provd.base.types import Mac, is_thing, mac_text
 from provd.domain.evidence import Evidence
 from provd.domain.inheritance import Layer, merge
 from provd.domain.lifecycle import Event, after
@@ -22,7 +22,8 @@ from provd.domain.records import MASTER_TENANT, Device, DeviceState
 SAID = 50
 """Confidence in a model that an administrator names: what the phone itself says precisely is stronger."""
 
-_MAC = Param("mac", "mac", required=True)
+_MAC = Param("mac", "device", required=True)
+_NEW_MAC = Param("mac", "mac", required=True)
 _LISTING = (Param("limit", "number"), Param("after"))
 _FILTERS = ("tenant", "state", "vendor", "model", "plugin", "profile", "ip")
 _FIELDS = (
@@ -53,7 +54,9 @@ class Devices:
         return (
             Operation("device.list", "List devices.", self._list, (*filters, *_LISTING)),
             Operation("device.show", "Show a device.", self._show, (_MAC, Param("reveal", "flag"), Param("local"))),
-            Operation("device.add", "Add a device.", self._add, (_MAC, Param("tenant"), *_FIELDS, settings[0]), _WRITE),
+            Operation(
+                "device.add", "Add a device.", self._add, (_NEW_MAC, Param("tenant"), *_FIELDS, settings[0]), _WRITE
+            ),
             Operation(
                 "device.set", "Change a device.", self._set, (_MAC, *_FIELDS, *settings, _REPLACE, _NEW_TOKEN), _WRITE
             ),
@@ -117,6 +120,9 @@ class Devices:
         device = self._desk.device_seen(args.mac(), caller)
         if not caller.owns(device.tenant):
             return self._desk.device_view(device, caller)
+        if is_thing(device.mac):
+            # It has a key and no URL token, and no telephone account.
+            return {**self._desk.device_view(device, caller), **self._known(device), "files": self._names(device)}
         station = self._desk.boot.station
         base = station.site.base(args.text("local") or _DEFAULT_LOCAL)
         account = station.tokens.account(device.mac, device.token_epoch)
@@ -127,6 +133,7 @@ class Devices:
             await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         return {
             **self._desk.device_view(device, caller),
+            **self._known(device),
             "url": f"{base}/{station.token(device.mac, device) if shown else '***'}",
             "account": {
                 "username": account.username,
@@ -134,6 +141,10 @@ class Devices:
             },
             "files": self._names(device),
         }
+
+    def _known(self, device: Device) -> views.View:
+        found = self._desk.tables.metadata(device.mac)
+        return {"metadata": {} if found is None else dict(found.data)}
 
     def _need_all_lines(self, device: Device, caller: Caller) -> None:
         if self._desk.own_lines(device, caller) != device.lines:
@@ -286,6 +297,8 @@ class Devices:
     async def _delete(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
             device = self._of(args, caller)
+            if is_thing(device.mac):
+                raise ConflictError("it goes with its serial: provd activation delete")
             if self._desk.own_lines(device, caller) != device.lines:
                 raise ForbiddenError("others have lines on this device: it is deleted by who may see all of them")
             return ownership.delete_device(self._desk.tables, device)
@@ -385,7 +398,12 @@ class Devices:
         return sheet.with_lines(self._desk.tables, device, lines)
 
     async def _export(self, _args: Args, caller: Caller) -> object:
-        own = (device for device in self._desk.tables.devices.values() if caller.owns(device.tenant))
+        own = (
+            device
+            for device in self._desk.tables.devices.values()
+            # What an import makes has a MAC.
+            if caller.owns(device.tenant) and not is_thing(device.mac)
+        )
         return {"csv": sheet.write(own, caller.shown)}
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from provd.base.errors import FaultsError, UsageError
-from provd.base.types import Mac, ip_int, parse_mac
+from provd.base.types import Mac, ip_int, parse_device, parse_mac
 
-ParamKind = Literal["text", "secret", "id", "key", "mac", "ip", "number", "duration", "flag", "texts", "settings"]
+ParamKind = Literal[
+    "text", "secret", "id", "key", "mac", "device", "ip", "number", "duration", "flag", "texts", "settings"
+]
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _KEY = re.compile(rf"(?:{_ID.pattern}:)?{_ID.pattern}")
@@ -21,19 +23,21 @@ _FOR_EVER = 100 * 365 * 86400
 """Longer durations are a mistake."""
 _GREATEST = 999_999_999
 _LONGEST = 255
+LONGEST_KEY = 2400
+"""Characters of the longest key of a device: three parts of 255 octets, each of them escaped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter. Kind ``id`` is a slug, ``key`` one that may follow a tenant's
-    (``acme:101``), ``duration`` seconds that may
-    be written with a unit (``7d``), ``texts`` a list of texts (one text counts as a list of it), ``settings``
-    a mapping of names to values."""
+    """One parameter. Kind ``id`` is a slug, ``key`` one that may follow a tenant's (``acme:101``), ``device`` a MAC or
+    vendor/model/serial, ``duration`` seconds that may be written with a unit (``7d``), ``texts`` a list of texts (one
+    text counts as a list of it), ``settings`` a mapping of names to values."""
 
     name: str
     kind: ParamKind = "text"
     required: bool = False
     doc: str = ""
+    longest: int = _LONGEST
 
 
 ID = Param("id", "id", required=True)
@@ -58,7 +62,7 @@ class Args:
         return value if isinstance(value, str) else ""
 
     def mac(self, name: str = "mac") -> Mac:
-        """A MAC (the parameter is a required one)."""
+        """A MAC or another key of a device (the parameter is a required one)."""
         return Mac(self.text(name))
 
     def number(self, name: str, default: int = 0) -> int:
@@ -159,8 +163,9 @@ def _text(param: Param, value: object) -> str:
         raise UsageError(f"{param.name}: must be a text")
     if param.name == "csv":
         return value
-    if len(value) > _LONGEST:
-        raise UsageError(f"{param.name}: is longer than {_LONGEST} characters")
+    longest = LONGEST_KEY if param.kind == "device" else param.longest
+    if len(value) > longest:
+        raise UsageError(f"{param.name}: is longer than {longest} characters")
     if value and not value.isprintable():
         raise UsageError(f"{param.name}: must be printable")
     if value != value.strip():
@@ -175,6 +180,8 @@ def _form(param: Param, text: str) -> str:
     try:
         if param.kind == "mac" and text:
             return parse_mac(text)
+        if param.kind == "device" and text:
+            return parse_device(text)
         if param.kind == "ip" and text:
             ip_int(text)
     except ValueError as error:

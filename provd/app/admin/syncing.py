@@ -9,7 +9,7 @@ from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.resync.caller import Campaign, Resyncer
 from provd.base.errors import ConflictError, NotFoundError, UsageError
-from provd.base.types import mac_text
+from provd.base.types import is_thing, mac_text
 from provd.domain.records import Device
 
 PER_SECOND = 10
@@ -32,7 +32,7 @@ class Syncing:
                 "device.sync",
                 "Tell a device to fetch its files; says which ways were tried and what was heard.",
                 self._sync,
-                (Param("mac", "mac", required=True),),
+                (Param("mac", "device", required=True),),
                 Scope.WRITE,
             ),
             Operation(
@@ -62,6 +62,8 @@ class Syncing:
 
     async def _sync(self, args: Args, caller: Caller) -> object:
         resyncer, device = self._ready(), self._desk.device(args.mac(), caller)
+        if is_thing(device.mac):
+            raise ConflictError("it fetches its files with its key, and nobody can tell it when")
         if not device.last_seen:
             raise ConflictError(f"device {mac_text(device.mac)} was never seen: it fetches its files when it comes")
         await self._desk.audit("device.sync", device.mac, caller, tenant=device.tenant)
@@ -95,7 +97,11 @@ class Syncing:
         wanted_tenant = self._desk.tenant(tenant, caller).id if tenant else ""
         wanted_profile = self._desk.profile(profile, caller).id if profile else ""
         for device in list(self._desk.tables.devices.values()):
-            if not caller.owns(device.tenant) or (wanted_tenant and device.tenant != wanted_tenant):
+            if (
+                is_thing(device.mac)
+                or not caller.owns(device.tenant)
+                or (wanted_tenant and device.tenant != wanted_tenant)
+            ):
                 continue
             if not wanted_profile or device.profile == wanted_profile:
                 yield device

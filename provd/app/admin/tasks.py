@@ -8,7 +8,7 @@ from dataclasses import replace
 from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
-from provd.app.admin.params import LISTING, Args, Param
+from provd.app.admin.params import LISTING, LONGEST_KEY, Args, Param
 from provd.app.ports import Change, Put
 from provd.app.tasks.book import TaskBook
 from provd.base.errors import ConflictError, NotFoundError, UsageError
@@ -18,8 +18,8 @@ from provd.domain import tasks
 from provd.domain.records import MASTER_TENANT, Device, RunState, TaskRun
 from provd.domain.tasks import Template
 
-_ID = Param("id", required=True)
-_MAC = Param("mac", "mac", required=True)
+_ID = Param("id", required=True, longest=LONGEST_KEY + 100)
+_MAC = Param("mac", "device", required=True)
 
 
 class Tasks:
@@ -31,7 +31,7 @@ class Tasks:
 
     def operations(self) -> Sequence[Operation]:
         """What this group offers."""
-        filters = (Param("mac", "mac"), Param("template"), Param("state"), Param("tenant"))
+        filters = (Param("mac", "device"), Param("template"), Param("state"), Param("tenant"))
         run = (_MAC, Param("template", required=True))
         return (
             Operation("task.list", "List runs of tasks.", self._list, (*filters, *LISTING)),
@@ -134,7 +134,7 @@ class Tasks:
                 raise ConflictError(f"a newer run than {run.id} is at work already")
             return [Put(self._book.retried(run))]
 
-        await self._desk.change("task.retry", args.text("id")[:200], caller, plan)
+        await self._desk.change("task.retry", args.text("id"), caller, plan)
         return self.view(self.find(args.text("id"), caller))
 
     def _need_present(self, run: TaskRun) -> None:
@@ -158,7 +158,7 @@ class Tasks:
             ended = tasks.ended(run, RunState.CANCELLED, self._desk.clock.now(), f"by {caller.name}")
             return [Put(replace(ended, due=0.0))]
 
-        await self._desk.change("task.cancel", args.text("id")[:200], caller, plan)
+        await self._desk.change("task.cancel", args.text("id"), caller, plan)
         run = self.find(args.text("id"), caller)
         self._book.release(run)
         self._desk.emit(TaskCancelled(at=self._desk.clock.now(), mac=run.mac, run=run.id, by=caller.name))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from provd.app.admin.params import Args
 from provd.base.secrets import Secret
-from provd.base.types import ip_text, mac_text
+from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease, LeaseState
 from provd.domain.evidence import Identity
 from provd.domain.inheritance import Effective
@@ -35,7 +35,7 @@ def device(record: Device, shown: Shown = str) -> View:
     """A device."""
     return {
         "id": record.mac,
-        "mac": mac_text(record.mac),
+        "mac": "" if is_thing(record.mac) else mac_text(record.mac),
         "serial": record.serial,
         "vendor": record.vendor,
         "model": record.model,

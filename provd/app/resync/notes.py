@@ -15,7 +15,7 @@ from provd.app.resyncing import FlowOf
 from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.clock import Clock
 from provd.base.secrets import Secret
-from provd.base.types import Mac
+from provd.base.types import Mac, is_thing
 from provd.domain.records import Device, PendingResync
 
 PASSWORDS = 2
@@ -39,7 +39,7 @@ class Notes:
     def along(self, before: Device | None, after: Device | None, planned: Sequence[Change]) -> Sequence[Change]:
         """What belongs into the same transaction as this change of a device. What the plan itself says of the reason
         and of the flow is kept."""
-        if before is None:
+        if before is None or is_thing(before.mac):
             return ()
         note = self._fleet.tables.resync(before.mac)
         if after is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from provd.app.fleet import Fleet
+from provd.app.keeping import decides_tasks
 from provd.app.ports import Change, Delete, Put
 from provd.app.tasks.schedule import Schedule
 from provd.base.clock import Clock
@@ -36,7 +37,23 @@ class TaskBook:
     # --- with a device
 
     def beside(self, before: Device | None, after: Device | None) -> list[Change]:
-        """What is to be written together with this change of a device."""
+        """What is to be written together with this change of a device, which is about to be made."""
+        return self.expect(self.owed(before, after))
+
+    def expect(self, changes: list[Change]) -> list[Change]:
+        """These changes, which are about to be kept or have just been: their runs are looked at when they are due."""
+        for change in changes:
+            if isinstance(change.record, TaskRun):
+                if isinstance(change, Put):
+                    self.schedule.put(change.record)
+                else:
+                    self.schedule.drop(change.record.id)
+        if changes:
+            self.woken()
+        return changes
+
+    def owed(self, before: Device | None, after: Device | None) -> list[Change]:
+        """What goes along with this change of a device. Only looks, and may do so in another thread."""
         if after is None:
             return [] if before is None else self._gone(before.mac)
         changes: list[Change] = []
@@ -44,7 +61,7 @@ class TaskBook:
         if before is not None and before.tenant not in (after.tenant, MASTER_TENANT):
             # In other hands: what was found for the former owner is not for the new one to see.
             changes += self._forgotten(after.mac)
-        if before is None or (before.vendor, before.model) != (after.vendor, after.model):
+        if before is None or decides_tasks(before) != decides_tasks(after):
             changes += self._due_to(after, runs)
         return changes
 
@@ -54,14 +71,14 @@ class TaskBook:
         kept = {(template.id, template.version) for template in wanted}
         for run in runs:
             if (run.template, run.version) not in kept and run.state in tasks.UNFINISHED:
-                yield from self.removed(run)
+                yield from self._away(run)
         there = {(run.template, run.version) for run in runs}
         for template in wanted:
             if (template.id, template.version) not in there:
-                yield Put(self.scheduled(template.first(device.mac, self._clock.now())))
+                yield Put(template.first(device.mac, self._clock.now()))
 
     def _gone(self, mac: Mac) -> list[Change]:
-        changes = [change for run in self._fleet.tables.runs_of(mac) for change in self.removed(run)]
+        changes = [change for run in self._fleet.tables.runs_of(mac) for change in self._away(run)]
         metadata = self._fleet.tables.metadata(mac)
         return changes if metadata is None else [*changes, Delete(metadata)]
 
@@ -70,7 +87,7 @@ class TaskBook:
         for run in self._fleet.tables.runs_of(mac):
             changes += [Delete(step) for step in self._fleet.tables.steps_of(run.id)]
             if run.state in tasks.UNFINISHED:
-                changes.append(Put(self.scheduled(tasks.afresh(run, self._clock.now()))))
+                changes.append(Put(tasks.afresh(run, self._clock.now())))
             else:
                 changes.append(Put(tasks.ended(run, run.state, run.finished)))
         metadata = self._fleet.tables.metadata(mac)
@@ -78,7 +95,9 @@ class TaskBook:
 
     def removed(self, run: TaskRun) -> list[Change]:
         """What takes a run away, with what its steps gave."""
-        self.schedule.drop(run.id)
+        return self.expect(self._away(run))
+
+    def _away(self, run: TaskRun) -> list[Change]:
         return [Delete(run), *(Delete(step) for step in self._fleet.tables.steps_of(run.id))]
 
     def scheduled(self, run: TaskRun) -> TaskRun:
@@ -119,7 +138,7 @@ class TaskBook:
                 for change in self._due_to(device, self._fleet.tables.runs_of(device.mac))
             ]
             if changes:
-                self._fleet.keep(*changes)
+                self._fleet.keep(*self.expect(changes))
             yield
         self.woken()
 

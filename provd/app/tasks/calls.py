@@ -6,23 +6,27 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from provd.app.tasks.ports import Call, CsvCall, HttpCall, SqlCall
-from provd.base.types import mac_text
+from provd.base.types import is_thing, mac_text
 from provd.domain.filling import Values, filled, text_of
 from provd.domain.records import Device, TaskRun
 from provd.domain.tasks import CsvStep, HttpStep, SqlStep
 
 DEVICE_VALUES = frozenset(
-    {"id", "mac", "vendor", "model", "version", "serial", "tenant", "ip", "state", "description", "profile"}
+    {"id", "name", "mac", "vendor", "model", "version", "serial", "tenant", "ip", "state", "description", "profile"}
     | {"first_seen", "last_seen", "last_boot"}
 )
 RUN_VALUES = frozenset({"id", "at", "generation"})
 
 
 def device_values(device: Device) -> dict[str, object]:
-    """What a step may know of the device: nothing secret. Times are UTC in ISO 8601, empty for never."""
+    """What a step may know of the device: nothing secret. Times are UTC in ISO 8601, empty for never.
+
+    ``name`` is what people call it: its MAC, or ``vendor/model/serial`` where it has none (``mac`` is empty then).
+    """
     return {
         "id": device.mac,
-        "mac": mac_text(device.mac),
+        "name": mac_text(device.mac),
+        "mac": "" if is_thing(device.mac) else mac_text(device.mac),
         "vendor": device.vendor,
         "model": device.model,
         "version": device.version,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from provd.base.types import Mac, mac_text
+from provd.base.types import Mac, is_thing, mac_text
 
 
 class Level(enum.IntEnum):
@@ -27,8 +27,8 @@ CATALOGUE: dict[str, type[Fact]] = {}
 class Fact:
     """Base of all facts.
 
-    ``at`` is seconds since the epoch, ``mac`` the device concerned (if one is known), ``boot`` the id that ties the
-    steps of one boot together across DHCP, TFTP, HTTP and SIP.
+    ``at`` is seconds since the epoch, ``mac`` the key of the device concerned (if one is known), ``boot`` the id that
+    ties the steps of one boot together across DHCP, TFTP, HTTP and SIP.
     """
 
     ID: ClassVar[str] = ""
@@ -64,5 +64,10 @@ def text_of(fact: Fact) -> str:
         value = getattr(fact, field.name)
         if field.name == "at" or value is None or value is False or value in ("", ()):
             continue
-        parts.append(f"{field.name}={mac_text(value) if field.name == 'mac' else _shown(value)}")
+        if field.name != "mac":
+            parts.append(f"{field.name}={_shown(value)}")
+        elif not is_thing(value):
+            parts.append(f"mac={mac_text(value)}")
+        elif not hasattr(fact, "sn"):
+            parts.append(f"device={_shown(mac_text(value))}")
     return " ".join(parts)

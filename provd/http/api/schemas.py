@@ -7,6 +7,7 @@ from typing import Any
 
 from provd.app.admin import Param
 from provd.app.admin.listing import Column
+from provd.app.admin.params import LONGEST_KEY
 from provd.domain.settings import KNOWN, NUMBERED
 from provd.domain.vocabulary import Setting
 
@@ -23,6 +24,7 @@ _KINDS: Mapping[str, Schema] = {
     "id": {"type": "string", "pattern": _ID},
     "key": {"type": "string", "pattern": _KEY},
     "mac": {"type": "string", "pattern": _MAC, "examples": ["80:5e:c0:11:22:33"]},
+    "device": {"type": "string", "maxLength": LONGEST_KEY, "examples": ["805ec0112233", "acme~sensor-2~S0001"]},
     "ip": {"type": "string", "format": "ipv4"},
     "number": {"type": ["integer", "string"], "minimum": 0, "maximum": 999_999_999, "pattern": "^[0-9]{1,9}$"},
     "duration": {"type": ["string", "integer"], "minimum": 0, "examples": ["15m", "7d"]},

@@ -194,7 +194,7 @@ def _events(admin: Admin, daemon: Daemon) -> Route:
 
     async def handle(ask: Ask) -> web.StreamResponse:
         device = ask.text("device")
-        mac = Mac(check((Param("device", "mac"),), {"device": device}).text("device")) if device else None
+        mac = Mac(check((Param("device", "device"),), {"device": device}).text("device")) if device else None
         own = concerns(admin, ask.caller)
         if len(open_streams) >= MOST_STREAMS:
             raise Refusal("too-many-streams", HTTPStatus.SERVICE_UNAVAILABLE, "Too many listen already")
@@ -216,7 +216,7 @@ def _events(admin: Admin, daemon: Daemon) -> Route:
         summary="What happens, as it happens (server-sent events)",
         detail="Every event is a fact as JSON. A token of one tenant hears what concerns that tenant.",
         access=Access.READ,
-        query=(Param("device", "mac", doc="only of this device"),),
+        query=(Param("device", "device", doc="only of this device"),),
         handler=handle,
         gives="text/event-stream",
         answer=schemas.TEXT,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from provd.app.admin import Admin, Caller, Param
 from provd.base.errors import NotFoundError
 from provd.base.facts import Fact, text_of
-from provd.base.types import Mac, parse_mac
+from provd.base.types import Mac, parse_device
 from provd.domain.records import Device
 from provd.http.api import schemas
 from provd.http.api.ports import Daemon
@@ -23,9 +23,9 @@ ACTIONS = ("assign", "unassign", "transfer", "reset", "sync")
 
 
 def _mac(name: str) -> Mac:
-    """The MAC, in any form. Raises NotFoundError."""
+    """The MAC in any form, or another key of a device. Raises NotFoundError."""
     try:
-        return parse_mac(name)
+        return parse_device(name)
     except ValueError:
         raise NotFoundError(f"there is no device {name[:60]!r}") from None
 
@@ -51,6 +51,7 @@ DEVICES = Resource(
         "settings": {"$ref": "#/components/schemas/Settings"},
     },
     shown={
+        "metadata": schemas.ANY,
         "url": schemas.TEXT,
         "account": schemas.of_object(["username", "password"], username=schemas.TEXT, password=schemas.TEXT),
         "files": schemas.TEXTS,

@@ -1,0 +1,250 @@
+"""Serials and their devices in one transaction, on both databases: by every door, once, and gone together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from provd.app.activation.desk import ThingDesk
+from provd.app.activation.devices import ThingDevices
+from provd.app.activation.registry import Registry
+from provd.app.admin.caller import Caller
+from provd.app.fleet import Fleet
+from provd.app.ports import Put
+from provd.app.tasks.book import TaskBook
+from provd.base.errors import StorageError
+from provd.base.facts import Fact
+from provd.base.types import Mac
+from provd.domain.activation.form import Ask
+from provd.domain.activation.thing import ThingModel, ThingState
+from provd.domain.records import Device, DeviceState, Metadata, RunState, TaskRun, Tenant
+from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.storage.ledger import StoredLedger
+from provd.storage.store import Store
+from tests.storage.conftest import Place
+
+SITE = Caller(name="site")
+WAIT = (WaitStep(id="rest", seconds=60.0),)
+FIRST = Template(id="first", version=1, kind=Kind.ONETIME, devices=("Acme/*",), steps=WAIT, seen=True)
+KNOWN = Template(id="known", version=1, kind=Kind.ONETIME, devices=("acme/m1",), steps=WAIT)
+S1 = Mac("acme~m1~S1")
+
+
+class Clock:
+    """One that a test moves."""
+
+    time = 1_700_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+
+@dataclass
+class Site:
+    """Activation as the daemon has it."""
+
+    store: Store
+    clock: Clock
+    fleet: Fleet
+    tasks: TaskBook
+    desk: ThingDesk
+    registry: Registry
+
+    async def activate(self, sn: str = "S1") -> None:
+        given = await self.desk.activate(Ask("acme", "m1", sn), "192.0.2.1")
+        assert given.key is not None
+
+    def runs(self, mac: Mac = S1) -> list[str]:
+        return sorted(run.id for run in self.fleet.tables.runs_of(mac))
+
+    def device(self, mac: Mac = S1) -> Device:
+        found = self.fleet.tables.device(mac)
+        assert found is not None
+        return found
+
+    async def owner(self, sn: str = "S1") -> str:
+        return (await self.registry.thing("acme", "m1", sn, SITE)).tenant
+
+    def stored(self) -> tuple[list[Device], list[str]]:
+        """What the next start will find."""
+        return self.store.load(Device), sorted(run.id for run in self.store.load(TaskRun))
+
+
+Make = Callable[..., "asyncio.Future[Site]"]
+
+
+async def site_of(store: Store, *templates: Template) -> Site:
+    clock, facts = Clock(), list[Fact]()
+    fleet = Fleet(store)
+    fleet.load()
+    tasks = TaskBook(fleet, clock, Rulebook(templates))
+    ledger = StoredLedger(store, ThingDevices(fleet, tasks, clock))
+    desk = ThingDesk(ledger, clock, facts.append)
+    registry = Registry(ledger, desk.now, facts.append, 86400)
+    for name in ("blue", "green"):
+        tenant = Tenant(id=name, name=name)
+        await fleet.change(lambda tenant=tenant: [Put(tenant)])
+    await registry.add_vendor("acme", "blue", SITE)
+    await registry.add_model(ThingModel(vendor="acme", model="m1"), SITE)
+    return Site(store, clock, fleet, tasks, desk, registry)
+
+
+async def enable(site: Site, sn: str = "S1", tenant: str = "") -> None:
+    await site.registry.enable("acme", "m1", sn, SITE, tenant=tenant, owner="")
+
+
+async def test_a_device_is_there_from_enabling_on_and_its_first_contact_is_its_activation(store: Store) -> None:
+    site = await site_of(store, FIRST)
+    await site.registry.add("acme", "m1", {"S1": "box 4"}, SITE)
+    assert site.fleet.tables.device(S1) is None, "a million serials that nobody has are no devices"
+    await enable(site)
+    device = site.device()
+    assert (device.vendor, device.model, device.serial, device.tenant) == ("acme", "m1", "S1", "blue")
+    assert (device.state, device.first_seen) == (DeviceState.PENDING, 0.0)
+    assert site.runs() == []
+    site.clock.time += 60
+    await site.activate()
+    assert site.device().state is DeviceState.ACTIVATED
+    assert site.device().first_seen == site.clock.time
+    assert site.runs() == [f"first:1:{S1}:1"]
+    assert site.stored() == ([site.device()], site.runs()), "what is in memory is what is on the disk"
+    assert site.tasks.schedule.take(site.clock.time) == f"first:1:{S1}:1"
+
+
+async def test_a_task_for_what_is_known_begins_with_the_import(store: Store) -> None:
+    site = await site_of(store, FIRST, KNOWN)
+    await site.registry.add("acme", "m1", {"S1": "", "S2": ""}, SITE)
+    assert site.runs() == [f"known:1:{S1}:1"]
+    assert (site.device().state, site.device().tenant) == (DeviceState.UNCLAIMED, "master")
+    await enable(site)
+    assert (site.device().state, site.device().tenant) == (DeviceState.PENDING, "blue")
+    await site.activate()
+    assert site.runs() == [f"first:1:{S1}:1", f"known:1:{S1}:1"]
+    assert site.stored()[1] == sorted([*site.runs(), *site.runs(Mac("acme~m1~S2"))])
+
+
+async def test_being_activated_twice_starts_nothing(store: Store) -> None:
+    site = await site_of(store, FIRST, KNOWN)
+    await site.registry.add("acme", "m1", {"S1": ""}, SITE)
+    await enable(site)
+    await site.activate()
+    runs = site.runs()
+    (first,) = (run for run in site.fleet.tables.runs_of(S1) if run.template == "first")
+    await site.fleet.settle(Put(TaskRun(**{name: getattr(first, name) for name in TaskRun.__slots__} | {"began": 5.0})))
+    await site.desk.activate(Ask("acme", "m1", "S1"), "192.0.2.1")
+    await site.registry.reenable("acme", "m1", "S1", SITE)
+    await site.activate()
+    assert site.runs() == runs
+    kept = next(run for run in store.load(TaskRun) if run.template == "first")
+    assert kept.began == 5.0, "and nothing is begun anew"
+
+
+async def test_enabling_and_activating_at_the_same_moment_make_one_device(store: Store) -> None:
+    site = await site_of(store, FIRST)
+    await site.registry.add("acme", "m1", {"S1": ""}, SITE)
+    await asyncio.gather(enable(site), site.desk.activate(Ask("acme", "m1", "S1"), "192.0.2.1"))
+    if site.device().state is DeviceState.PENDING:
+        await site.activate()
+    assert site.device().state is DeviceState.ACTIVATED
+    assert site.stored() == ([site.device()], [f"first:1:{S1}:1"])
+
+
+async def test_what_is_refused_leaves_neither(store: Store) -> None:
+    site = await site_of(store, FIRST)
+    await site.registry.add("acme", "m1", {"S1": ""}, SITE)
+    given = await site.desk.activate(Ask("acme", "m1", "S1"), "192.0.2.1")
+    assert given.key is None
+    assert site.stored() == ([], [])
+    store.close(drain=False)
+    with pytest.raises(StorageError):
+        await enable(site)
+    assert site.fleet.tables.device(S1) is None
+
+
+async def test_a_device_that_changes_hands_takes_its_serial_with_it(store: Store) -> None:
+    site = await site_of(store, FIRST)
+    await site.registry.add("acme", "m1", {"S1": ""}, SITE)
+    await enable(site, tenant="master")
+    await site.activate()
+
+    def give() -> list[Put]:
+        device = site.device()
+        moved = Device(**{name: getattr(device, name) for name in Device.__slots__} | {"tenant": "green"})
+        return [Put(moved), Put(Metadata(mac=S1, data={"customer": "Ann"}))]
+
+    await site.fleet.change(give)
+    assert await site.owner() == "green"
+    # Whoever enables it anew does not take it back.
+    await site.registry.reenable("acme", "m1", "S1", SITE)
+    await site.activate()
+    assert (site.device().tenant, await site.owner()) == ("green", "green")
+
+
+async def test_a_serial_that_goes_takes_its_device_its_runs_and_what_was_known_with_it(store: Store) -> None:
+    site = await site_of(store, FIRST)
+    await site.registry.add("acme", "m1", {"S1": "", "S2": ""}, SITE)
+    for sn in ("S1", "S2"):
+        await enable(site, sn)
+        await site.activate(sn)
+    await site.fleet.settle(Put(Metadata(mac=S1, data={"customer": "Ann"})))
+    await site.registry.delete("acme", "m1", ["S1"], SITE)
+    assert site.fleet.tables.device(S1) is None
+    assert store.load(Metadata) == []
+    assert [device.serial for device in store.load(Device)] == ["S2"]
+    await site.registry.delete_model("acme", "m1", SITE)
+    assert site.stored() == ([], [])
+    assert site.fleet.tables.task_runs == {}
+
+
+async def test_one_that_is_replaced_leaves_nothing_of_its_owner_behind(store: Store) -> None:
+    site = await site_of(store, FIRST)
+    await site.registry.add("acme", "m1", {"S1": "", "S2": ""}, SITE)
+    await enable(site)
+    await site.activate()
+    await site.registry.remap("acme", "m1", "S2", "S1", SITE)
+    assert site.fleet.tables.device(S1) is None
+    assert site.device(Mac("acme~m1~S2")).state is DeviceState.PENDING
+    assert site.device(Mac("acme~m1~S2")).tenant == "blue"
+    assert site.stored()[1] == []
+
+
+async def test_states_follow_the_life_of_the_serial(store: Store) -> None:
+    site = await site_of(store)
+    await site.registry.add("acme", "m1", {"S1": ""}, SITE)
+    await enable(site)
+    site.clock.time += 86400
+    await site.desk.look_round()
+    assert site.device().state is DeviceState.EXPIRED
+    await site.registry.reenable("acme", "m1", "S1", SITE)
+    assert site.device().state is DeviceState.PENDING
+    await site.activate()
+    await site.registry.disable("acme", "m1", "S1", SITE)
+    assert site.device().state is DeviceState.DISABLED
+    assert (await site.registry.thing("acme", "m1", "S1", SITE)).state is ThingState.DISABLED
+    assert store.load(Device) == [site.device()]
+
+
+async def test_a_change_that_comes_in_between_is_not_lost(place: Place) -> None:
+    store = place.open()
+    site = await site_of(store, FIRST)
+    await site.registry.add("acme", "m1", {"S1": ""}, SITE)
+    await enable(site)
+    activation = asyncio.create_task(site.activate())
+
+    def describe() -> list[Put]:
+        device = site.device()
+        values = {name: getattr(device, name) for name in Device.__slots__}
+        return [Put(Device(**values | {"description": "roof"}))]
+
+    for _ in range(30):
+        await site.fleet.change(describe)
+    await activation
+    site.fleet.flush(site.clock.time)
+    await store.commit([])
+    device = site.device()
+    assert (device.description, device.state) == ("roof", DeviceState.ACTIVATED)
+    assert store.load(Device) == [device]
+    assert [run.state for run in store.load(TaskRun)] == [RunState.PENDING]
