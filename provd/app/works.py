@@ -54,7 +54,6 @@ class Works:
         self._workers: dict[str, Worker] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._progress: dict[str, Progress] = {}
-        self._called_off: set[str] = set()
 
     def offer(self, kind: str, worker: Worker) -> None:
         """From now on this kind of work can be done."""
@@ -109,9 +108,11 @@ class Works:
         """Call it off. Nothing happens to one that is over."""
         running = self._running.get(name)
         if running is not None:
-            self._called_off.add(name)
             running.cancel()
-        return await self.wait(name)
+        work = await self.wait(name)
+        if work.state is WorkState.RUNNING:
+            await self._over(replace(work, state=WorkState.CANCELLED, reason="called off"))
+        return self.find(name)
 
     async def close(self) -> None:
         """The daemon ends: what still runs goes on after the next start."""
@@ -127,17 +128,13 @@ class Works:
         running.add_done_callback(lambda _: self._running.pop(work.id, None))
 
     async def _run(self, work: Work) -> None:
-        try:
-            over = await self._carried_out(work)
-        except asyncio.CancelledError:
-            if work.id not in self._called_off:
-                raise
-            self._called_off.discard(work.id)
-            over = replace(work, state=WorkState.CANCELLED, reason="called off")
-        over = replace(over, finished=self._clock.now())
+        await self._over(await self._carried_out(work))
+
+    async def _over(self, work: Work) -> None:
+        over = replace(work, finished=self._clock.now())
         with contextlib.suppress(StorageError):  # It is begun again after the next start, and finds everything done.
             await self._fleet.change(lambda: [Put(over)])
-        self._progress.pop(work.id, None)
+        self._progress.pop(over.id, None)
         self._emit(
             WorkEnded(at=over.finished, work=over.id, kind=over.kind, state=over.state.value, reason=over.reason)
         )

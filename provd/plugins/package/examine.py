@@ -1,8 +1,8 @@
 """``python -m provd.plugins.package.examine``: check an unpacked package in a process of its own.
 
 What is checked was written by somebody else: its expressions, its templates, the sheer amount of it. Here it can take
-neither the daemon's time nor its capabilities. Reads ``{"folder": …, "neighbours": […]}`` from standard input and
-writes the report as JSON.
+neither the daemon's time nor its capabilities. Reads ``{"folder": …, "neighbours": {ID: FOLDER}}`` from standard input
+and writes the report as JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,13 +29,13 @@ MEMORY = 1 << 30
 _LARGEST_FILE = 1 << 20
 
 
-def examine(folder: Path, neighbours: list[Path]) -> Report:
+def examine(folder: Path, neighbours: Mapping[str, Path]) -> Report:
     """What ``provd plugin check`` says of the folder beside these plugins."""
     engine = Engine()
     others: list[Manifest] = []
-    for neighbour in neighbours:
+    for plugin, place in neighbours.items():
         with contextlib.suppress(PluginError):  # That one is broken anyway.
-            others.append(load(neighbour))
+            others.append(load(place, plugin))
     return check(folder, others=others, render=lambda job: render_once(folder / "templates", job, engine=engine))
 
 
@@ -46,7 +47,7 @@ def main() -> None:
     os.nice(10)
     drop_capabilities()
     asked = json.load(sys.stdin)
-    report = examine(Path(asked["folder"]), [Path(name) for name in asked["neighbours"]])
+    report = examine(Path(asked["folder"]), {plugin: Path(place) for plugin, place in asked["neighbours"].items()})
     json.dump(asdict(report), sys.stdout)
 
 

@@ -220,8 +220,8 @@ class PluginManager:
         with tempfile.TemporaryDirectory(prefix="provd-package-") as place:
             folder = Path(place) / package.plugin
             await asyncio.to_thread(unpack, package, folder)
-            neighbours = [self._catalogue.folder(manifest.id) for manifest in self._catalogue.manifests]
-            report = await _examined(folder, [str(path) for path in neighbours])
+            neighbours = {each.id: str(self._catalogue.folder(each.id)) for each in self._catalogue.manifests}
+            report = await _examined(folder, neighbours)
         if report["problems"]:
             raise PluginError("\n".join(f"{package.plugin}: {problem}" for problem in report["problems"]))
         version = str(report["version"])
@@ -256,7 +256,7 @@ class PluginManager:
             raise PluginError(f"{self._shelf.root / _SEEN} cannot be written: {error.strerror}") from None
 
 
-async def _examined(folder: Path, neighbours: list[str]) -> dict[str, Any]:
+async def _examined(folder: Path, neighbours: dict[str, str]) -> dict[str, Any]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = await asyncio.create_subprocess_exec(
         *_EXAMINE,
