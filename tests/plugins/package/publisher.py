@@ -67,7 +67,8 @@ class Publisher:
         response = web.StreamResponse(headers={"Content-Length": str(len(content))})
         await response.prepare(request)
         await response.write(content[: self.cuts])
-        while not self.enough():  # Otherwise the client learns of the end before it has read what came.
+        # Otherwise the client learns of the end before it has read what came.
+        while not self.enough():  # noqa: ASYNC110 - a progress has nobody to wake
             await asyncio.sleep(0)
         assert request.transport is not None
         request.transport.close()

@@ -206,7 +206,7 @@ async def test_a_plugin_that_does_not_pass_the_check_stays_outside(tmp_path: Pat
     for number, (template, why) in enumerate(
         {
             "{{ nobody }}": "'nobody' is undefined",
-            "{% for a in range(99999999) %}{% for b in range(99999999) %}{% endfor %}{% endfor %}": "acme",
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "more than 2 s",
         }.items()
     ):
         source = acme.install(tmp_path / f"bad-{number}", version=f"1.{number + 1}.0", common=template, rom=b"rom")
