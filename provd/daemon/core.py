@@ -114,17 +114,7 @@ class Core:
             etag_key=derive("etags"),
             memory=None if self.keeper is None else self.keeper.memory,
         )
-        self.packaging = Packaging(
-            settings.plugins,
-            self.catalogue,
-            self.boot,
-            lambda: ContextMaker(self.fleet.tables, tokens, zone),
-            clock,
-            emit,
-            overrides=state / "overrides",
-            changed=self.plugins_changed,
-            patient=not keeps,
-        )
+        self.packaging = self._packaging(tokens, patient=not keeps)
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
         self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks))
         self.codes = Office(
@@ -155,6 +145,19 @@ class Core:
         except PluginError:
             return ()
         return (override, own) if override.is_dir() else (own,)
+
+    def _packaging(self, tokens: Tokens, *, patient: bool) -> Packaging:
+        return Packaging(
+            self.settings.plugins,
+            self.catalogue,
+            self.boot,
+            lambda: ContextMaker(self.fleet.tables, tokens, zone),
+            self.clock,
+            self.emit,
+            overrides=self.settings.server.state_dir / "overrides",
+            changed=self.plugins_changed,
+            patient=patient,
+        )
 
     def plugins_changed(self) -> None:
         """The catalogue has another version of a plugin in force, or another template."""

@@ -73,6 +73,7 @@ class Admin:
             listed += [collections.tasks(running)]
         if shop is not None:
             groups += [Plugins(desk, shop), Operations(desk, shop.works)]
+            listed += [collections.operations(shop.works, desk)]
         self.operations: dict[str, Operation] = {
             operation.name: operation for group in groups for operation in group.operations()
         }

@@ -7,11 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from provd.app.context import ContextMaker
+from provd.app.packages import Shop
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
+from provd.app.packages.switching import Switching
+from provd.app.packages.trial import Trial
 from provd.app.ports import Renderer, RenderJob
-from provd.app.works import Progress
+from provd.app.works import Progress, Works
 from provd.base.errors import ConflictError, NotFoundError, PluginError
 from provd.plugin import Manifest
+from tests.app.fakes import ACME, World
 
 Making = Callable[[RenderJob], bytes]
 
@@ -84,6 +89,30 @@ class FixedPackages:
             plugin, choice = folder.parts[1:]
             makings[label] = self.kinds[plugin, BUNDLED if choice == "bundled" else choice][1]
         yield _Renderer(makings)
+
+
+def acme_shelf(*, bundled: bool = True) -> FixedPackages:
+    """Acme's plugin came with provd unless said otherwise, and version 2.0.0 of it lies on the shelf."""
+    packages = FixedPackages(
+        offered=(Offered("acme", "2.0.0", "Acme", "made up", 1000, fits=True, source="http://plugins.example/"),)
+    )
+    if bundled:
+        packages.lay(ACME, BUNDLED, lambda _: b"old")
+    packages.lay(ACME, "2.0.0", lambda _: b"new")
+    packages.shelf["bolt"] = Held("bolt", "2.0.0", ("2.0.0",), (BUNDLED,))
+    return packages
+
+
+def shop_of(world: World, packages: FixedPackages) -> Shop:
+    """The use cases over this shelf; what is begun is over when the call returns."""
+    fleet = world.fleet
+
+    def maker() -> ContextMaker:
+        return ContextMaker(fleet.tables, world.tokens, lambda _: None)
+
+    works = Works(fleet, world.clock, world.facts.append, patient=True)
+    trial = Trial(world.boot.station, maker, packages)
+    return Shop(packages, Switching(fleet, packages, trial, works), works)
 
 
 @dataclass

@@ -8,19 +8,13 @@ from typing import Any
 import pytest
 
 from provd.app.admin import Admin, Caller, Scope
-from provd.app.context import ContextMaker
-from provd.app.packages import Shop
-from provd.app.packages.ports import BUNDLED, Offered
-from provd.app.packages.switching import Switching
-from provd.app.packages.trial import Trial
-from provd.app.works import Works
+from provd.app.packages.ports import BUNDLED
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from provd.domain.records import AuditEntry
-from tests.app.fakes import ACME, BOLT, PHONE, MemoryJournal, World, claimed, tenant
-from tests.app.packages.shelf import FixedPackages
+from tests.app.fakes import BOLT, PHONE, MemoryJournal, World, claimed, tenant
+from tests.app.packages.shelf import acme_shelf, shop_of
 
 ANN = Caller(name="ann")
-OFFER = Offered("acme", "2.0.0", "Acme", "made up", 1000, fits=True, source="http://plugins.example/")
 
 
 class Site:
@@ -28,21 +22,14 @@ class Site:
 
     def __init__(self, *, bundled: bool = True) -> None:
         self.world = World(MemoryJournal(tenant(), claimed(PHONE), claimed(BOLT)))
-        self.packages = FixedPackages(offered=(OFFER,))
-        if bundled:
-            self.packages.lay(ACME, BUNDLED, lambda _: b"old")
-        self.packages.lay(ACME, "2.0.0", lambda _: b"new")
-        fleet = self.world.fleet
-        maker = lambda: ContextMaker(fleet.tables, self.world.tokens, lambda _: None)  # noqa: E731
-        works = Works(fleet, self.world.clock, self.world.facts.append, patient=True)
-        trial = Trial(self.world.boot.station, maker, self.packages)
+        self.packages = acme_shelf(bundled=bundled)
         self.admin = Admin(
-            fleet=fleet,
+            fleet=self.world.fleet,
             boot=self.world.boot,
             clock=self.world.clock,
             emit=self.world.facts.append,
             zone=lambda _: None,
-            shop=Shop(self.packages, Switching(fleet, self.packages, trial, works), works),
+            shop=shop_of(self.world, self.packages),
         )
 
     async def call(self, name: str, caller: Caller = ANN, /, **params: object) -> Any:
@@ -153,7 +140,7 @@ async def test_lists() -> None:
     rows = (await site.call("plugin.list"))["items"]
     assert [(row["id"], row["origin"], row["versions"]) for row in rows] == [
         ("acme", "bundled", ["2.0.0"]),
-        ("bolt", "bundled", []),
+        ("bolt", "package", ["2.0.0"]),
     ]
     work = await site.call("plugin.prepare", plugin="acme")
     (row,) = await site.call("operation.list")

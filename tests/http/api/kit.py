@@ -32,6 +32,8 @@ from provd.domain.records import (
     RunState,
     TaskRun,
     TaskStep,
+    Work,
+    WorkState,
 )
 from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
 from provd.http.api.interface import Api
@@ -40,6 +42,7 @@ from provd.observe.tail import Tail
 from provd.observe.timeline import Timeline
 from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
+from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
 
@@ -185,6 +188,7 @@ def furniture() -> list[object]:
         Lock(id=f"device:{PHONE}", kind="device", subject=PHONE, tenant="north", wrong=1),
         Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
         TaskRun(id=RUN, template="greet", version=1, mac=PHONE, state=RunState.FAILED, began=5.0, finished=9.0),
+        Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
     ]
@@ -212,6 +216,7 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
         addresses=office.addresses,
         codes=codes,
         tasks=world.tasks,
+        shop=shop_of(world, acme_shelf()),
     )
     code = await office.admin.call("code.add", {"line": ["n2"]}, SITE) if world.fleet.tables.line("n2") else {"id": ""}
     office.addresses.reserved.append("10.0.0.77")
