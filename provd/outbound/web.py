@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 import json
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -25,6 +26,7 @@ from provd.base.clock import Clock
 from provd.base.secrets import Secret
 from provd.domain.filling import pointed
 from provd.domain.tasks import Done, Failed, NotYet, Outcome, Retry, http_outcome
+from provd.net.authorities import trusting
 
 SECONDS = 10.0
 """For a whole exchange."""
@@ -118,6 +120,7 @@ class Web:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._trusted: ssl.SSLContext | None = None
 
     async def close(self) -> None:
         """End what is in hand."""
@@ -132,7 +135,7 @@ class Web:
             return Failed(refusal)
         body = b"" if call.body is None else json.dumps(dict(call.body), default=str).encode()
         try:
-            async with self._opened().request(
+            async with (await self._opened()).request(
                 call.method,
                 url,
                 data=body or None,
@@ -177,13 +180,15 @@ class Web:
         except (ValueError, TypeError):
             return 0.0
 
-    def _opened(self) -> aiohttp.ClientSession:
+    async def _opened(self) -> aiohttp.ClientSession:
+        trusted = self._trusted = self._trusted or await trusting()
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=AT_ONCE,
                     force_close=True,
                     use_dns_cache=False,
+                    ssl=trusted,
                     resolver=GuardedResolver(self._permit, self._resolver),
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),

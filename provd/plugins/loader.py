@@ -182,6 +182,8 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
         rest = row.name.replace(MAC_MARK, "", 1) if MAC_MARK in row.name else row.name.replace(COMMON_MARK, "", 1)
         if "{" in rest or "}" in rest:
             yield f"{place}.name: one {MAC_MARK} or one {COMMON_MARK}, no other braces"
+        if row.elsewhere and row.kind != "device":
+            yield f"{place}.elsewhere: only a device's own file can send it elsewhere"
         if row.kind == "absent":
             if row.template:
                 yield f"{place}.template: an absent file has none"
@@ -314,7 +316,8 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
             for row in file.oui
         ),
         files=tuple(
-            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets) for row in file.file
+            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets, row.elsewhere)
+            for row in file.file
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),

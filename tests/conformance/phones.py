@@ -1,6 +1,6 @@
 """The phones the golden files are of, and the contexts they are rendered from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provd.app.accounts import NOTHING
@@ -13,6 +13,7 @@ from provd.plugin import FileRule
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 BASE = "http://10.0.0.1:8667"
 TOKEN = "k7q2w3e4r5t6y7u2i3o4p5a6s7"
+HOME = "http://10.9.0.1:8667/z7q2w3e4r5t6y7u2i3o4p5a6s7"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Phone:
         return "xml" if self.vendor == "cisco_spa" else "cfg"
 
     def rule(self, kind: str) -> FileRule:
+        if kind == "elsewhere":
+            return replace(self.rule("device"), elsewhere=f"elsewhere.{self.suffix}.j2").sending_away()
         return FileRule(
             name="{common}" if kind == "common" else "{mac}.cfg",
             kind=kind,
@@ -44,8 +47,8 @@ class Phone:
         )
 
     def job(self, case: str, **changes: object) -> RenderJob:
-        """The job of one case: ``common``, ``unclaimed`` or ``claimed``."""
-        kind = "common" if case == "common" else "device"
+        """The job of one case: ``common``, ``unclaimed``, ``claimed`` or ``elsewhere``."""
+        kind = case if case in {"common", "elsewhere"} else "device"
         return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
 
 
@@ -109,7 +112,7 @@ def _firmware(version: str) -> dict:
 
 
 def _context(phone: Phone, *, state: str) -> dict:
-    known = state != "common"
+    known = state not in {"common", "elsewhere"}
     return {
         "model": {"name": phone.model, "lines": phone.lines, "keys": phone.keys, "common": [], **phone.traits},
         "firmware": _firmware(phone.firmware if known else ""),
@@ -117,10 +120,16 @@ def _context(phone: Phone, *, state: str) -> dict:
             "mac": phone.mac if known else "",
             "mac_upper": phone.mac.upper() if known else "",
             "mac_colon": ":".join(phone.mac[i : i + 2] for i in range(0, 12, 2)) if known else "",
-            "state": {"claimed": "assigned", "common": ""}.get(state, state),
+            "state": {"claimed": "assigned", "common": "", "elsewhere": ""}.get(state, state),
             "label": "Büro 7 & Co" if state == "claimed" else "",
         },
-        "urls": {"base": BASE, "files": f"{BASE}/{TOKEN}" if known else BASE, "host": "10.0.0.1", "tftp": "10.0.0.1"},
+        "urls": {
+            "base": BASE,
+            "files": f"{BASE}/{TOKEN}" if known else BASE,
+            "host": "10.0.0.1",
+            "tftp": "10.0.0.1",
+            "home": HOME if state == "elsewhere" else "",
+        },
         "claimed": state == "claimed",
         "account": None,
         "lines": [],
@@ -132,6 +141,10 @@ def _context(phone: Phone, *, state: str) -> dict:
 
 def common(phone: Phone) -> dict:
     return _context(phone, state="common")
+
+
+def elsewhere(phone: Phone) -> dict:
+    return _context(phone, state="elsewhere")
 
 
 def unclaimed(phone: Phone) -> dict:
@@ -177,4 +190,4 @@ def claimed(phone: Phone) -> dict:
     return {**_context(phone, state="claimed"), "lines": [first, second][: phone.lines]}
 
 
-CASES = {"common": common, "unclaimed": unclaimed, "claimed": claimed}
+CASES = {"common": common, "unclaimed": unclaimed, "claimed": claimed, "elsewhere": elsewhere}

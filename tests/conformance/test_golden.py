@@ -69,9 +69,10 @@ def test_a_name_occurs_once(phone, case):
     assert twice <= {"security.user_password", "static.security.user_password"}
 
 
+@pytest.mark.parametrize("case", ["common", "elsewhere"])
 @each_phone
-def test_a_common_file_has_no_secret_and_no_account(phone):
-    body = rendered(phone, "common").decode().lower()
+def test_a_common_file_and_the_way_elsewhere_have_no_secret_and_no_account(phone, case):
+    body = rendered(phone, case).decode().lower()
     for word in ("password>", "passwd", "user_password", "account.", "user_id_", "proxy_"):
         assert word not in body
 

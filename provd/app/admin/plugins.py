@@ -124,7 +124,7 @@ class Plugins:
         folder = args.text("folder")
         if not folder.startswith("/"):
             raise UsageError("folder: must be absolute")
-        held = await self._switching.switch(args.text("id"), folder, None)
+        held = await self._switching.link(args.text("id"), folder)
         await self._desk.audit("plugin.link", f"{held.plugin} {folder}", caller)
         return self._held(held)
 

@@ -63,11 +63,15 @@ class Switching:
         held = self._packages.held(plugin)
         if expect is not None and held.in_force != expect:
             raise ConflictError(f"{plugin}: {held.in_force or 'what came with provd'} is in force by now; look again")
-        if choice != BUNDLED and not choice.startswith("/") and choice not in held.versions:
+        if choice != BUNDLED and choice not in held.versions:
             raise NotFoundError(
                 f"there is no {plugin} {choice} here; `provd plugin available` lists what can be fetched"
             )
         return await self._packages.choose(plugin, choice)
+
+    async def link(self, plugin: str, folder: str) -> Held:
+        """Put a folder in force as it lies. Raises NotFoundError, and PluginError where the site does not want that."""
+        return await self._packages.choose(plugin, folder)
 
     def previous(self, plugin: str) -> str:
         """What a rollback leads to. Raises ConflictError when there is nothing, or it is gone."""

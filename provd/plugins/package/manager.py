@@ -138,6 +138,8 @@ class PluginManager:
 
     async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
         """Put a choice in force, for phones too when this returns."""
+        if choice.startswith("/") and self.terms.trust != "local" and not back:
+            raise PluginError('a folder is put in force as it lies only where plugins.trust is "local"')
         async with self._choosing:
             present = self._shelf.choice(plugin)
             fresh = Choice(choice, present.history[:-1]) if back else present.then(choice)

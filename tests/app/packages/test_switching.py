@@ -85,6 +85,9 @@ async def test_what_is_not_there() -> None:
     site = Site()
     with pytest.raises(NotFoundError, match=r"no acme 9\.9\.9 here"):
         await site.call("plugin.switch", id="acme", version="9.9.9")
+    with pytest.raises(NotFoundError):
+        await site.call("plugin.switch", id="acme", version="/etc")
+    assert (await site.call("plugin.link", id="acme", folder="/mine/acme"))["origin"] == "linked"
     with pytest.raises(UsageError, match="exactly one"):
         await site.call("plugin.prepare")
     with pytest.raises(UsageError, match="exactly one"):

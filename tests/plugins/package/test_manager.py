@@ -246,6 +246,21 @@ async def test_a_version_that_went_bad_on_the_shelf_does_not_come_in_force(
     assert "PLUGIN-BROKEN" in [fact.ID for fact in site.facts]
 
 
+async def test_a_folder_as_it_lies(tmp_path: Path, publisher: Publisher) -> None:
+    site = Site(tmp_path, publisher, bundled=True)
+    folder = acme.install(tmp_path / "work", version="3.0.0")
+    with pytest.raises(PluginError, match=r"plugins\.trust"):
+        await site.manager.choose("acme", str(folder))
+    site.manager.terms = Terms("local")
+    assert (await site.manager.choose("acme", str(folder))).in_force == str(folder)
+    assert site.version() == "3.0.0"
+    (folder / "plugin.toml").write_text(acme.MANIFEST.format(version="3.0.1"))
+    site.catalogue.reload()
+    assert site.version() == "3.0.1"
+    with pytest.raises(NotFoundError):
+        await site.manager.choose("acme", str(tmp_path))
+
+
 async def test_candidates_and_rendering_beside(tmp_path: Path, publisher: Publisher) -> None:
     site = Site(tmp_path, publisher, trust="local", bundled=True)
     await site.brought(publisher.build("1.1.0", common="greeting = newer\n").read_bytes())
