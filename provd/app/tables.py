@@ -40,7 +40,7 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     Metadata: _BY_MAC,
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
-    **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun), _BY_ID),
+    **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
 }
 _SHARED = frozenset({Tenant, Profile})
 

@@ -48,6 +48,7 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
                 vendors=core.vendors,
                 tasks=core.tasks,
                 shop=core.packaging.shop,
+                regions=core.regions,
             )
             result = await admin.call(operation, params, Caller(name="command line"))
             return result if isinstance(result, Mapping) else {"items": result}

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from provd.base.secrets import Secret
 from provd.config.pbx import PbxSection, ResyncSection
 from provd.config.plugins import PluginsSection
+from provd.config.regions import RegionSection
 from provd.config.section import Section
 from provd.config.tasks import TasksSection
 from provd.config.values import (
@@ -371,3 +372,4 @@ class Settings(Section):
     plugins: PluginsSection = PluginsSection()
     activation: ActivationSection = ActivationSection()
     tasks: TasksSection = TasksSection()
+    region: RegionSection = RegionSection()

@@ -23,6 +23,7 @@ from provd.http.activation.contents import Downloads
 from provd.http.activation.counter import ThingCounter
 from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits as HttpLimits
+from provd.http.counters import Counter, Counters
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
 from provd.sip.connections import TcpLimits
@@ -38,11 +39,13 @@ Listener = tuple[str, str]
 class Edges:
     """DHCP, TFTP, HTTP and SIP for phones.
 
-    A port that cannot be opened ends the start (ConfigError); a network interface that is not there yet does not.
+    ``further`` answer paths of their own on the phones' listeners. A port that cannot be opened ends the start
+    (ConfigError); a network interface that is not there yet does not.
     """
 
-    def __init__(self, core: Core, leap: Leap | None = None) -> None:
+    def __init__(self, core: Core, leap: Leap | None = None, further: tuple[Counter, ...] = ()) -> None:
         self._core = core
+        self._further = further
         self._settings = core.settings
         dhcp = dhcp_of(self._settings.dhcp)
         self._dhcp_settings = dhcp
@@ -96,7 +99,10 @@ class Edges:
                 clock=core.clock,
                 proxies=TrustedProxies(phones.trusted_proxies),
                 limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
-                things=ThingCounter(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
+                things=Counters(
+                    ThingCounter(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
+                    *self._further,
+                ),
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)

@@ -184,11 +184,12 @@ class Writes:
     when: Mapping[str, int | bool | tuple[str, ...]] = field(default_factory=dict)
     """Fields and traits of the model: at least that number, that truth, one of those words."""
     otherwise: str = ""
-    """What is said of a model that does not suit, after its name: ``has no line keys``."""
+    """What is said of a model that does not suit, after its name: ``has no line keys``. Empty: the row is not meant for
+    such a model."""
     values: tuple[str, ...] = ()
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
-    """For each number in the name the field or trait of the model that holds the highest one."""
+    """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,11 +259,13 @@ def _pnp_problems(row: PnpRow) -> Iterator[str]:
 
 
 def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
-    for place, names in (("when", row.when), ("upto", row.upto)):
+    for place, names in (("when", row.when), ("upto", [part for each in row.upto for part in each.split("+")])):
         for name in names:
             if name not in fields:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
-    if bool(row.when) != bool(row.otherwise):
+    if row.when and not (row.otherwise or row.values or row.upto):
+        yield "otherwise: is needed, it is said of models that do not suit"
+    if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
     for name in row.settings:
         if not covers(name):

@@ -236,7 +236,7 @@ def test_every_error_is_told_at_once(write: Write) -> None:
             "writes[1].upto: 'buttons' is neither a field nor a trait of a model",
         ),
         (
-            'otherwise = "has no keys"',
+            'when = { keys = 1, kind = ["desk"] }',
             "",
             "writes[1].otherwise: is said of models that do not suit, and belongs to 'when'",
         ),
