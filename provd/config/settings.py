@@ -351,6 +351,9 @@ class ActivationSection(Section):
         default=86400,
         description="how long after it was enabled a device may be activated; a model may have its own",
     )
+    coap_listen: tuple[ListenOn, ...] = Field(
+        default=(), description="CoAP for devices without HTTP; needs the extra `coap`, usually on port 5683"
+    )
     content_mib: int = Field(default=64, ge=1, le=1024, description="most MiB of one content that devices may fetch")
     contents_mib: int = Field(default=1024, ge=1, le=65536, description="most MiB of all contents of a vendor together")
 

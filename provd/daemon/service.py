@@ -34,6 +34,7 @@ from provd.daemon.reloads import applies, changes
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
+from provd.daemon.thing_views import things_page
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
@@ -142,6 +143,7 @@ class Service:
             clock=self._clock,
             hosts=self._settings.api.hosts,
             api=self._api(core, admin, views, (edges, telling, handover)),
+            things=things_page(core),
         )
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)

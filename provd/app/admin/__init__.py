@@ -93,6 +93,7 @@ class Admin:
         }
         self.collections: dict[str, Collection[Any]] = {each.name: each for each in listed}
         self.desk = desk
+        self.vendors = vendors
 
     async def call(self, name: str, params: Mapping[str, object], caller: Caller) -> object:
         """Carry out an operation for somebody.
