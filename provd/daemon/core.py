@@ -129,7 +129,8 @@ class Core:
             emit=emit,
             leap=leap,
         )
-        ledger = StoredLedger(self.store, ThingDevices(self.fleet, self.tasks, clock))
+        beside = ThingDevices(self.fleet, self.tasks, clock)
+        ledger = StoredLedger(self.store, beside)
         self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
         audited = (ledger, self.things.now, emit)
         self.vendors = VendorOffice(
@@ -139,7 +140,7 @@ class Core:
             shares=Shares(*audited),
             badges=Badges(*audited, Authority(self.fleet, clock).caller, self._is_open),
         )
-        self.home_ledger = StoredRegions(self.store)
+        self.home_ledger = StoredRegions(self.store, ledger.statements, beside)
         self.region_terms = region_terms(settings.region)
         self.regions = Regions(self.home_ledger, lambda: self.region_terms, clock.now, emit, fresh_id)
         self.dialing: DialDesk = self.codes.desk
