@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,10 +14,12 @@ from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.regions import DeviceReady
 from provd.base.facts.tasks import TaskCancelled, TaskDone, TaskFailed
-from provd.domain.regions.home import Home, HomeState
+from provd.domain.regions.home import STUCK, Home, HomeState
 from provd.domain.regions.unit import Unit, UnitState
 
 AT_ONCE = 100
+MOST_STUCK = 10_000
+"""So far they are counted."""
 LOOK, ALL = 5.0, 60.0
 """Seconds between two looks when nothing has called, and between two looks at everything."""
 _ON_THEIR_WAY = frozenset({UnitState.REGISTERED, UnitState.FAILED})
@@ -46,6 +48,11 @@ class Upkeep:
         self._woken = asyncio.Event()
         self._known: dict[str, tuple[str, str]] = {}
         self._moved: set[tuple[str, str]] = set()
+        self._states: Mapping[str, float] = {}
+
+    def states(self) -> Mapping[str, float]:
+        """How many devices are in which state, and how many are ``stuck``; at most a minute old."""
+        return self._states
 
     def wake(self) -> None:
         """A device or a unit has moved on."""
@@ -68,6 +75,7 @@ class Upkeep:
                 if self._now() >= whole:
                     # What happened to a run while nobody listened: before the last start, or at another daemon.
                     await self.look_at_all()
+                    self._states = await self._ledger.read(partial(_counted, self._now()))
                     whole = self._now() + ALL
                 more = await self._enrol()
                 await self.look_at_new()
@@ -133,6 +141,13 @@ class Upkeep:
         for home in found:
             self._emit(DeviceReady(at=now, device=home.device_id, epoch=home.epoch, tenant=home.tenant))
         return len(found)
+
+
+def _counted(now: float, book: Reading) -> Mapping[str, float]:
+    found: dict[str, float] = {"stuck": float(len(book.stuck(now - STUCK, MOST_STUCK)))}
+    for state, _, number in book.counts():
+        found[state] = found.get(state, 0.0) + number
+    return found
 
 
 def _unready(after: tuple[str, str], book: Reading) -> Sequence[Unit]:
