@@ -187,6 +187,10 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
             yield f"{place}.template: needed for kind {row.kind!r}"
         if (row.kind == "device") != (MAC_MARK in row.name):
             yield f"{place}.kind: {MAC_MARK} in the name and kind 'device' belong together"
+        if (row.encryption or row.brings_key) and row.kind != "device":
+            yield f"{place}.encryption: only a device's own file is encrypted, with that device's key"
+        if row.encrypted_only and not row.encryption:
+            yield f"{place}.encrypted_only: needs encryption"
         if row.kind != "device" and row.secrets:
             yield f"{place}.secrets: must be false, nobody can prove to be the owner of such a file"
 
@@ -311,7 +315,18 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
             for row in file.oui
         ),
         files=tuple(
-            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets) for row in file.file
+            FileRule(
+                row.name,
+                row.kind,
+                row.template,
+                row.format,
+                row.content_type,
+                row.secrets,
+                row.encryption,
+                row.encrypted_only,
+                row.brings_key,
+            )
+            for row in file.file
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),

@@ -119,6 +119,7 @@ def _context(phone: Phone, *, state: str) -> dict:
             "mac_colon": ":".join(phone.mac[i : i + 2] for i in range(0, 12, 2)) if known else "",
             "state": {"claimed": "assigned", "common": ""}.get(state, state),
             "label": "Büro 7 & Co" if state == "claimed" else "",
+            "sealed": False,
         },
         "urls": {"base": BASE, "files": f"{BASE}/{TOKEN}" if known else BASE, "host": "10.0.0.1", "tftp": "10.0.0.1"},
         "claimed": state == "claimed",

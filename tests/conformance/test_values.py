@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from provd.app.accounts import NOTHING
 from provd.base.errors import PluginError
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
@@ -26,7 +27,7 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
     context = phone.job(case).context
     changes = {
         "device": {**context["device"], "label": text},
-        "lines": [dict.fromkeys(("username", "auth_username", "password", "display_name"), text) | {
+        "lines": [dict(NOTHING) | dict.fromkeys(("username", "auth_username", "password", "display_name"), text) | {
             "position": 1, "number": text, "server": text, "voicemail": text, "backup_server": text,
             "outbound_proxy": text, "port": 5060, "backup_port": 5060, "outbound_port": 5060, "transport": "udp",
         }] if case == "claimed" else [],
