@@ -32,7 +32,17 @@ from provd.plugin import (
     Writes,
 )
 from provd.plugins.expression import faults
-from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, PnpRow, ResyncRow, WritesRow, keys_at
+from provd.plugins.schema import (
+    DhcpRow,
+    FileRow,
+    ManifestFile,
+    ModelRow,
+    OptionRow,
+    PnpRow,
+    ResyncRow,
+    WritesRow,
+    keys_at,
+)
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -179,6 +189,8 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
         rest = row.name.replace(MAC_MARK, "", 1) if MAC_MARK in row.name else row.name.replace(COMMON_MARK, "", 1)
         if "{" in rest or "}" in rest:
             yield f"{place}.name: one {MAC_MARK} or one {COMMON_MARK}, no other braces"
+        if row.elsewhere and row.kind != "device":
+            yield f"{place}.elsewhere: only a device's own file can send it elsewhere"
         if row.kind == "absent":
             if row.template:
                 yield f"{place}.template: an absent file has none"
@@ -187,12 +199,16 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
             yield f"{place}.template: needed for kind {row.kind!r}"
         if (row.kind == "device") != (MAC_MARK in row.name):
             yield f"{place}.kind: {MAC_MARK} in the name and kind 'device' belong together"
-        if (row.encryption or row.brings_key) and row.kind != "device":
-            yield f"{place}.encryption: only a device's own file is encrypted, with that device's key"
-        if row.encrypted_only and not row.encryption:
-            yield f"{place}.encrypted_only: needs encryption"
+        yield from _key_problems(place, row)
         if row.kind != "device" and row.secrets:
             yield f"{place}.secrets: must be false, nobody can prove to be the owner of such a file"
+
+
+def _key_problems(place: str, row: FileRow) -> Iterator[str]:
+    if (row.encryption or row.brings_key) and row.kind != "device":
+        yield f"{place}.encryption: only a device's own file is encrypted, with that device's key"
+    if row.encrypted_only and not row.encryption:
+        yield f"{place}.encrypted_only: needs encryption"
 
 
 def _dhcp_problems(file: ManifestFile, names: set[str]) -> Iterator[str]:
@@ -258,11 +274,13 @@ def _pnp_problems(row: PnpRow) -> Iterator[str]:
 
 
 def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
-    for place, names in (("when", row.when), ("upto", row.upto)):
+    for place, names in (("when", row.when), ("upto", [part for each in row.upto for part in each.split("+")])):
         for name in names:
             if name not in fields:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
-    if bool(row.when) != bool(row.otherwise):
+    if row.when and not (row.otherwise or row.values or row.upto):
+        yield "otherwise: is needed, it is said of models that do not suit"
+    if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
     for name in row.settings:
         if not covers(name):
@@ -322,6 +340,7 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
                 row.format,
                 row.content_type,
                 row.secrets,
+                row.elsewhere,
                 row.encryption,
                 row.encrypted_only,
                 row.brings_key,
