@@ -285,8 +285,8 @@ class Phone:
 
     def _key(self, name: str) -> str:
         """What a file of that name is decrypted with: the key of MAC files, else the one of common files."""
-        common = self.settings.get("auto_provision.aes_key_16.com", "")
-        own = self.settings.get("auto_provision.aes_key_16.mac", "")
+        aes = "auto_provision.aes_key" if self.version.startswith("124.") else "auto_provision.aes_key_16"
+        common, own = (self.settings.get(f"{aes}.{which}", "") for which in ("com", "mac"))
         return own or common if name.startswith(str(self.mac)) else common
 
     def _take(self, pairs: list[tuple[str, str]]) -> list[str]:
