@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from provd.base.secrets import Secret
 from provd.config.pbx import AmiSection
+from provd.config.regions import RegionRule
 from provd.config.settings import DhcpSubnet, Settings
 from provd.config.tasks import AttributeSection, SqlSection, TaskConstraint, TaskDatabase, TaskServer, TaskTemplate
 from provd.config.values import DURATION_MARK, Endpoint, duration_text
@@ -39,6 +40,7 @@ _BLOCKS: Mapping[str, tuple[type[BaseModel], Mapping[str, Any]]] = {
     "attributes": (AttributeSection, {"name": "site", "required": True}),
     "template": (TaskTemplate, {"id": "first-boot"}),
     "step": (SqlSection, _EXAMPLE_STEP),
+    "rule": (RegionRule, {"by": "country", "value": "DE", "region": "eu"}),
 }
 """Keys that are arrays of tables, with an example of one."""
 _HEADER = """\

@@ -29,9 +29,12 @@ from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.regions import Federation
+from provd.daemon.reloads import applies, changes
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
+from provd.daemon.thing_views import things_page
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
@@ -49,25 +52,6 @@ FLUSH_EVERY = 5.0
 AGE_EVERY = 12
 PRUNE_EVERY = 720
 """How many flushes come between two looks for stale devices, and between two removals of old facts."""
-_CERTIFICATES = {f"phones.tls_{name}" for name in ("certificate", "key", "legacy_certificate", "legacy_key")}
-_RELOADABLE = _CERTIFICATES | {
-    "dhcp",
-    "policy",
-    "codes",
-    "server.advertise",
-    "server.log_level",
-    "server.log_format",
-    "sip.digest",
-    "sip.expires_min",
-    "sip.expires_max",
-    "sip.expires_nat",
-    "sip.keepalive",
-    "sip.pnp",
-    "activation",
-    "resync",
-    "pbx",
-    "tasks",
-}
 
 
 class Service:
@@ -86,6 +70,7 @@ class Service:
         self._readers = Readers(settings.server, self._clock)
         self._emit = self._readers.emit
         self._tasking: Tasking | None = None
+        self._federation: Federation | None = None
 
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
@@ -137,7 +122,8 @@ class Service:
 
     async def _serve(self, core: Core) -> None:
         self._readers.keep(core.store)
-        edges = Edges(core, self._timekeeper.leap)
+        federation = self._federation = Federation(core)
+        edges = Edges(core, self._timekeeper.leap, (federation.counter,))
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
@@ -157,10 +143,14 @@ class Service:
             clock=self._clock,
             hosts=self._settings.api.hosts,
             api=self._api(core, admin, views, (edges, telling, handover)),
+            things=things_page(core),
         )
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
+        self._readers.metrics.counter(
+            "provd_region_said", "What was said to other instances", "what", federation.counters
+        )
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
@@ -170,6 +160,7 @@ class Service:
             await edges.open()
             telling.open()
             tasking.open()
+            federation.open()
             for name, address in await handover.open():
                 edges.note(name, address)
             await control.listen(self._settings.server.control_path)
@@ -185,7 +176,7 @@ class Service:
             for task in keeping:
                 task.cancel()
             await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
-            await asyncio.gather(telling.close(), tasking.close())
+            await asyncio.gather(telling.close(), tasking.close(), federation.close())
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
@@ -208,6 +199,7 @@ class Service:
             resyncer=telling.resyncer,
             vendors=core.vendors,
             tasks=core.tasks,
+            regions=core.regions,
         )
 
     def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
@@ -309,6 +301,8 @@ class Service:
         handover.reload(fresh)
         if self._tasking is not None:
             self._tasking.reload(fresh)
+        if self._federation is not None:
+            self._federation.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
         core.vendors.registry.window = fresh.activation.window
         core.vendors.contents.bounds = bounds_of(fresh.activation)
@@ -319,7 +313,7 @@ class Service:
             core.renderer.reload()
             core.boot.station.refresh()
             changed = [*changed, "plugins"]
-        waits = [name for name in changed if not _applies(name)]
+        waits = [name for name in changed if not applies(name)]
         self._settings = fresh
         return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 
@@ -375,17 +369,6 @@ ATTEMPTS_KEPT = 1_000_000
 """… and for attempts to activate a device."""
 
 
-def changes(old: Settings, new: Settings) -> list[str]:
-    """Dotted names of the settings that differ."""
-    found = []
-    for section in Settings.model_fields:
-        before, after = getattr(old, section), getattr(new, section)
-        found += [
-            f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key)
-        ]
-    return found
-
-
 def _place_of(error: BaseException | None) -> str:
     """``module:line`` of the innermost of our own frames that the exception went through."""
     place, frame = "event loop", error.__traceback__ if error is not None else None
@@ -395,10 +378,6 @@ def _place_of(error: BaseException | None) -> str:
             place = f"{module}:{frame.tb_lineno}"
         frame = frame.tb_next
     return place
-
-
-def _applies(name: str) -> bool:
-    return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
 
 
 def status_of(views: DaemonViews) -> Mapping[str, Any]:

@@ -60,9 +60,10 @@ class NotPermittedError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Public addresses, and those networks that were listed."""
+    """Public addresses, and those networks that were listed; ``setting`` is where that is done."""
 
     listed: tuple[Network, ...] = ()
+    setting: str = "tasks.allow"
 
     def __call__(self, address: Address) -> bool:
         """Whether this address may be talked to."""
@@ -96,12 +97,41 @@ class GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         good = [each for each in found if self._permit(ipaddress.ip_address(each["host"].partition("%")[0]))]
         if not good:
-            raise NotPermittedError(f"{host} has no address that tasks.allow permits")
+            raise NotPermittedError(f"{host} has no address that {self._permit.setting} permits")
         return good
 
     async def close(self) -> None:
         """Nothing is kept open."""
         await self._inner.close()
+
+
+def guarded_session(
+    permit: Permit, resolver: Callable[[], AbstractResolver], tls: ssl.SSLContext
+) -> aiohttp.ClientSession:
+    """A session that reaches permitted addresses only, by way of their names; see :func:`unfit` for the others."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=AT_ONCE,
+            force_close=True,
+            use_dns_cache=False,
+            resolver=GuardedResolver(permit, resolver),
+            ssl=tls,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A small reply could become a large one.
+        auto_decompress=False,
+        trust_env=False,
+        headers={"User-Agent": "provd", "Accept-Encoding": "identity"},
+    )
+
+
+def unfit(url: URL, permit: Permit) -> str:
+    """Why a URL is not asked at all. An address in it is not looked up, and so checked here."""
+    try:
+        address = ipaddress.ip_address((url.host or "").partition("%")[0])
+    except ValueError:
+        return ""
+    return "" if permit(address) else f"{address} is not permitted: see {permit.setting}"
 
 
 class Web:
@@ -131,7 +161,7 @@ class Web:
     async def do(self, server: Server, call: HttpCall) -> Outcome:
         """One request and what its reply means."""
         url = URL(f"{server.url.rstrip('/')}/{call.path.lstrip('/')}", encoded=True)
-        if refusal := self._unfit(url):
+        if refusal := unfit(url, self._permit):
             return Failed(refusal)
         body = b"" if call.body is None else json.dumps(dict(call.body), default=str).encode()
         try:
@@ -154,14 +184,6 @@ class Web:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Retry(f"{url.host}: {_plain(error)}")
 
-    def _unfit(self, url: URL) -> str:
-        """Why a URL is not asked at all. An address in it is not looked up, and so checked here."""
-        try:
-            address = ipaddress.ip_address((url.host or "").partition("%")[0])
-        except ValueError:
-            return ""
-        return "" if self._permit(address) else f"{address} is not permitted: see tasks.allow"
-
     def _headers(self, server: Server, call: HttpCall, body: bytes) -> dict[str, str]:
         headers = {"Accept": "application/json", "Idempotency-Key": call.key}
         if call.body is not None:
@@ -183,20 +205,7 @@ class Web:
     async def _opened(self) -> aiohttp.ClientSession:
         trusted = self._trusted = self._trusted or await trusting()
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=AT_ONCE,
-                    force_close=True,
-                    use_dns_cache=False,
-                    ssl=trusted,
-                    resolver=GuardedResolver(self._permit, self._resolver),
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                # A small reply could become a large one.
-                auto_decompress=False,
-                trust_env=False,
-                headers={"User-Agent": "provd", "Accept-Encoding": "identity"},
-            )
+            self._session = guarded_session(self._permit, self._resolver, trusted)
         return self._session
 
 

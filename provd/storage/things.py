@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal_column, or_, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, case, delete, func, insert, literal_column, or_, select, tuple_, update
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
@@ -174,6 +174,14 @@ class StoredBook(StoredRecords):
         """How many serials of a model have a row, by stored state."""
         query = select(THING.c.state, func.count()).where(THING.c.vendor == vendor, THING.c.model == model)
         return {state: number for state, number in self._rows(query.group_by(THING.c.state))}  # noqa: C416 - rows are no pairs
+
+    def tally(self, now: float) -> Sequence[tuple[str, str, str, int]]:
+        """How many serials of each vendor and model are in which state at that moment."""
+        c = THING.c
+        over = and_(c.state == ThingState.PENDING.value, c.enabled_until <= now)
+        state = case((over, ThingState.EXPIRED.value), else_=c.state)
+        query = select(c.vendor, c.model, state.label("at_the_moment"), func.count())
+        return [tuple(row) for row in self._rows(query.group_by(c.vendor, c.model, literal_column("at_the_moment")))]
 
     def log(self, vendor: str, model: str, sn: str, limit: int) -> Sequence[Attempt]:
         """The newest attempts of one device, oldest first."""

@@ -7,11 +7,17 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout
 from yarl import URL
 
+from provd.app.activation.badges import Badges
+from provd.app.activation.contents import Bounds, Contents
+from provd.app.activation.groups import Groups, Shares
+from provd.app.activation.office import VendorOffice
+from provd.app.activation.registry import Registry
 from provd.app.admin import Admin, Caller
 from provd.app.bearer import Authority
 from provd.app.codes.office import Office as Codes
@@ -38,6 +44,8 @@ from provd.http.api.interface import Api
 from provd.http.page import PageServer
 from provd.observe.tail import Tail
 from provd.observe.timeline import Timeline
+from provd.storage.ledger import StoredLedger
+from provd.storage.store import Store
 from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
 from tests.app.test_admin import Office
@@ -195,14 +203,33 @@ async def give(office: Office, name: str, **params: object) -> str:
     return str(made["token"])
 
 
+def vendors_in(folder: Path, office: Office) -> VendorOffice:
+    world = office.world
+    store = Store.open("sqlite", folder, world.clock, world.facts.append)
+    audited = (StoredLedger(store), world.clock.now, world.facts.append)
+    return VendorOffice(
+        registry=Registry(*audited, 86400),
+        contents=Contents(*audited, Bounds(one=4 << 20, all=8 << 20)),
+        groups=Groups(*audited),
+        shares=Shares(*audited),
+        badges=Badges(*audited, lambda _token, _peer: None, lambda _tenant: True),
+    )
+
+
 @asynccontextmanager
-async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) -> AsyncIterator[House]:
-    """Everything, with tokens ``north.read`` … ``south.admin``, ``all.read`` …, ``expired`` and ``revoked``."""
+async def house(
+    *records: object, journal: type[MemoryJournal] = MemoryJournal, things: Path | None = None
+) -> AsyncIterator[House]:
+    """Everything, with tokens ``north.read`` … ``south.admin``, ``all.read`` …, ``expired`` and ``revoked``.
+
+    With ``things`` also vendors and devices that are no phones, in a database in that folder.
+    """
     office = Office(*(records or furniture()), journal=journal)
     world = office.world
     broken, world.journal.broken = getattr(world.journal, "broken", False), False
     list(world.tasks.change(RULES))
     codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
+    vendors = None if things is None else vendors_in(things, office)
     office.admin = Admin(
         fleet=world.fleet,
         boot=world.boot,
@@ -212,6 +239,7 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
         addresses=office.addresses,
         codes=codes,
         tasks=world.tasks,
+        vendors=vendors,
     )
     code = await office.admin.call("code.add", {"line": ["n2"]}, SITE) if world.fleet.tables.line("n2") else {"id": ""}
     office.addresses.reserved.append("10.0.0.77")
@@ -245,3 +273,5 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
     async with ClientSession(timeout=ClientTimeout(total=20)) as session:
         yield House(office, api, daemon, page, port, session, facts, tokens, code["id"])
     await page.close()
+    if vendors is not None:
+        vendors.registry._ledger._store.close()
