@@ -295,6 +295,34 @@ class TaskStep:
     at: float = 0.0
 
 
+class WorkState(enum.StrEnum):
+    """Where long work stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Something that takes its time, and goes on after a restart: an *operation* to those who look at it from outside.
+
+    ``kind`` and ``args`` say what is done, plainly enough to begin it again; ``result`` what came of it, ``reason`` why
+    nothing did.
+    """
+
+    id: str
+    kind: str
+    args: Mapping[str, object] = field(default_factory=dict)
+    by: str = ""
+    state: WorkState = WorkState.RUNNING
+    started: float = 0.0
+    finished: float = 0.0
+    reason: str = ""
+    result: Mapping[str, object] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThingOwner:
     """Whose a device is that fetches a key: beside its record as a device the one column of its serial's row."""
@@ -377,6 +405,7 @@ Kept = (
     | Metadata
     | TaskRun
     | TaskStep
+    | Work
 )
 """Records with a key and a present state: they are kept in memory."""
 

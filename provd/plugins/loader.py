@@ -60,15 +60,18 @@ class ManifestError(PluginError):
         super().__init__("\n".join(f"{origin}: {problem}" for problem in self.problems))
 
 
-def load(folder: Path) -> Manifest:
-    """Read and check the plugin in that folder. Raises ManifestError (a PluginError) with every error found."""
+def load(folder: Path, plugin: str = "") -> Manifest:
+    """Read and check the plugin in that folder, which has its id as name unless ``plugin`` says it.
+
+    Raises ManifestError (a PluginError) with every error found.
+    """
     origin = folder / MANIFEST
     content = _content(origin)
     try:
         file = ManifestFile.model_validate(content)
     except ValidationError as error:
         raise ManifestError(origin, _explained(error, content)) from None
-    problems = list(_problems(file, folder.name))
+    problems = list(_problems(file, plugin or folder.name))
     if not problems:
         manifest = _manifest(file, _names(folder, file.names))
         problems = [f"file: two rules would answer {name!r}" for name in ambiguities(manifest)]

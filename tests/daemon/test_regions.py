@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 from pathlib import Path
 
@@ -95,3 +96,53 @@ def test_nobody_has_such_paths_who_has_no_regions(tmp_path: Path) -> None:
     with Member("world", tmp_path / "world", role="standalone") as alone:
         assert Traveller("sensor-1", "its-key").ask(alone.port, b"{}")[0] in {404, 405}
         assert json.loads(alone.provd("region", "status", "--json").stdout)["role"] == "standalone"
+
+
+def test_an_activated_device_takes_its_key_along(tmp_path: Path) -> None:
+    world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
+    eu = Member("eu", tmp_path / "eu")
+    with world, eu:
+        world.know(eu)
+        eu.know(world)
+        for member in (world, eu):
+            member.provd("tenant", "add", "blue")
+        world.provd("activation", "model", "add", "acme", "s2", "--tenant", "blue")
+        world.provd("activation", "serial", "add", "acme", "s2", "S1")
+        world.provd("activation", "enable", "acme", "s2", "S1")
+        status, key = form(world.port, "vendor=acme&model=s2&sn=S1")
+        assert status == 200
+        device = Traveller("acme/s2/S1", key)
+        assert downloads(world.port, key) == 200
+        device.finds(world.port)
+        # From here on nobody serves it until it has come.
+        assert (downloads(world.port, key), downloads(eu.port, key)) == (401, 401)
+        device.provision(eu.port)
+        world.wait_for("DEVICE-REHOMED")
+        assert (downloads(world.port, key), downloads(eu.port, key)) == (401, 200)
+        assert eu.json("activation", "show", "acme", "s2", "S1")["tenant"] == "blue"
+        assert world.json("activation", "show", "acme", "s2", "S1")["state"] == "disabled"
+        assert [each["state"] for each in eu.json("device", "list")] == ["activated"]
+
+        # Nobody gives it a second key where it is not at home any more.
+        world.provd("activation", "reenable", "acme", "s2", "S1")
+        assert form(world.port, "vendor=acme&model=s2&sn=S1")[0] == 409
+        assert "elsewhere" in world.json("activation", "log", "acme", "s2", "S1")[-1]["outcome"]
+
+
+def form(port: int, body: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/provision/activate", body, headers)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response.status, text
+
+
+def downloads(port: int, key: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/provision/download?vendor=acme&model=s2", headers={"Authorization": f"Bearer {key}"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
