@@ -25,6 +25,7 @@ from provd.domain.records import (
     TaskStep,
     Tenant,
     ThingOwner,
+    Work,
 )
 from provd.domain.settings import FREE, begins, protect
 
@@ -42,6 +43,7 @@ PLAIN = (
     TaskRun,
     TaskStep,
     FreeParameter,
+    Work,
 )
 """Kinds that hold no settings of their own."""
 

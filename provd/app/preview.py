@@ -9,6 +9,7 @@ from provd.app.accounts import of_line
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import FileReply
 from provd.app.ports import Renderer, RenderJob
+from provd.app.sealed import phrase_of
 from provd.app.serving import Serving
 from provd.app.station import Station
 from provd.base.errors import NotFoundError
@@ -64,7 +65,10 @@ class Preview:
     def _route(self, device: Device, name: str) -> Route:
         self._station.refresh()
         routes = [route for route in self._station.knowledge.find(name) if route.plugin == device.plugin]
-        if not routes or routes[0].rule.kind in {"absent", "static"} or routes[0].mac not in {None, device.mac}:
+        rule = routes[0].rule if routes else None
+        if rule is not None and rule.encrypted_only and not phrase_of(self._station.fleet.tables, device):
+            rule = None
+        if rule is None or rule.kind in {"absent", "static"} or routes[0].mac not in {None, device.mac}:
             raise NotFoundError(f"device {mac_text(device.mac)} has no file {name!r}")
         return routes[0]
 

@@ -8,6 +8,7 @@ import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+from provd.coap.server import CoapServer
 from provd.config.settings import DhcpSubnet, Settings
 from provd.daemon.calling import Calling
 from provd.daemon.certificates import Certificates
@@ -60,6 +61,7 @@ class Edges:
         self.dhcp = DhcpServer(dhcp, engine, core.store, core.emit, core.clock)
         self.engine = engine
         self.certificates = Certificates(self._settings.phones, core.emit)
+        self.coap = CoapServer(core.things, core.emit, core.clock)
         self.tftp: TftpServer | None = None
         self.phones: PhoneServer | None = None
         self.calling: Calling | None = None
@@ -112,10 +114,16 @@ class Edges:
                     opened = await self.phones.listen(endpoint.host, endpoint.port, self.certificates.context(name))
                     self._opened.append((name, f"{opened[0]}:{opened[1]}"))
 
+        await self._open_coap()
         if self.calling is not None:
             self._opened += [("sip", address) for address in await self.calling.open()]
             self.calling.way.overheard = self.pnp.confirmed
         self._welcome()
+
+    async def _open_coap(self) -> None:
+        for endpoint in self._settings.activation.coap_listen:
+            await self.coap.listen(endpoint.host, endpoint.port)
+            self._opened.append(("coap", str(endpoint)))
 
     def _welcome(self) -> None:
         """Hear phones that ask by multicast, as the DHCP mode lets us. After SIP, which wants its port for itself."""
@@ -138,6 +146,7 @@ class Edges:
             closing.append(self.calling.close(grace))
         self.dhcp.close()
         self.pnp.close()
+        closing.append(self.coap.close())
         await asyncio.gather(*closing)
 
     def reserved(self, added: Reservation | None, removed: Reservation | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
+from provd.app.admin import Caller
 from provd.base.types import Mac
 
 Grade = Literal["debug", "info", "warning", "error"]
@@ -207,6 +208,56 @@ class StatusView:
     plugins: tuple[PluginRow, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingModelRow:
+    """A model of devices that are not phones; ``counts`` are its serials by state, ``window`` seconds."""
+
+    vendor: str
+    model: str
+    tenant: str
+    window: int
+    in_ranges: int
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SilentRow:
+    """A device that was activated and never showed its key."""
+
+    vendor: str
+    model: str
+    sn: str
+    tenant: str
+    activated: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThingsView:
+    """Devices that are not phones. ``states`` are the heads of the counts, ``counted`` is when they were true.
+
+    ``silent`` are the first ones of ``silent_total``.
+    """
+
+    models: tuple[ThingModelRow, ...] = ()
+    states: tuple[str, ...] = ()
+    silent: tuple[SilentRow, ...] = ()
+    silent_total: int = 0
+    counted: float = 0.0
+    fault: str = ""
+
+
+class ThingViews(Protocol):
+    """Where the page gets them, and what can be done there."""
+
+    async def things(self) -> ThingsView:
+        """Models, and devices that never showed their key. Does not raise."""
+        ...
+
+    async def reenable(self, vendor: str, model: str, sn: str, caller: Caller) -> None:
+        """End a device's key and let it ask again. Raises ProvdError."""
+        ...
+
+
 class Views(Protocol):
     """Where the page gets its data. Every method is quick and does not raise."""
 
@@ -236,4 +287,47 @@ class Views(Protocol):
 
     def unready(self) -> tuple[str, ...]:
         """What is still missing before phones can be served; empty when READY."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRow:
+    """A region, or (without a name) this instance; ``counts`` are its devices by state."""
+
+    name: str
+    url: str
+    enabled: bool
+    answers: bool
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StuckRow:
+    """A device whose hand-over does not get on."""
+
+    device: str
+    state: str
+    region: str
+    since: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionsView:
+    """What this instance is among others. ``patience`` is the time in seconds after which something is stuck."""
+
+    role: str
+    name: str
+    states: tuple[str, ...] = ()
+    rows: tuple[RegionRow, ...] = ()
+    stuck: tuple[StuckRow, ...] = ()
+    patience: float = 0.0
+    fault: str = ""
+
+
+class RegionViews(Protocol):
+    """Where the page gets them."""
+
+    async def regions(self) -> RegionsView:
+        """Regions with their counts, and what is stuck. Does not raise."""
         ...

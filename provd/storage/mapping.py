@@ -40,6 +40,7 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
     Tenant,
+    Work,
 )
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
@@ -62,6 +63,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         TaskRun: tables.TASK_RUN,
         TaskStep: tables.TASK_STEP,
         FreeParameter: tables.FREE_PARAMETER,
+        Work: tables.OPERATION,
         AuditEntry: tables.AUDIT,
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,
