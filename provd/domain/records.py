@@ -349,8 +349,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreeParameter:
-    """A vendor's own parameter that somebody has once set at this site (``acme.volume`` for ``vendor.…``): since then
-    the files of that plugin reset it wherever it is not set, or a phone would keep what its former owner has set."""
+    """A vendor's own parameter that was once set at this site (``acme.volume``). Since then the files of that plugin reset
+    it wherever it is not set."""
 
     id: str
 

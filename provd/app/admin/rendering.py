@@ -113,7 +113,10 @@ def _difference(shown: Shown, name: str) -> str:
     """A unified difference. Raises NotFoundError when there is nothing to compare with."""
     if shown.last is None:
         raise NotFoundError(f"what was served last of {name!r} is not at hand any more")
-    before, after = (
-        body.decode("utf-8", "replace").splitlines(keepends=True) for body in (shown.last, bytes(shown.reply.body))
-    )
-    return "".join(difflib.unified_diff(before, after, f"{name} as served", f"{name} as it would be"))
+    try:
+        before = shown.last.decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise NotFoundError(f"{name!r} was served encrypted") from None
+    after = bytes(shown.reply.body).decode("utf-8", "replace").splitlines()
+    lines = difflib.unified_diff(before, after, f"{name} as served", f"{name} as it would be", lineterm="")
+    return "".join(f"{line}\n" for line in lines)
