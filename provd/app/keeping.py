@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -43,7 +44,7 @@ PLAIN = (
 )
 """Kinds that hold no settings and that no file depends on."""
 
-ASIDE = (AuditEntry, ThingOwner)
+ASIDE = (AuditEntry, ThingOwner, Letter, DeadLetter)
 """Kinds that are written and not kept in memory."""
 
 

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "activation": ("provd.cli.activation:activation", "devices that are not phones: models, serials, keys"),
     "profile": ("provd.cli.objects:profile", "settings for many devices"),
     "task": ("provd.cli.task:task", "what is done for devices by itself: runs, retry, cancel"),
+    "webhook": ("provd.cli.webhook:webhook", "servers that hear of facts: list, dead letters, replay"),
     "token": ("provd.cli.token:token", "bearer tokens of the REST interface"),
     "lease": ("provd.cli.network:lease", "DHCP leases"),
     "reservation": ("provd.cli.network:reservation", "addresses kept for a client"),

@@ -29,6 +29,7 @@ from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.reloading import applies, changes
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
@@ -49,25 +50,6 @@ FLUSH_EVERY = 5.0
 AGE_EVERY = 12
 PRUNE_EVERY = 720
 """How many flushes come between two looks for stale devices, and between two removals of old facts."""
-_CERTIFICATES = {f"phones.tls_{name}" for name in ("certificate", "key", "legacy_certificate", "legacy_key")}
-_RELOADABLE = _CERTIFICATES | {
-    "dhcp",
-    "policy",
-    "codes",
-    "server.advertise",
-    "server.log_level",
-    "server.log_format",
-    "sip.digest",
-    "sip.expires_min",
-    "sip.expires_max",
-    "sip.expires_nat",
-    "sip.keepalive",
-    "sip.pnp",
-    "activation",
-    "resync",
-    "pbx",
-    "tasks",
-}
 
 
 class Service:
@@ -146,7 +128,8 @@ class Service:
             edges.calling.join(telling)
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
-        admin = self._admin(core, edges, telling)
+        self._readers.hub.add("webhooks", tasking.hooks.outbox)
+        admin = self._admin(core, edges, telling, tasking)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )
@@ -161,6 +144,7 @@ class Service:
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
+        self._readers.metrics.gauge("provd_webhooks", "Letters by endpoint and state", "what", tasking.hooks.counters)
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
@@ -169,7 +153,7 @@ class Service:
             await core.renderer.start()
             await edges.open()
             telling.open()
-            tasking.open()
+            await tasking.open()
             for name, address in await handover.open():
                 edges.note(name, address)
             await control.listen(self._settings.server.control_path)
@@ -196,7 +180,7 @@ class Service:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
 
-    def _admin(self, core: Core, edges: Edges, telling: Telling) -> Admin:
+    def _admin(self, core: Core, edges: Edges, telling: Telling, tasking: Tasking) -> Admin:
         return Admin(
             fleet=core.fleet,
             boot=core.boot,
@@ -208,6 +192,7 @@ class Service:
             resyncer=telling.resyncer,
             vendors=core.vendors,
             tasks=core.tasks,
+            outbox=tasking.hooks.outbox,
         )
 
     def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
@@ -319,7 +304,7 @@ class Service:
             core.renderer.reload()
             core.boot.station.refresh()
             changed = [*changed, "plugins"]
-        waits = [name for name in changed if not _applies(name)]
+        waits = [name for name in changed if not applies(name)]
         self._settings = fresh
         return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 
@@ -375,17 +360,6 @@ ATTEMPTS_KEPT = 1_000_000
 """… and for attempts to activate a device."""
 
 
-def changes(old: Settings, new: Settings) -> list[str]:
-    """Dotted names of the settings that differ."""
-    found = []
-    for section in Settings.model_fields:
-        before, after = getattr(old, section), getattr(new, section)
-        found += [
-            f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key)
-        ]
-    return found
-
-
 def _place_of(error: BaseException | None) -> str:
     """``module:line`` of the innermost of our own frames that the exception went through."""
     place, frame = "event loop", error.__traceback__ if error is not None else None
@@ -395,10 +369,6 @@ def _place_of(error: BaseException | None) -> str:
             place = f"{module}:{frame.tb_lineno}"
         frame = frame.tb_next
     return place
-
-
-def _applies(name: str) -> bool:
-    return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE
 
 
 def status_of(views: DaemonViews) -> Mapping[str, Any]:

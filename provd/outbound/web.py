@@ -83,9 +83,10 @@ def _inner(address: ipaddress.IPv6Address) -> Address:
 class GuardedResolver(AbstractResolver):
     """Finds addresses of names, and gives only those that may be talked to."""
 
-    def __init__(self, permit: Permit, inner: Callable[[], AbstractResolver]) -> None:
+    def __init__(self, permit: Permit, inner: Callable[[], AbstractResolver], setting: str = "tasks.allow") -> None:
         self._permit = permit
         self._inner = inner()
+        self._setting = setting
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -94,7 +95,7 @@ class GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         good = [each for each in found if self._permit(ipaddress.ip_address(each["host"].partition("%")[0]))]
         if not good:
-            raise NotPermittedError(f"{host} has no address that tasks.allow permits")
+            raise NotPermittedError(f"{host} has no address that {self._setting} permits")
         return good
 
     async def close(self) -> None:
@@ -128,7 +129,7 @@ class Web:
     async def do(self, server: Server, call: HttpCall) -> Outcome:
         """One request and what its reply means."""
         url = URL(f"{server.url.rstrip('/')}/{call.path.lstrip('/')}", encoded=True)
-        if refusal := self._unfit(url):
+        if refusal := unfit(self._permit, url, "tasks.allow"):
             return Failed(refusal)
         body = b"" if call.body is None else json.dumps(dict(call.body), default=str).encode()
         try:
@@ -140,24 +141,18 @@ class Web:
                 allow_redirects=False,
                 timeout=self._timeout,
             ) as answer:
-                bad = http_outcome(answer.status, self._asked(answer.headers.get("Retry-After", "")), call.what)
+                bad = http_outcome(
+                    answer.status, asked_pause(answer.headers.get("Retry-After", ""), self._clock.now()), call.what
+                )
                 return bad or await _taken(answer, call)
         except TimeoutError:
             return Retry(f"{url.host} does not answer in time")
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotPermittedError):
                 return Failed(str(error.os_error))
-            return Retry(f"{url.host}: {_plain(error.os_error.strerror or error)}")
+            return Retry(f"{url.host}: {plain(error.os_error.strerror or error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Retry(f"{url.host}: {_plain(error)}")
-
-    def _unfit(self, url: URL) -> str:
-        """Why a URL is not asked at all. An address in it is not looked up, and so checked here."""
-        try:
-            address = ipaddress.ip_address((url.host or "").partition("%")[0])
-        except ValueError:
-            return ""
-        return "" if self._permit(address) else f"{address} is not permitted: see tasks.allow"
+            return Retry(f"{url.host}: {plain(error)}")
 
     def _headers(self, server: Server, call: HttpCall, body: bytes) -> dict[str, str]:
         headers = {"Accept": "application/json", "Idempotency-Key": call.key}
@@ -168,31 +163,48 @@ class Web:
             headers["Provd-Signature"] = signature(server.signing, body, int(self._clock.now()))
         return headers
 
-    def _asked(self, text: str) -> float:
-        """Seconds of a Retry-After, which may be a date (RFC 9110 section 10.2.3); 0 for none."""
-        if text.isascii() and text.isdigit() and len(text) < 9:
-            return float(text)
-        try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - self._clock.now())
-        except (ValueError, TypeError):
-            return 0.0
-
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=AT_ONCE,
-                    force_close=True,
-                    use_dns_cache=False,
-                    resolver=GuardedResolver(self._permit, self._resolver),
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                # A small reply could become a large one.
-                auto_decompress=False,
-                trust_env=False,
-                headers={"User-Agent": "provd", "Accept-Encoding": "identity"},
-            )
+            self._session = session_of(self._permit, self._resolver, "tasks.allow", at_once=AT_ONCE)
         return self._session
+
+
+def unfit(permit: Permit, url: URL, setting: str) -> str:
+    """Why a URL is not asked at all. An address in it is not looked up, and so checked here."""
+    try:
+        address = ipaddress.ip_address((url.host or "").partition("%")[0])
+    except ValueError:
+        return ""
+    return "" if permit(address) else f"{address} is not permitted: see {setting}"
+
+
+def asked_pause(text: str, now: float) -> float:
+    """Seconds of a Retry-After, which may be a date (RFC 9110 section 10.2.3); 0 for none."""
+    if text.isascii() and text.isdigit() and len(text) < 9:
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def session_of(
+    permit: Permit, resolver: Callable[[], AbstractResolver], setting: str, *, at_once: int, keep: bool = False
+) -> aiohttp.ClientSession:
+    """Connections to where ``permit`` lets them; with ``keep`` they are used more than once."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=at_once,
+            force_close=not keep,
+            use_dns_cache=False,
+            resolver=GuardedResolver(permit, resolver, setting),
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A small reply could become a large one.
+        auto_decompress=False,
+        trust_env=False,
+        headers={"User-Agent": "provd", "Accept-Encoding": "identity"},
+    )
 
 
 def signature(secret: Secret, body: bytes, now: int) -> str:
@@ -233,6 +245,7 @@ def _small(value: object) -> object:
     return value
 
 
-def _plain(said: object) -> str:
+def plain(said: object) -> str:
+    """What somebody else said, on one short line."""
     text = str(said) or type(said).__name__
     return "".join(each if each.isprintable() else " " for each in text)[:120]

@@ -19,6 +19,7 @@ from provd.base.types import Mac
 from provd.dhcp.lease import Lease
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.thing import Thing
+from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -58,6 +59,8 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,
         StoredFact: tables.FACT,
+        Letter: tables.LETTER,
+        DeadLetter: tables.DEAD_LETTER,
         Lease: tables.LEASE,
         Thing: thing_tables.THING,
         Content: thing_tables.THING_CONTENT,
@@ -68,7 +71,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
     }
 )
 
-APPENDED = (StoredFact, AuditEntry)
+APPENDED = (StoredFact, AuditEntry, Letter)
 """Kinds whose rows the store itself numbers: a Put always adds one."""
 
 _SEALED = "$secret"

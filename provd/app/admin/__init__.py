@@ -13,6 +13,7 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.hooks import Webhooks
 from provd.app.admin.lines import Lines
 from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
@@ -25,6 +26,7 @@ from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
+from provd.app.hooks.outbox import Outbox
 from provd.app.resync.caller import Resyncer
 from provd.app.tasks.book import TaskBook
 from provd.base.clock import Clock
@@ -54,12 +56,14 @@ class Admin:
         resyncer: Resyncer | None = None,
         vendors: VendorOffice | None = None,
         tasks: TaskBook | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         self.tokens = Tokens(desk)
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk)]
-        groups += [self.tokens, Syncing(desk, resyncer)]
+        groups += [self.tokens, Syncing(desk, resyncer), hooks := Webhooks(desk, outbox)]
+        listed += [collections.webhooks(hooks)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
