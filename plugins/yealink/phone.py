@@ -288,8 +288,8 @@ class Phone:
         for parameter, value in pairs:
             name = parameter
             if ACCUMULATES.fullmatch(parameter):
-                # One line for each of the phone's own users, the user's name in front.
-                name = f"{parameter}:{value.partition(':')[0]}"
+                # One line for each of the phone's own users, in front the name that the user has by then.
+                name = f"{parameter}:{self._role(value.partition(':')[0])}"
             if value in RESETS:
                 self.settings.pop(name, None)
                 if name in FACTORY:
@@ -299,6 +299,11 @@ class Phone:
             elif self.settings.get(name, "") != FACTORY.get(name, ""):
                 kept.append(name)
         return kept
+
+    def _role(self, user: str) -> str:
+        """Which of the phone's own users (``admin``, ``user``, ``var``) bears that name."""
+        names = {self.settings.get(f"security.user_name.{role}", role): role for role in ("var", "user", "admin")}
+        return names.get(user, user)
 
     # --- what comes of it ---------------------------------------------------------------------------------------------
 

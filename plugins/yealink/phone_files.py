@@ -15,7 +15,7 @@ _STATIC_GROUPS = r"(?:network|auto_provision|autoprovision|firmware|security|sys
 # From V81 these groups carry "static." in front of the name; from V82 the bare names are no longer known.
 _STATIC = re.compile(rf"static\.({_STATIC_GROUPS}.+)")
 _MOVED = re.compile(_STATIC_GROUPS)
-ACCUMULATES = re.compile(r"(?:static\.)?security\.user_(?:password|name)")
+ACCUMULATES = re.compile(r"(?:static\.)?security\.user_password")
 _NAME = re.compile(r"[A-Za-z0-9_.\-]+")
 _PORT = re.compile(r"account\.\d+\.(?:sip_server\.\d\.port|sip_server_port|sip_listen_port|outbound_port)")
 _CHECKS = (

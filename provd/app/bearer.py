@@ -39,10 +39,10 @@ class Issued:
     hash: str
 
 
-def issue(octets: Callable[[int], bytes]) -> Issued:
+def issue(octets: Callable[[int], bytes], prefix: str = PREFIX) -> Issued:
     """Make a token; ``octets`` gives so many random octets (``secrets.token_bytes``)."""
     name = _base(int.from_bytes(octets(16)) % _ID_RANGE, 8, _ID_DIGITS)
-    body = PREFIX + name + _base(int.from_bytes(octets(32)), 43)
+    body = prefix + name + _base(int.from_bytes(octets(32)), 43)
     text = body + _checksum(body)
     return Issued(name, Secret(text), digest(text))
 

@@ -49,6 +49,8 @@ class Subject:
     secrets: bool = False
     masked: bool = False
     plugin: str = ""
+    home: str = ""
+    """The URL, without a trailing slash, below which the device finds its files when that is not here."""
 
     def reveal(self, secret: Secret) -> str:
         """The secret as it goes into the file."""
@@ -169,7 +171,7 @@ class ContextMaker:
         base = site.base(subject.local, secure=subject.secure)
         host = site.host(subject.local)
         files = f"{base}/{subject.token}" if subject.token else base
-        return {"base": base, "files": files, "host": host, "tftp": host}
+        return {"base": base, "files": files, "host": host, "tftp": host, "home": subject.home}
 
     def _account(
         self, subject: Subject, device: Device, site: Site, values: Mapping[str, object], place: int = 1

@@ -71,6 +71,8 @@ def decides_tasks(device: Device) -> tuple[str, str, bool]:
 
 def with_secrets(record: R) -> R:
     """The record with those settings that are secret as secrets."""
+    if not record.settings:
+        return record
     settings = protect(record.settings)
     return record if settings == record.settings else replace(record, settings=settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from provd.app.elsewhere import Place
 from provd.app.files import FileRequest
 from provd.app.roster import network_of
 from provd.app.station import Station
@@ -45,12 +46,14 @@ class Job:
     token: str
     local: str
     secure: bool
+    home: str = ""
+    """Where the device is sent, with its token there; such a file has no device of ours."""
 
     @property
     def key(self) -> Hashable:
         """Equal keys name the same file at different times."""
         whose = self.model if self.device is None else self.device.mac
-        return (self.rule.kind, whose, self.plugin, self.rule.name, self.local, self.secure, self.token)
+        return (self.rule.kind, whose, self.plugin, self.rule.name, self.local, self.secure, self.token, self.home)
 
 
 @dataclass(slots=True)
@@ -99,7 +102,9 @@ class Resolver:
         elif mac is None:
             found = self._shared(asked, routes)
         else:
-            found = self._own(asked, routes, mac)
+            self._station.elsewhere.asked(mac)
+            place = self._station.elsewhere.place(mac)
+            found = self._own(asked, routes, mac) if place is None else self._away(asked, routes, mac, place)
         if isinstance(found, Job):
             return found
         self._tell(asked, found)
@@ -131,6 +136,8 @@ class Resolver:
         if owner is None and mac is not None and mac not in station.fleet.tables.devices:
             # Handed out by DHCP to a phone that has not been added yet.
             owner = mac if station.tokens.valid(token, mac) else None
+        if owner is None:
+            owner = station.elsewhere.holder(token)
         return _claims(lease, owner, None)
 
     def _own(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac) -> Job | _No:
@@ -162,6 +169,27 @@ class Resolver:
         shown = asked.claims.token == mac or (station.site.secrets == "token" and proven)
         token = station.token(mac, device) if shown else ""
         return _job(asked, route, model=device.model, device=device, mac=mac, boot=boot, token=token)
+
+    def _away(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac, place: Place) -> Job | _No:
+        """The file that leads a device of another instance there. It has no secret but the token in that URL."""
+        station, request = self._station, asked.request
+        known = station.known(mac)
+        news = self._news(asked, mac, known)
+        route = _route(routes, known, news)
+        if route is None or not route.rule.elsewhere:
+            return _No("it is looked after elsewhere, and this file cannot lead there")
+        policy = station.site.secrets
+        # An open policy is this site's own matter: what another instance has entrusted to us goes to the device alone.
+        proven = decide("bound" if policy == "open" else policy, mac, asked.claims).allowed
+        home = place.url or station.site.base(request.local, secure=request.secure)
+        if place.url and proven and place.token:
+            home = f"{home}/{place.token.reveal()}"
+        boot, _ = self._boot(asked, mac, known, news)
+        own = station.token(mac, None) if asked.claims.token == mac else ""
+        rule, identity = route.rule.sending_away(), merge(known, news)
+        return Job(
+            asked.name, route.plugin, rule, identity.model, None, mac, boot, own, request.local, request.secure, home
+        )
 
     def _shared(self, asked: _Asked, routes: tuple[Route, ...]) -> Job | _No:
         """A file whose name tells no MAC: a model's common file, or a static one."""

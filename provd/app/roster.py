@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -46,10 +47,19 @@ def network_of(peer: str) -> str:
 
 
 class Roster:
-    """Keeps device records in step with what is seen. ``newcomers`` bounds new devices for each network."""
+    """Keeps device records in step with what is seen. ``newcomers`` bounds new devices for each network; devices that
+    are ``elsewhere`` another instance looks after."""
 
-    def __init__(self, fleet: Fleet, emit: FactSink, newcomers: Bucket, site: Site) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        emit: FactSink,
+        newcomers: Bucket,
+        site: Site,
+        elsewhere: Callable[[Mac], bool] = lambda _mac: False,
+    ) -> None:
         self._fleet = fleet
+        self._elsewhere = elsewhere
         self._emit = emit
         self._told: OrderedDict[str, float] = OrderedDict()
         self.newcomers = newcomers
@@ -57,7 +67,7 @@ class Roster:
 
     def admit(self, identity: Identity, mac: Mac, *, network: str, now: float, boot: str) -> Device | None:
         """Add a device that nobody announced, or None when that is not wanted here and now."""
-        if not (self.site.auto_add and identity.plugin):
+        if not (self.site.auto_add and identity.plugin) or self._elsewhere(mac):
             return None
         if not self.newcomers.allow(network, now):
             self._tell_limit(network, mac, now, boot)

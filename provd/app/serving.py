@@ -224,8 +224,9 @@ class Serving:
     def _subject(self, job: Job) -> Subject:
         model = self._station.knowledge.model(job.plugin, job.model)
         masked = False
+        vendor, home = self._vendor(job), job.home
         return _subject(
-            self._vendor(job), model, job.local, job.secure, job.device, job.token, job.rule.secrets, masked, job.plugin
+            vendor, model, job.local, job.secure, job.device, job.token, job.rule.secrets, masked, job.plugin, home
         )
 
     def _rendered(self, making: _Making, rendering: asyncio.Future[bytes]) -> FileReply:
@@ -373,6 +374,7 @@ class Serving:
             self._station.roster.served(device, now, boot=reply.boot, name=name, revision=reply.revision)
             if reply.revision:
                 self._station.fetched(device, reply.revision, now)
+                self._station.elsewhere.came(device.mac)
 
 
 def _owner(job: Job) -> Hashable:
@@ -382,7 +384,7 @@ def _owner(job: Job) -> Hashable:
 
 def _reply(job: Job, body: bytes | memoryview, etag: str) -> FileReply:
     device, rule = job.device, job.rule
-    private = rule.secrets or device is not None or bool(job.token)
+    private = rule.secrets or device is not None or bool(job.token or job.home)
     revision = device.revision if device is not None and rule.secrets else 0
     large = rule.kind == "static"
     found = True

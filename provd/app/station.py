@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from provd.app.elsewhere import Elsewhere, Nowhere
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.ports import Catalogue, LeaseView
@@ -50,10 +51,11 @@ class Station:
         self.site = site
         self.emit = emit
         self.sightings = Sightings(prefix)
-        self.roster = Roster(fleet, emit, newcomers, site)
+        self.roster = Roster(fleet, emit, newcomers, site, lambda mac: self.elsewhere.place(mac) is not None)
         self.throttle = Throttle(misses, emit)
         self.stamp = 0
         self.fetched: Fetched = _nobody_cares
+        self.elsewhere: Elsewhere = Nowhere()
         fleet.watch(self._on_device)
 
     def _on_device(self, before: Device | None, after: Device | None) -> None:

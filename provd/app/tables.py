@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -30,6 +31,17 @@ from provd.domain.records import (
 )
 
 _K = TypeVar("_K")
+
+_BY_MAC, _BY_ID = attrgetter("mac"), attrgetter("id")
+_KEYS: Mapping[type, Callable[[Any], Any]] = {
+    Device: _BY_MAC,
+    PendingResync: _BY_MAC,
+    Metadata: _BY_MAC,
+    TaskStep: attrgetter("run", "name"),
+    Redemption: attrgetter("code", "number"),
+    **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun), _BY_ID),
+}
+_SHARED = frozenset({Tenant, Profile})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -188,30 +200,21 @@ class Tables:
             for key in sorted(found):
                 yield found[key]
 
-    def _table(self, record: Kept) -> tuple[dict[Any, Any], Any]:
-        table = self._rows[type(record)]
-        match record:
-            case Device() | PendingResync() | Metadata():
-                return table, record.mac
-            case TaskStep():
-                return table, (record.run, record.name)
-            case Redemption():
-                return table, (record.code, record.number)
-            case _:
-                return table, record.id
-
     def get(self, record: Kept) -> Kept | None:
         """The record with the same kind and key as this one."""
-        table, key = self._table(record)
-        found: Kept | None = table.get(key)
+        kind = type(record)
+        found: Kept | None = self._rows[kind].get(_KEYS[kind](record))
         return found
 
     def put(self, record: Kept) -> None:
         """Insert or replace."""
-        self.stamp += isinstance(record, Tenant | Profile)
-        self._forget(self.get(record))
-        table, key = self._table(record)
+        kind = type(record)
+        table, key = self._rows[kind], _KEYS[kind](record)
+        before = table.get(key)
+        if before is not None:
+            self._forget(before)
         table[key] = record
+        self.stamp += kind in _SHARED
         match record:
             case Device():
                 for line in record.lines:
@@ -236,9 +239,9 @@ class Tables:
 
     def remove(self, record: Kept) -> None:
         """Remove the record with the same key, if it is there."""
-        self.stamp += isinstance(record, Tenant | Profile)
-        table, key = self._table(record)
-        self._forget(table.pop(key, None))
+        kind = type(record)
+        self.stamp += kind in _SHARED
+        self._forget(self._rows[kind].pop(_KEYS[kind](record), None))
 
     def _forget(self, record: Kept | None) -> None:
         match record:

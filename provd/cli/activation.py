@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 
 import click
 
+from provd.cli.activation_vendor import content, vendor
 from provd.cli.commands import Group, as_json, deleted, rows, run
 from provd.cli.output import show_json, show_one, show_rows
 
@@ -16,17 +17,39 @@ _LINES_AT_ONCE = 5000
 """Lines of a file that are sent at once: the daemon has other things to do as well."""
 _COLUMNS = ("sn", "state", "tenant", "until", "activated", "first_used", "extra")
 _UNUSED_COLUMNS = ("vendor", "model", "sn", "tenant", "activated")
-_MODEL_COLUMNS = ("vendor", "model", "tenant", "window")
+_MODEL_COLUMNS = ("vendor", "model", "tenant", "window", "recovery", "serial_is_mac")
 _RANGE_COLUMNS = ("format", "first", "last", "casing", "serials")
 _vendor, _model = click.argument("vendor"), click.argument("model")
 _serial = click.argument("sn", metavar="SERIAL")
 _limit = click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
-_window = click.option("--window", metavar="DURATION", help="Such as 24h; 0 is the site's (activation.window).")
+
+
+def _rules(command: Callable[..., None]) -> Callable[..., None]:
+    """The options for the rules of a model."""
+    for option in (
+        click.option(
+            "--serial-is-mac/--serial-is-anything",
+            default=None,
+            help="Whether a serial that is a MAC must come from our lease of that MAC.",
+        ),
+        click.option(
+            "--recovery",
+            type=click.Choice(["reissue", "off"]),
+            help="reissue: a device that never showed its key may ask for another one from the same lease.",
+        ),
+        click.option("--window", metavar="DURATION", help="Such as 24h; 0 is the site's (activation.window)."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(cls=Group)
 def activation() -> None:
     """Devices that are not phones: they send vendor, model and serial, and get a key, once."""
+
+
+activation.add_command(vendor)
+activation.add_command(content)
 
 
 @activation.group(cls=Group)
@@ -58,30 +81,30 @@ def model_list(ctx: click.Context, vendor: str | None, limit: int | None, *, as_
 @model.command("add")
 @_vendor
 @_model
-@_window
+@_rules
 @click.option("--tenant", help="Whose vendor it is, when it is a new one.")
 @as_json
 @click.pass_context
-def model_add(
-    ctx: click.Context, vendor: str, model: str, window: str | None, tenant: str | None, *, as_json: bool
-) -> None:
+def model_add(ctx: click.Context, /, *, as_json: bool, **given: object) -> None:
     """Add a model, and its vendor if it is new.
 
     Example: provd activation model add acme sensor-2 --tenant acme --window 24h
     """
-    result = run(ctx, "activation.model_add", vendor=vendor, model=model, window=window, tenant=tenant)
-    show_one(result, as_json=as_json)
+    show_one(run(ctx, "activation.model_add", **given), as_json=as_json)
 
 
 @model.command("set")
 @_vendor
 @_model
-@_window
+@_rules
 @as_json
 @click.pass_context
-def model_set(ctx: click.Context, vendor: str, model: str, window: str | None, *, as_json: bool) -> None:
-    """Another window for what is enabled from now on."""
-    show_one(run(ctx, "activation.model_set", vendor=vendor, model=model, window=window), as_json=as_json)
+def model_set(ctx: click.Context, /, *, as_json: bool, **given: object) -> None:
+    """Other rules; another window is for what is enabled from now on.
+
+    Example: provd activation model set acme sensor-2 --recovery reissue
+    """
+    show_one(run(ctx, "activation.model_set", **given), as_json=as_json)
 
 
 def _of_model(name: str, operation: str, text: str, group: click.Group, *, gone: bool = False) -> None:

@@ -11,9 +11,8 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import click
 from provd.base.errors import ProvdError
 from provd.base.types import mac_text
 from provd.cli.client import call
+from provd.cli.processes import end, lines_of, provd, started
 from provd.simulate.forward import Forward
 from provd.simulate.lan import LOOPBACK, Lan, private_lan
 from provd.simulate.load import phone_class
@@ -104,7 +104,7 @@ class Demonstration:
         ended = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
-        daemon = await _start(lan.at_server(*_provd("--config", str(config), "serve")))
+        daemon = await started(lan.at_server(*provd("--config", str(config), "serve")))
         relay = None
         try:
             await self._until_ready(daemon)
@@ -131,17 +131,17 @@ class Demonstration:
         finally:
             if relay is not None:
                 await relay.close()
-            await _end(daemon)
+            await end(daemon)
 
     async def _until_ready(self, daemon: asyncio.subprocess.Process) -> None:
-        async for line in _lines(daemon):
+        async for line in lines_of(daemon):
             click.echo(line)
             if " READY " in line:
                 return
         raise ProvdError("the daemon did not start; its last lines are above")
 
     async def _tell(self, daemon: asyncio.subprocess.Process) -> None:
-        async for line in _lines(daemon):
+        async for line in lines_of(daemon):
             click.echo(line)
 
     def _prepare(self, config: str, lan: Lan) -> None:
@@ -191,21 +191,21 @@ class Demonstration:
         )
         codes = config.with_name(f"{vendor}-codes.txt")
         codes.write_text("\n".join(self._handed_out(count)), encoding="utf-8")
-        command = _provd(
+        command = provd(
             *("--config", str(config), "simulate", "--vendor", vendor, "--model", models, "--count", str(count)),
             *("--dial", str(codes), "--claimed", "--events", "--spread", "1", "--tick", str(TICK), "--timeout", "120"),
             *where,
         )
-        process = await _start(lan.at_phones(*command))
+        process = await started(lan.at_phones(*command))
         try:
-            async for line in _lines(process):
+            async for line in lines_of(process):
                 if line.startswith("{"):
                     self._hear(json.loads(line))
                 else:
                     click.echo(line, err=True)
             return await process.wait()
         finally:
-            await _end(process)
+            await end(process)
 
     def _hear(self, event: Mapping[str, Any]) -> None:
         """What the people in front of the phones see, do and hear."""
@@ -235,35 +235,3 @@ class Demonstration:
 
 async def _all(tasks: Sequence[asyncio.Task[int]]) -> list[int]:
     return list(await asyncio.gather(*tasks))
-
-
-def _provd(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "provd", *arguments]
-
-
-async def _start(command: list[str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-        limit=1 << 20,
-    )
-
-
-async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
-    stream = process.stdout
-    while stream is not None and (line := await stream.readline()):
-        yield line.decode(errors="replace").rstrip("\n")
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(8):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

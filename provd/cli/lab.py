@@ -157,14 +157,20 @@ def _show(report: _Report, *, quiet: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End when every phone is provisioned.")
+@click.option("--once", is_flag=True, help="End when every phone is provisioned, or the device has arrived.")
+@click.option("--iot", is_flag=True, help="Devices that are not phones: activation, tasks, regions; on loopback ports.")
 @click.option("--phones", default=12, type=click.IntRange(1, 200), show_default=True, help="How many phones.")
 @click.option("--page-port", default=8666, show_default=True, help="Where the web page is, on 127.0.0.1.")
 @click.option("--loopback", is_flag=True, help="No namespaces: addresses of the loopback network (needs no root).")
-def demo(*, once: bool, phones: int, page_port: int, loopback: bool) -> None:
+def demo(*, once: bool, iot: bool, phones: int, page_port: int, loopback: bool) -> None:
     """A private LAN with the real daemon and simulated phones that boot, are claimed and come back as yours."""
     with errors_to_exit():
-        from provd.cli.demonstration import Demonstration
+        if iot:
+            from provd.cli.iot import IotDemonstration
 
-        code = Demonstration(phones=phones, page_port=page_port, once=once, loopback=loopback).run()
+            code = IotDemonstration(page_port=page_port, once=once).run()
+        else:
+            from provd.cli.demonstration import Demonstration
+
+            code = Demonstration(phones=phones, page_port=page_port, once=once, loopback=loopback).run()
     sys.exit(code)

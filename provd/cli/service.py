@@ -24,6 +24,9 @@ def serve(ctx: click.Context) -> None:
     gc.disable()
     try:
         with errors_to_exit():
+            from provd.net.authorities import without_authorities
+
+            without_authorities()
             from provd.daemon import serve as run
 
             run(config_file(ctx.find_root().obj))

@@ -6,12 +6,14 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from provd.app.activation.badges import Badges
 from provd.app.activation.contents import Contents
 from provd.app.activation.desk import ThingDesk
 from provd.app.activation.devices import ThingDevices
 from provd.app.activation.groups import Groups, Shares
 from provd.app.activation.office import VendorOffice
 from provd.app.activation.registry import Registry
+from provd.app.bearer import Authority
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.dialing import AccountBook, DialDesk
@@ -122,16 +124,21 @@ class Core:
             leap=leap,
         )
         ledger = StoredLedger(self.store, ThingDevices(self.fleet, self.tasks, clock))
-        self.things = ThingDesk(ledger, clock, emit)
+        self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
         audited = (ledger, self.things.now, emit)
         self.vendors = VendorOffice(
             registry=Registry(*audited, settings.activation.window),
             contents=Contents(*audited, bounds_of(settings.activation)),
             groups=Groups(*audited),
             shares=Shares(*audited),
+            badges=Badges(*audited, Authority(self.fleet, clock).caller, self._is_open),
         )
         self.dialing: DialDesk = self.codes.desk
         self.accounts: AccountBook = self.codes.accounts
+
+    def _is_open(self, tenant: str) -> bool:
+        found = self.fleet.tables.tenant(tenant)
+        return found is not None and found.enabled
 
     def template_folders(self, plugin: str) -> tuple[Path, ...]:
         """Where a plugin's templates are looked for: the operator's overrides first."""

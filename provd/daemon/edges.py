@@ -8,7 +8,6 @@ import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from provd.app.bearer import Authority
 from provd.config.settings import DhcpSubnet, Settings
 from provd.daemon.calling import Calling
 from provd.daemon.certificates import Certificates
@@ -65,7 +64,6 @@ class Edges:
         if self._settings.sip.listen:
             self.calling = Calling(core, self._settings, share_of_descriptors(TcpLimits().total, 8))
         replies = self._settings.sip.listen[0].port if self._settings.sip.listen else 0
-        self._known = Authority(core.fleet, core.clock).caller
         self.pnp = PnpServer(core.boot.welcoming, core.emit, core.clock, replies=replies)
         self._opened: list[Listener] = []
 
@@ -98,9 +96,7 @@ class Edges:
                 clock=core.clock,
                 proxies=TrustedProxies(phones.trusted_proxies),
                 limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
-                things=ThingCounter(
-                    core.things, Vendors(core.vendors, self._known), Downloads(core.vendors.contents, core.things)
-                ),
+                things=ThingCounter(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)

@@ -46,7 +46,9 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object)
     who = model.name or manifest.vendor
     for row in rows:
         if not all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
-            return f"{who} {row.otherwise}"
+            if row.otherwise:
+                return f"{who} {row.otherwise}"
+            continue
         reason = _too_high(row, model, numbers(name)) or _strange(row, value)
         if reason:
             return f"{who} {reason}"
@@ -77,9 +79,10 @@ def _suits(value: object, wanted: object) -> bool:
 
 def _too_high(row: Writes, model: Model, given: tuple[int, ...]) -> str:
     for number, field in zip(given, row.upto, strict=False):
-        most = _of(model, field)
-        if isinstance(most, int) and number > most:
-            return f"has only {most} {field.replace('_', ' ')}"
+        parts = field.split("+")
+        most = sum(value for part in parts if isinstance(value := _of(model, part), int))
+        if number > most:
+            return f"has only {most} {parts[0].replace('_', ' ')}"
     return ""
 
 

@@ -70,6 +70,7 @@ def list_of(pattern: re.Pattern[str], wanted: str, most: int) -> Form:
     return Form(f"be a list of at most {most} {wanted}", fits)
 
 
+ADDRESS = matching(re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f:]{2,45}"), "an address")
 HOST = matching(_HOST, "a host name or an address")
 URL = matching(_URL, "a URL that begins with http://, https://, tftp:// or ftp://")
 PORT = between(1, 65535)

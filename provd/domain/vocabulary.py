@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from provd.domain.forms import (
+    ADDRESS,
     DIAL_RULES,
     FLAG,
     HOST,
@@ -136,8 +137,8 @@ _PLACE = (
 )
 
 _NETWORK = (
-    _text("network.dns", "DNS server; unset: the one of DHCP.", HOST),
-    _text("network.backup_dns", "Second DNS server.", HOST),
+    _text("network.dns", "DNS server; unset: the one of DHCP.", ADDRESS),
+    _text("network.backup_dns", "Second DNS server.", ADDRESS),
     _flag("network.lldp", "Whether the phone learns its VLAN by LLDP-MED."),
     _flag("network.cdp", "Whether the phone learns its VLAN by CDP."),
     _number("vlan.id", "VLAN of the phone itself (802.1Q).", _VLAN),

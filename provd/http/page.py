@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
-import jinja2
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -26,6 +26,9 @@ from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
 from provd.http.views import Views
 from provd.http.words import ago, iso, size, span
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _HERE = Path(__file__).parent
 _ROWS = 100
@@ -83,16 +86,13 @@ class PageServer:
         self._api = api
         self._hosts = frozenset({"localhost", *(host.lower().rstrip(".") for host in hosts)})
         self._style = (_HERE / "static" / "style.css").read_bytes()
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals.update(ago=ago, iso=iso, span=span, size=size, mac_text=mac_text)
         self._runner: web.AppRunner | None = None
+
+    @cached_property
+    def _templates(self) -> Environment:
+        from provd.http.templating import environment  # noqa: PLC0415 - see there
+
+        return environment(ago=ago, iso=iso, span=span, size=size, mac_text=mac_text)
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
         """Open one listener; gives the address it got. Raises ConfigError."""

@@ -11,9 +11,6 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from provd.base.errors import ConfigError
 
 _LEGACY_CIPHERS = "DEFAULT:@SECLEVEL=0"
@@ -37,6 +34,10 @@ class Validity:
 
 def checked(pair: Pair) -> Validity:
     """Read both files and see that they belong together. Raises ConfigError that names the file at fault."""
+    # Where there is no certificate, nothing that reads one is needed.
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
     octets = _read(pair.certificate)
     try:
         first = x509.load_pem_x509_certificates(octets)[0]

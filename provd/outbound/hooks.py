@@ -7,6 +7,7 @@ status is not read.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from yarl import URL
 from provd.base.clock import Clock
 from provd.base.secrets import Secret
 from provd.domain.hooks import Heard, Letter, heard_of
+from provd.net.authorities import trusting
 from provd.outbound.web import NotPermittedError, Permit, asked_pause, plain, session_of, signature, unfit
 
 SECONDS = 10.0
@@ -52,6 +54,7 @@ class HookSender:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._resolver = resolver
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._trusted: ssl.SSLContext | None = None
 
     async def close(self) -> None:
         """End what is in hand."""
@@ -71,7 +74,8 @@ class HookSender:
     async def _posted(self, endpoint: Endpoint, url: URL, letter: Letter) -> Heard:
         body = text_of(letter).encode()
         try:
-            async with self._session(endpoint).post(
+            session = await self._session(endpoint)
+            async with session.post(
                 url,
                 data=body,
                 headers=self._headers(endpoint, letter, body),
@@ -102,11 +106,12 @@ class HookSender:
             headers["Provd-Signature"] = signature(endpoint.secret, body, int(self._clock.now()))
         return headers
 
-    def _session(self, endpoint: Endpoint) -> aiohttp.ClientSession:
+    async def _session(self, endpoint: Endpoint) -> aiohttp.ClientSession:
+        trusted = self._trusted = self._trusted or await trusting()
         session = self._sessions.get(endpoint.name)
         if session is None:
             session = self._sessions[endpoint.name] = session_of(
-                endpoint.permit, self._resolver, "webhook.allow", at_once=2, keep=True
+                endpoint.permit, self._resolver, "webhook.allow", at_once=2, keep=True, trusted=trusted
             )
         return session
 

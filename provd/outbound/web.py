@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 import json
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -25,6 +26,7 @@ from provd.base.clock import Clock
 from provd.base.secrets import Secret
 from provd.domain.filling import pointed
 from provd.domain.tasks import Done, Failed, NotYet, Outcome, Retry, http_outcome
+from provd.net.authorities import trusting
 
 SECONDS = 10.0
 """For a whole exchange."""
@@ -119,6 +121,7 @@ class Web:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._trusted: ssl.SSLContext | None = None
 
     async def close(self) -> None:
         """End what is in hand."""
@@ -133,7 +136,7 @@ class Web:
             return Failed(refusal)
         body = b"" if call.body is None else json.dumps(dict(call.body), default=str).encode()
         try:
-            async with self._opened().request(
+            async with (await self._opened()).request(
                 call.method,
                 url,
                 data=body or None,
@@ -163,9 +166,10 @@ class Web:
             headers["Provd-Signature"] = signature(server.signing, body, int(self._clock.now()))
         return headers
 
-    def _opened(self) -> aiohttp.ClientSession:
+    async def _opened(self) -> aiohttp.ClientSession:
+        trusted = self._trusted = self._trusted or await trusting()
         if self._session is None:
-            self._session = session_of(self._permit, self._resolver, "tasks.allow", at_once=AT_ONCE)
+            self._session = session_of(self._permit, self._resolver, "tasks.allow", at_once=AT_ONCE, trusted=trusted)
         return self._session
 
 
@@ -189,7 +193,13 @@ def asked_pause(text: str, now: float) -> float:
 
 
 def session_of(
-    permit: Permit, resolver: Callable[[], AbstractResolver], setting: str, *, at_once: int, keep: bool = False
+    permit: Permit,
+    resolver: Callable[[], AbstractResolver],
+    setting: str,
+    *,
+    at_once: int,
+    trusted: ssl.SSLContext,
+    keep: bool = False,
 ) -> aiohttp.ClientSession:
     """Connections to where ``permit`` lets them; with ``keep`` they are used more than once."""
     return aiohttp.ClientSession(
@@ -197,6 +207,7 @@ def session_of(
             limit=at_once,
             force_close=not keep,
             use_dns_cache=False,
+            ssl=trusted,
             resolver=GuardedResolver(permit, resolver, setting),
         ),
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 CONTRACT = 1
 """Version of this contract. A manifest names the version it was written for."""
 
 MatchSource = Literal["option60", "user_agent", "file"]
-FileKind = Literal["common", "device", "static", "absent"]
+FileKind = Literal["common", "device", "static", "absent", "elsewhere"]
 FileFormat = Literal["xml", "keyvalue", "text"]
 ActionAuth = Literal["none", "basic", "digest"]
 Reboots = Literal["never", "changed", "always"]
@@ -87,6 +87,13 @@ class FileRule:
     content_type: str = "text/plain; charset=utf-8"
     secrets: bool = True
     """Only a file that says so itself is given to anybody who asks."""
+    elsewhere: str = ""
+    """Template of a device's file that is given instead when another server looks after the device: it sends it
+    there, to ``urls.home``, and holds nothing else. Empty: this file cannot do that."""
+
+    def sending_away(self) -> FileRule:
+        """The rule of that file."""
+        return replace(self, kind="elsewhere", template=self.elsewhere, secrets=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +184,12 @@ class Writes:
     when: Mapping[str, int | bool | tuple[str, ...]] = field(default_factory=dict)
     """Fields and traits of the model: at least that number, that truth, one of those words."""
     otherwise: str = ""
-    """What is said of a model that does not suit, after its name: ``has no line keys``."""
+    """What is said of a model that does not suit, after its name: ``has no line keys``. Empty: the row is not meant for
+    such a model."""
     values: tuple[str, ...] = ()
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
-    """For each number in the name the field or trait of the model that holds the highest one."""
+    """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
 
 
 @dataclass(frozen=True, slots=True)

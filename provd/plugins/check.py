@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -104,8 +105,9 @@ def _cases(folder: Path, index: Index, manifest: Manifest) -> tuple[list[str], t
 
 def _missing(folder: Path, manifest: Manifest) -> Iterator[str]:
     for rule in manifest.files:
-        if rule.kind in {"common", "device"} and not (folder / "templates" / rule.template).is_file():
-            yield f"file {rule.name}: there is no templates/{rule.template}"
+        for template in (rule.template, rule.elsewhere) if rule.kind in {"common", "device"} else ():
+            if template and not (folder / "templates" / template).is_file():
+                yield f"file {rule.name}: there is no templates/{template}"
         if rule.kind == "static" and not (folder / "static" / rule.template).is_file():
             yield f"file {rule.name}: there is no static/{rule.template}"
     if manifest.limits and not (folder / "templates" / manifest.limits).is_file():
@@ -143,13 +145,16 @@ def _asked_twice(manifest: Manifest, others: Iterable[Manifest]) -> Iterator[str
 
 def _render_all(manifest: Manifest, render: Render) -> Iterator[str]:
     """A fault for each file that does not render as it must, an empty text for each that does."""
-    for rule in manifest.files:
-        if rule.kind not in {"common", "device"}:
+    away = (rule.sending_away() for rule in manifest.files if rule.elsewhere)
+    for rule in (*manifest.files, *away):
+        if rule.kind not in {"common", "device", "elsewhere"}:
             continue
         for what, context in sample.contexts(manifest, rule):
             yield _render_one(manifest, rule, what, render, context)
         if not rule.secrets:
             yield from _leaks(manifest, rule, render)
+        if rule.kind == "elsewhere":
+            yield from _stays(manifest, rule, render)
 
 
 def _render_one(manifest: Manifest, rule: FileRule, what: str, render: Render, context: sample.Context) -> str:
@@ -188,6 +193,14 @@ def _leaks(manifest: Manifest, rule: FileRule, render: Render) -> Iterator[str]:
             yield f"file {rule.name} for {model.name}: shows a password, but is given to anybody who asks"
 
 
+def _stays(manifest: Manifest, rule: FileRule, render: Render) -> Iterator[str]:
+    """A file that is to send a device elsewhere and does not name that place."""
+    for what, context in sample.contexts(manifest, rule):
+        with suppress(PluginError):  # which has been told already
+            if sample.HOME.encode() not in render(RenderJob(manifest.id, rule, context)):
+                yield f"file {rule.name} for {what}: does not lead to urls.home"
+
+
 def _notes(folder: Path, manifest: Manifest, cases: Iterable[Case]) -> Iterator[str]:
     texts: dict[MatchSource, set[str]] = {"option60": set(), "user_agent": set(), "file": set()}
     for evidence in (evidence for case in cases for evidence in case.evidence()):
@@ -200,6 +213,9 @@ def _notes(folder: Path, manifest: Manifest, cases: Iterable[Case]) -> Iterator[
             yield f"match[{number}] ({match.source}): no case leads to it"
     if not manifest.dhcp:
         yield "no DHCP advice: phones must learn of this server in another way"
+    own = [rule for rule in manifest.files if rule.kind == "device"]
+    if own and not any(rule.elsewhere for rule in own):
+        yield "no elsewhere: devices cannot be sent to another server"
     if manifest.resync is None and manifest.files:
         yield "no [resync]: devices cannot be told to fetch their files, and come by themselves"
     if not (folder / "golden").is_dir() and any(rule.template for rule in manifest.files):

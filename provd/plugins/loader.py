@@ -179,6 +179,8 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
         rest = row.name.replace(MAC_MARK, "", 1) if MAC_MARK in row.name else row.name.replace(COMMON_MARK, "", 1)
         if "{" in rest or "}" in rest:
             yield f"{place}.name: one {MAC_MARK} or one {COMMON_MARK}, no other braces"
+        if row.elsewhere and row.kind != "device":
+            yield f"{place}.elsewhere: only a device's own file can send it elsewhere"
         if row.kind == "absent":
             if row.template:
                 yield f"{place}.template: an absent file has none"
@@ -254,11 +256,13 @@ def _pnp_problems(row: PnpRow) -> Iterator[str]:
 
 
 def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
-    for place, names in (("when", row.when), ("upto", row.upto)):
+    for place, names in (("when", row.when), ("upto", [part for each in row.upto for part in each.split("+")])):
         for name in names:
             if name not in fields:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
-    if bool(row.when) != bool(row.otherwise):
+    if row.when and not (row.otherwise or row.values or row.upto):
+        yield "otherwise: is needed, it is said of models that do not suit"
+    if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
     for name in row.settings:
         if not covers(name):
@@ -311,7 +315,8 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
             for row in file.oui
         ),
         files=tuple(
-            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets) for row in file.file
+            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets, row.elsewhere)
+            for row in file.file
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from typing import Protocol
-
-import jinja2
 
 from provd import __version__
 from provd.app.ports import RenderJob
@@ -53,7 +52,7 @@ class KeptFiles:
         self._key = key
         self._encoder = RequestEncoder()
         self._waiting: deque[tuple[RenderJob, bytes]] = deque(maxlen=MOST_WAITING)
-        self._salt = [__version__, jinja2.__version__]
+        self._salt = [__version__, version("jinja2")]
 
     def __bool__(self) -> bool:
         return len(self._shelf) > 0

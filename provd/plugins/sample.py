@@ -16,6 +16,8 @@ MARK = "Zx9secret"
 MAC = "02005e112233"
 _HOST = "192.0.2.10"
 _BASE = f"http://{_HOST}:8667"
+HOME = "http://198.51.100.7:8667/sample"
+"""Where a device is sent that is looked after elsewhere."""
 
 Context = dict[str, object]
 
@@ -121,7 +123,13 @@ def _context(
             "state": ("assigned" if lines else "unclaimed") if device else "",
             "label": "Ana" if lines else "",
         },
-        "urls": {"base": _BASE, "files": _BASE + token, "host": _HOST, "tftp": _HOST},
+        "urls": {
+            "base": _BASE,
+            "files": _BASE + token,
+            "host": _HOST,
+            "tftp": _HOST,
+            "home": HOME if rule.kind == "elsewhere" else "",
+        },
         "claimed": bool(lines),
         "account": _ACCOUNT if device and not lines else None,
         "spare": _spare(model, lines) if device else [],

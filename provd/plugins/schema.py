@@ -75,6 +75,7 @@ class FileRow(Strict):
         default="text/plain; charset=utf-8", pattern=r"^[a-z]+/[a-z0-9.+-]+(; charset=[a-z0-9-]+)?$"
     )
     secrets: bool = True
+    elsewhere: Below = ""
 
 
 class OptionRow(Strict):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, literal_column, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -65,11 +66,20 @@ class Table:
 
     def __init__(self, codec: Codec[Any], dialect: Dialect) -> None:
         self.codec = codec
+        self._dialect = dialect
         self._columns = slice(1 if codec.appends else 0, None)
-        self._put_head, self._put_row, self._put_tail = _upsert_parts(codec, dialect)
-        self._delete_head, self._delete_row = _delete_parts(codec, dialect)
         self._put_sql: dict[int, str] = {}
         self._delete_sql: dict[int, str] = {}
+
+    # Made when the first record of that kind is written: many kinds never are.
+
+    @cached_property
+    def _put(self) -> tuple[str, str, str]:
+        return _upsert_parts(self.codec, self._dialect)
+
+    @cached_property
+    def _delete(self) -> tuple[str, str]:
+        return _delete_parts(self.codec, self._dialect)
 
     def row(self, record: Record | Lease) -> Row:
         """The parameters of one row to be put."""
@@ -80,20 +90,22 @@ class Table:
         count = len(rows)
         sql = self._put_sql.get(count)
         if sql is None:
-            sql = self._put_sql[count] = self._put_head + ", ".join([self._put_row] * count) + self._put_tail
+            head, row, tail = self._put
+            sql = self._put_sql[count] = head + ", ".join([row] * count) + tail
         return sql, tuple(chain.from_iterable(rows))
 
     def insert(self, rows: Sequence[Row]) -> Statement:
         """Inserts these rows, and fails where one of the keys is there already."""
-        values = ", ".join([self._put_row] * len(rows))
-        return self._put_head + values, tuple(chain.from_iterable(rows))
+        head, row, _ = self._put
+        return head + ", ".join([row] * len(rows)), tuple(chain.from_iterable(rows))
 
     def delete(self, keys: Sequence[Row]) -> Statement:
         """Removes the rows with these keys."""
         count = len(keys)
         sql = self._delete_sql.get(count)
         if sql is None:
-            sql = self._delete_sql[count] = self._delete_head + " OR ".join([self._delete_row] * count)
+            head, row = self._delete
+            sql = self._delete_sql[count] = head + " OR ".join([row] * count)
         return sql, tuple(chain.from_iterable(keys))
 
 
@@ -104,8 +116,9 @@ def _upsert_parts(codec: Codec[Any], dialect: Dialect) -> tuple[str, str, str]:
     if codec.appends:
         # inline: without it SQLAlchemy adds RETURNING for the number that the database gives.
         return _split(str(insert(codec.table).values(values).inline().compile(dialect=dialect)))
-    flavour = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
-    statement = flavour(codec.table).values(values)
+    # An upsert is each dialect's own; the other one's is not worth its import.
+    flavour = importlib.import_module(f"sqlalchemy.dialects.{dialect.name}")
+    statement = flavour.insert(codec.table).values(values)
     kept = {name: statement.excluded[name] for name in values if name not in key}
     unless = None
     if codec.table is TASK_RUN:

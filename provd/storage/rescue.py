@@ -11,13 +11,16 @@ from typing import Any
 from sqlalchemy import ColumnClause, Engine, Table, column, insert, select
 from sqlalchemy import table as table_named
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from provd.storage.session import lenient, reason_of
 from provd.storage.tables import METADATA
 
 CHECK_AT_OPEN = 64 * 1024 * 1024
 """Octets up to which a file is checked before it is used; a larger one is checked while the daemon works."""
+
+_COLUMNS = "SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
+"""Every column of every table."""
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -45,16 +48,10 @@ def is_damage(error: BaseException | None) -> bool:
 
 def missing_in(engine: Engine) -> str:
     """Which table or column is not there, although the schema's revision says so; empty when all are."""
-    try:
-        with engine.connect() as connection:
-            for each in METADATA.sorted_tables:
-                connection.execute(select(each).limit(0))
-    except OperationalError as error:
-        # Only "no such table" and "no such column": a disk that does not answer has lost nothing yet.
-        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-            return reason_of(error)
-        raise
-    return ""
+    with engine.connect() as connection:
+        there = {tuple(row) for row in connection.exec_driver_sql(_COLUMNS)}
+    missing = sorted({(table.name, each.name) for table in METADATA.tables.values() for each in table.columns} - there)
+    return f"no such column: {missing[0][0]}.{missing[0][1]}" if missing else ""
 
 
 def free_name(path: Path, word: str) -> Path:

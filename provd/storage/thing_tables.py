@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
 from provd.storage.columns import METADATA, ROWID, key_columns, partial_index, text_column
 
@@ -12,6 +12,19 @@ THING_VENDOR = Table(
     Column("vendor", Text, primary_key=True),
     text_column("tenant"),
     Column("created", Double, nullable=False),
+    Column("key_hash", Text, nullable=False, server_default=""),
+    partial_index("uq_thing_vendor_key_hash", "key_hash", "key_hash <> ''", unique=True),
+)
+
+THING_TOKEN = Table(
+    "thing_token",
+    METADATA,
+    *key_columns("vendor", "id"),
+    text_column("hash"),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    text_column("by"),
+    UniqueConstraint("hash"),
 )
 
 THING_MODEL = Table(
@@ -22,6 +35,8 @@ THING_MODEL = Table(
     Column("window", Integer, nullable=False),
     Column("created", Double, nullable=False),
     Column("clone", Text, nullable=False, server_default=""),
+    Column("recovery", Text, nullable=False, server_default=""),
+    Column("serial_is_mac", Integer, nullable=False, server_default="0"),
 )
 
 THING_RANGE = Table(
@@ -56,6 +71,8 @@ THING = Table(
     text_column("key_hash"),
     Column("told", Integer, nullable=False),
     Column("via", Text, nullable=False, server_default=""),
+    Column("activated_from", Text, nullable=False, server_default=""),
+    Column("activated_mac", Text, nullable=False, server_default=""),
     partial_index("uq_thing_key_hash", "key_hash", "key_hash <> ''", unique=True),
     partial_index("ix_thing_pending", "enabled_until", "state = 'pending' AND told < generation"),
     partial_index("ix_thing_unused", "activated_at", "state = 'activated' AND first_used_at = 0"),

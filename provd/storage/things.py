@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal_column, or_, select, tuple_, update
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
@@ -15,7 +15,7 @@ from provd.app.activation.ports import Beside
 from provd.app.ports import Change, Put
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
-from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingState, ThingVendor
+from provd.domain.activation.thing import NOWHERE, Attempt, Origin, Thing, ThingModel, ThingState, ThingVendor
 from provd.domain.records import AuditEntry
 from provd.storage.batch import Planner, Prepared, Table
 from provd.storage.mapping import Codec, Row
@@ -27,6 +27,7 @@ from provd.storage.vault import Vault
 _AT_ONCE = 500
 """Serials in one statement."""
 _RANGE = tuple(field.name for field in fields(SerialRange))
+_VENDOR = tuple(field.name for field in fields(ThingVendor))
 _MODEL = tuple(field.name for field in fields(ThingModel))
 _TRIPLE = ("vendor", "model", "sn")
 _OVERDUE: ColumnElement[bool] = literal_column("state = 'pending' AND told < generation")
@@ -52,10 +53,19 @@ class Statements:
             .where(_same(THING, *_TRIPLE), c.state == ThingState.PENDING.value)
             .where(c.enabled_at <= bindparam("now"), bindparam("now") < c.enabled_until)
             .values(state=ThingState.ACTIVATED.value, activated_at=bindparam("now"), key_hash=bindparam("p_key"))
-            .values(first_used_at=0.0)
+            .values(first_used_at=0.0, activated_from=bindparam("p_from"), activated_mac=bindparam("p_mac"))
             .returning(*c)
         )
         self.activate = Prepared(winner, dialect)
+        # Who has used the key in the meantime keeps it, and of two that ask for another one, one gets it.
+        again = (
+            update(THING)
+            .where(_same(THING, *_TRIPLE), c.state == ThingState.ACTIVATED.value)
+            .where(c.key_hash == bindparam("p_old"), c.first_used_at == 0)
+            .values(activated_at=bindparam("now"), key_hash=bindparam("p_key"))
+            .returning(*c)
+        )
+        self.reissue = Prepared(again, dialect)
         # The rows stay as they are until the transaction ends. SQLite has one writer anyway, and no such words.
         self.thing = Prepared(select(THING).where(_same(THING, *_TRIPLE)).with_for_update(), dialect)
         self.model = Prepared(select(THING_MODEL).where(_same(THING_MODEL, "vendor", "model")), dialect)
@@ -68,7 +78,8 @@ class Statements:
         key = select(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
         self.by_key = Prepared(key, dialect)
         used = update(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
-        self.used = Prepared(used.where(c.first_used_at == 0).values(first_used_at=bindparam("now")), dialect)
+        used = used.where(c.first_used_at == 0).values(first_used_at=bindparam("now"))
+        self.used = Prepared(used.returning(c.sn), dialect)
 
 
 class StoredBook(StoredRecords):
@@ -96,13 +107,26 @@ class StoredBook(StoredRecords):
 
     def vendors(self) -> Sequence[ThingVendor]:
         """Every vendor, by name."""
-        rows = self._rows(select(THING_VENDOR).order_by(THING_VENDOR.c.vendor))
-        return [ThingVendor(vendor=vendor, tenant=tenant, created=created) for vendor, tenant, created in rows]
+        return [_vendor(row) for row in self._rows(select(THING_VENDOR).order_by(THING_VENDOR.c.vendor))]
 
     def vendor(self, vendor: str) -> ThingVendor | None:
         """One of them."""
         rows = self._rows(select(THING_VENDOR).where(THING_VENDOR.c.vendor == vendor))
-        return ThingVendor(vendor=rows[0][0], tenant=rows[0][1], created=rows[0][2]) if rows else None
+        return _vendor(rows[0]) if rows else None
+
+    def vendor_by_key(self, key_hash: str) -> ThingVendor | None:
+        """The vendor whose key has this SHA-256."""
+        c = THING_VENDOR.c
+        rows = self._rows(select(THING_VENDOR).where(c.key_hash == key_hash, literal_column("key_hash <> ''")))
+        return _vendor(rows[0]) if rows else None
+
+    def of_tenant(self, tenant: str, vendor: str, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
+        """Devices of a tenant that belong to this vendor or were enabled by it, in the order of their keys."""
+        c = THING.c
+        key = tuple_(c.vendor, c.model, c.sn)
+        behind = tuple_(*(bindparam(f"p_{name}", text) for name, text in zip(_TRIPLE, after, strict=True)))
+        theirs = select(THING).where(c.tenant == tenant, or_(c.vendor == vendor, c.via == vendor), key > behind)
+        return self._things(theirs.order_by(*THING.primary_key).limit(limit))
 
     def models(self, vendor: str) -> Sequence[ThingModel]:
         """The vendor's models, by name."""
@@ -166,10 +190,19 @@ class StoredBook(StoredRecords):
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def activate(self, ask: Ask, key_hash: str, now: float) -> Thing | None:
+    def activate(self, ask: Ask, key_hash: str, now: float, seen: Origin = NOWHERE) -> Thing | None:
         """One statement decides, so there is one winner however many try at once, and from however many daemons."""
-        sql = self._statements.activate(p_vendor=ask.vendor, p_model=ask.model, p_sn=ask.sn, p_key=key_hash, now=now)
-        rows = self._execute(*sql)
+        names = {"p_vendor": ask.vendor, "p_model": ask.model, "p_sn": ask.sn}
+        sql = self._statements.activate(**names, p_key=key_hash, now=now, p_from=seen.peer, p_mac=seen.mac)
+        return self._changed(self._execute(*sql))
+
+    def reissue(self, thing: Thing, key_hash: str, now: float) -> Thing | None:
+        """The same for another key in place of one that nobody has shown."""
+        names = {"p_vendor": thing.vendor, "p_model": thing.model, "p_sn": thing.sn}
+        sql = self._statements.reissue(**names, p_old=thing.key_hash, p_key=key_hash, now=now)
+        return self._changed(self._execute(*sql))
+
+    def _changed(self, rows: Sequence[Row]) -> Thing | None:
         if not rows:
             return None
         self.wrote = True
@@ -255,10 +288,11 @@ class StoredBook(StoredRecords):
         same = and_(*(c[name] == getattr(serials, name) for name in _RANGE))
         self._write(delete(THING_RANGE).where(c.vendor == vendor, c.model == model, same))
 
-    def used(self, key_hash: str, now: float) -> None:
-        """Note that the key was shown for the first time."""
-        self.wrote = True
-        self._execute(*self._statements.used(p_key=key_hash, now=now))
+    def used(self, key_hash: str, now: float) -> bool:
+        """Note that the key was shown for the first time; whether it was."""
+        rows = self._execute(*self._statements.used(p_key=key_hash, now=now))
+        self.wrote = self.wrote or bool(rows)
+        return bool(rows)
 
     def overdue(self, now: float, unused_since: float, limit: int) -> Sequence[Thing]:
         """Devices to be told of now; they count as told."""
@@ -295,6 +329,10 @@ def _among(table: SqlTable, sns: Sequence[str]) -> ColumnElement[bool]:
 
 def _of(vendor: str, model: str) -> Select[Any]:
     return select(THING).where(THING.c.vendor == vendor, THING.c.model == model)
+
+
+def _vendor(row: Row) -> ThingVendor:
+    return ThingVendor(**dict(zip(_VENDOR, row, strict=True)))
 
 
 def _model(row: Row) -> ThingModel:

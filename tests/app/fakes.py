@@ -197,7 +197,7 @@ ACME = Manifest(
     files=(
         FileRule("{common}", "common", "common.j2", secrets=False),
         FileRule("{mac}.boot", "absent"),
-        FileRule("{mac}.cfg", "device", "device.j2", secrets=True),
+        FileRule("{mac}.cfg", "device", "device.j2", secrets=True, elsewhere="elsewhere.j2"),
         FileRule("{mac}-ring.txt", "device", "ring.j2", secrets=False),
         FileRule("acme.rom", "static", "acme.rom", secrets=False),
     ),

@@ -74,6 +74,7 @@ def test_a_claimed_phone():
             "files": "http://10.0.0.1:8667/tok",
             "host": "10.0.0.1",
             "tftp": "10.0.0.1",
+            "home": "",
         },
         "claimed": True,
         "account": None,

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from provd.app.fleet import WRITE_EVERY, Fleet
 from provd.app.ports import Delete, Put
+from provd.app.tables import _KEYS, Tables
 from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
 from provd.base.secrets import Secret
 from provd.base.types import Mac
-from provd.domain.records import AuditEntry, Code, Device, Level, Line, Lock, Profile, Reservation, StoredFact, Tenant
+from provd.domain.records import (
+    AuditEntry,
+    Code,
+    Device,
+    Kept,
+    Level,
+    Line,
+    Lock,
+    Profile,
+    Reservation,
+    StoredFact,
+    Tenant,
+)
 from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, MemoryJournal, SlowJournal, claimed, group, line, tenant
 
 
@@ -337,3 +351,8 @@ def test_a_device_that_was_deleted_meanwhile_is_not_written_again():
     journal.broken = False
     fleet.flush(1001.0)
     assert journal.batches == []
+
+
+def test_every_kind_that_is_kept_has_a_table_and_a_key():
+    tables = Tables()
+    assert set(tables._rows) == set(get_args(Kept)) == set(_KEYS)

@@ -1,10 +1,19 @@
 """``provd simulate|demo``."""
 
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Shell
+
+
+@pytest.fixture
+def page() -> int:
+    """A free port."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def test_phones_that_nobody_can_play_are_a_usage_error(shell: Shell) -> None:
@@ -51,10 +60,8 @@ def test_a_thing_that_cannot_be_made_is_a_usage_error(shell: Shell, words: tuple
 @pytest.mark.parametrize("more", [pytest.param((), marks=pytest.mark.root), ("--loopback",)], ids=["lan", "loopback"])
 @pytest.mark.xdist_group("demonstration")
 @pytest.mark.timeout(110)
-def test_the_demonstration_ends_when_every_phone_has_its_user(shell: Shell, more: tuple[str, ...]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    answer = shell("demo", "--once", "--phones", "2", "--page-port", str(port), *more)
+def test_the_demonstration_ends_when_every_phone_has_its_user(shell: Shell, page: int, more: tuple[str, ...]) -> None:
+    answer = shell("demo", "--once", "--phones", "2", "--page-port", str(page), *more)
     assert answer.code == 0, answer.out[-3000:]
     assert answer.out.rstrip().endswith("demo: 2 of 2 phones are provisioned")
     told = answer.out.count
@@ -67,3 +74,24 @@ def test_the_demonstration_ends_when_every_phone_has_its_user(shell: Shell, more
 def test_a_demonstration_that_cannot_start_says_why(shell: Shell) -> None:
     answer = shell("demo", "--once", "--phones", "0")
     assert answer.code == 2
+
+
+@pytest.mark.timeout(110)
+def test_the_demonstration_of_devices_that_are_not_phones(shell: Shell, page: int) -> None:
+    answer = shell("demo", "--iot", "--once", "--page-port", str(page))
+    assert answer.code == 0, answer.out[-3000:] + answer.err
+    summary = answer.out.partition("demo: this is what has happened:")[2]
+    assert "activated         acme/sensor-2/S0001 at 2" in summary
+    assert "customer          Northern Lights (tenant borealis), asset 4711" in summary
+    assert "in the register too" in summary
+    assert (" ERROR " in answer.out, "complains" in answer.out) == (False, False)
+
+
+def test_a_demonstration_whose_daemon_cannot_start_shows_why_and_leaves_nothing(shell: Shell, page: int) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("provd-demo-*"))
+    with socket.create_server(("127.0.0.1", page)):
+        answer = shell("demo", "--iot", "--once", "--page-port", str(page))
+    assert answer.code == 1
+    assert answer.err == "the global daemon has ended; its last lines are above\n"
+    assert "address already in use" in answer.out.lower()
+    assert set(Path(tempfile.gettempdir()).glob("provd-demo-*")) <= before

@@ -1,6 +1,6 @@
 """The phones the golden files are of, and the contexts they are rendered from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provd.app.accounts import NOTHING
@@ -9,10 +9,12 @@ from provd.app.zones import zone
 from provd.domain.nesting import nest
 from provd.domain.settings import DEFAULTS
 from provd.plugin import FileRule
+from provd.plugins.loader import load
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 BASE = "http://10.0.0.1:8667"
 TOKEN = "k7q2w3e4r5t6y7u2i3o4p5a6s7"
+HOME = "http://10.9.0.1:8667/z7q2w3e4r5t6y7u2i3o4p5a6s7"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Phone:
         return "xml" if self.vendor == "cisco_spa" else "cfg"
 
     def rule(self, kind: str) -> FileRule:
+        if kind == "elsewhere":
+            return replace(self.rule("device"), elsewhere=f"elsewhere.{self.suffix}.j2").sending_away()
         return FileRule(
             name="{common}" if kind == "common" else "{mac}.cfg",
             kind=kind,
@@ -44,21 +48,25 @@ class Phone:
         )
 
     def job(self, case: str, **changes: object) -> RenderJob:
-        """The job of one case: ``common``, ``unclaimed`` or ``claimed``."""
-        kind = "common" if case == "common" else "device"
+        """The job of one case: ``common``, ``unclaimed``, ``claimed`` or ``elsewhere``."""
+        kind = case if case in {"common", "elsewhere"} else "device"
         return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
 
 
+MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in ("cisco_spa", "yealink")}
+
+
+def traits_of(vendor: str, name: str) -> dict:
+    model = MANIFESTS[vendor].model(name)
+    return dict(model.traits) if model else {}
+
+
 def spa(model: str, size: tuple[int, int], firmware: str, place: tuple[str, str, str], mac: str) -> Phone:
-    dictionary = "spa525" if model.startswith("SPA525") else "spa50x_30x"
-    return Phone("cisco_spa", model, *size, firmware, *place, mac, {"units": 2, "dictionary": dictionary})
+    return Phone("cisco_spa", model, *size, firmware, *place, mac, traits_of("cisco_spa", model))
 
 
-def yea(
-    model: str, size: tuple[int, int], firmware: str, place: tuple[str, str, str], mac: str, **traits: object
-) -> Phone:
-    plain = {"kind": "deskphone", "generation": 0, "memory_keys": 0, "first_line": 1, "handsets": 0}
-    return Phone("yealink", model, *size, firmware, *place, mac, plain | traits)
+def yea(model: str, size: tuple[int, int], firmware: str, place: tuple[str, str, str], mac: str) -> Phone:
+    return Phone("yealink", model, *size, firmware, *place, mac, traits_of("yealink", model))
 
 
 MADRID = ("Europe/Madrid", "es", "ES")
@@ -78,14 +86,25 @@ PHONES = [
     spa("SPA514G", (4, 4), "7.5.5", KABUL, "0026990a0004"),
     spa("SPA525G", (5, 5), "7.4.7", BERLIN, "0026990a0005"),
     spa("SPA525G2", (5, 5), "", SANTIAGO, "0026990a0006"),
-    yea("T21P", (2, 2), "34.72.0.75", MADRID, "0015650a0001", generation=72),
-    yea("T21P_E2", (2, 2), "52.84.0.15", PARIS, "0015650a0002", generation=84),
-    yea("T23P", (3, 3), "44.80.0.95", BERLIN, "0015650a0003", generation=84),
-    yea("T27P", (6, 21), "45.83.0.35", KOLKATA, "0015650a0004", generation=83),
-    yea("T48G", (16, 29), "", NEW_YORK, "0015650a0005", generation=83),
-    yea("W52P", (5, 0), "25.81.0.60", DUBLIN, "0015650a0006", kind="dect", generation=81, handsets=5),
-    yea("W56P", (5, 0), "", NOWHERE, "0015650a0007", kind="dect", handsets=5),
+    yea("T21P", (2, 2), "34.72.0.75", MADRID, "0015650a0001"),
+    yea("T21P_E2", (2, 2), "52.84.0.15", PARIS, "0015650a0002"),
+    yea("T23P", (3, 3), "44.80.0.95", BERLIN, "0015650a0003"),
+    yea("T27P", (6, 21), "45.83.0.35", KOLKATA, "0015650a0004"),
+    yea("T48G", (16, 29), "", NEW_YORK, "0015650a0005"),
+    yea("W52P", (5, 0), "25.81.0.60", DUBLIN, "0015650a0006"),
+    yea("W56P", (5, 0), "", NOWHERE, "0015650a0007"),
 ]
+
+FAMILIES = [
+    yea("T38G", (6, 6), "38.70.0.125", MADRID, "0015650a0011"),
+    yea("T28P", (6, 6), "2.73.0.50", PARIS, "0015650a0012"),
+    yea("T40P", (3, 3), "54.81.0.110", BERLIN, "0015650a0013"),
+    yea("T41S", (6, 15), "66.82.0.20", NEW_YORK, "0015650a0014"),
+    yea("W60B", (8, 0), "77.85.0.25", DUBLIN, "0015650a0015"),
+    yea("T33G", (4, 12), "124.86.0.75", KOLKATA, "0015650a0016"),
+    yea("W70B", (10, 0), "146.87.0.10", SANTIAGO, "0015650a0017"),
+]
+"""One phone of each generation of firmware that the others do not have."""
 
 
 def settings(phone: Phone, *, secrets: bool) -> dict:
@@ -109,7 +128,7 @@ def _firmware(version: str) -> dict:
 
 
 def _context(phone: Phone, *, state: str) -> dict:
-    known = state != "common"
+    known = state not in {"common", "elsewhere"}
     return {
         "model": {"name": phone.model, "lines": phone.lines, "keys": phone.keys, "common": [], **phone.traits},
         "firmware": _firmware(phone.firmware if known else ""),
@@ -117,10 +136,16 @@ def _context(phone: Phone, *, state: str) -> dict:
             "mac": phone.mac if known else "",
             "mac_upper": phone.mac.upper() if known else "",
             "mac_colon": ":".join(phone.mac[i : i + 2] for i in range(0, 12, 2)) if known else "",
-            "state": {"claimed": "assigned", "common": ""}.get(state, state),
+            "state": {"claimed": "assigned", "common": "", "elsewhere": ""}.get(state, state),
             "label": "Büro 7 & Co" if state == "claimed" else "",
         },
-        "urls": {"base": BASE, "files": f"{BASE}/{TOKEN}" if known else BASE, "host": "10.0.0.1", "tftp": "10.0.0.1"},
+        "urls": {
+            "base": BASE,
+            "files": f"{BASE}/{TOKEN}" if known else BASE,
+            "host": "10.0.0.1",
+            "tftp": "10.0.0.1",
+            "home": HOME if state == "elsewhere" else "",
+        },
         "claimed": state == "claimed",
         "account": None,
         "lines": [],
@@ -132,6 +157,10 @@ def _context(phone: Phone, *, state: str) -> dict:
 
 def common(phone: Phone) -> dict:
     return _context(phone, state="common")
+
+
+def elsewhere(phone: Phone) -> dict:
+    return _context(phone, state="elsewhere")
 
 
 def unclaimed(phone: Phone) -> dict:
@@ -177,4 +206,4 @@ def claimed(phone: Phone) -> dict:
     return {**_context(phone, state="claimed"), "lines": [first, second][: phone.lines]}
 
 
-CASES = {"common": common, "unclaimed": unclaimed, "claimed": claimed}
+CASES = {"common": common, "unclaimed": unclaimed, "claimed": claimed, "elsewhere": elsewhere}

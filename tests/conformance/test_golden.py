@@ -13,10 +13,13 @@ import pytest
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
 from tests.conformance.parsers import PARSERS, VERSION_LINE, pattern
-from tests.conformance.phones import CASES, PHONES, PLUGINS, Phone
+from tests.conformance.phones import CASES, FAMILIES, PHONES, PLUGINS, Phone
+from tests.conformance.test_writes import EVERYTHING, files
 
 ENGINE = Engine()
 VENDORS = ("cisco_spa", "yealink")
+
+FULL = [phone for phone in PHONES if phone.model in ("T48G", "W52P")]
 
 each_phone = pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)
 each_case = pytest.mark.parametrize("case", CASES)
@@ -41,8 +44,24 @@ def test_the_whole_file(phone, case):
     assert body.decode() == golden.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("phone", FAMILIES, ids=lambda phone: phone.model)
+def test_the_whole_file_of_a_generation(phone):
+    test_the_whole_file(phone, "claimed")
+
+
+@pytest.mark.parametrize("phone", FULL, ids=lambda phone: phone.model)
+def test_the_whole_file_with_everything_set(phone):
+    body = files(phone, EVERYTHING)[2]
+    golden = PLUGINS / phone.vendor / "golden" / f"{phone.model}-full.{phone.suffix}"
+    if os.environ.get("PROVD_UPDATE_GOLDEN"):
+        golden.write_bytes(body)
+    assert body.decode() == golden.read_text(encoding="utf-8")
+
+
 def test_no_golden_file_is_left_over():
     wanted = {f"{phone.vendor}/golden/{phone.model}-{case}.{phone.suffix}" for phone in PHONES for case in CASES}
+    wanted |= {f"{phone.vendor}/golden/{phone.model}-claimed.{phone.suffix}" for phone in FAMILIES}
+    wanted |= {f"{phone.vendor}/golden/{phone.model}-full.{phone.suffix}" for phone in FULL}
     assert wanted == {str(path.relative_to(PLUGINS)) for path in PLUGINS.glob("*/golden/*")}
 
 
@@ -69,9 +88,10 @@ def test_a_name_occurs_once(phone, case):
     assert twice <= {"security.user_password", "static.security.user_password"}
 
 
+@pytest.mark.parametrize("case", ["common", "elsewhere"])
 @each_phone
-def test_a_common_file_has_no_secret_and_no_account(phone):
-    body = rendered(phone, "common").decode().lower()
+def test_a_common_file_and_the_way_elsewhere_have_no_secret_and_no_account(phone, case):
+    body = rendered(phone, case).decode().lower()
     for word in ("password>", "passwd", "user_password", "account.", "user_id_", "proxy_"):
         assert word not in body
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from provd.app.accounts import NOTHING
 from provd.base.errors import PluginError
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
@@ -26,11 +27,15 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
     context = phone.job(case).context
     changes = {
         "device": {**context["device"], "label": text},
-        "lines": [dict.fromkeys(("username", "auth_username", "password", "display_name"), text) | {
+        "lines": [NOTHING | dict.fromkeys(("username", "auth_username", "password", "display_name"), text) | {
             "position": 1, "number": text, "server": text, "voicemail": text, "backup_server": text,
             "outbound_proxy": text, "port": 5060, "backup_port": 5060, "outbound_port": 5060, "transport": "udp",
         }] if case == "claimed" else [],
-        "settings": {**context["settings"], "dialing": {"text": text}, "admin": {"password": text}},
+        "settings": {
+            **context["settings"],
+            "dialing": {"text": text},
+            "admin": {"username": None, "password": text},
+        },
     }  # fmt: skip
     body = render_once(PLUGINS / phone.vendor / "templates", phone.job(case, **changes), engine=ENGINE)
     return PARSERS[phone.rule("device").format](body)

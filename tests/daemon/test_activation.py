@@ -87,6 +87,49 @@ def test_from_the_list_of_serials_to_the_key(tmp_path: Path) -> None:
         assert device.activate("S00007")[0] == 403
 
 
+def test_vendors_and_contents_on_the_command_line(tmp_path: Path) -> None:
+    config, port = loopback_config(tmp_path / "state")
+    image = tmp_path / "image.bin"
+    image.write_bytes(bytes(range(256)) * 1000)
+    with Daemon(config, tmp_path) as daemon:
+        device = Device(port)
+        for tenant in ("blue", "green"):
+            daemon.provd("tenant", "add", tenant)
+        assert daemon.json("activation", "vendor", "add", "acme", "--tenant", "blue")["tenant"] == "blue"
+        added = daemon.json("activation", "model", "add", "acme", "s2", "--recovery", "reissue")
+        assert (added["recovery"], added["serial_is_mac"]) == ("reissue", False)
+        changed = daemon.json("activation", "model", "set", "acme", "s2", "--recovery", "off", "--serial-is-mac")
+        assert (changed["recovery"], changed["serial_is_mac"], changed["window"]) == ("off", True, 86400)
+        daemon.provd("activation", "content", "add", "acme", "s2", "image", "--meta", "version 7")
+        sent = daemon.json("activation", "content", "send", "acme", "s2", "image", str(image), "--type", "a/b")
+        assert (sent["size"], sent["type"], len(sent["sha256"])) == (256_000, "a/b", 64)
+        assert [row["meta"] for row in daemon.json("activation", "content", "list", "acme", "s2")] == ["version 7"]
+        key = daemon.provd("activation", "vendor", "key", "acme").stdout.strip()
+        made = daemon.provd("activation", "vendor", "token", "add", "acme", "factory", "--expires", "1h").stdout.strip()
+        (listed,) = daemon.json("activation", "vendor", "token", "list", "acme")
+        assert (listed["id"], listed["state"]) == ("factory", "valid")
+        path = "/provision/manage/content/s2/"
+        for shown in ({"X_Exosite_CIK": key}, {"X_Exosite_Token": made}):
+            assert device.ask("GET", path, **shown) == (200, "image")
+        daemon.provd("activation", "serial", "add", "acme", "s2", "S1")
+        daemon.provd("activation", "enable", "acme", "s2", "S1")
+        assert device.activate("S1")[0] == 200
+
+        refused = daemon.provd("tenant", "delete", "blue", check=False)
+        assert refused.returncode == 5
+        assert "has vendors of devices (acme): first move them to another tenant" in refused.stderr
+        assert daemon.json("activation", "vendor", "move", "acme", "--to", "green")["devices"] == 1
+        assert daemon.json("activation", "show", "acme", "s2", "S1")["tenant"] == "green"
+        for shown in ({"X_Exosite_CIK": key}, {"X_Exosite_Token": made}):
+            assert device.ask("GET", path, **shown)[0] == 401
+        daemon.provd("tenant", "delete", "blue")
+        assert daemon.provd("activation", "content", "delete", "acme", "s2", "image").stdout == "image is deleted\n"
+        assert daemon.json("activation", "vendor", "show", "acme")["models"] == ["s2"]
+        kept = "\n".join(daemon.log)
+        assert key not in kept
+        assert made not in kept
+
+
 def test_a_content_survives_a_kill(tmp_path: Path) -> None:
     config, port = loopback_config(tmp_path / "state", sections="[activation]\ncontent_mib = 2\n")
     image = bytes(number % 253 for number in range(1_500_000))

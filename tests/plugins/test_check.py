@@ -21,14 +21,14 @@ def acme(tmp_path: Path) -> Path:
 
 
 def plain(job: RenderJob) -> bytes:
-    return f"{job.rule.name} {job.context['model']['name']}".encode()
+    return f"{job.rule.name} {job.context['model']['name']} {job.context['urls']['home']}".encode()
 
 
 def test_a_new_plugin_passes(acme: Path) -> None:
     report = check(acme, render=plain)
     assert report.problems == ()
     assert (report.ok, report.level, report.models, report.cases) == (True, "bronze", 2, 5)
-    assert report.rendered == 10
+    assert report.rendered == 13
     assert report.notes == ("no golden files: changes of templates go unseen",)
 
 
@@ -104,7 +104,27 @@ def test_static_files_that_are_not_there(acme: Path) -> None:
     assert check(acme).problems == ("file logo.png: there is no static/logo.png",)
     (acme / "static").mkdir()
     (acme / "static/logo.png").write_bytes(b"x")
-    assert check(acme, render=plain).rendered == 10
+    assert check(acme, render=plain).rendered == 13
+
+
+def test_a_file_that_is_to_send_devices_elsewhere_and_does_not(acme: Path) -> None:
+    def render(job: RenderJob) -> bytes:
+        return b"provisioning_url =" if job.rule.kind == "elsewhere" else plain(job)
+
+    problems = check(acme, render=render).problems
+    assert problems[1:] == (
+        "file {mac}.cfg for X100 unclaimed: does not lead to urls.home",
+        "file {mac}.cfg for X50 unclaimed: does not lead to urls.home",
+    )
+    (acme / "templates/elsewhere.cfg.j2").unlink()
+    assert check(acme).problems == ("file {mac}.cfg: there is no templates/elsewhere.cfg.j2",)
+
+
+def test_what_cannot_send_its_devices_elsewhere_is_worth_knowing(acme: Path) -> None:
+    manifest = acme / "plugin.toml"
+    lines = [line for line in manifest.read_text().splitlines() if not line.startswith("elsewhere")]
+    manifest.write_text("\n".join(lines))
+    assert "no elsewhere: devices cannot be sent to another server" in check(acme).notes
 
 
 def test_a_common_file_that_needs_what_it_does_not_get(acme: Path) -> None:

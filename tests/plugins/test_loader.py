@@ -195,6 +195,11 @@ def test_every_error_is_told_at_once(write: Write) -> None:
             "file[1] ({common}).secrets: must be false, nobody can prove to be the owner of such a file",
         ),
         ('kind = "device"', 'kind = "absent"', "file[2] ({mac}.cfg).template: an absent file has none"),
+        (
+            'template = "c.j2"',
+            'template = "c.j2"\nelsewhere = "e.j2"',
+            "file[1] ({common}).elsewhere: only a device's own file can send it elsewhere",
+        ),
         ('template = "d.j2"', "", "file[2] ({mac}.cfg).template: needed for kind 'device'"),
         ("{mac}.cfg", "mac.cfg", "file[2] (mac.cfg).kind: {mac} in the name and kind 'device' belong together"),
         ('"{base}/x$PSN.cfg"', '""', "dhcp[2].options.66: is empty"),
@@ -231,7 +236,7 @@ def test_every_error_is_told_at_once(write: Write) -> None:
             "writes[1].upto: 'buttons' is neither a field nor a trait of a model",
         ),
         (
-            'otherwise = "has no keys"',
+            'when = { keys = 1, kind = ["desk"] }',
             "",
             "writes[1].otherwise: is said of models that do not suit, and belongs to 'when'",
         ),

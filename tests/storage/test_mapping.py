@@ -12,12 +12,13 @@ from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
+from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Thing
 from provd.domain.records import Device, DeviceState, Line, Profile, Record, Reservation, StoredFact, Tenant, ThingOwner
 from provd.storage.mapping import TABLES, Codec, RowError
 from provd.storage.vault import Vault
 
-OF_THINGS = (Content, Piece, Group, Member, Share)
+OF_THINGS = (Content, Piece, Group, Member, Share, VendorToken)
 VAULT = Vault({"k1": bytes(32)})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -14,11 +13,29 @@ from provd.app.activation.ports import Book, Ledger
 from provd.base.clock import Clock
 from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
-from provd.base.facts.activation import ThingActivated, ThingExpired, ThingKeyUsed, ThingRefused, ThingSilent
+from provd.base.facts.activation import (
+    ThingActivated,
+    ThingExpired,
+    ThingKeyUsed,
+    ThingRefused,
+    ThingReissued,
+    ThingSilent,
+)
 from provd.base.secrets import Secret
 from provd.base.types import Mac, thing_key
 from provd.domain.activation.form import Ask
-from provd.domain.activation.thing import Attempt, Outcome, Thing, ThingState, in_ranges, moment, refusal
+from provd.domain.activation.thing import (
+    Attempt,
+    Origin,
+    Outcome,
+    Thing,
+    ThingState,
+    in_ranges,
+    is_bound,
+    may_reissue,
+    moment,
+    refusal,
+)
 
 SILENT = 600.0
 """Seconds after its activation from when a device that has not shown its key is told of."""
@@ -38,17 +55,25 @@ class Given:
 
 
 class ThingDesk:
-    """Activation and the keys. ``octets`` gives so many random octets."""
+    """Activation and the keys.
+
+    ``leased`` says to which MAC our DHCP server has leased an address; ``octets`` gives so many random octets.
+    """
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, emit: FactSink, octets: Callable[[int], bytes] = secrets.token_bytes
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        emit: FactSink,
+        leased: Callable[[str], str | None] = lambda _ip: None,
+        octets: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._ledger = ledger
+        self._leased = leased
         self._clock = clock
         self._emit = emit
         self._octets = octets
         self._latest = 0.0
-        self._using: dict[str, asyncio.Task[None]] = {}
         self._failures = Failures(emit)
         self.outcomes: Counter[str] = Counter()
         """What became of the attempts since the start."""
@@ -67,9 +92,10 @@ class ThingDesk:
             return Given(None, wait=wait)
         key = None if ask.key_hash else Secret(self._octets(_KEY_OCTETS).hex())
         kept = ask.key_hash if key is None else digest(key.reveal())
+        seen = Origin(peer, self._leased(peer) or "")
 
         def work(book: Book) -> tuple[Outcome, Thing | None]:
-            outcome, thing = _decided(book, ask, kept, now)
+            outcome, thing = _decided(book, ask, kept, now, seen)
             if outcome.status in {200, 409}:
                 line = Attempt(vendor=ask.vendor, model=ask.model, sn=ask.sn, at=now, peer=peer, outcome=outcome.value)
                 book.note(line)
@@ -77,14 +103,24 @@ class ThingDesk:
 
         outcome, thing = await self._ledger.change((ask.vendor, ask.model, ask.sn), work)
         self.outcomes[outcome.value] += 1
-        if outcome.status in {403, 404}:
+        if outcome.guessed:
             self._failures.count(peer, now, pair)
         self._tell(ask, outcome, thing, peer)
         return Given(outcome, key if outcome.won else None)
 
     def _tell(self, ask: Ask, outcome: Outcome, thing: Thing | None, peer: str) -> None:
         fact: Fact
-        if outcome.won and thing is not None:
+        if outcome is Outcome.REISSUED and thing is not None:
+            fact = ThingReissued(
+                at=self.now(),
+                mac=_key(thing),
+                vendor=ask.vendor,
+                model=ask.model,
+                sn=ask.sn,
+                tenant=thing.tenant,
+                peer=peer,
+            )
+        elif outcome.won and thing is not None:
             fact = ThingActivated(
                 at=self.now(),
                 mac=_key(thing),
@@ -119,25 +155,22 @@ class ThingDesk:
         thing = await self._ledger.change((), lambda book: book.by_key(kept))
         if thing is None or thing.state is not ThingState.ACTIVATED:
             return None
-        if not thing.first_used_at and kept not in self._using:
-            self._using[kept] = asyncio.create_task(self._use(thing, peer))
-        return thing
+        if thing.first_used_at or await self._used(thing, peer):
+            return thing
+        # Another key was given out in this very moment, or somebody else has shown this one: look again.
+        return await self._ledger.change((), lambda book: book.by_key(kept))
 
-    async def _use(self, thing: Thing, peer: str) -> None:
-        """Note the first use behind the answer."""
-        now = self.now()
+    async def _used(self, thing: Thing, peer: str) -> bool:
+        """Note the first use, before it has any effect: from then on no other key is given out in place of this one."""
+        now, vendor, model, sn = self.now(), thing.vendor, thing.model, thing.sn
         try:
-            await self._ledger.change((), lambda book: book.used(thing.key_hash, now))
+            first = await self._ledger.change((vendor, model, sn), lambda book: book.used(thing.key_hash, now))
         except StorageError:
-            return  # the store has told of itself, and the next use is noted
-        finally:
-            self._using.pop(thing.key_hash, None)
-        about = {"vendor": thing.vendor, "model": thing.model, "sn": thing.sn, "tenant": thing.tenant}
-        self._emit(ThingKeyUsed(at=now, mac=_key(thing), **about, peer=peer))
-
-    async def settle(self) -> None:
-        """Wait until every first use is noted."""
-        await asyncio.gather(*self._using.values())
+            return True  # the store has told of itself, and the next use is noted
+        about = {"vendor": vendor, "model": model, "sn": sn}
+        if first:
+            self._emit(ThingKeyUsed(at=now, mac=_key(thing), **about, tenant=thing.tenant, peer=peer))
+        return first
 
     async def look_round(self) -> None:
         """Tell of devices that did not come, and of those whose key was never shown. Raises StorageError."""
@@ -168,22 +201,42 @@ def digest(key: str) -> str:
     return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _decided(book: Book, ask: Ask, kept: str, now: float) -> tuple[Outcome, Thing | None]:
-    thing = book.activate(ask, kept, now)
+def _decided(book: Book, ask: Ask, kept: str, now: float, seen: Origin) -> tuple[Outcome, Thing | None]:
+    # The model is looked at first only where it matters: a serial that is a MAC, and not of this address.
+    model = None if is_bound(ask.sn, seen) else book.model(ask.vendor, ask.model)
+    stranger = model is not None and bool(model.serial_is_mac)
+    thing = None if stranger else book.activate(ask, kept, now, seen)
     if thing is not None:
         return Outcome.ACTIVATED, thing
     found = book.things(ask.vendor, ask.model, [ask.sn]).get(ask.sn)
     if found is None:
-        if book.model(ask.vendor, ask.model) is None:
-            return Outcome.UNKNOWN_MODEL, None
-        known = in_ranges(ask.sn, book.ranges(ask.vendor, ask.model))
-        return (Outcome.UNCLAIMED if known else Outcome.UNKNOWN_SERIAL), None
+        return _unknown(book, ask), None
     if found.state is ThingState.ACTIVATED and found.key_hash == kept:
         # Its own key hash once more; or a hash of ours, when a commit got through whose answer did not.
         return (Outcome.AGAIN if ask.key_hash else Outcome.ACTIVATED), found
+    if stranger:
+        return refusal(found, now) or Outcome.OTHER_LEASE, found
+    return _second_look(book, ask, found, (kept, now, seen))
+
+
+def _unknown(book: Book, ask: Ask) -> Outcome:
+    if book.model(ask.vendor, ask.model) is None:
+        return Outcome.UNKNOWN_MODEL
+    known = in_ranges(ask.sn, book.ranges(ask.vendor, ask.model))
+    return Outcome.UNCLAIMED if known else Outcome.UNKNOWN_SERIAL
+
+
+def _second_look(book: Book, ask: Ask, found: Thing, given: tuple[str, float, Origin]) -> tuple[Outcome, Thing | None]:
+    """Why there is no key for this device; or one all the same."""
+    kept, now, seen = given
     why = refusal(found, now)
-    if why is not None:
-        return why, found
-    # Our clock is behind that of whoever enabled it.
-    thing = book.activate(ask, kept, moment(found, now))
-    return (Outcome.ACTIVATED, thing) if thing is not None else (Outcome.ALREADY, found)
+    if why is None:
+        # Our clock is behind that of whoever enabled it.
+        thing = book.activate(ask, kept, moment(found, now), seen)
+        return (Outcome.ACTIVATED, thing) if thing is not None else (Outcome.ALREADY, found)
+    if why is Outcome.ALREADY and not ask.key_hash and not found.first_used_at:
+        model = book.model(found.vendor, found.model)
+        anew = book.reissue(found, kept, now) if model and may_reissue(found, model, seen, now) else None
+        if anew is not None:
+            return Outcome.REISSUED, anew
+    return why, found

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from provd.app.activation.contents import Contents
 from provd.app.activation.groups import Groups, Shares
 from provd.app.activation.registry import Registry
+
+if TYPE_CHECKING:
+    from provd.app.activation.badges import Badges  # needs the package that imports this module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +21,4 @@ class VendorOffice:
     contents: Contents
     groups: Groups
     shares: Shares
+    badges: Badges

@@ -9,13 +9,14 @@ from provd.app.ports import Change
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
-from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingVendor
+from provd.domain.activation.standing import VendorToken
+from provd.domain.activation.thing import NOWHERE, Attempt, Origin, Thing, ThingModel, ThingVendor
 from provd.domain.records import AuditEntry
 
 T = TypeVar("T")
-Kept = Content | Piece | Group | Member | Share
+Kept = Content | Piece | Group | Member | Share | VendorToken
 """Records that are found by any of their fields."""
-K = TypeVar("K", Content, Piece, Group, Member, Share)
+K = TypeVar("K", Content, Piece, Group, Member, Share, VendorToken)
 
 
 class Reading(Protocol):
@@ -74,6 +75,14 @@ class Reading(Protocol):
         """Records of that kind whose fields have these values, in the order of their keys; all without a limit."""
         ...
 
+    def vendor_by_key(self, key_hash: str) -> ThingVendor | None:
+        """The vendor whose key has this SHA-256."""
+        ...
+
+    def of_tenant(self, tenant: str, vendor: str, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
+        """Devices of a tenant that belong to this vendor or were enabled by it, in the order of their keys."""
+        ...
+
     def stale_blobs(self, before: float, limit: int) -> Sequence[str]:
         """Blobs that no content has and that were not needed since ``before``."""
         ...
@@ -82,8 +91,12 @@ class Reading(Protocol):
 class Book(Reading, Protocol):
     """One transaction."""
 
-    def activate(self, ask: Ask, key_hash: str, now: float) -> Thing | None:
+    def activate(self, ask: Ask, key_hash: str, now: float, seen: Origin = NOWHERE) -> Thing | None:
         """Give a device its key if it is pending and its window is open at ``now``; None when it is not."""
+        ...
+
+    def reissue(self, thing: Thing, key_hash: str, now: float) -> Thing | None:
+        """Give an activated device another key if it still has this one and has never shown it; None when not."""
         ...
 
     def note(self, attempt: Attempt) -> None:
@@ -129,8 +142,8 @@ class Book(Reading, Protocol):
         """Remove a range; its devices that have rows of their own stay."""
         ...
 
-    def used(self, key_hash: str, now: float) -> None:
-        """Note that the key was shown for the first time."""
+    def used(self, key_hash: str, now: float) -> bool:
+        """Note that the key was shown for the first time; whether it was."""
         ...
 
     def overdue(self, now: float, unused_since: float, limit: int) -> Sequence[Thing]:

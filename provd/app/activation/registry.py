@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from provd.app.activation.audited import Audited, known, model_of, named, vendor_of
 from provd.app.activation.ports import Book, Ledger, Reading
+from provd.app.activation.tenancy import Tenancy
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.domain.activation import thing as life
 from provd.domain.activation.content import Content, Group, Member, Share
 from provd.domain.activation.serials import SerialRange
+from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingVendor
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Registry(Audited):
     ) -> None:
         super().__init__(ledger, clock, emit)
         self.window = window
+        self.tenants = Tenancy(ledger)
         self._octets = octets
 
     # -- looking ---------------------------------------------------------------------------------------------------
@@ -87,6 +90,7 @@ class Registry(Audited):
     async def add_vendor(self, vendor: str, tenant: str, caller: Caller) -> None:
         """Take a name for a tenant. Raises ConflictError when it is taken."""
         named("vendor", vendor)
+        self.tenants.may_gain(tenant)
 
         def work(book: Book) -> str:
             if book.vendor(vendor) is not None:
@@ -104,6 +108,7 @@ class Registry(Audited):
             if book.models(vendor):
                 raise ConflictError(f"{vendor} has models")
             book.forget(Share, partner=vendor)
+            book.forget(VendorToken, vendor=vendor)
             book.drop_vendor(vendor)
             return found.tenant
 
@@ -208,6 +213,8 @@ class Registry(Audited):
     ) -> str:
         """Give a device that nobody has to a tenant, and open its window; gives the id that it has from now on."""
         named("owner", owner, empty=True)
+        if tenant:
+            self.tenants.may_gain(tenant)
         rid = self._octets(20).hex()
 
         def work(book: Book, found: ThingModel) -> str:

@@ -22,6 +22,7 @@ from provd.app.admin.params import Param, check
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.tokens import Tokens
+from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
@@ -60,15 +61,23 @@ class Admin:
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         self.tokens = Tokens(desk)
+        tenancy = None if vendors is None else vendors.registry.tenants
         listed: list[Collection[Any]] = list(collections.every(desk))
-        groups: list[Group] = [Devices(desk), Tenants(desk), Lines(desk), Profiles(desk), Network(desk), Insight(desk)]
+        groups: list[Group] = [
+            Devices(desk),
+            Tenants(desk, tenancy),
+            Lines(desk),
+            Profiles(desk),
+            Network(desk),
+            Insight(desk),
+        ]
         groups += [self.tokens, Syncing(desk, resyncer), hooks := Webhooks(desk, outbox)]
         listed += [collections.webhooks(hooks)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
         if vendors is not None:
-            groups += [Things(desk, vendors.registry), Serials(desk, vendors.registry)]
+            groups += [Things(desk, vendors.registry), Serials(desk, vendors.registry), VendorGroup(desk, vendors)]
         if tasks is not None:
             groups += [running := Tasks(desk, tasks)]
             listed += [collections.tasks(running)]

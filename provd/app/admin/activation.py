@@ -14,7 +14,7 @@ from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.domain.activation.serials import FORMATS, SerialRange, range_of
-from provd.domain.activation.thing import Attempt, Thing, ThingModel
+from provd.domain.activation.thing import REISSUE, Attempt, Thing, ThingModel
 from provd.domain.records import MASTER_TENANT
 
 _MODEL = (Param("vendor", required=True), Param("model", required=True))
@@ -28,6 +28,7 @@ _RANGE = (
 )
 _WRITE, _ADMIN = Scope.WRITE, Scope.ADMIN
 _PAGE = 1000
+_RULES = ("window", "recovery", "serial_is_mac")
 
 
 class Things:
@@ -39,22 +40,19 @@ class Things:
 
     def operations(self) -> Sequence[Operation]:
         """What this group offers."""
-        window = Param("window", "duration", doc="from enabling to the end of the chance; 0 is the site's")
-        add = (*_MODEL, window, Param("tenant", doc="whose vendor it is, when it is a new one"))
+        rules = (
+            Param("window", "duration", doc="from enabling to the end of the chance; 0 is the site's"),
+            Param("recovery", doc="reissue: a device that lost the answer may ask again; off: it may not"),
+            Param("serial_is_mac", "flag", doc="a serial that is a MAC must come from the lease of that MAC"),
+        )
+        add = (*_MODEL, *rules, Param("tenant", doc="whose vendor it is, when it is a new one"))
         text = Param("csv", required=True, doc="format,first,last[,casing]")
         return (
             Operation("activation.model_list", "List models.", self._models, (Param("vendor"), *LISTING)),
             Operation("activation.model_show", "Show a model and how many serials it has.", self._show, _MODEL),
             Operation("activation.model_add", "Add a model, and its vendor if it is new.", self._add, add, _WRITE),
-            Operation("activation.model_set", "Change a model's window.", self._set, (*_MODEL, window), _WRITE),
+            Operation("activation.model_set", "Change a model's rules.", self._set, (*_MODEL, *rules), _WRITE),
             Operation("activation.model_delete", "Delete a model with its serials.", self._delete, _MODEL, _ADMIN),
-            Operation(
-                "activation.vendor_delete",
-                "Delete a vendor without models.",
-                self._delete_vendor,
-                (Param("vendor", required=True),),
-                _ADMIN,
-            ),
             Operation("activation.range_list", "List the ranges of a model.", self._ranges, (*_MODEL, *LISTING)),
             Operation("activation.range_add", "Add a range of serials.", self._add_range, _RANGE, _WRITE),
             Operation("activation.range_import", "Add ranges from CSV.", self._import, (*_MODEL, text), _WRITE),
@@ -78,6 +76,8 @@ class Things:
             "tenant": tenant,
             "window": model.window or self._registry.window,
             "own_window": bool(model.window),
+            "recovery": model.recovery or "off",
+            "serial_is_mac": bool(model.serial_is_mac),
             "created": views.when(model.created),
         }
 
@@ -99,23 +99,19 @@ class Things:
             await self._registry.add_vendor(vendor, tenant, caller)
         elif args.text("tenant") and present[vendor] != tenant:
             raise ConflictError(f"{vendor} is the vendor of {present[vendor]}")
-        await self._registry.add_model(ThingModel(vendor=vendor, model=model, window=args.number("window")), caller)
+        await self._registry.add_model(_ruled(ThingModel(vendor=vendor, model=model), args), caller)
         return await self._show(args, caller)
 
     async def _set(self, args: Args, caller: Caller) -> object:
-        if "window" not in args:
-            raise UsageError("window: is needed")
-        window = args.number("window")
-        await self._registry.set_model(*_names(args), lambda found: replace(found, window=window), caller)
+        if not args.given(_RULES):
+            raise UsageError(f"nothing to change: there are {', '.join(_RULES)}")
+        _ruled(ThingModel(vendor="", model=""), args)
+        await self._registry.set_model(*_names(args), lambda found: _ruled(found, args), caller)
         return await self._show(args, caller)
 
     async def _delete(self, args: Args, caller: Caller) -> object:
         await self._registry.delete_model(*_names(args), caller)
         return {"deleted": "/".join(_names(args))}
-
-    async def _delete_vendor(self, args: Args, caller: Caller) -> object:
-        await self._registry.delete_vendor(args.text("vendor"), caller)
-        return {"deleted": args.text("vendor")}
 
     async def _ranges(self, args: Args, caller: Caller) -> object:
         vendor, model = _names(args)
@@ -245,6 +241,19 @@ class Serials:
     async def _remap(self, args: Args, caller: Caller) -> object:
         await self._registry.remap(*_names(args), args.text("sn"), args.text("old"), caller)
         return await self._show(args, caller)
+
+
+def _ruled(model: ThingModel, args: Args) -> ThingModel:
+    """The model with those rules that the call names. Raises UsageError."""
+    recovery = args.text("recovery") if "recovery" in args else model.recovery
+    if recovery not in {"", "off", REISSUE}:
+        raise UsageError(f"recovery: must be {REISSUE} or off")
+    return replace(
+        model,
+        window=args.number("window") if "window" in args else model.window,
+        recovery=recovery.removeprefix("off"),
+        serial_is_mac=int(args.flag("serial_is_mac")) if "serial_is_mac" in args else model.serial_is_mac,
+    )
 
 
 def _names(args: Args) -> tuple[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from provd.app import ownership
+from provd.app.activation.tenancy import Tenancy
 from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
@@ -24,8 +26,9 @@ _LEVELS = tuple(level.value for level in Level if level is not Level.DEVICE)
 class Tenants:
     """``tenant.…``"""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, tenancy: Tenancy | None = None) -> None:
         self._desk = desk
+        self._tenancy = tenancy
 
     def operations(self) -> Sequence[Operation]:
         """What this group offers."""
@@ -92,11 +95,11 @@ class Tenants:
         )
 
     async def _delete(self, args: Args, caller: Caller) -> object:
-        key = args.text("id")
-        desk = self._desk
-        await desk.change(
-            "tenant.delete", key, caller, lambda: ownership.delete_tenant(desk.tables, key, desk.renews_token)
-        )
+        key, desk = args.text("id"), self._desk
+        async with contextlib.nullcontext() if self._tenancy is None else self._tenancy.closing(key):
+            await desk.change(
+                "tenant.delete", key, caller, lambda: ownership.delete_tenant(desk.tables, key, desk.renews_token)
+            )
         return {"deleted": key}
 
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from provd.base.errors import FaultsError, UsageError
 from provd.base.types import Mac, ip_int, parse_device, parse_mac
 
 ParamKind = Literal[
-    "text", "secret", "id", "key", "mac", "device", "ip", "number", "duration", "flag", "texts", "settings"
+    "text",
+    "secret",
+    "id",
+    "key",
+    "mac",
+    "device",
+    "ip",
+    "number",
+    "duration",
+    "flag",
+    "texts",
+    "settings",
+    "octets",
 ]
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
@@ -31,7 +45,8 @@ LONGEST_KEY = 2400
 class Param:
     """One parameter. Kind ``id`` is a slug, ``key`` one that may follow a tenant's (``acme:101``), ``device`` a MAC or
     vendor/model/serial, ``duration`` seconds that may be written with a unit (``7d``), ``texts`` a list of texts (one
-    text counts as a list of it), ``settings`` a mapping of names to values."""
+    text counts as a list of it), ``settings`` a mapping of names to values,
+    ``octets`` base64 (RFC 4648 section 4)."""
 
     name: str
     kind: ParamKind = "text"
@@ -79,6 +94,11 @@ class Args:
         value = self._values.get(name, ())
         return value if isinstance(value, tuple) else ()
 
+    def octets(self, name: str) -> bytes:
+        """Octets, or none."""
+        value = self._values.get(name, b"")
+        return value if isinstance(value, bytes) else b""
+
     def settings(self, name: str = "settings") -> Mapping[str, object]:
         """A mapping of settings."""
         value = self._values.get(name, {})
@@ -115,23 +135,8 @@ def check(params: Iterable[Param], given: Mapping[str, object]) -> Args:
 
 
 def _checked(param: Param, value: object) -> object:
-    match param.kind:
-        case "number":
-            return _number(param, value)
-        case "duration":
-            return _duration(param, value)
-        case "flag":
-            if isinstance(value, bool):
-                return value
-            raise UsageError(f"{param.name}: must be true or false")
-        case "texts":
-            return tuple(_text(param, each) for each in (value if isinstance(value, list | tuple) else [value]))
-        case "settings":
-            if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-                return value
-            raise UsageError(f"{param.name}: must be a mapping of names to values")
-        case _:
-            return _form(param, _text(param, value))
+    read = _READERS.get(param.kind)
+    return _form(param, _text(param, value)) if read is None else read(param, value)
 
 
 def _number(param: Param, value: object) -> int:
@@ -156,6 +161,31 @@ def _duration(param: Param, value: object) -> int:
     if seconds > _FOR_EVER:
         raise UsageError(f"{param.name}: must be at most a hundred years")
     return seconds
+
+
+def _flag(param: Param, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise UsageError(f"{param.name}: must be true or false")
+
+
+def _mapping(param: Param, value: object) -> Mapping[str, object]:
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return value
+    raise UsageError(f"{param.name}: must be a mapping of names to values")
+
+
+def _texts(param: Param, value: object) -> tuple[str, ...]:
+    return tuple(_text(param, each) for each in (value if isinstance(value, list | tuple) else [value]))
+
+
+def _octets(param: Param, value: object) -> bytes:
+    try:
+        if isinstance(value, str):
+            return base64.b64decode(value, validate=True)
+    except ValueError:
+        pass
+    raise UsageError(f"{param.name}: must be base64")
 
 
 def _text(param: Param, value: object) -> str:
@@ -190,3 +220,16 @@ def _form(param: Param, text: str) -> str:
     if pattern is not None and text and not pattern.fullmatch(text):
         raise UsageError(f"{param.name}: must be made of a-z, 0-9, '.', '_' and '-', not {text[:60]!r}")
     return text
+
+
+_READERS: Mapping[str, Callable[[Param, object], object]] = MappingProxyType(
+    {
+        "number": _number,
+        "duration": _duration,
+        "flag": _flag,
+        "octets": _octets,
+        "texts": _texts,
+        "settings": _mapping,
+    }
+)
+"""How values of each kind are read; those of the others are texts of some form."""

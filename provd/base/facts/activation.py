@@ -28,10 +28,28 @@ class ThingActivated(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThingReissued(Fact):
+    """A device asked again from the same lease or address, had never shown its key, and was given another one; the
+    first one is dead. Its model allows that (``recovery``).
+
+    Do: nothing. When devices of a model do this again and again, they cannot read the answer or cannot keep the key.
+    """
+
+    ID: ClassVar[str] = "THING-REISSUED"
+
+    vendor: str
+    model: str
+    sn: str
+    tenant: str = ""
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThingRefused(Fact):
     """A device asked for a key and got none; ``outcome`` says why.
 
     ``refused activated`` is ordinary: many devices ask at every start, and keep the key that they have.
+    ``refused other lease`` is a serial that is a MAC, from an address that our DHCP server has not leased to that MAC.
     Do: for ``unknown model`` and ``unknown serial`` compare with what is printed on the device (``provd activation
     list``); for ``refused unclaimed`` enable it (``provd activation enable``); for ``refused expired``, ``refused
     disabled``, and for a device that has lost its key, ``provd activation reenable`` opens a new window.

@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from provd.base.errors import ConflictError
+from provd.base.types import parse_mac
 from provd.domain.activation.serials import SerialRange
 
 
@@ -33,6 +34,8 @@ class ThingVendor:
     vendor: str
     tenant: str
     created: float = 0.0
+    key_hash: str = ""
+    """SHA-256 of the vendor's own key, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,10 @@ class ThingModel:
     created: float = 0.0
     clone: str = ""
     """What the vendor has said its devices are made after, as it was sent; kept for the vendor."""
+    recovery: str = ""
+    """``reissue``: a device that has lost the answer may have another key, once it is certain that it is the same."""
+    serial_is_mac: int = 0
+    """1: a serial that is a MAC is only heard from the address that our DHCP server has leased to that MAC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,9 @@ class Thing:
     """The last generation of which it was told that nothing came of it."""
     via: str = ""
     """The vendor that enabled it, where that is another one whom the model is shared with."""
+    activated_from: str = ""
+    activated_mac: str = ""
+    """Where the activation came from: the address, and the MAC that it was leased to by us."""
 
     def state_at(self, now: float) -> ThingState:
         """Its state at that moment. The window is half open: it ends at ``enabled_until`` and not after it."""
@@ -81,10 +91,26 @@ class Thing:
         return self.state
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from: the address, and the MAC that it is leased to by us, if it is."""
+
+    peer: str = ""
+    mac: str = ""
+
+
+NOWHERE = Origin()
+REISSUE = "reissue"
+REISSUE_AFTER = 30.0
+"""Seconds after the activation before which a repeated request may simply have been under way."""
+
+
 class Outcome(enum.StrEnum):
     """What became of an attempt to activate."""
 
     ACTIVATED = "activated"
+    REISSUED = "activated anew"
+    """It had lost its first key before it could use it, and has another one now."""
     AGAIN = "activated again"
     """With the very key hash that it was activated with: the first answer was lost on its way."""
     UNKNOWN_MODEL = "unknown model"
@@ -93,11 +119,18 @@ class Outcome(enum.StrEnum):
     ALREADY = "refused activated"
     EXPIRED = "refused expired"
     DISABLED = "refused disabled"
+    OTHER_LEASE = "refused other lease"
+    """Its serial is a MAC that has not this address from us, and its model wants that."""
 
     @property
     def won(self) -> bool:
         """Whether the device has its key now."""
-        return self in {Outcome.ACTIVATED, Outcome.AGAIN}
+        return self in {Outcome.ACTIVATED, Outcome.AGAIN, Outcome.REISSUED}
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it counts against who asked."""
+        return self in {Outcome.UNKNOWN_MODEL, Outcome.UNKNOWN_SERIAL, Outcome.OTHER_LEASE}
 
     @property
     def status(self) -> int:
@@ -105,7 +138,13 @@ class Outcome(enum.StrEnum):
         return _STATUS.get(self, 409)
 
 
-_STATUS = {Outcome.ACTIVATED: 200, Outcome.AGAIN: 200, Outcome.UNKNOWN_MODEL: 403, Outcome.UNKNOWN_SERIAL: 404}
+_STATUS = {
+    Outcome.ACTIVATED: 200,
+    Outcome.AGAIN: 200,
+    Outcome.REISSUED: 200,
+    Outcome.UNKNOWN_MODEL: 403,
+    Outcome.UNKNOWN_SERIAL: 404,
+}
 _REFUSALS = {
     ThingState.UNCLAIMED: Outcome.UNCLAIMED,
     ThingState.ACTIVATED: Outcome.ALREADY,
@@ -138,6 +177,29 @@ def moment(thing: Thing | None, now: float) -> float:
 def refusal(thing: Thing, now: float) -> Outcome | None:
     """Why this device gets no key, None when it may have one."""
     return _REFUSALS.get(thing.state_at(moment(thing, now)))
+
+
+def is_bound(sn: str, seen: Origin) -> bool:
+    """Whether a serial that is a MAC comes from that MAC's address; one that is none may come from anywhere."""
+    try:
+        return parse_mac(sn) == seen.mac
+    except ValueError:
+        return True
+
+
+def may_reissue(thing: Thing, model: ThingModel, seen: Origin, now: float) -> bool:
+    """Whether an activated device is given another key: its answer was lost, and it is certainly the same device.
+
+    It has never shown its key, its window is open, it did not ask a moment ago, and it comes from the same lease of
+    ours, or where there is none from the same address.
+    """
+    if model.recovery != REISSUE or thing.first_used_at or not now < thing.enabled_until:
+        return False
+    if now - thing.activated_at < REISSUE_AFTER:
+        return False
+    if thing.activated_mac or seen.mac:
+        return thing.activated_mac == seen.mac
+    return bool(seen.peer) and thing.activated_from == seen.peer
 
 
 def enabled(thing: Thing, now: float, window: float, *, tenant: str, owner: str, rid: str, via: str = "") -> Thing:
@@ -181,6 +243,8 @@ def _opened(thing: Thing, now: float, window: float) -> Thing:
         activated_at=0.0,
         first_used_at=0.0,
         key_hash="",
+        activated_from="",
+        activated_mac="",
     )
 
 

@@ -89,10 +89,15 @@ class ThingCounter:
     async def _timestamp(self, request: ThingRequest) -> Reply:
         if request.method not in READING:
             return not_allowed("GET", "HEAD")
-        return text_reply(str(int(self._desk.now())))
+        return await self._known(request) or text_reply(str(int(self._desk.now())))
 
-    @staticmethod
-    async def _address(request: ThingRequest) -> Reply:
+    async def _address(self, request: ThingRequest) -> Reply:
         if request.method not in READING:
             return not_allowed("GET", "HEAD")
-        return text_reply(request.peer)
+        return await self._known(request) or text_reply(request.peer)
+
+    async def _known(self, request: ThingRequest) -> Reply | None:
+        """A refusal where a key is shown that is none; no key is needed. One that is good counts as used."""
+        if request.key and await self._desk.holder(request.key, request.peer) is None:
+            return error(401)
+        return None

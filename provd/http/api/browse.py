@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from provd.http.api.routes import PREFIX
 
-_TEMPLATES = Path(__file__).parent.parent / "templates"
 _DEEPEST = 3
 
 
 def page(document: Mapping[str, Any]) -> bytes:
     """The page for an OpenAPI document."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("api.html").render(
-        here=f"{PREFIX}/",
-        refresh=0,
-        info=document["info"],
-        about=_paragraphs(document["info"]["description"]),
-        groups=list(_groups(document)),
+    from provd.http.templating import environment  # noqa: PLC0415 - see there
+
+    html = (
+        environment()
+        .get_template("api.html")
+        .render(
+            here=f"{PREFIX}/",
+            refresh=0,
+            info=document["info"],
+            about=_paragraphs(document["info"]["description"]),
+            groups=list(_groups(document)),
+        )
     )
     return html.encode()
 

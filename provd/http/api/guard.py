@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Callable
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.base.facts.http import ApiRefused
 from provd.guard.bucket import KeyedBuckets
+from provd.guard.source import source_of
 from provd.guard.tally import Tally
 from provd.http.api.refusal import Refusal
 
@@ -74,17 +74,6 @@ def need(caller: Caller, scope: Scope, *, site: bool) -> None:
         )
     if site:
         caller.need_all_tenants()
-
-
-def source_of(peer: str) -> str:
-    """What is counted as one source: an IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if address.version == 4:
-        return str(address)
-    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
 
 
 def _unauthorized(title: str, detail: str, *, error: str = "") -> Refusal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from http import HTTPStatus
 
 from aiohttp import web
@@ -52,8 +52,15 @@ class Api:
         ):
             for route in group:
                 self.registry.add(route)
-        self.document = openapi.document(self.registry, admin)
-        self._page = browse.page(self.document)
+
+    @cached_property
+    def document(self) -> openapi.Document:
+        """What is written of the routes; made when somebody wants to read it."""
+        return openapi.document(self.registry, self._admin)
+
+    @cached_property
+    def _page(self) -> bytes:
+        return browse.page(self.document)
 
     def _about(self) -> tuple[Route, ...]:
         async def document(_: Ask) -> Reply:

@@ -29,6 +29,7 @@ _KINDS: Mapping[str, Schema] = {
     "number": {"type": ["integer", "string"], "minimum": 0, "maximum": 999_999_999, "pattern": "^[0-9]{1,9}$"},
     "duration": {"type": ["string", "integer"], "minimum": 0, "examples": ["15m", "7d"]},
     "flag": {"type": "boolean"},
+    "octets": {"type": "string", "contentEncoding": "base64"},
     "texts": {"type": ["array", "string"], "items": _TEXT, "maxLength": _LONGEST},
     "settings": {"$ref": "#/components/schemas/Settings"},
 }

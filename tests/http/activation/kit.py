@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from provd.app.activation.badges import Badges
 from provd.app.activation.contents import Bounds, Contents
 from provd.app.activation.desk import ThingDesk, digest
 from provd.app.activation.groups import Groups, Shares
@@ -77,6 +78,10 @@ class World:
     port: int
     facts: list[Fact]
     news: asyncio.Event
+    leases: dict[str, str]
+    """MACs by their addresses."""
+    closed: set[str]
+    """Tenants that are not open."""
 
     async def heard(self, kind: type[Fact]) -> Fact:
         """The first fact of that kind, when there is one."""
@@ -187,6 +192,7 @@ async def _reply(reader: asyncio.StreamReader, request: bytes) -> Reply:
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
     clock, facts, news = FixedClock(), list[Fact](), asyncio.Event()
+    leases, closed = dict[str, str](), set[str]()
 
     def emit(fact: Fact) -> None:
         facts.append(fact)
@@ -194,16 +200,17 @@ async def world(folder: Path) -> AsyncIterator[World]:
 
     store = Store.open("sqlite", folder, clock, emit)
     ledger = BreakableLedger(store)
-    desk = ThingDesk(ledger, clock, emit)
+    desk = ThingDesk(ledger, clock, emit, leases.get)
     audited = (ledger, desk.now, emit)
     office = VendorOffice(
         registry=Registry(*audited, DAY),
         contents=Contents(*audited, Bounds(one=3 * PIECE, all=4 * PIECE)),
         groups=Groups(*audited),
         shares=Shares(*audited),
+        badges=Badges(*audited, lambda token, _peer: TOKENS.get(token), lambda tenant: tenant not in closed),
     )
     files = DictFiles()
-    vendors = Vendors(office, lambda token, _peer: TOKENS.get(token))
+    vendors = Vendors(office)
     server = PhoneServer(
         files,
         emit=emit,
@@ -223,9 +230,8 @@ async def world(folder: Path) -> AsyncIterator[World]:
 
     await ledger.change((), fill)
     try:
-        yield World(clock, ledger, desk, office, server, files, port, facts, news)
+        yield World(clock, ledger, desk, office, server, files, port, facts, news, leases, closed)
     finally:
-        await desk.settle()
         await server.close(grace=0.2)
         store.close()
 

@@ -196,7 +196,6 @@ async def test_the_first_use_of_a_key_is_noted_behind_the_answer(here: World) ->
     await here.heard(ThingKeyUsed)
     assert await here.ledger.read(lambda book: list(book.unused(10))) == []
     assert (await here.download(key)).status == 200
-    await here.desk.settle()
     assert sum(isinstance(fact, ThingKeyUsed) for fact in here.facts) == 1
 
 

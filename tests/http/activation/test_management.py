@@ -202,7 +202,9 @@ async def test_a_vendors_name(here: World) -> None:
     assert await register("GET") == (204, "")
     assert (await register("POST", "vendor=acme"))[0] == 409
     assert (await register("POST", "vendor=new"))[0] == 205
+    assert (await register("POST", "vendor=new"))[0] == 205
     assert (await register("POST", "vendor=newer"))[0] == 409
+    assert (await register("POST", "delete=true&vendor=acme"))[0] == 404
     assert await register("GET") == (200, "new")
     assert (await register("POST", "delete=true"))[0] == 205
     assert (await register("POST", "delete=true"))[0] == 404

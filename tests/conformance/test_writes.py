@@ -1,0 +1,79 @@
+"""What a manifest says of its templates is so: a setting that a model can be told changes its file, others do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from provd.app.accounts import of_line
+from provd.app.zones import zone
+from provd.base.secrets import Secret
+from provd.domain.capability import shortfall
+from provd.domain.nesting import nest
+from provd.domain.records import Line
+from provd.domain.settings import DEFAULTS, KNOWN, NUMBERED, validate
+from provd.plugins.render_engine import Engine
+from provd.plugins.render_once import render_once
+from tests.conformance.phones import MANIFESTS, PHONES, PLUGINS, Phone
+from tests.e2e.test_transfer import OF_OLD
+
+ENGINE = Engine()
+EVERYTHING = {name: value.reveal() if isinstance(value, Secret) else value for name, value in validate(OF_OLD).items()}
+
+
+def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]:
+    """The three files of a phone of which nothing but this is said, and which two lines have."""
+    settings = {**DEFAULTS, **values}
+    name = settings.get("time.zone")
+    shared = {"settings": {**nest(settings), "vendor": {}}, "zone": zone(name) if isinstance(name, str) else None}
+    lines = [
+        of_line(place, Line(id=f"{place}", tenant="t", username=f"10{place}", password=Secret("x")), "x", settings)
+        for place in (1, 2)
+    ]
+    account = {
+        **phone.job("unclaimed").context["account"],
+        "display_name": settings["dialing.text"],
+        "server": settings.get("dialing.server") or "10.0.0.1",
+        "port": settings.get("dialing.port") or 5060,
+    }
+    changes = ({}, {"account": account}, {"lines": lines[: phone.lines]})
+    cases = zip(("common", "unclaimed", "claimed"), changes, strict=True)
+    templates = PLUGINS / phone.vendor / "templates"
+    one, two, three = (
+        render_once(templates, phone.job(case, **shared, **change), engine=ENGINE) for case, change in cases
+    )
+    return one, two, three
+
+
+def bases(name: str) -> list[dict[str, object]]:
+    """What may be said beside the setting: nothing, a server that its port is of, its own group, everything."""
+    start = name.rpartition(".")[0]
+    others = {other: value for other, value in EVERYTHING.items() if other != name}
+    servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
+    group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
+    return [{}, servers, group, others]
+
+
+def changes(phone: Phone, name: str) -> bool:
+    return any(files(phone, base) != files(phone, {**base, name: EVERYTHING[name]}) for base in bases(name))
+
+
+@pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)
+def test_a_setting_changes_the_files_of_exactly_the_models_that_it_is_said_of(phone: Phone) -> None:
+    family, generation = phone.traits.get("family", 0), phone.traits.get("generation") or 87
+    newest = replace(phone, firmware=f"{family}.{generation}.0.1" if family else phone.firmware)
+    manifest = MANIFESTS[phone.vendor]
+    model = manifest.model(phone.model)
+    claimed = {name for name, value in EVERYTHING.items() if not shortfall(manifest, model, name, value)}
+    assert {name for name in EVERYTHING if changes(newest, name)} == claimed
+
+
+def test_every_setting_is_written_by_some_vendor() -> None:
+    covered = {row for manifest in MANIFESTS.values() for writes in manifest.writes for row in writes.settings}
+    missing = {
+        name
+        for name in (*KNOWN, *NUMBERED)
+        if not any(name == start or name.startswith(f"{start}.") for start in covered)
+    }
+    assert missing <= {"display.logo_text"}
