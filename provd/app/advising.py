@@ -40,6 +40,7 @@ class Advising:
 
     def __init__(self, station: Station) -> None:
         self._station = station
+        self._catalogue = station.knowledge.catalogue
         self._prepared: dict[tuple[str, int, str], _Prepared] = {}
         self._stamp = station.stamp
         self._keys = 0
@@ -47,7 +48,8 @@ class Advising:
     def advise(self, client: ClientInfo, now: float) -> Advice:
         """The advice for this client, the kept one where nothing has changed since."""
         station = self._station
-        station.refresh()
+        if self._catalogue.revision != station.knowledge.revision:
+            station.refresh()
         mac = client.mac
         if station.fleet.tables.device(mac) is None and station.knowledge.stranger(mac, client.vendor_class):
             return PLAIN

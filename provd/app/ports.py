@@ -23,6 +23,9 @@ class Put:
     """Insert the record or replace the one with the same key."""
 
     record: Record | Lease
+    extends: bool = False
+    """The record is a lease, and nothing but ``starts`` and ``expires`` is another than in the durable one before it:
+    no more need be written."""
 
 
 @dataclass(frozen=True, slots=True)

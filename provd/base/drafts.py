@@ -31,8 +31,13 @@ def drafted(kind: type[T]) -> Callable[..., T]:
         eq=False,
         repr=False,
     )
-    # The same base and the same slots: only then may an object change from one class to the other.
-    names = {"__slots__": kind.__dict__["__slots__"], "__setattr__": object.__setattr__}
+    # The same base and the same slots: only then may an object change from one class to the other. The two methods
+    # share one slot of the type: with a frozen base's __delattr__ left in it each assignment takes four times as long.
+    names = {
+        "__slots__": kind.__dict__["__slots__"],
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,
+    }
     return cast(
         "Callable[..., T]",
         type(kind.__name__, kind.__bases__, names | {"__init__": vars(plain)["__init__"], "__post_init__": seal}),

@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "profile": ("provd.cli.objects:profile", "settings for many devices"),
     "task": ("provd.cli.task:task", "what is done for devices by itself: runs, retry, cancel"),
     "webhook": ("provd.cli.webhook:webhook", "servers that hear of facts: list, dead letters, replay"),
+    "region": ("provd.cli.region:region", "which instance is the home of which device"),
     "token": ("provd.cli.token:token", "bearer tokens of the REST interface"),
     "lease": ("provd.cli.network:lease", "DHCP leases"),
     "reservation": ("provd.cli.network:reservation", "addresses kept for a client"),

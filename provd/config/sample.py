@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from provd.base.secrets import Secret
 from provd.config.hooks import WebhookSection
 from provd.config.pbx import AmiSection
+from provd.config.regions import RegionRule
 from provd.config.settings import DhcpSubnet, Settings
 from provd.config.tasks import AttributeSection, SqlSection, TaskConstraint, TaskDatabase, TaskServer, TaskTemplate
 from provd.config.values import DURATION_MARK, Endpoint, duration_text
@@ -44,6 +45,7 @@ _BLOCKS: Mapping[str, tuple[type[BaseModel], Mapping[str, Any]]] = {
         WebhookSection,
         {"name": "crm", "url": "https://crm.example/provd", "facts": ["DEVICE-PROVISIONED", "THING-*"]},
     ),
+    "rule": (RegionRule, {"by": "country", "value": "DE", "region": "eu"}),
 }
 """Keys that are arrays of tables, with an example of one."""
 _HEADER = """\

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from provd.base.secrets import Secret
 from provd.config.hooks import WebhookSection
 from provd.config.pbx import PbxSection, ResyncSection
+from provd.config.regions import RegionSection
 from provd.config.section import Section
 from provd.config.tasks import TasksSection
 from provd.config.values import (
@@ -356,6 +357,9 @@ class ActivationSection(Section):
         default=86400,
         description="how long after it was enabled a device may be activated; a model may have its own",
     )
+    coap_listen: tuple[ListenOn, ...] = Field(
+        default=(), description="CoAP for devices without HTTP; needs the extra `coap`, usually on port 5683"
+    )
     content_mib: int = Field(default=64, ge=1, le=1024, description="most MiB of one content that devices may fetch")
     contents_mib: int = Field(default=1024, ge=1, le=65536, description="most MiB of all contents of a vendor together")
 
@@ -377,6 +381,7 @@ class Settings(Section):
     plugins: PluginsSection = PluginsSection()
     activation: ActivationSection = ActivationSection()
     tasks: TasksSection = TasksSection()
+    region: RegionSection = RegionSection()
     webhook: tuple[WebhookSection, ...] = ()
 
     @field_validator("webhook")

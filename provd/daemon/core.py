@@ -19,6 +19,7 @@ from provd.app.codes.office import Office
 from provd.app.dialing import AccountBook, DialDesk
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
+from provd.app.regions.register import Regions
 from provd.app.resync.notes import Notes
 from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
@@ -30,12 +31,13 @@ from provd.base.types import Mac
 from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
 from provd.daemon.templates import rulebook_of
-from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
+from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 from provd.plugins.render import RenderPool
 from provd.storage.ledger import StoredLedger
+from provd.storage.region_ledger import StoredRegions
 from provd.storage.rendered import RenderedFiles
 from provd.storage.store import Store
 
@@ -123,7 +125,8 @@ class Core:
             emit=emit,
             leap=leap,
         )
-        ledger = StoredLedger(self.store, ThingDevices(self.fleet, self.tasks, clock))
+        beside = ThingDevices(self.fleet, self.tasks, clock)
+        ledger = StoredLedger(self.store, beside)
         self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
         audited = (ledger, self.things.now, emit)
         self.vendors = VendorOffice(
@@ -133,6 +136,9 @@ class Core:
             shares=Shares(*audited),
             badges=Badges(*audited, Authority(self.fleet, clock).caller, self._is_open),
         )
+        self.home_ledger = StoredRegions(self.store, ledger.statements, beside)
+        self.region_terms = region_terms(settings.region)
+        self.regions = Regions(self.home_ledger, lambda: self.region_terms, clock.now, emit, fresh_id)
         self.dialing: DialDesk = self.codes.desk
         self.accounts: AccountBook = self.codes.accounts
 

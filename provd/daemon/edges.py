@@ -8,6 +8,7 @@ import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+from provd.coap.server import CoapServer
 from provd.config.settings import DhcpSubnet, Settings
 from provd.daemon.calling import Calling
 from provd.daemon.certificates import Certificates
@@ -23,6 +24,7 @@ from provd.http.activation.contents import Downloads
 from provd.http.activation.counter import ThingCounter
 from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits as HttpLimits
+from provd.http.counters import Counter, Counters
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
 from provd.sip.connections import TcpLimits
@@ -38,11 +40,13 @@ Listener = tuple[str, str]
 class Edges:
     """DHCP, TFTP, HTTP and SIP for phones.
 
-    A port that cannot be opened ends the start (ConfigError); a network interface that is not there yet does not.
+    ``further`` answer paths of their own on the phones' listeners. A port that cannot be opened ends the start
+    (ConfigError); a network interface that is not there yet does not.
     """
 
-    def __init__(self, core: Core, leap: Leap | None = None) -> None:
+    def __init__(self, core: Core, leap: Leap | None = None, further: tuple[Counter, ...] = ()) -> None:
         self._core = core
+        self._further = further
         self._settings = core.settings
         dhcp = dhcp_of(self._settings.dhcp)
         self._dhcp_settings = dhcp
@@ -57,6 +61,7 @@ class Edges:
         self.dhcp = DhcpServer(dhcp, engine, core.store, core.emit, core.clock)
         self.engine = engine
         self.certificates = Certificates(self._settings.phones, core.emit)
+        self.coap = CoapServer(core.things, core.emit, core.clock)
         self.tftp: TftpServer | None = None
         self.phones: PhoneServer | None = None
         self.calling: Calling | None = None
@@ -96,7 +101,10 @@ class Edges:
                 clock=core.clock,
                 proxies=TrustedProxies(phones.trusted_proxies),
                 limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
-                things=ThingCounter(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
+                things=Counters(
+                    ThingCounter(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
+                    *self._further,
+                ),
             )
             for endpoint in phones.listen:
                 opened = await self.phones.listen(endpoint.host, endpoint.port)
@@ -106,10 +114,16 @@ class Edges:
                     opened = await self.phones.listen(endpoint.host, endpoint.port, self.certificates.context(name))
                     self._opened.append((name, f"{opened[0]}:{opened[1]}"))
 
+        await self._open_coap()
         if self.calling is not None:
             self._opened += [("sip", address) for address in await self.calling.open()]
             self.calling.way.overheard = self.pnp.confirmed
         self._welcome()
+
+    async def _open_coap(self) -> None:
+        for endpoint in self._settings.activation.coap_listen:
+            await self.coap.listen(endpoint.host, endpoint.port)
+            self._opened.append(("coap", str(endpoint)))
 
     def _welcome(self) -> None:
         """Hear phones that ask by multicast, as the DHCP mode lets us. After SIP, which wants its port for itself."""
@@ -132,6 +146,7 @@ class Edges:
             closing.append(self.calling.close(grace))
         self.dhcp.close()
         self.pnp.close()
+        closing.append(self.coap.close())
         await asyncio.gather(*closing)
 
     def reserved(self, added: Reservation | None, removed: Reservation | None) -> None:

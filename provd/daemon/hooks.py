@@ -143,7 +143,7 @@ def endpoint_of(section: WebhookSection) -> Endpoint:
         secret=secret_in(section.secret_file, where),
         header=section.header,
         token=secret_in("", where) if not token else type(token)(section.prefix + token.reveal()),
-        permit=Permit(tuple(ipaddress.ip_network(network) for network in section.allow)),
+        permit=Permit(tuple(ipaddress.ip_network(network) for network in section.allow), "webhook.allow"),
     )
 
 

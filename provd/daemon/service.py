@@ -29,10 +29,12 @@ from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
-from provd.daemon.reloading import applies, changes
+from provd.daemon.regions import Federation
+from provd.daemon.reloads import applies, changes
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
+from provd.daemon.thing_views import things_page
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
@@ -68,6 +70,7 @@ class Service:
         self._readers = Readers(settings.server, self._clock)
         self._emit = self._readers.emit
         self._tasking: Tasking | None = None
+        self._federation: Federation | None = None
 
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
@@ -119,7 +122,8 @@ class Service:
 
     async def _serve(self, core: Core) -> None:
         self._readers.keep(core.store)
-        edges = Edges(core, self._timekeeper.leap)
+        federation = self._federation = Federation(core)
+        edges = Edges(core, self._timekeeper.leap, (federation.counter,))
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
@@ -140,11 +144,15 @@ class Service:
             clock=self._clock,
             hosts=self._settings.api.hosts,
             api=self._api(core, admin, views, (edges, telling, handover)),
+            things=things_page(core),
         )
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
         self._readers.metrics.gauge("provd_webhooks", "Letters by endpoint and state", "what", tasking.hooks.counters)
+        self._readers.metrics.counter(
+            "provd_region_said", "What was said to other instances", "what", federation.counters
+        )
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
@@ -154,6 +162,7 @@ class Service:
             await edges.open()
             telling.open()
             await tasking.open()
+            federation.open()
             for name, address in await handover.open():
                 edges.note(name, address)
             await control.listen(self._settings.server.control_path)
@@ -169,7 +178,7 @@ class Service:
             for task in keeping:
                 task.cancel()
             await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
-            await asyncio.gather(telling.close(), tasking.close())
+            await asyncio.gather(telling.close(), tasking.close(), federation.close())
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
@@ -193,6 +202,7 @@ class Service:
             vendors=core.vendors,
             tasks=core.tasks,
             outbox=tasking.hooks.outbox,
+            regions=core.regions,
         )
 
     def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
@@ -294,6 +304,8 @@ class Service:
         handover.reload(fresh)
         if self._tasking is not None:
             self._tasking.reload(fresh)
+        if self._federation is not None:
+            self._federation.reload(fresh)
         core.codes.reconfigure(terms_of(fresh.codes))
         core.vendors.registry.window = fresh.activation.window
         core.vendors.contents.bounds = bounds_of(fresh.activation)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 
 from netaddr import IPNetwork
 
 from provd.app.activation.contents import Bounds
 from provd.app.codes.terms import Terms
+from provd.app.regions.turns import Terms as RegionTerms
 from provd.app.site import Site
 from provd.base.types import ip_int
+from provd.config.regions import RegionSection
 from provd.config.settings import (
     ActivationSection,
     CodesSection,
@@ -24,6 +27,8 @@ from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
 from provd.domain.codes import Form
 from provd.domain.lockout import Rules
 from provd.domain.records import Reservation
+from provd.domain.regions.home import Role
+from provd.domain.regions.rules import By, Rule
 from provd.guard.bucket import KeyedBuckets
 from provd.sip.endpoint import SipSettings
 from provd.sip.registrar import Terms as Registrations
@@ -45,6 +50,25 @@ def site_of(settings: Settings, *, listening: Settings | None = None) -> Site:
         http_port=listen[0].port if listen else 0,
         https_port=tls[0].port if tls else 0,
         sip_port=sip.listen[0].port if sip.listen else 5060,
+    )
+
+
+def fresh_id() -> str:
+    """An id that nobody has had before."""
+    return secrets.token_hex(16)
+
+
+def region_terms(section: RegionSection) -> RegionTerms:
+    """What this instance is among others."""
+    rules = (
+        Rule(by=By(each.by), value=each.url or each.value, name=each.name, region=each.region) for each in section.rule
+    )
+    return RegionTerms(
+        name=section.name,
+        role=Role(section.role),
+        endpoint=section.endpoint,
+        rules=tuple(rules),
+        delete=section.delete,
     )
 
 

@@ -52,7 +52,7 @@ class Advisor(Protocol):
         ...
 
     def bound(self, lease: Lease, boot: str, now: float) -> None:
-        """The lease is on disk and its ACK has left."""
+        """The lease of a phone, as :meth:`advise` has called it, is on disk and its ACK has left."""
         ...
 
     def unbound(self, lease: Lease, now: float) -> None:

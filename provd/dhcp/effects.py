@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provd.base.facts import Fact
+from provd.dhcp.advice import PLAIN, Advice
 from provd.dhcp.lease import Lease
 
 if TYPE_CHECKING:
@@ -46,12 +47,15 @@ class Persist:
 
     lease: Lease
     then: Send | None = None
-    boot: str = ""
+    advice: Advice = PLAIN
+    """What its client is."""
     state: str = ""
     """SELECTING, INIT-REBOOT, RENEWING or REBINDING."""
     relay: str = ""
     asked: Exchange | None = None
     """The REQUEST behind it, for when it cannot be made durable; None once that has been answered."""
+    extends: bool = False
+    """Nothing but its times is another than in the client's durable lease."""
 
 
 @dataclass(slots=True)

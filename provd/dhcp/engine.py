@@ -169,7 +169,8 @@ class DhcpEngine:
                 continue  # the client has asked again meanwhile and would count from then; its next REQUEST is quick
             effects.append(then)
             effects.append(self._tell.acknowledged(persist, then, binding.text, now))
-            self._advisor.bound(lease, persist.boot, now)
+            if persist.advice.phone:
+                self._advisor.bound(lease, persist.advice.boot, now)
         return effects
 
     def persist_failed(self, batch: Sequence[Persist], reason: object, now: float) -> list[Effect]:
@@ -221,7 +222,7 @@ class DhcpEngine:
 
     def _discover(self, x: Exchange, effects: list[Effect]) -> None:
         self._advise(x, first=True)
-        if self._unwanted(x, effects):
+        if self._phones_only and self._unwanted(x, effects):
             return
         table, pool, pattern = self._table, x.pool, x.pattern
         circuit = b""
@@ -269,7 +270,7 @@ class DhcpEngine:
             self._withdraw(x, effects)
             return
         self._advise(x, first=state is State.INIT_REBOOT)
-        if self._unwanted(x, effects):
+        if self._phones_only and self._unwanted(x, effects):
             return
         verdict, binding, reason = judge(x, state, self._table, authoritative=self.settings.authoritative)
         if verdict is Verdict.NAK:
@@ -290,12 +291,11 @@ class DhcpEngine:
                 self._acknowledge_rest(pending, binding, x.now, effects)
             return
         pool, pattern, ip = x.pool, x.pattern, binding.ip
-        starts = math.ceil(x.now)
-        seconds = pool.subnet.lease
+        starts, seconds = math.ceil(x.now), pool.subnet.lease
         expires = INFINITE if seconds == INFINITE else starts + seconds
         name, host, kind, agent = pool.name, pattern.hostname, pattern.vendor_class, pattern.agent
         lease = active_lease(ip, x.client, x.mac, _ACTIVE, starts, expires, name, host, kind, agent)
-        persist = Persist(lease, send, x.advice.boot, state, pattern.relay, x)
+        persist = Persist(lease, send, x.advice, state, pattern.relay, x, binding.extended_by(lease))
         pool.idle.pop(ip, None)
         pool.offers.pop(ip, None)
         binding.pending = persist
@@ -317,7 +317,8 @@ class DhcpEngine:
         persist.asked = None
         send = self._replies.rest(x, binding.ip, seconds)
         effects += (send, self._tell.rest(persist, binding, seconds, send, now))
-        self._advisor.bound(lease, persist.boot, now)
+        if persist.advice.phone:
+            self._advisor.bound(lease, persist.advice.boot, now)
 
     def _withdraw(self, x: Exchange, effects: list[Effect]) -> None:
         """The client chose another server: our offer is free again (RFC 2131 section 4.3.2). No answer."""
@@ -361,7 +362,7 @@ class DhcpEngine:
             effects.append(self._ignored(x, "INFORM for an address of another network"))
             return
         self._advise(x, first=False)
-        if self._unwanted(x, effects):
+        if self._phones_only and self._unwanted(x, effects):
             return
         send = self._replies.inform(x, address)
         if self._observing:
@@ -390,8 +391,8 @@ class DhcpEngine:
         x.advice = self._advisor.advise(info, x.now)
 
     def _unwanted(self, x: Exchange, effects: list[Effect]) -> bool:
-        """Whether the mode forbids to answer this client."""
-        if not self._phones_only or x.advice.phone:
+        """Whether the mode forbids to answer this client, where it answers phones only."""
+        if x.advice.phone:
             return False
         effects.append(self._ignored(x, "not a phone"))
         return True

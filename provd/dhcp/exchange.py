@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from provd.dhcp.pool import Pool
     from provd.dhcp.reply import Mould
 
-_NO_ADDRESS: Final = bytes(4)
+_SENDER: Final = struct.Struct("!12x I 12x 6s")
+"""ciaddr and the hardware address."""
 
 
 class Pattern:
@@ -108,11 +110,10 @@ class Exchange:
         self.data = data
         self.now = now
         self._message = message
-        octets = data[28:34]
+        self.ciaddr: int
+        self.ciaddr, octets = _SENDER.unpack_from(data)
         self.mac = Mac(octets.hex())
         self.client: bytes = pattern.client or pattern.lead + octets
-        ciaddr = data[12:16]
-        self.ciaddr = 0 if ciaddr == _NO_ADDRESS else int.from_bytes(ciaddr, "big")
         if message is not None:
             self.requested = message.address(50)
         else:

@@ -26,7 +26,6 @@ _BLANK: Final = bytes(10 + 64 + 128) + MAGIC
 _MARK: Final = b"\xfeprovd"
 """Stands for the hardware address in a key."""
 _REQUESTED: Final = b"\x32\4"
-_NO_ADDRESS: Final = bytes(4)
 _KINDS: Final = frozenset({Type.DISCOVER.value, Type.REQUEST.value})
 
 
@@ -58,16 +57,18 @@ class Familiar:
             or pattern.ingress.link is not link
             or not data.startswith(_BLANK, 34)
             or not data.startswith(pattern.head)
-            or data.startswith(_NO_ADDRESS, 12) is not pattern.bare
             or (pattern.client_at and not data.startswith(mac, pattern.client_at))
         ):
+            return None
+        x = Exchange(pattern, data, None, now)
+        if pattern.bare is (x.ciaddr > 0):
             return None
         if pattern.giaddr:
             if pattern.sender != source:
                 return None
-        elif not pattern.bare and self._table.pool_of(int.from_bytes(data[12:16], "big")) is not pattern.pool:
+        elif x.ciaddr and self._table.pool_of(x.ciaddr) is not pattern.pool:
             return None
-        return Exchange(pattern, data, None, now)
+        return x
 
     def learn(self, message: Message, pattern: Pattern, source: str) -> None:
         """Remember the pattern of the message that :meth:`find` did not find just now, if it has one."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from provd.base.drafts import drafted
 from provd.base.types import Mac
@@ -42,5 +43,7 @@ class Lease:
     """Option 82 as the relay sent it (RFC 3046), empty without a relay."""
 
 
+but_for_times = attrgetter(*(field.name for field in fields(Lease) if field.name not in {"starts", "expires"}))
+"""The values of all other fields."""
 active_lease = drafted(Lease)
 """Every field by position, quickly."""

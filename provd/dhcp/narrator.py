@@ -107,7 +107,7 @@ class Narrator:
         """An ACK leaves; ``text`` is its address."""
         lease = persist.lease
         seconds = INFINITE if lease.expires == INFINITE else lease.expires - lease.starts
-        boot, state, interface, relay = persist.boot, persist.state, then.interface, persist.relay
+        boot, state, interface, relay = persist.advice.boot, persist.state, then.interface, persist.relay
         return Emit(_ACKNOWLEDGED(now, lease.mac, boot, text, lease.subnet, seconds, state, interface, relay))
 
     def rest(self, persist: Persist, binding: Binding, seconds: int, send: Send, now: float) -> Emit:
@@ -115,7 +115,7 @@ class Narrator:
         fact = facts.DhcpAckRest(
             at=now,
             mac=persist.lease.mac,
-            boot=persist.boot,
+            boot=persist.advice.boot,
             ip=binding.text,
             subnet=persist.lease.subnet,
             seconds=seconds,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from provd.base.errors import WireError
 from provd.base.types import Mac, ip_text
-from provd.dhcp.lease import INFINITE, Lease, LeaseState
+from provd.dhcp.lease import INFINITE, Lease, LeaseState, but_for_times
 from provd.dhcp.options import sub_options
 from provd.dhcp.subnet import ReservedAddress, Subnet, prefix_mask
 
@@ -90,6 +90,10 @@ class Binding:
         if lease is None or lease.state is not LeaseState.ACTIVE:
             return False
         return lease.expires > now or lease.expires == INFINITE
+
+    def extended_by(self, lease: Lease) -> bool:
+        """Whether the lease is the durable one but for the times."""
+        return self.lease is not None and but_for_times(self.lease) == but_for_times(lease)
 
     def rest(self, longest: int, now: float) -> int:
         """Whole seconds that its holder's durable lease still lasts, up to ``longest``; 0 without one."""

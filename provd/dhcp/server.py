@@ -316,7 +316,7 @@ class DhcpServer:
 
     def _submit(self, persists: list[Persist]) -> None:
         if persists:
-            changes = [Put(persist.lease) for persist in persists]
+            changes = [Put(persist.lease, persist.extends) for persist in persists]
             self._journal.submit(changes, functools.partial(self._stored, persists))
 
     def _stored(self, batch: list[Persist], error: StorageError | None) -> None:

@@ -1,6 +1,7 @@
 """The page for people, and what machines ask beside it: ``/healthz``, ``/readyz``, ``/metrics``.
 
-Rendered here, without script and without anything from elsewhere. It only shows; changes go through the command line.
+Rendered here, without script and without anything from elsewhere. It only shows, but for a button or two for who has
+signed in with a token; other changes go through the command line.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from provd.base.facts.daemon import InternalError
 from provd.base.types import mac_text, parse_device
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
+from provd.http.things_page import ThingsPage
 from provd.http.views import Views
 from provd.http.words import ago, iso, size, span
 
@@ -78,12 +80,14 @@ class PageServer:
         clock: Clock,
         hosts: Iterable[str] = (),
         api: Interface | None = None,
+        things: ThingsPage | None = None,
     ) -> None:
         self._views = views
         self._metrics = metrics
         self._emit = emit
         self._clock = clock
         self._api = api
+        self._things = things
         self._hosts = frozenset({"localhost", *(host.lower().rstrip(".") for host in hosts)})
         self._style = (_HERE / "static" / "style.css").read_bytes()
         self._runner: web.AppRunner | None = None
@@ -127,6 +131,8 @@ class PageServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_text)
+        if self._things is not None:
+            self._things.add_to(app, self._render)
         if self._api is not None:
             app.router.add_route("*", "/api/v1{rest:(?:/.*)?}", self._api.handle)
         return app

@@ -10,6 +10,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
+SECTIONS = (
+    ("/", "Devices"),
+    ("/activation", "Activation"),
+    ("/leases", "Leases"),
+    ("/refused", "Refused"),
+    ("/status", "Status"),
+    ("/api/v1/", "REST"),
+)
+"""What every page leads to."""
+
+
 def environment(**globals_: object) -> Environment:
     """An environment in which each of these names is known to every template."""
     made = Environment(
@@ -20,5 +31,5 @@ def environment(**globals_: object) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(globals_)
+    made.globals.update({"sections": SECTIONS, **globals_})
     return made

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
+from provd.app.admin import Caller
 from provd.base.types import Mac
 
 Grade = Literal["debug", "info", "warning", "error"]
@@ -205,6 +206,56 @@ class StatusView:
     degraded: tuple[DegradedRow, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
     plugins: tuple[PluginRow, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingModelRow:
+    """A model of devices that are not phones; ``counts`` are its serials by state, ``window`` seconds."""
+
+    vendor: str
+    model: str
+    tenant: str
+    window: int
+    in_ranges: int
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SilentRow:
+    """A device that was activated and never showed its key."""
+
+    vendor: str
+    model: str
+    sn: str
+    tenant: str
+    activated: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThingsView:
+    """Devices that are not phones. ``states`` are the heads of the counts, ``counted`` is when they were true.
+
+    ``silent`` are the first ones of ``silent_total``.
+    """
+
+    models: tuple[ThingModelRow, ...] = ()
+    states: tuple[str, ...] = ()
+    silent: tuple[SilentRow, ...] = ()
+    silent_total: int = 0
+    counted: float = 0.0
+    fault: str = ""
+
+
+class ThingViews(Protocol):
+    """Where the page gets them, and what can be done there."""
+
+    async def things(self) -> ThingsView:
+        """Models, and devices that never showed their key. Does not raise."""
+        ...
+
+    async def reenable(self, vendor: str, model: str, sn: str, caller: Caller) -> None:
+        """End a device's key and let it ask again. Raises ProvdError."""
+        ...
 
 
 class Views(Protocol):

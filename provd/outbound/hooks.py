@@ -20,7 +20,7 @@ from provd.base.clock import Clock
 from provd.base.secrets import Secret
 from provd.domain.hooks import Heard, Letter, heard_of
 from provd.net.authorities import trusting
-from provd.outbound.web import NotPermittedError, Permit, asked_pause, plain, session_of, signature, unfit
+from provd.outbound.web import NotPermittedError, Permit, asked_pause, guarded_session, plain, signature, unfit
 
 SECONDS = 10.0
 """For a whole exchange."""
@@ -35,7 +35,7 @@ class Endpoint:
     secret: Secret = field(default_factory=lambda: Secret(""))
     header: str = "Authorization"
     token: Secret = field(default_factory=lambda: Secret(""))
-    permit: Permit = field(default_factory=Permit)
+    permit: Permit = field(default_factory=lambda: Permit(setting="webhook.allow"))
 
 
 class HookSender:
@@ -68,7 +68,7 @@ class HookSender:
         if endpoint is None:
             return Heard("its secret cannot be read")
         url = URL(endpoint.url, encoded=True)
-        refusal = unfit(endpoint.permit, url, "webhook.allow")
+        refusal = unfit(url, endpoint.permit)
         return Heard(refusal) if refusal else await self._posted(endpoint, url, letter)
 
     async def _posted(self, endpoint: Endpoint, url: URL, letter: Letter) -> Heard:
@@ -110,9 +110,7 @@ class HookSender:
         trusted = self._trusted = self._trusted or await trusting()
         session = self._sessions.get(endpoint.name)
         if session is None:
-            session = self._sessions[endpoint.name] = session_of(
-                endpoint.permit, self._resolver, "webhook.allow", at_once=2, keep=True, trusted=trusted
-            )
+            session = self._sessions[endpoint.name] = guarded_session(endpoint.permit, self._resolver, trusted)
         return session
 
 

@@ -60,9 +60,10 @@ class NotPermittedError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Public addresses, and those networks that were listed."""
+    """Public addresses, and those networks that were listed; ``setting`` is where that is done."""
 
     listed: tuple[Network, ...] = ()
+    setting: str = "tasks.allow"
 
     def __call__(self, address: Address) -> bool:
         """Whether this address may be talked to."""
@@ -85,10 +86,9 @@ def _inner(address: ipaddress.IPv6Address) -> Address:
 class GuardedResolver(AbstractResolver):
     """Finds addresses of names, and gives only those that may be talked to."""
 
-    def __init__(self, permit: Permit, inner: Callable[[], AbstractResolver], setting: str = "tasks.allow") -> None:
+    def __init__(self, permit: Permit, inner: Callable[[], AbstractResolver]) -> None:
         self._permit = permit
         self._inner = inner()
-        self._setting = setting
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -97,12 +97,41 @@ class GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         good = [each for each in found if self._permit(ipaddress.ip_address(each["host"].partition("%")[0]))]
         if not good:
-            raise NotPermittedError(f"{host} has no address that {self._setting} permits")
+            raise NotPermittedError(f"{host} has no address that {self._permit.setting} permits")
         return good
 
     async def close(self) -> None:
         """Nothing is kept open."""
         await self._inner.close()
+
+
+def guarded_session(
+    permit: Permit, resolver: Callable[[], AbstractResolver], tls: ssl.SSLContext
+) -> aiohttp.ClientSession:
+    """A session that reaches permitted addresses only, by way of their names; see :func:`unfit` for the others."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=AT_ONCE,
+            force_close=True,
+            use_dns_cache=False,
+            resolver=GuardedResolver(permit, resolver),
+            ssl=tls,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A small reply could become a large one.
+        auto_decompress=False,
+        trust_env=False,
+        headers={"User-Agent": "provd", "Accept-Encoding": "identity"},
+    )
+
+
+def unfit(url: URL, permit: Permit) -> str:
+    """Why a URL is not asked at all. An address in it is not looked up, and so checked here."""
+    try:
+        address = ipaddress.ip_address((url.host or "").partition("%")[0])
+    except ValueError:
+        return ""
+    return "" if permit(address) else f"{address} is not permitted: see {permit.setting}"
 
 
 class Web:
@@ -132,7 +161,7 @@ class Web:
     async def do(self, server: Server, call: HttpCall) -> Outcome:
         """One request and what its reply means."""
         url = URL(f"{server.url.rstrip('/')}/{call.path.lstrip('/')}", encoded=True)
-        if refusal := unfit(self._permit, url, "tasks.allow"):
+        if refusal := unfit(url, self._permit):
             return Failed(refusal)
         body = b"" if call.body is None else json.dumps(dict(call.body), default=str).encode()
         try:
@@ -169,17 +198,8 @@ class Web:
     async def _opened(self) -> aiohttp.ClientSession:
         trusted = self._trusted = self._trusted or await trusting()
         if self._session is None:
-            self._session = session_of(self._permit, self._resolver, "tasks.allow", at_once=AT_ONCE, trusted=trusted)
+            self._session = guarded_session(self._permit, self._resolver, trusted)
         return self._session
-
-
-def unfit(permit: Permit, url: URL, setting: str) -> str:
-    """Why a URL is not asked at all. An address in it is not looked up, and so checked here."""
-    try:
-        address = ipaddress.ip_address((url.host or "").partition("%")[0])
-    except ValueError:
-        return ""
-    return "" if permit(address) else f"{address} is not permitted: see {setting}"
 
 
 def asked_pause(text: str, now: float) -> float:
@@ -190,32 +210,6 @@ def asked_pause(text: str, now: float) -> float:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, TypeError):
         return 0.0
-
-
-def session_of(
-    permit: Permit,
-    resolver: Callable[[], AbstractResolver],
-    setting: str,
-    *,
-    at_once: int,
-    trusted: ssl.SSLContext,
-    keep: bool = False,
-) -> aiohttp.ClientSession:
-    """Connections to where ``permit`` lets them; with ``keep`` they are used more than once."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=at_once,
-            force_close=not keep,
-            use_dns_cache=False,
-            ssl=trusted,
-            resolver=GuardedResolver(permit, resolver, setting),
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        # A small reply could become a large one.
-        auto_decompress=False,
-        trust_env=False,
-        headers={"User-Agent": "provd", "Accept-Encoding": "identity"},
-    )
 
 
 def signature(secret: Secret, body: bytes, now: int) -> str:

@@ -50,18 +50,14 @@ class PluginCatalogue:
         self._blobs = Blobs(state_dir)
         self._plugins: dict[str, _Plugin] = {}
         self._manifests: tuple[Manifest, ...] = ()
-        self._revision = 0
+        self.revision = 0
+        """Rises when a plugin or a template changes."""
         self.reload()
 
     @property
     def manifests(self) -> tuple[Manifest, ...]:
         """Manifests in the order of their ids."""
         return self._manifests
-
-    @property
-    def revision(self) -> int:
-        """Rises when a plugin or a template changes."""
-        return self._revision
 
     def folder(self, plugin: str) -> Path:
         """Where the plugin in force lies. Raises PluginError when there is none of that id."""
@@ -106,10 +102,10 @@ class PluginCatalogue:
         changed = {key: plugin.digest for key, plugin in before.items()} != {
             key: plugin.digest for key, plugin in after.items()
         }
-        if changed or not self._revision:
+        if changed or not self.revision:
             self._plugins = after
             self._manifests = tuple(after[key].manifest for key in sorted(after))
-            self._revision += 1
+            self.revision += 1
         return changed
 
     def _candidates(self) -> Iterator[Path]:

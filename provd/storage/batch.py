@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, literal_column, or_, update
 from sqlalchemy.engine import Dialect
@@ -18,15 +18,27 @@ from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
 from provd.domain.records import MASTER_TENANT, Record, ThingOwner
 from provd.storage.mapping import TABLES, Codec, Row
-from provd.storage.tables import TASK_RUN, TENANT
+from provd.storage.tables import LEASE, TASK_RUN, TENANT
 from provd.storage.thing_tables import THING
 from provd.storage.vault import Vault
 
 Statement = tuple[str, Row]
 """SQL and its positional parameters."""
 
+
+class Extension(NamedTuple):
+    """A statement that has to find its rows: when it changes fewer than ``rows``, ``otherwise`` writes all of them."""
+
+    sql: str
+    parameters: Row
+    rows: int
+    otherwise: Callable[[], Statement]
+
+
 ROWS_PER_STATEMENT = 128
 """Bounds the size of one statement: SQLite allows expressions 1000 deep and 32766 parameters."""
+_WORTH_IT = 4
+"""Leases that are extended to the same time, from so many on, have a statement of their own."""
 
 
 def driver_form(statement: ClauseElement, dialect: Dialect) -> Statement:
@@ -69,6 +81,7 @@ class Table:
         self._dialect = dialect
         self._columns = slice(1 if codec.appends else 0, None)
         self._put_sql: dict[int, str] = {}
+        self._extend_sql: dict[int, str] = {}
         self._delete_sql: dict[int, str] = {}
 
     # Made when the first record of that kind is written: many kinds never are.
@@ -80,6 +93,10 @@ class Table:
     @cached_property
     def _delete(self) -> tuple[str, str]:
         return _delete_parts(self.codec, self._dialect)
+
+    @cached_property
+    def _extend(self) -> tuple[str, str]:
+        return _extend_parts(self._dialect)
 
     def row(self, record: Record | Lease) -> Row:
         """The parameters of one row to be put."""
@@ -93,6 +110,16 @@ class Table:
             head, row, tail = self._put
             sql = self._put_sql[count] = head + ", ".join([row] * count) + tail
         return sql, tuple(chain.from_iterable(rows))
+
+    def extend(self, starts: int, expires: int, leases: Sequence[Lease]) -> Extension:
+        """Sets the times of these leases, which takes a third of what writing them as a whole does."""
+        count = len(leases)
+        sql = self._extend_sql.get(count)
+        if sql is None:
+            head, mark = self._extend
+            sql = self._extend_sql[count] = head + ", ".join([mark] * count) + ")"
+        parameters = (starts, expires, *[lease.ip for lease in leases])
+        return Extension(sql, parameters, count, lambda: self.put([self.row(lease) for lease in leases]))
 
     def insert(self, rows: Sequence[Row]) -> Statement:
         """Inserts these rows, and fails where one of the keys is there already."""
@@ -135,6 +162,13 @@ def _split(sql: str) -> tuple[str, str, str]:
     return f"{head} VALUES ", row, conflict + tail
 
 
+def _extend_parts(dialect: Dialect) -> tuple[str, str]:
+    times: dict[str, Any] = {name: bindparam(name) for name in ("starts", "expires")}
+    statement = update(LEASE).where(LEASE.c.ip == bindparam("key")).values(times)
+    head, _, mark = str(statement.compile(dialect=dialect)).rpartition(" = ")
+    return f"{head} IN (", mark
+
+
 def _delete_parts(codec: Codec[Any], dialect: Dialect) -> tuple[str, str]:
     key = codec.table.primary_key.columns
     condition = and_(*(column == bindparam(column.name, type_=column.type) for column in key))
@@ -163,7 +197,7 @@ class Planner:
         """The statements of that kind of record."""
         return self._tables[kind]
 
-    def plan(self, changes: Iterable[Change]) -> list[Statement]:
+    def plan(self, changes: Iterable[Change]) -> list[Statement | Extension]:
         """The statements that bring these changes about, one after the other in one transaction.
 
         Every key is named by one statement at most, so their order does not matter but for unique columns: what gives
@@ -185,8 +219,11 @@ class Planner:
                 codec = self._tables[kind].codec
                 by_key = last.setdefault(kind, {})
                 identity, appends = codec.identity, codec.appends
-            by_key[number if appends and type(change) is Put else identity(record)] = change
-        statements: list[Statement] = []
+            place = number if appends and type(change) is Put else identity(record)
+            # What a lease extends that is not durable yet is not on the disk: it is written as a whole.
+            owed = place in by_key and type(change) is Put and change.extends
+            by_key[place] = Put(record) if owed else change
+        statements: list[Statement | Extension] = []
         for kind, by_key in last.items():
             statements += _statements(self._tables[kind], by_key.values())
         for owner in owners.values():
@@ -196,10 +233,29 @@ class Planner:
         return statements
 
 
-def _statements(table: Table, changes: Iterable[Change]) -> Iterable[Statement]:
+def _statements(table: Table, changes: Iterable[Change]) -> Iterator[Statement | Extension]:
     keys = [table.codec.key(change.record) for change in changes if type(change) is Delete]
-    rows = [table.row(change.record) for change in changes if type(change) is Put]
+    puts = [change for change in changes if type(change) is Put]
     for start in range(0, len(keys), ROWS_PER_STATEMENT):
         yield table.delete(keys[start : start + ROWS_PER_STATEMENT])
+    extended = _extended(puts)
+    whole = [change.record for change in puts if not change.extends]
+    for (starts, expires), leases in extended.items():
+        if len(leases) < _WORTH_IT:
+            whole += leases
+            continue
+        for start in range(0, len(leases), ROWS_PER_STATEMENT):
+            yield table.extend(starts, expires, leases[start : start + ROWS_PER_STATEMENT])
+    rows = [table.row(record) for record in whole]
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         yield table.put(rows[start : start + ROWS_PER_STATEMENT])
+
+
+def _extended(puts: Iterable[Put]) -> Mapping[tuple[int, int], list[Lease]]:
+    """What is only extended, by its times: in one second and one subnet they are the same for everybody."""
+    found: dict[tuple[int, int], list[Lease]] = {}
+    for put in puts:
+        if put.extends:
+            lease = cast("Lease", put.record)
+            found.setdefault((lease.starts, lease.expires), []).append(lease)
+    return found

@@ -13,6 +13,7 @@ from typing import Any, Generic, NewType, TypeVar, Union, get_args, get_origin, 
 from sqlalchemy import Table
 
 from provd.app.ports import R
+from provd.app.regions.ports import Given
 from provd.base.drafts import drafted
 from provd.base.errors import StorageError
 from provd.base.secrets import Secret
@@ -40,7 +41,10 @@ from provd.domain.records import (
     TaskStep,
     Tenant,
 )
-from provd.storage import tables, thing_tables
+from provd.domain.regions.enrolment import Enrolment
+from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
+from provd.domain.regions.unit import Unit
+from provd.storage import region_tables, tables, thing_tables
 from provd.storage.vault import Vault
 
 TABLES: Mapping[type, Table] = types.MappingProxyType(
@@ -70,6 +74,13 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Group: thing_tables.THING_GROUP,
         Member: thing_tables.THING_MEMBER,
         Share: thing_tables.THING_SHARE,
+        Region: region_tables.REGION,
+        Home: region_tables.HOME,
+        Unit: region_tables.HOME_UNIT,
+        Tombstone: region_tables.TOMBSTONE,
+        Outgoing: region_tables.OUTGOING,
+        Enrolment: region_tables.ENROLMENT,
+        Given: region_tables.HOME_GIVEN,
         VendorToken: thing_tables.THING_TOKEN,
     }
 )

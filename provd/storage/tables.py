@@ -20,10 +20,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from provd.storage import thing_tables
+from provd.storage import region_tables, thing_tables
 from provd.storage.columns import METADATA, ROWID, text_column
 
-__all__ = ["METADATA", "thing_tables"]
+__all__ = ["METADATA", "region_tables", "thing_tables"]
 """Whoever asks for the metadata gets it with every table in it."""
 
 DEVICE = Table(

@@ -20,7 +20,7 @@ from provd.base.clock import Clock
 from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.daemon import Degraded, Recovered
-from provd.storage.batch import Planner, Statement
+from provd.storage.batch import Extension, Planner, Statement
 from provd.storage.pace import Pace
 from provd.storage.session import RefusedError, UnavailableError
 from provd.storage.step import Step
@@ -35,7 +35,7 @@ _STAND_ASIDE_AGAIN = 0.0002
 class Connection(Protocol):
     """What the writer needs of its database connection; see ``session.Session``."""
 
-    def write(self, statements: Sequence[Statement], steps: Sequence[Step] = ()) -> None:
+    def write(self, statements: Sequence[Statement | Extension], steps: Sequence[Step] = ()) -> None:
         """Execute the statements and then the steps as one transaction."""
         ...
 
@@ -294,7 +294,7 @@ class Writer:
             self._mark(None)
         return None
 
-    def _write(self, statements: Sequence[Statement], steps: Sequence[Step]) -> None:
+    def _write(self, statements: Sequence[Statement | Extension], steps: Sequence[Step]) -> None:
         try:
             self._session.write(statements, steps)
         except UnavailableError as error:

@@ -7,7 +7,7 @@ import pytest
 
 from provd.config.load import load
 from provd.config.settings import Settings
-from provd.daemon.service import changes
+from provd.daemon.reloads import changes
 from provd.daemon.translate import dhcp_of
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "etc/examples").glob("*.toml"))

@@ -197,13 +197,21 @@ class Playbook:
             return [f"{line} waits"]
         if not self.disk_works:
             return [f"{line} fails", *self.perform(self.engine.persist_failed([persist], "disk full", self.now))]
-        self.disk[persist.lease.ip] = persist.lease
+        self._write(persist)
         return [line, *self.perform(self.engine.persisted([persist], self.now))]
+
+    def _write(self, persist: Persist) -> None:
+        lease = persist.lease
+        if persist.extends:
+            # All that the disk is told of are the times: with what it has that must be the whole lease.
+            assert replace(self.disk[lease.ip], starts=lease.starts, expires=lease.expires) == lease
+        self.disk[lease.ip] = lease
 
     def flush(self) -> list[str]:
         """The disk has caught up."""
         batch, self.waiting = self.waiting, []
-        self.disk |= {persist.lease.ip: persist.lease for persist in batch}
+        for persist in batch:
+            self._write(persist)
         return self.perform(self.engine.persisted(batch, self.now))
 
     def probed(self, address: str, holder: str | None = None) -> list[str]:

@@ -17,7 +17,8 @@ RELAY = ip("10.20.0.2")
 
 def test_a_whole_exchange():
     play = Playbook()
-    phone = play.client(1)
+    phone = play.client(1, vendor="phone")
+    play.board.advices["phone"] = Advice("phone", phone=True)
     assert play(phone.discover()) == ["<< OFFER 10.20.0.10 frame", "!! DHCP-OFFER"]
     assert play(phone.select("10.20.0.10")) == ["== 10.20.0.10 ACTIVE", "<< ACK 10.20.0.10 frame", "!! DHCP-ACK"]
     lease = play.disk[ip("10.20.0.10")]
@@ -29,6 +30,8 @@ def test_a_whole_exchange():
     )
     assert play.board.bound_leases == [lease]
     assert play.engine.holder(lease.ip, play.now) == "805ec0000001"
+    assert play.bind(play.client(2)) == "10.20.0.11"
+    assert play.board.bound_leases == [lease], "only phones are of interest"
 
 
 def test_address_choice_order():
@@ -233,6 +236,30 @@ def test_no_ack_before_the_disk():
     assert play(phone.select("10.20.0.10")) == ["== 10.20.0.10 ACTIVE waits"]
     assert play.engine.holder(ip("10.20.0.10"), play.now) is None
     assert play.flush() == ["<< ACK 10.20.0.10 frame", "!! DHCP-ACK"]
+
+
+def test_what_stays_the_same_but_for_its_times_is_an_extension():
+    play = Playbook()
+    phone = play.client(1)
+    play.bind(phone)
+    play.disk_waits = True
+
+    def extends(datagram: bytes) -> bool:
+        play.now += 60
+        play(datagram, to=SERVER)
+        found = play.waiting[-1].extends
+        play.flush()
+        return found
+
+    assert extends(phone.renew("10.20.0.10"))
+    assert extends(phone.reboot("10.20.0.10"))
+    phone.options[12] = b"other-name"
+    assert not extends(phone.renew("10.20.0.10"))
+    assert extends(phone.renew("10.20.0.10"))
+    assert not extends(phone.release("10.20.0.10"))
+    assert not extends(phone.reboot("10.20.0.10")), "it was released on the disk"
+    play.boot()
+    assert extends(phone.renew("10.20.0.10"))
 
 
 def test_a_repeated_request_is_one_lease_and_one_ack_with_the_newest_xid():

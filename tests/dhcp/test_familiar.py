@@ -261,7 +261,7 @@ class Twins:
 def shown(effect: Effect) -> object:
     return (
         type(effect),
-        astuple(effect) if not isinstance(effect, Persist) else (effect.lease, effect.then, effect.boot),
+        astuple(effect) if not isinstance(effect, Persist) else (effect.lease, effect.then, effect.advice.boot),
     )
 
 

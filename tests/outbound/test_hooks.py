@@ -162,9 +162,11 @@ async def test_one_that_says_nothing_is_not_waited_for() -> None:
 
 
 async def test_addresses_that_nobody_listed_are_not_asked() -> None:
-    async with peer(saying(OK), permit=Permit()) as sender:
+    async with peer(saying(OK), permit=Permit(setting="webhook.allow")) as sender:
         assert "not permitted: see webhook.allow" in (await sender.send("h", LETTER)).reason
-    inside = Endpoint(name="h", url="http://metadata.example/", permit=Permit((ipaddress.ip_network("10.1.0.0/16"),)))
+    inside = Endpoint(
+        name="h", url="http://metadata.example/", permit=Permit((ipaddress.ip_network("10.1.0.0/16"),), "webhook.allow")
+    )
     sender = HookSender([inside], FakeClock(), resolver=lambda: Elsewhere("169.254.169.254"))
     assert "webhook.allow" in (await sender.send("h", LETTER)).reason
     await sender.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import Code, Reservation, StoredFact
-from provd.storage.batch import ROWS_PER_STATEMENT, Planner, driver_form
+from provd.storage.batch import ROWS_PER_STATEMENT, Extension, Planner, driver_form
 from provd.storage.tables import LEASE
 from provd.storage.vault import Vault
 
@@ -59,6 +60,38 @@ def test_the_last_change_of_a_key_wins(planner: Planner) -> None:
     ((sql, parameters),) = planner.plan([Put(a_lease(1)), Delete(a_lease(1))])
     assert sql == "DELETE FROM lease WHERE (lease.ip = ?)"
     assert parameters == (1,)
+
+
+def test_leases_that_are_only_extended_share_a_short_statement(planner: Planner) -> None:
+    (extended,) = planner.plan([Put(a_lease(ip), extends=True) for ip in range(1, 6)])
+    assert isinstance(extended, Extension)
+    assert extended.sql == "UPDATE lease SET starts=?, expires=? WHERE lease.ip IN (?, ?, ?, ?, ?)"
+    assert extended.parameters == (1, 2, 1, 2, 3, 4, 5)
+    assert extended.rows == 5
+    assert [extended.otherwise()] == planner.plan([Put(a_lease(ip)) for ip in range(1, 6)])
+
+
+def test_postgresql_extends_in_its_own_words() -> None:
+    planner = Planner(VAULT, postgresql.psycopg.dialect(paramstyle="format"))
+    (extended,) = planner.plan([Put(a_lease(ip), extends=True) for ip in range(4)])
+    plain = extended[0].replace("::BIGINT", "")
+    assert plain == "UPDATE lease SET starts=%s, expires=%s WHERE lease.ip IN (%s, %s, %s, %s)"
+
+
+def test_a_few_leases_of_one_time_are_not_worth_a_statement(planner: Planner) -> None:
+    mixed = [Put(a_lease(ip, starts=ip // 2), extends=True) for ip in range(6)]
+    assert planner.plan(mixed) == planner.plan([Put(put.record) for put in mixed])
+    many = [Put(a_lease(ip, starts=ip // 128), extends=True) for ip in range(2 * ROWS_PER_STATEMENT)]
+    assert [statement[1][0] for statement in planner.plan([*many, Put(a_lease(999, starts=7))])] == [0, 1, 999]
+
+
+def test_what_extends_something_that_is_not_durable_is_written_as_a_whole(planner: Planner) -> None:
+    both = [Put(a_lease(ip), extends=extends) for extends in (False, True) for ip in range(8)]
+    assert planner.plan(both) == planner.plan(both[:8])
+    reverse = [*both[8:], Put(replace(a_lease(3), state=LeaseState.RELEASED))]
+    extended, put = planner.plan(reverse)
+    assert 3 not in extended[1][2:]
+    assert put[1][:4] == (3, b"c", "m", 2), "the last change of a key wins"
 
 
 def test_what_gives_up_a_unique_value_comes_first(planner: Planner) -> None:

@@ -46,6 +46,20 @@ async def found(ledger: StoredLedger, sn: str) -> Thing | None:
     return things.get(sn)
 
 
+async def test_serials_are_counted_by_their_state_at_the_moment(ledger: StoredLedger) -> None:
+    things = [pending("S1"), pending("S2"), pending("S1", "m2"), Thing(vendor="acme", model="m1", sn="U")]
+    await ledger.change(KEY, lambda book: book.put(things))
+    await ledger.change(KEY, winning("S2", "k"))
+    for now, state in ((NOW, "pending"), (NOW + 86400, "expired")):
+        found = await ledger.read(lambda book, now=now: book.tally(now))
+        assert sorted(found) == [
+            ("acme", "m1", "activated", 1),
+            ("acme", "m1", state, 1),
+            ("acme", "m1", "unclaimed", 1),
+            ("acme", "m2", state, 1),
+        ]
+
+
 async def test_one_of_a_hundred_wins(ledger: StoredLedger) -> None:
     await ledger.change(KEY, lambda book: book.put([pending("S1")]))
     outcomes = await asyncio.gather(

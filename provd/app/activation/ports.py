@@ -75,6 +75,10 @@ class Reading(Protocol):
         """Records of that kind whose fields have these values, in the order of their keys; all without a limit."""
         ...
 
+    def tally(self, now: float) -> Sequence[tuple[str, str, str, int]]:
+        """How many serials of each vendor and model are in which state at that moment."""
+        ...
+
     def vendor_by_key(self, key_hash: str) -> ThingVendor | None:
         """The vendor whose key has this SHA-256."""
         ...

@@ -85,6 +85,14 @@ class Registry(Audited):
 
         return await self._ledger.read(work)
 
+    async def tally(self) -> dict[tuple[str, str], dict[str, int]]:
+        """How many serials of each vendor and model are in which state: of everybody. Looks at all of them."""
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        now = self.now()
+        for vendor, model, state, number in await self._ledger.read(lambda book: book.tally(now)):
+            found.setdefault((vendor, model), {})[state] = number
+        return found
+
     # -- vendors, models, ranges -----------------------------------------------------------------------------------
 
     async def add_vendor(self, vendor: str, tenant: str, caller: Caller) -> None:

@@ -19,6 +19,7 @@ from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
+from provd.app.admin.regions import RegionGroup
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.tokens import Tokens
@@ -28,6 +29,7 @@ from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
 from provd.app.hooks.outbox import Outbox
+from provd.app.regions.register import Regions
 from provd.app.resync.caller import Resyncer
 from provd.app.tasks.book import TaskBook
 from provd.base.clock import Clock
@@ -58,6 +60,7 @@ class Admin:
         vendors: VendorOffice | None = None,
         tasks: TaskBook | None = None,
         outbox: Outbox | None = None,
+        regions: Regions | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         self.tokens = Tokens(desk)
@@ -81,11 +84,14 @@ class Admin:
         if tasks is not None:
             groups += [running := Tasks(desk, tasks)]
             listed += [collections.tasks(running)]
+        if regions is not None:
+            groups.append(RegionGroup(regions))
         self.operations: dict[str, Operation] = {
             operation.name: operation for group in groups for operation in group.operations()
         }
         self.collections: dict[str, Collection[Any]] = {each.name: each for each in listed}
         self.desk = desk
+        self.vendors = vendors
 
     async def call(self, name: str, params: Mapping[str, object], caller: Caller) -> object:
         """Carry out an operation for somebody.

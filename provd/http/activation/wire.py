@@ -116,6 +116,13 @@ class Reply:
 DONE = Reply(205)
 
 
+def key_in(request: ThingRequest) -> str:
+    """The key that a device shows, in the protocol's own header or as a bearer token (RFC 6750 section 2.1)."""
+    key = request.headers.get("X-Exosite-CIK", "").strip()
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return key or (token.strip() if scheme.lower() == "bearer" else "")
+
+
 def key_reply(key: str) -> Reply:
     """The key and nothing else."""
     return Reply(200, _TEXT, key.encode("ascii"))

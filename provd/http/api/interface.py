@@ -20,7 +20,7 @@ from provd.http.api.guard import Guard, Known, need
 from provd.http.api.ports import Daemon
 from provd.http.api.refusal import Refusal
 from provd.http.api.replay import Replays
-from provd.http.api.resources import codes, devices, hooks, network, objects, tasks
+from provd.http.api.resources import activation, codes, devices, hooks, network, objects, regions, tasks
 from provd.http.api.resources import daemon as about_daemon
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
 from provd.http.problems import problem, problem_of
@@ -46,6 +46,8 @@ class Api:
             codes.routes(admin),
             tasks.routes(admin),
             hooks.routes(admin),
+            regions.routes(admin),
+            activation.routes(admin),
             network.routes(admin, daemon),
             about_daemon.routes(admin, daemon),
             self._about(),
@@ -167,6 +169,8 @@ class Api:
 
     @staticmethod
     async def _body(request: web.Request, route: Route) -> bytes:
+        if route.raw:
+            return b""
         if route.body is None and route.takes == reading.JSON:
             # Not even looked at: who promises a body may never send it.
             if request.body_exists:

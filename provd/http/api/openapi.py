@@ -23,6 +23,7 @@ _TAGS = {
     "tokens": "Bearer tokens of this interface.",
     "codes": "Provisioning codes: who dials one on a phone gives it the code's line.",
     "locks": "Wrong codes, and who is locked because of them.",
+    "activation": "Devices that fetch a key: vendors, models, serials, contents.",
     "reservations": "Addresses kept for a client.",
     "leases": "DHCP leases.",
     "subnets": "Networks of the DHCP server.",

@@ -145,6 +145,8 @@ class Route:
     status: int = 200
     match: str = ""
     streams: bool = False
+    raw: bool = False
+    """The body is left for the handler to take while it comes, whatever its type."""
 
     @property
     def tag(self) -> str:

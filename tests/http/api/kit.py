@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout
 from yarl import URL
 
+from provd.app.activation.badges import Badges
+from provd.app.activation.contents import Bounds, Contents
+from provd.app.activation.groups import Groups, Shares
+from provd.app.activation.office import VendorOffice
+from provd.app.activation.registry import Registry
 from provd.app.admin import Admin, Caller
 from provd.app.bearer import Authority
 from provd.app.codes.office import Office as Codes
 from provd.app.dialing import Answer, Dial, Outcome
+from provd.app.regions.register import Regions
+from provd.app.regions.turns import Terms, carry_out
 from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
@@ -33,15 +42,21 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
 )
+from provd.domain.regions.enrolment import Enrolment
+from provd.domain.regions.handover import begun
+from provd.domain.regions.home import Home, Role
 from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
 from provd.observe.tail import Tail
 from provd.observe.timeline import Timeline
+from provd.storage.ledger import StoredLedger
+from provd.storage.store import Store
 from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
+from tests.kit.federation import Disk, DiskLedger
 
 SITE = Caller(name="test")
 NORTHS = "north's secret"
@@ -190,19 +205,50 @@ def furniture() -> list[object]:
     ]
 
 
+def regions_of(disk: Disk, now: Callable[[], float], emit: Callable[[Fact], None]) -> Regions:
+    """Two regions, a device that has asked for its home, and one that is on its way."""
+    disk.know("eu", "us")
+    disk.look(lambda book: book.save(None, Home(device_id="sensor-1", key_hash="a" * 64)))
+    leaving = begun(Home(device_id="acme/s2/S1", key_hash="b" * 64), "eu", "t1", 1_700_000_000.0)
+    disk.look(lambda book: carry_out(book, None, leaving, delete=True))
+    request = Enrolment(id="r1", by="ann", total=3, done=1, devices={"items": []})
+    disk.look(lambda book: book.put_enrolment(request))
+    terms = Terms(name="world", role=Role.GLOBAL)
+    return Regions(DiskLedger(disk, lambda _when: None), lambda: terms, now, emit, lambda: secrets.token_hex(8))
+
+
 async def give(office: Office, name: str, **params: object) -> str:
     made = await office.admin.call("token.add", {"name": name, **params}, SITE)
     return str(made["token"])
 
 
+def vendors_in(folder: Path, office: Office) -> VendorOffice:
+    world = office.world
+    store = Store.open("sqlite", folder, world.clock, world.facts.append)
+    audited = (StoredLedger(store), world.clock.now, world.facts.append)
+    return VendorOffice(
+        registry=Registry(*audited, 86400),
+        contents=Contents(*audited, Bounds(one=4 << 20, all=8 << 20)),
+        groups=Groups(*audited),
+        shares=Shares(*audited),
+        badges=Badges(*audited, lambda _token, _peer: None, lambda _tenant: True),
+    )
+
+
 @asynccontextmanager
-async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) -> AsyncIterator[House]:
-    """Everything, with tokens ``north.read`` … ``south.admin``, ``all.read`` …, ``expired`` and ``revoked``."""
-    office = Office(*(records or furniture()), journal=journal)
+async def house(
+    *records: object, journal: type[MemoryJournal] = MemoryJournal, things: Path | None = None
+) -> AsyncIterator[House]:
+    """Everything, with tokens ``north.read`` … ``south.admin``, ``all.read`` …, ``expired`` and ``revoked``.
+
+    With ``things`` also vendors and devices that are no phones, in a database in that folder.
+    """
+    office, disk = Office(*(records or furniture()), journal=journal), Disk()
     world = office.world
     broken, world.journal.broken = getattr(world.journal, "broken", False), False
     list(world.tasks.change(RULES))
     codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
+    vendors = None if things is None else vendors_in(things, office)
     office.admin = Admin(
         fleet=world.fleet,
         boot=world.boot,
@@ -212,6 +258,8 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
         addresses=office.addresses,
         codes=codes,
         tasks=world.tasks,
+        regions=regions_of(disk, world.clock.now, world.facts.append),
+        vendors=vendors,
     )
     code = await office.admin.call("code.add", {"line": ["n2"]}, SITE) if world.fleet.tables.line("n2") else {"id": ""}
     office.addresses.reserved.append("10.0.0.77")
@@ -245,3 +293,6 @@ async def house(*records: object, journal: type[MemoryJournal] = MemoryJournal) 
     async with ClientSession(timeout=ClientTimeout(total=20)) as session:
         yield House(office, api, daemon, page, port, session, facts, tokens, code["id"])
     await page.close()
+    if vendors is not None:
+        vendors.registry._ledger._store.close()
+    disk.close()

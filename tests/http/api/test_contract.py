@@ -80,7 +80,7 @@ async def test_a_stranger_who_has_read_it_finds_nothing_that_it_does_not_say(tmp
     Two of its rules are not ours: a wrong token may also hear 429, and not everything that a schema allows fits to what
     is there (a code for a line that does not exist).
     """
-    async with house() as home:
+    async with house(things=tmp_path / "state") as home:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{home.port}{PREFIX}/openapi.json"),
             *("--header", f"Authorization: Bearer {home.tokens['all.admin']}", "--exclude-path", f"{PREFIX}/events"),

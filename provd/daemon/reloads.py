@@ -1,4 +1,4 @@
-"""What of a changed configuration takes effect at once."""
+"""Which settings a reload takes over, and which of them differ."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _RELOADABLE = _CERTIFICATES | {
     "resync",
     "pbx",
     "tasks",
+    "region",
     "webhook",
 }
 
@@ -41,5 +42,5 @@ def changes(old: Settings, new: Settings) -> list[str]:
 
 
 def applies(name: str) -> bool:
-    """Whether a setting with this dotted name takes effect without a restart."""
+    """Whether a setting takes effect on a reload; others wait for a restart."""
     return name == "plugins" or name in _RELOADABLE or name.partition(".")[0] in _RELOADABLE

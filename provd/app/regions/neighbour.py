@@ -1,0 +1,119 @@
+"""What other instances say to this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from provd.app.regions.ports import Book, Ledger
+from provd.app.regions.turns import Terms, carry_out, told
+from provd.base.errors import ClashError, PeerError
+from provd.base.facts import Fact, FactSink
+from provd.base.facts.regions import DeviceExpected
+from provd.domain.regions import handover, speech
+from provd.domain.regions.codes import Code
+from provd.domain.regions.handover import Turn
+from provd.domain.regions.home import Kind
+from provd.domain.regions.speech import Heard, Said
+
+
+class Neighbour:
+    """Hears, decides, answers. ``transfer`` gives ids that nobody has had before."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        terms: Callable[[], Terms],
+        now: Callable[[], float],
+        emit: FactSink,
+        transfer: Callable[[], str],
+    ) -> None:
+        self._ledger = ledger
+        self._terms = terms
+        self._now = now
+        self._emit = emit
+        self._transfer = transfer
+        self.spoke: Callable[[], None] = _nothing
+        """Is called when something is to be said."""
+
+    async def hear(self, said: Said, sender: str) -> Heard:
+        """Do what ``sender``, whose signature was right, says. The answer is durable.
+
+        Raises StorageError and PeerError when it cannot be answered now, WireError when it makes no sense.
+        """
+        now, transfer = self._now(), self._transfer()
+        terms = self._terms()
+
+        def work(book: Book) -> tuple[Heard, list[Fact]]:
+            return _heard(book, said, sender, terms, now, transfer)
+
+        try:
+            heard, facts = await self._ledger.change((said.device_id,), work)
+        except ClashError:
+            # Another daemon on the same database was quicker; what is there now decides.
+            heard, facts = await self._ledger.change((said.device_id,), work)
+        for fact in facts:
+            self._emit(fact)
+        self.spoke()
+        return heard
+
+
+def _nothing() -> None:
+    """Nobody says anything here."""
+
+
+def _heard(book: Book, said: Said, sender: str, terms: Terms, now: float, transfer: str) -> tuple[Heard, list[Fact]]:
+    match said.kind:
+        case Kind.REGISTER:
+            return _register(book, said, sender, now)
+        case Kind.RELEASE:
+            return _release(book, said), []
+        case _:
+            return _turned(book, said, sender, terms, now, transfer)
+
+
+def _turned(book: Book, said: Said, sender: str, terms: Terms, now: float, transfer: str) -> tuple[Heard, list[Fact]]:
+    """What moves a device that this instance has, or once had."""
+    home, stone = book.home(said.device_id), book.tombstone(said.device_id)
+    turn: Turn | Heard | None
+    heard = speech.NOTED
+    if said.kind is Kind.WITHDRAW:
+        turn, heard = handover.withdraw_heard(home, stone, said, sender, now), speech.WITHDRAWN
+    elif said.kind is Kind.PROVISIONED:
+        turn = handover.provisioned_heard(home, stone, said, sender, now)
+    elif said.kind is Kind.MOVED:
+        turn = handover.moved_heard(home, stone, said, sender, now)
+    else:
+        heard = handover.move_heard(home, said, known=book.region(said.region) is not None)
+        begins = heard is speech.ACCEPTED and home is not None
+        turn = handover.begun(home, said.region, transfer, now) if begins and home is not None else heard
+    if isinstance(turn, Heard):
+        return turn, []
+    if turn is not None:
+        carry_out(book, home, turn, delete=terms.delete)
+        return heard, told(home, turn.home, now)
+    return heard, []
+
+
+def _release(book: Book, said: Said) -> Heard:
+    home = book.home(said.device_id)
+    changed, heard = handover.release_heard(home, book.tombstone(said.device_id), said)
+    if changed is not None:
+        book.save(home, changed)
+    return heard
+
+
+def _register(book: Book, said: Said, sender: str, now: float) -> tuple[Heard, list[Fact]]:
+    home, stone = book.home(said.device_id), book.tombstone(said.device_id)
+    taken, heard = handover.register_heard(home, stone, said, sender, now)
+    if heard is None:
+        raise PeerError(f"{said.device_id} is on its way from here: later")
+    if taken is None:
+        return heard, []
+    other = book.home_by_key(taken.key_hash) if taken.key_hash else None
+    if other is not None and other.device_id != taken.device_id:
+        return speech.refused(Code.CREATION, "another device has the same key"), []
+    # What it once was here is over: its units and whatever is still to be said of it.
+    book.drop_units(said.device_id)
+    book.save(home, taken)
+    fact = DeviceExpected(at=now, device=taken.device_id, source=sender, epoch=taken.epoch, tenant=taken.tenant)
+    return heard, [fact]

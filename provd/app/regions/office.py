@@ -1,0 +1,73 @@
+"""What people decide about devices and their regions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provd.app.regions.ports import Book
+from provd.app.regions.turns import Terms, carry_out
+from provd.base.errors import ConflictError, NotFoundError
+from provd.domain.regions import handover
+from provd.domain.regions.home import MOVABLE, Home, HomeState, Kind, Outgoing, Tombstone
+
+_ON_ITS_WAY = frozenset({HomeState.REHOMING, HomeState.REGIONAL})
+
+
+def moved(book: Book, device_id: str, to: str, terms: Terms, now: float, transfer: str) -> Home | Tombstone:
+    """Send a device to a region; without one, take back a hand-over. Gives what is known of the device then.
+
+    A device that is at home elsewhere is moved by the instance that has it, which is asked. Raises NotFoundError and
+    ConflictError.
+    """
+    if to and book.region(to) is None and to != terms.name:
+        raise NotFoundError(f"there is no region {to[:60]!r}")
+    home, stone = book.home(device_id), book.tombstone(device_id)
+    if home is not None and home.state is not HomeState.GONE:
+        return _moved_from_here(book, home, to, terms, now, transfer)
+    if stone is None:
+        raise NotFoundError(f"there is no device {device_id[:120]!r}")
+    if not to:
+        raise ConflictError(f"it has arrived at {stone.region} already: move it from there")
+    if to == stone.region:
+        raise ConflictError(f"it is at {to} already")
+    book.say(
+        Outgoing(
+            id=f"{device_id}/move",
+            device_id=device_id,
+            peer=stone.region,
+            kind=Kind.MOVE.value,
+            transfer="",
+            epoch=stone.epoch,
+            body={"region": to},
+            created=now,
+            due=now,
+        )
+    )
+    return stone
+
+
+def _moved_from_here(book: Book, home: Home, to: str, terms: Terms, now: float, transfer: str) -> Home:
+    if to == terms.name:
+        raise ConflictError("it is here")
+    if home.state in MOVABLE:
+        if not to:
+            raise ConflictError(f"it is {home.state.value}: there is nothing to be taken back")
+        turn = handover.begun(home, to, transfer, now)
+    elif home.state in _ON_ITS_WAY:
+        if to == home.region:
+            raise ConflictError(f"it is on its way to {to} already")
+        turn = handover.withdrawing(home, to, now)
+    else:
+        raise ConflictError(f"it is {home.state.value}: it has not come yet")
+    carry_out(book, home, turn, delete=terms.delete)
+    return home if turn.home is None else turn.home
+
+
+def hastened(book: Book, device_id: str, now: float) -> int:
+    """Say at once what waits to be said about a device; gives how much that is. Raises NotFoundError."""
+    waiting = book.saying(device_id)
+    if not waiting:
+        raise NotFoundError(f"nothing waits to be said about {device_id[:120]!r}")
+    for outgoing in waiting:
+        book.say(replace(outgoing, due=now, attempts=0))
+    return len(waiting)

@@ -1,0 +1,272 @@
+"""What people do with regions: look at them, add them, send devices to them, register devices by the thousand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from provd.app.regions import office
+from provd.app.regions.ports import Book, Ledger, Reading
+from provd.app.regions.turns import Terms, told
+from provd.base.errors import ConflictError, NotFoundError, UsageError
+from provd.base.facts import Fact, FactSink
+from provd.base.facts.devices import AdminChanged
+from provd.domain.records import AuditEntry
+from provd.domain.regions import enrolment as enrolling
+from provd.domain.regions.codes import Code, Wrong
+from provd.domain.regions.enrolment import Enrolment
+from provd.domain.regions.home import STUCK, Home, HomeState, Outgoing, Region, Tombstone
+from provd.domain.regions.unit import Unit
+
+if TYPE_CHECKING:
+    from provd.app.admin.caller import Caller  # whose package imports this module
+
+T = TypeVar("T")
+_KEPT = 7 * 86400.0
+"""Seconds for which a finished request can be looked at."""
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of one device here."""
+
+    home: Home | None
+    stone: Tombstone | None
+    units: Sequence[Unit]
+    saying: Sequence[Outgoing]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How all of it stands. ``counts`` are state, region, number."""
+
+    counts: Sequence[tuple[str, str, int]]
+    stuck: Sequence[Home]
+    waiting: Sequence[Outgoing]
+
+
+class Regions:
+    """Every change is durable and in the audit when it returns. ``spoke`` is called when something is to be said."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        terms: Callable[[], Terms],
+        now: Callable[[], float],
+        emit: FactSink,
+        fresh: Callable[[], str],
+    ) -> None:
+        self._ledger = ledger
+        self.terms = terms
+        self.now = now
+        self._emit = emit
+        self._fresh = fresh
+        self.spoke: Callable[[], None] = _nothing
+        self.silent: Callable[[], Sequence[str]] = tuple
+        """Instances that do not answer at present."""
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    async def all(self) -> tuple[Sequence[Region], Sequence[tuple[str, str, int]]]:
+        """Every region, and how many devices are in which state there."""
+        return await self._ledger.read(lambda book: (book.regions(), book.counts()))
+
+    async def region(self, name: str) -> tuple[Region, Sequence[tuple[str, str, int]]]:
+        """One of them. Raises NotFoundError."""
+        return await self._ledger.read(lambda book: (_region(book, name), book.counts()))
+
+    async def summary(self) -> Summary:
+        """How all of it stands."""
+        before = self.now() - STUCK
+
+        def work(book: Reading) -> Summary:
+            return Summary(counts=book.counts(), stuck=book.stuck(before, _SHOWN), waiting=book.waiting(_SHOWN))
+
+        return await self._ledger.read(work)
+
+    async def device(self, device_id: str) -> Standing:
+        """One device. Raises NotFoundError."""
+
+        def work(book: Reading) -> Standing:
+            home, stone = book.home(device_id), book.tombstone(device_id)
+            if home is None and stone is None:
+                raise NotFoundError(f"there is no device {device_id[:120]!r}")
+            units, saying = book.units(device_id), book.saying(device_id)
+            return Standing(home=home, stone=stone, units=units, saying=saying)
+
+        # By way of the writer: what was decided a moment ago is there.
+        return await self._ledger.change((device_id,), work)
+
+    async def enrolment(self, name: str) -> Enrolment:
+        """A request of many devices. Raises NotFoundError."""
+        found = await self._ledger.read(lambda book: book.enrolment(name))
+        if found is None:
+            raise NotFoundError(f"there is no request {name[:120]!r}")
+        return found
+
+    # -- regions ---------------------------------------------------------------------------------------------------
+
+    async def add(self, region: Region, caller: Caller) -> None:
+        """One more. Raises ConflictError."""
+
+        def work(book: Book) -> None:
+            if region.name == self.terms().name or book.region(region.name) is not None:
+                raise ConflictError(f"region {region.name!r} is there already")
+            book.put_region(replace(region, created=self.now()))
+
+        await self._change("region.add", region.name, caller, work)
+
+    async def set(self, name: str, changes: Mapping[str, object], caller: Caller) -> None:
+        """Change some of what is known of it. Raises NotFoundError."""
+
+        def work(book: Book) -> None:
+            book.put_region(replace(_region(book, name), **changes))  # type: ignore[arg-type]
+
+        await self._change("region.set", name, caller, work)
+        self.spoke()
+
+    async def list_homes(self, regions: Mapping[str, str], caller: Caller) -> None:
+        """Write rows of the table of devices and their regions. Raises NotFoundError for an unknown region."""
+
+        def work(book: Book) -> None:
+            known = {region.name for region in book.regions()}
+            unknown = set(regions.values()) - known - {""}
+            if unknown:
+                raise NotFoundError(f"there is no region {min(unknown)[:60]!r}")
+            book.list_homes(regions)
+
+        await self._change("region.import", f"({len(regions)} devices)", caller, work, len(regions))
+
+    # -- devices ---------------------------------------------------------------------------------------------------
+
+    async def move(self, device_id: str, to: str, caller: Caller) -> None:
+        """Send a device to a region, or (without one) take back its hand-over. Raises NotFoundError, ConflictError."""
+        now, transfer, facts = self.now(), self._fresh(), list[Fact]()
+
+        def work(book: Book) -> None:
+            before = book.home(device_id)
+            after = office.moved(book, device_id, to, self.terms(), now, transfer)
+            facts[:] = told(before, after, now) if isinstance(after, Home) else []
+
+        await self._change("region.move", device_id, caller, work)
+        self._tell(facts)
+
+    async def retry(self, device_id: str, caller: Caller) -> None:
+        """Say at once what waits to be said about a device, or send one that was refused once more."""
+        now, transfer, facts = self.now(), self._fresh(), list[Fact]()
+
+        def work(book: Book) -> None:
+            home = book.home(device_id)
+            if home is None or home.state is not HomeState.QRY_FAIL:
+                office.hastened(book, device_id, now)
+                return
+            after = office.moved(book, device_id, home.region, self.terms(), now, transfer)
+            facts[:] = told(home, after, now) if isinstance(after, Home) else []
+
+        await self._change("region.retry", device_id, caller, work)
+        self._tell(facts)
+
+    def _tell(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            self._emit(fact)
+        self.spoke()
+
+    async def register(self, devices: Sequence[Mapping[str, object]], caller: Caller) -> str:
+        """Take a request of up to a thousand devices; gives its id. Raises UsageError."""
+        if not 0 < len(devices) <= enrolling.MOST:
+            raise UsageError(f"devices: 1 to {enrolling.MOST} in one request, not {len(devices)}")
+        now = self.now()
+        request = Enrolment(
+            id=self._fresh(),
+            by=caller.name,
+            total=len(devices),
+            devices={"items": [_without_key(each) for each in devices]},
+            created=now,
+        )
+
+        def work(book: Book) -> None:
+            book.prune_enrolments(now - _KEPT)
+            book.put_enrolment(request)
+
+        await self._change("region.register", f"({len(devices)} devices)", caller, work)
+        self.spoke()
+        return request.id
+
+    async def enrol(self) -> bool:
+        """Register the next devices of the oldest request; False when there is none. Raises StorageError."""
+        now = self.now()
+
+        def work(book: Book) -> bool:
+            request = book.unfinished()
+            if request is None:
+                return False
+            book.put_enrolment(_further(book, request, now))
+            return True
+
+        return await self._ledger.change((), work, enrolling.CHUNK)
+
+    async def _change(
+        self, action: str, name: str, caller: Caller, work: Callable[[Book], None], weight: int = 1
+    ) -> None:
+        now = self.now()
+
+        def audited(book: Book) -> None:
+            if caller.condition is not None:
+                caller.condition()
+            work(book)
+            peer = {"peer": caller.peer} if caller.peer else {}
+            book.audit(AuditEntry(at=now, by=caller.name, action=action, kind="region", object=name, data=peer))
+
+        await self._ledger.change((name,), audited, weight)
+        self._emit(AdminChanged(at=now, action=action, kind="region", object=name, by=caller.name))
+
+
+def _nothing() -> None:
+    """Nobody says anything here."""
+
+
+def _region(book: Reading, name: str) -> Region:
+    found = book.region(name)
+    if found is None:
+        raise NotFoundError(f"there is no region {name[:60]!r}")
+    return found
+
+
+def _without_key(device: Mapping[str, object]) -> dict[str, object]:
+    """A device whose key, should it be there itself, is kept as its hash alone."""
+    key = device.get("key")
+    if not isinstance(key, str) or not key:
+        return dict(device)
+    hashed = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return {name: value for name, value in device.items() if name != "key"} | {"key_sha256": hashed}
+
+
+def _further(book: Book, request: Enrolment, now: float) -> Enrolment:
+    """A request after its next devices."""
+    items = request.devices.get("items", [])
+    given = list(items) if isinstance(items, list) else []
+    failures = dict(request.failures)
+    for number, device in enumerate(given[: enrolling.CHUNK], request.done):
+        try:
+            _enrolled(book, device, now)
+        except (Wrong, ConflictError) as error:
+            name = str(device.get("device_id", "")) if isinstance(device, dict) else ""
+            code = int(error.code) if isinstance(error, Wrong) else int(Code.EXISTS)
+            failures[str(number)] = {"device_id": name[:255], "error": code, "reason": str(error)}
+    done, rest = request.done + len(given[: enrolling.CHUNK]), given[enrolling.CHUNK :]
+    finished = 0.0 if rest else now
+    return replace(request, done=done, devices={"items": rest}, failures=failures, finished=finished)
+
+
+def _enrolled(book: Book, device: object, now: float) -> None:
+    if not isinstance(device, dict):
+        raise Wrong(Code.JSON, "a device is an object")
+    home = enrolling.home_of(device, now)
+    if book.home(home.device_id) is not None or book.tombstone(home.device_id) is not None:
+        raise ConflictError("it is there already")
+    if home.key_hash and book.home_by_key(home.key_hash) is not None:
+        raise ConflictError("another device has the same key")
+    book.save(None, home)

@@ -1,0 +1,148 @@
+"""Regions: from the settings to what this instance is, and the parts that hear, answer and say."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+from provd.app.regions.courier import Courier
+from provd.app.regions.desk import HomeDesk
+from provd.app.regions.neighbour import Neighbour
+from provd.app.regions.onboarding import Onboarding
+from provd.app.regions.ports import Unreached
+from provd.app.regions.turns import Terms
+from provd.base.errors import ConfigError
+from provd.base.facts.daemon import Degraded, Recovered
+from provd.config.regions import RegionSection
+from provd.config.settings import Settings
+from provd.daemon.core import Core
+from provd.daemon.secret_files import secret_in
+from provd.daemon.translate import fresh_id, region_terms
+from provd.domain.regions.home import Home, Region
+from provd.domain.regions.speech import Heard, Said
+from provd.http.regions.counter import RegionCounter
+from provd.outbound.regions import RegionWeb, Way
+from provd.outbound.web import Permit
+
+
+class Federation:
+    """This instance among the others. Implements the regions' ports to the world outside by what is configured."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._section = core.settings.region
+        self._web: RegionWeb | None = None
+        self._degraded = ""
+        self._closing: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        now, emit = core.clock.now, core.emit
+        self.ledger = core.home_ledger
+        self.courier = Courier(self.ledger, self, self.terms, now, emit, transfer=fresh_id, owner=secrets.token_hex(8))
+        self.neighbour = Neighbour(self.ledger, self.terms, now, emit, fresh_id)
+        self.onboarding = Onboarding(self.ledger, core.regions.enrol, now, emit)
+        self.desk = HomeDesk(self.ledger, self.terms, now, emit, fresh=fresh_id, advice=self, spoke=self._spoken)
+        self.neighbour.spoke = core.regions.spoke = self._spoken
+        core.regions.silent = lambda: self.courier.silent
+        self.counter = RegionCounter(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
+
+    def terms(self) -> Terms:
+        """What this instance is at present."""
+        return self._core.region_terms
+
+    def open(self) -> None:
+        """Begin to say what is owed."""
+        self._reach()
+        self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self.onboarding.run())]
+
+    def reload(self, settings: Settings) -> None:
+        """Take over another configuration."""
+        if settings.region == self._section and not self._degraded:
+            return
+        self._section = settings.region
+        self._core.region_terms = region_terms(self._section)
+        self._reach()
+        self._spoken()
+
+    async def close(self) -> None:
+        """Stop; what is owed stays owed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._web is not None:
+            await self._web.close()
+        await asyncio.gather(*self._closing)
+
+    def _spoken(self) -> None:
+        self.courier.wake()
+        self.onboarding.wake()
+
+    async def say(self, region: Region, said: Said) -> Heard:
+        """Hand on to the way that there is at present."""
+        if self._web is None:
+            raise Unreached(self._degraded)
+        return await self._web.say(region, said)
+
+    async def ask(self, server: str, home: Home) -> str:
+        """The same."""
+        if self._web is None:
+            raise Unreached(self._degraded)
+        return await self._web.ask(server, home)
+
+    def counters(self) -> Mapping[str, float]:
+        """What was said to others since the start."""
+        return {
+            "said": float(self.courier.sent),
+            "answered": float(self.courier.heard),
+            "unanswered": float(self.courier.failed),
+        }
+
+    def _reach(self) -> None:
+        former, now = self._web, self._core.clock.now()
+        try:
+            self._web = RegionWeb(way_of(self._section), self._core.clock)
+        except ConfigError as error:
+            # What is wrong with a certificate must not keep phones from their files.
+            self._web, self._degraded = None, str(error)
+            self._core.emit(Degraded(at=now, part="regions", reason=str(error)))
+        else:
+            if self._degraded:
+                self._degraded = ""
+                self._core.emit(Recovered(at=now, part="regions"))
+        if former is not None:
+            task = asyncio.create_task(former.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def way_of(section: RegionSection) -> Way:
+    """How others are reached. Raises ConfigError."""
+    return Way(
+        name=section.name,
+        permit=Permit(tuple(ipaddress.ip_network(each) for each in section.allow), "region.allow"),
+        plain=section.plain,
+        tls=_tls(section),
+        advisers={
+            each.url: secret_in(each.secret_file, f"region.rule {each.url}")
+            for each in section.rule
+            if each.secret_file
+        },
+    )
+
+
+def _tls(section: RegionSection) -> ssl.SSLContext | None:
+    if not (section.ca or section.client_certificate):
+        return None
+    for file in (section.ca, section.client_certificate, section.client_key):
+        if file and not Path(file).is_file():
+            raise ConfigError(f"region: {file} cannot be read")
+    try:
+        context = ssl.create_default_context(cafile=section.ca or None)
+        if section.client_certificate:
+            context.load_cert_chain(section.client_certificate, section.client_key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"region: its certificates cannot be used: {error}") from None
+    return context

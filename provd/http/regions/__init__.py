@@ -1,0 +1,1 @@
+"""What devices ask about their home, and what other instances say, over HTTP."""

@@ -1,0 +1,167 @@
+"""What is asked of homes now and then, in statements that are made when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+
+from provd.app.ports import Change
+from provd.domain.activation.thing import Thing, ThingModel, ThingState, ThingVendor
+from provd.domain.records import MASTER_TENANT
+from provd.domain.regions.enrolment import Enrolment
+from provd.domain.regions.home import Home, HomeState, Outgoing, Region
+from provd.domain.regions.unit import Unit, UnitState
+from provd.storage.batch import Table, driver_form
+from provd.storage.mapping import Codec, Row
+from provd.storage.region_tables import ENROLMENT, HOME, HOME_TABLE, HOME_UNIT, OUTGOING, TOMBSTONE
+from provd.storage.step import Execute
+from provd.storage.things import StoredBook
+
+R = TypeVar("R")
+_UNDER_WAY = (HomeState.REHOMING, HomeState.REGIONAL, HomeState.QRY_FAIL, HomeState.PROV_PEN, HomeState.PROV_FAIL)
+_AT_ONCE = 128
+
+
+class Overview:
+    """The half of the book that is for people and for what happens once in a device's life.
+
+    ``things`` is the book of devices that fetch a key, in the same transaction.
+    """
+
+    def __init__(
+        self,
+        codecs: Mapping[type, Codec[Any]],
+        tables: Mapping[type, Table],
+        dialect: Dialect,
+        execute: Execute,
+        things: StoredBook,
+    ) -> None:
+        self._things = things
+        self._codecs = codecs
+        self._tables = tables
+        self._dialect = dialect
+        self._execute = execute
+        self.wrote = False
+
+    @property
+    def along(self) -> Sequence[Change]:
+        """What was written beside devices that fetch a key."""
+        return self._things.along
+
+    def records(self, kind: type[R], rows: Sequence[Row]) -> list[R]:
+        """The records of these rows."""
+        codec = self._codecs[kind]
+        return [codec.record(tuple(row)) for row in rows]
+
+    def one(self, kind: type[R], rows: Sequence[Row]) -> R | None:
+        """The record of the first of them."""
+        found = self.records(kind, rows)
+        return found[0] if found else None
+
+    def rows(self, query: ClauseElement) -> Sequence[Row]:
+        """What a statement gives."""
+        return self._execute(*driver_form(query, self._dialect))
+
+    def write(self, statement: ClauseElement) -> None:
+        """Carry out one that changes something."""
+        self.wrote = True
+        self.rows(statement)
+
+    def put(self, *records: Any) -> None:
+        """Write records of one kind, in place of those with the same keys."""
+        for start in range(0, len(records), _AT_ONCE):
+            self.wrote = True
+            table = self._tables[type(records[0])]
+            self._execute(*table.put([table.codec.row(record) for record in records[start : start + _AT_ONCE]]))
+
+    def saying(self, device_id: str) -> Sequence[Outgoing]:
+        """Everything that waits to be said about a device."""
+        query = select(OUTGOING).where(OUTGOING.c.device_id == device_id).order_by(OUTGOING.c.id)
+        return self.records(Outgoing, self.rows(query))
+
+    def counts(self) -> Sequence[tuple[str, str, int]]:
+        """How many devices are in which state, by region."""
+        c = HOME.c
+        there = select(c.state, c.region, func.count()).where(c.state != HomeState.GONE.value)
+        gone = select(TOMBSTONE.c.region, func.count()).group_by(TOMBSTONE.c.region)
+        found = [(str(row[0]), str(row[1]), int(row[2])) for row in self.rows(there.group_by(c.state, c.region))]
+        return found + [(HomeState.GONE.value, str(row[0]), int(row[1])) for row in self.rows(gone)]
+
+    def stuck(self, before: float, limit: int) -> Sequence[Home]:
+        """Devices on their way since before that time."""
+        late = or_(*(HOME.c.state == state.value for state in _UNDER_WAY))
+        query = select(HOME).where(late, HOME.c.since < before).order_by(HOME.c.since).limit(limit)
+        return self.records(Home, self.rows(query))
+
+    def waiting(self, limit: int) -> Sequence[Outgoing]:
+        """What waits to be said, the oldest first."""
+        return self.records(Outgoing, self.rows(select(OUTGOING).order_by(OUTGOING.c.created).limit(limit)))
+
+    def enrolment(self, name: str) -> Enrolment | None:
+        """A request of many devices."""
+        return self.one(Enrolment, self.rows(select(ENROLMENT).where(ENROLMENT.c.id == name)))
+
+    def unfinished(self) -> Enrolment | None:
+        """The oldest request of many devices that is not finished."""
+        query = select(ENROLMENT).where(ENROLMENT.c.finished == 0).order_by(ENROLMENT.c.created).limit(1)
+        return self.one(Enrolment, self.rows(query.with_for_update(skip_locked=True)))
+
+    def put_enrolment(self, enrolment: Enrolment) -> None:
+        """Write such a request."""
+        self.put(enrolment)
+
+    def prune_enrolments(self, before: float) -> None:
+        """Remove those that were finished before that time."""
+        c = ENROLMENT.c
+        if self.rows(select(c.id).where(c.finished > 0, c.finished < before).limit(1)):
+            self.write(delete(ENROLMENT).where(c.finished > 0, c.finished < before))
+
+    def list_homes(self, regions: Mapping[str, str]) -> None:
+        """Write rows of the table of devices and their regions."""
+        for device_id, region in regions.items():
+            self.write(delete(HOME_TABLE).where(HOME_TABLE.c.device_id == device_id))
+            if region:
+                self.write(insert(HOME_TABLE).values(device_id=device_id, region=region).inline())
+
+    def registered(self, limit: int) -> Sequence[Unit]:
+        """Units that have proved themselves and are not active."""
+        query = select(HOME_UNIT).where(HOME_UNIT.c.state == UnitState.REGISTERED.value).limit(limit)
+        return self.records(Unit, self.rows(query.with_for_update(skip_locked=True)))
+
+    def put_region(self, region: Region) -> None:
+        """Write a region."""
+        self.put(region)
+
+    def adopt(self, home: Home, now: float) -> None:
+        """A device that was activated elsewhere counts as activated here, with its vendor and model."""
+        if not (home.vendor and home.model and home.sn and home.key_hash):
+            return
+        present = self._things.things(home.vendor, home.model, [home.sn]).get(home.sn)
+        if self._things.vendor(home.vendor) is None:
+            self._things.put_vendor(ThingVendor(vendor=home.vendor, tenant=home.tenant or MASTER_TENANT, created=now))
+        if self._things.model(home.vendor, home.model) is None:
+            self._things.put_model(ThingModel(vendor=home.vendor, model=home.model, created=now))
+        before = present or Thing(vendor=home.vendor, model=home.model, sn=home.sn)
+        generation = before.generation + 1
+        self._things.put(
+            [
+                replace(
+                    before,
+                    state=ThingState.ACTIVATED,
+                    tenant=home.tenant,
+                    generation=generation,
+                    enabled_at=now,
+                    enabled_until=now,
+                    activated_at=now,
+                    first_used_at=now,
+                    key_hash=home.key_hash,
+                    told=generation,
+                )
+            ]
+        )
+        self.wrote = True

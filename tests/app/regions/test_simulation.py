@@ -1,0 +1,232 @@
+"""The hand-over under every misfortune at once: packets lost, doubled and overtaken, processes that die before or
+after any commit, regions chosen at random, people who change their minds. Real code on real databases.
+
+Whatever happens, nobody is served twice; the first owner keeps a device until it has arrived elsewhere; and when the
+misfortunes end, every device is at home and nothing is owed any more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from provd.app.regions.office import moved
+from provd.base.errors import PeerError, UsageError
+from provd.domain.regions.home import Home, HomeState, Role
+from provd.domain.regions.rules import Rule
+from tests.kit.federation import (
+    CrashError,
+    Disk,
+    Instance,
+    Network,
+    body_of,
+    everybody_to,
+    key_hash,
+    key_of,
+    provision,
+    query,
+    run,
+)
+
+SEEDS, LOTS = 1000, 8
+CHAOS, PATIENCE = 90, 3000
+AT_HOME = {HomeState.PROVISIONED, HomeState.ACTIVE}
+CAR = {"system_id": "car-1", "sub_system_id": "s", "vin": "W" * 17}
+DEVICES = {
+    "tcu": {**CAR, "ecu_type": "TCU"},
+    "ivi": {**CAR, "ecu_type": "IVI"},
+    "sensor": {"ecu_type": "UNIT"},
+}
+PRIMARY = {"tcu": True, "ivi": False, "sensor": True}
+
+
+@pytest.fixture(scope="module")
+def disks() -> Iterator[dict[str, Disk]]:
+    made = {name: Disk() for name in ("world", "eu", "us")}
+    yield made
+    for disk in made.values():
+        disk.close()
+
+
+class World:
+    """Three instances, three devices, and chance."""
+
+    def __init__(self, disks: dict[str, Disk], seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.at = 1_700_000_000.0
+        self.numbers = itertools.count(1)
+        self.calm = False
+        self.steps = 0
+        self.arrived: set[str] = set()
+        self.epochs: dict[tuple[str, str], int] = {}
+        delete = self.chance.random() < 0.8
+        self.instances = {
+            name: Instance(
+                name,
+                Role.GLOBAL if name == "world" else Role.REGIONAL,
+                disk,
+                lambda: self.at,
+                fault=self.fault,
+                fresh=lambda: f"id-{next(self.numbers)}",
+                rules=self.rules,
+                delete=delete,
+            )
+            for name, disk in disks.items()
+        }
+        for name, instance in self.instances.items():
+            instance.disk.wipe()
+            instance.disk.know(*(other for other in self.instances if other != name))
+            instance.start()
+        for name, header in DEVICES.items():
+            known = {key: value for key, value in header.items() if key in {"system_id", "sub_system_id", "vin"}}
+            home = Home(device_id=name, key_hash=key_hash(name), primary=PRIMARY[name], **known)
+            self.instances["world"].register(home)
+        self.network = Network(self.instances, self.chance)
+        self.heading = dict.fromkeys(DEVICES, "world")
+
+    def rules(self) -> tuple[Rule, ...]:
+        return everybody_to(self.chance.choice(["eu", "us"]))
+
+    def fault(self, _when: str) -> None:
+        if not self.calm and self.chance.random() < 0.03:
+            raise CrashError
+
+    # --- what may happen
+
+    def step(self) -> None:
+        self.steps += 1
+        happen = self.chance.choices(
+            [self.ask, self.carry, self.deliver, self.wait, self.change_of_mind], [4, 4, 10, 2, 0 if self.calm else 0.7]
+        )[0]
+        happen()
+        self.check()
+
+    def ask(self) -> None:
+        """A device does what it was told last; now and then one goes somewhere of its own accord."""
+        device = self.chance.choice(list(DEVICES))
+        lost = not self.calm and self.chance.random() < 0.2
+        strays = not self.calm and self.chance.random() < 0.2
+        place = self.chance.choice(list(self.instances)) if strays else self.heading[device]
+        instance = self.instances[place]
+        number = f"m-{next(self.numbers)}"
+        make = self.chance.choice([query, provision])
+        octets = make(device, number, primary=PRIMARY[device], **DEVICES[device])
+        with self.survived(instance):
+            reply = run(instance.desk.handle(octets, key_of(device), f"10.0.{self.steps // 250}.{self.steps % 250}"))
+            if lost:
+                return
+            said = body_of(reply)
+            if reply.status == 200 and said.get("endpoint", "") and said["region"] in self.instances:
+                self.heading[device] = said["region"]
+            elif reply.status >= 400 and self.chance.random() < 0.5:
+                self.heading[device] = "world"
+
+    def carry(self) -> None:
+        instance = self.chance.choice(list(self.instances.values()))
+        with self.survived(instance):
+            self.network.send_from(instance)
+
+    def deliver(self) -> None:
+        packets = self.network.packets
+        if not packets:
+            return
+        packet = packets.pop(self.chance.randrange(len(packets)))
+        fate = 1.0 if self.calm else self.chance.random()
+        if fate < 0.2:
+            return
+        if fate < 0.35:
+            packets.append(packet)
+        hearer = self.instances[packet.target if packet.heard is None else packet.sender]
+        with self.survived(hearer):
+            self.network.deliver(packet)
+
+    def wait(self) -> None:
+        self.at += self.chance.choice([1.0, 5.0, 70.0])
+
+    def change_of_mind(self) -> None:
+        """Somebody sends a device elsewhere, or takes a hand-over back."""
+        instance = self.chance.choice(list(self.instances.values()))
+        device = self.chance.choice(list(DEVICES))
+        others = [name for name in self.instances if name != instance.name] + [""]
+        then, transfer = self.chance.choice(others), f"id-{next(self.numbers)}"
+        with self.survived(instance):
+            run(
+                instance.neighbour._ledger.change(
+                    (device,), lambda book: moved(book, device, then, instance.terms(), self.at, transfer)
+                )
+            )
+
+    def survived(self, instance: Instance) -> Survivor:
+        return Survivor(instance)
+
+    # --- what must hold
+
+    def check(self) -> None:
+        disks = {name: instance.disk.homes() for name, instance in self.instances.items()}
+        for device in DEVICES:
+            homes = {name: found.get(device) for name, found in disks.items()}
+            serving = [name for name, home in homes.items() if home is not None and home.served]
+            assert len(serving) <= 1, f"{device} is served by {serving}"
+            here = {name for name, home in homes.items() if home is not None and home.state in AT_HOME}
+            if here:
+                self.arrived.add(device)
+            first = homes["world"]
+            if first is None or first.state is HomeState.GONE:
+                assert device in self.arrived, f"{device} has left the world and arrived nowhere"
+            for name, home in homes.items():
+                if home is not None:
+                    assert home.epoch >= self.epochs.get((device, name), 0), f"{device} went back in time at {name}"
+                    self.epochs[device, name] = home.epoch
+
+    def at_rest(self) -> bool:
+        if self.network.packets or any(instance.owed() for instance in self.instances.values()):
+            return False
+        disks = [instance.disk.homes() for instance in self.instances.values()]
+        return all(
+            sum(device in found and found[device].state in AT_HOME for found in disks) == 1 for device in DEVICES
+        )
+
+
+class Survivor:
+    """A process that dies in here is started again; a refusal is none of the simulation's business."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, CrashError):
+            self.instance.start()
+        return isinstance(error, CrashError | PeerError | UsageError)
+
+
+def play(disks: dict[str, Disk], seed: int) -> int:
+    world = World(disks, seed)
+    for _ in range(CHAOS):
+        world.step()
+    world.calm = True
+    for _ in range(PATIENCE):
+        if world.at_rest():
+            return world.steps
+        world.step()
+    states = {
+        (device, name): (home.state.value, home.epoch, home.region, home.transfer)
+        for device in DEVICES
+        for name, instance in world.instances.items()
+        if (home := instance.home(device)) is not None
+    }
+    raise AssertionError(f"it never comes to rest: {states}, {world.heading}")
+
+
+@pytest.mark.parametrize("lot", range(LOTS))
+def test_nobody_is_served_twice_and_everybody_gets_home(disks: dict[str, Disk], lot: int) -> None:
+    for seed in range(lot, SEEDS, LOTS):
+        try:
+            play(disks, seed)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error

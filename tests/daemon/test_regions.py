@@ -1,0 +1,148 @@
+"""Two daemons as processes: a device is registered at one, asks for its home and moves to the other."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+from pathlib import Path
+
+from tests.kit.instances import SECRET, Member, Traveller
+
+EVERYBODY = '[[region.rule]]\nby = "all"\nregion = "eu"\n'
+KEY_HASH = hashlib.sha256(b"its-key").hexdigest()
+SENSOR = {"device_id": "sensor-1", "key_sha256": KEY_HASH, "country": "DE", "mac": "80:5e:c0:11:22:33"}
+
+
+def test_a_device_goes_home_and_is_forgotten_where_it_was(tmp_path: Path) -> None:
+    world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
+    eu = Member("eu", tmp_path / "eu")
+    with world, eu:
+        world.know(eu)
+        eu.know(world)
+        world.register(SENSOR)
+        device = Traveller("sensor-1", "its-key")
+        assert device.query(world.port)[0] == 202
+        world.wait_for("DEVICE-REGIONAL")
+        home = device.finds(world.port)
+        assert home == {
+            "lifecycle_state": "REGIONAL",
+            "region": "eu",
+            "endpoint": f"http://127.0.0.1:{eu.port}",
+            "epoch": 1,
+        }
+        assert eu.state("sensor-1") == "PROV_PEN"
+        assert device.provision(eu.port) == (200, {"lifecycle_state": "PROVISIONED", "epoch": 1})
+        world.wait_for("DEVICE-REHOMED")
+        eu.wait_for("DEVICE-READY")
+        assert (world.state("sensor-1"), eu.state("sensor-1")) == ("GONE", "ACTIVE")
+        assert world.json("region", "list")[0]["devices"] == {"GONE": 1}
+        assert world.json("region", "status")["waiting"] == []
+
+        # It comes back, with a key that nobody here knows any more, and is told where it belongs.
+        status, body = device.query(world.port)
+        assert (status, body["lifecycle_state"], body["endpoint"]) == (200, "GONE", f"http://127.0.0.1:{eu.port}")
+        # What it says once more is no mistake.
+        assert device.provision(eu.port)[1]["lifecycle_state"] == "ACTIVE"
+        status, body = device.provision(eu.port, chipsets=[{"id": "c1"}])
+        assert (status, body["error"]) == (409, 13124)
+
+        # And home again: the owner is asked by the one who knows where that is.
+        world.provd("region", "move", "sensor-1", "--to", "world")
+        world.wait_for("DEVICE-EXPECTED")
+        eu.wait_for("DEVICE-REGIONAL")
+        assert device.provision(world.port)[1]["lifecycle_state"] == "PROVISIONED"
+        eu.wait_for("DEVICE-REHOMED")
+        assert (world.json("region", "status", "sensor-1")["epoch"], eu.state("sensor-1")) == (2, "GONE")
+
+
+def test_what_is_not_signed_is_not_believed(tmp_path: Path) -> None:
+    world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
+    eu = Member("eu", tmp_path / "eu")
+    with world, eu:
+        world.know(eu, secret=SECRET + "-no-more")
+        eu.know(world)
+        world.register(SENSOR)
+        device = Traveller("sensor-1", "its-key")
+        device.query(world.port)
+        assert "region=world" in eu.wait_for("REGION-DISTRUSTED")
+        assert "without a right signature" in world.wait_for("REGION-UNREACHED")
+        assert (world.state("sensor-1"), eu.state("sensor-1")) == ("REHOMING", "")
+        assert world.json("region", "status")["silent"] == ["eu"]
+
+        file = tmp_path / "right"
+        file.write_text(SECRET)
+        world.provd("region", "set", "eu", "--secret-file", str(file))
+        # Unless it is said by itself before.
+        world.provd("region", "retry", "sensor-1", check=False)
+        assert device.finds(world.port)["region"] == "eu"
+        world.wait_for("REGION-REACHED")
+
+
+def test_who_asks_wrongly_hears_the_number(tmp_path: Path) -> None:
+    with Member("world", tmp_path / "world", role="global", rules=EVERYBODY) as world:
+        world.register(SENSOR)
+        stranger = Traveller("sensor-1", "a guess")
+        assert stranger.query(world.port)[0] == 404
+        device = Traveller("sensor-2", "its-key")
+        assert device.query(world.port)[1]["error"] == 13108
+        status, envelope, _ = Traveller("sensor-1", "its-key").ask(world.port, b"[]")
+        assert (status, envelope["error"]) == (400, 13113)
+        # There is no such region: the rule has no answer, and the device stays.
+        assert Traveller("sensor-1", "its-key").query(world.port)[1]["lifecycle_state"] == "GLOBAL"
+
+
+def test_nobody_has_such_paths_who_has_no_regions(tmp_path: Path) -> None:
+    with Member("world", tmp_path / "world", role="standalone") as alone:
+        assert Traveller("sensor-1", "its-key").ask(alone.port, b"{}")[0] in {404, 405}
+        assert json.loads(alone.provd("region", "status", "--json").stdout)["role"] == "standalone"
+
+
+def test_an_activated_device_takes_its_key_along(tmp_path: Path) -> None:
+    world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
+    eu = Member("eu", tmp_path / "eu")
+    with world, eu:
+        world.know(eu)
+        eu.know(world)
+        for member in (world, eu):
+            member.provd("tenant", "add", "blue")
+        world.provd("activation", "model", "add", "acme", "s2", "--tenant", "blue")
+        world.provd("activation", "serial", "add", "acme", "s2", "S1")
+        world.provd("activation", "enable", "acme", "s2", "S1")
+        status, key = form(world.port, "vendor=acme&model=s2&sn=S1")
+        assert status == 200
+        device = Traveller("acme/s2/S1", key)
+        assert downloads(world.port, key) == 200
+        device.finds(world.port)
+        # From here on nobody serves it until it has come.
+        assert (downloads(world.port, key), downloads(eu.port, key)) == (401, 401)
+        device.provision(eu.port)
+        world.wait_for("DEVICE-REHOMED")
+        assert (downloads(world.port, key), downloads(eu.port, key)) == (401, 200)
+        assert eu.json("activation", "show", "acme", "s2", "S1")["tenant"] == "blue"
+        assert world.json("activation", "show", "acme", "s2", "S1")["state"] == "disabled"
+        assert [each["state"] for each in eu.json("device", "list")] == ["activated"]
+
+        # Nobody gives it a second key where it is not at home any more.
+        world.provd("activation", "reenable", "acme", "s2", "S1")
+        assert form(world.port, "vendor=acme&model=s2&sn=S1")[0] == 409
+        assert "elsewhere" in world.json("activation", "log", "acme", "s2", "S1")[-1]["outcome"]
+
+
+def form(port: int, body: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/provision/activate", body, headers)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response.status, text
+
+
+def downloads(port: int, key: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/provision/download?vendor=acme&model=s2", headers={"Authorization": f"Bearer {key}"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
