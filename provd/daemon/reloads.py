@@ -24,6 +24,10 @@ _RELOADABLE = _CERTIFICATES | {
     "tasks",
     "region",
     "webhook",
+    "plugins.trust",
+    "plugins.keys",
+    "plugins.sources",
+    "plugins.proxy",
 }
 
 

@@ -171,6 +171,7 @@ class Service:
                 edges.note("page", f"{opened[0]}:{opened[1]}")
             self._ready(core, edges, views)
             core.codes.check_number()
+            core.packaging.shop.works.resume()
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
@@ -202,6 +203,7 @@ class Service:
             vendors=core.vendors,
             tasks=core.tasks,
             outbox=tasking.hooks.outbox,
+            shop=core.packaging.shop,
             regions=core.regions,
         )
 
@@ -312,9 +314,9 @@ class Service:
         edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
+        core.packaging.reload(fresh.plugins)
         if core.catalogue.reload():
-            core.renderer.reload()
-            core.boot.station.refresh()
+            core.plugins_changed()
             changed = [*changed, "plugins"]
         waits = [name for name in changed if not applies(name)]
         self._settings = fresh

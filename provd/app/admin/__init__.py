@@ -19,6 +19,7 @@ from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
+from provd.app.admin.plugins import Operations, Plugins
 from provd.app.admin.regions import RegionGroup
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
@@ -29,6 +30,7 @@ from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
 from provd.app.hooks.outbox import Outbox
+from provd.app.packages import Shop
 from provd.app.regions.register import Regions
 from provd.app.resync.caller import Resyncer
 from provd.app.tasks.book import TaskBook
@@ -60,6 +62,7 @@ class Admin:
         vendors: VendorOffice | None = None,
         tasks: TaskBook | None = None,
         outbox: Outbox | None = None,
+        shop: Shop | None = None,
         regions: Regions | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
@@ -84,6 +87,9 @@ class Admin:
         if tasks is not None:
             groups += [running := Tasks(desk, tasks)]
             listed += [collections.tasks(running)]
+        if shop is not None:
+            groups += [Plugins(desk, shop), Operations(desk, shop.works)]
+            listed += [collections.operations(shop.works, desk)]
         if regions is not None:
             groups.append(RegionGroup(regions))
         self.operations: dict[str, Operation] = {

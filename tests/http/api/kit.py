@@ -41,6 +41,8 @@ from provd.domain.records import (
     RunState,
     TaskRun,
     TaskStep,
+    Work,
+    WorkState,
 )
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.handover import begun
@@ -54,6 +56,7 @@ from provd.storage.ledger import StoredLedger
 from provd.storage.store import Store
 from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
+from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
 from tests.kit.federation import Disk, DiskLedger
@@ -200,6 +203,7 @@ def furniture() -> list[object]:
         Lock(id=f"device:{PHONE}", kind="device", subject=PHONE, tenant="north", wrong=1),
         Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
         TaskRun(id=RUN, template="greet", version=1, mac=PHONE, state=RunState.FAILED, began=5.0, finished=9.0),
+        Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
     ]
@@ -258,6 +262,7 @@ async def house(
         addresses=office.addresses,
         codes=codes,
         tasks=world.tasks,
+        shop=shop_of(world, acme_shelf()),
         regions=regions_of(disk, world.clock.now, world.facts.append),
         vendors=vendors,
     )
