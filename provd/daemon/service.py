@@ -29,6 +29,7 @@ from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.region_views import regions_page
 from provd.daemon.regions import Federation
 from provd.daemon.reloads import applies, changes
 from provd.daemon.rest import RestDaemon
@@ -132,6 +133,7 @@ class Service:
             edges.calling.join(telling)
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
+        self._readers.hub.add("regions", federation.upkeep)
         self._readers.hub.add("webhooks", tasking.hooks.outbox)
         admin = self._admin(core, edges, telling, tasking)
         control = ControlServer(
@@ -145,6 +147,7 @@ class Service:
             hosts=self._settings.api.hosts,
             api=self._api(core, admin, views, (edges, telling, handover)),
             things=things_page(core),
+            regions=regions_page(core.regions),
         )
         self._measure(edges, views)
         self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
@@ -153,6 +156,7 @@ class Service:
         self._readers.metrics.counter(
             "provd_region_said", "What was said to other instances", "what", federation.counters
         )
+        self._readers.metrics.gauge("provd_region_devices", "Devices by state", "state", federation.upkeep.states)
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
