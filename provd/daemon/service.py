@@ -150,17 +150,7 @@ class Service:
             regions=regions_page(core.regions),
         )
         self._measure(edges, views)
-<<<<<<< HEAD
-        self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
-        self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
-        self._readers.metrics.gauge("provd_webhooks", "Letters by endpoint and state", "what", tasking.hooks.counters)
-        self._readers.metrics.counter(
-            "provd_region_said", "What was said to other instances", "what", federation.counters
-        )
-        self._readers.metrics.gauge("provd_region_devices", "Devices by state", "state", federation.upkeep.states)
-=======
         self._measure_beside(telling, tasking, federation)
->>>>>>> main
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
@@ -278,6 +268,7 @@ class Service:
         gauge, counter = self._readers.metrics.gauge, self._readers.metrics.counter
         gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
+        gauge("provd_webhooks", "Letters by endpoint and state", "what", tasking.hooks.counters)
         gauge("provd_region_devices", "Devices by state", "state", federation.upkeep.states)
         counter("provd_region_said", "What was said to other instances", "what", federation.counters)
 
