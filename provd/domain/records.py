@@ -80,6 +80,9 @@ class Device:
     """Rises when something changes that its files depend on; not when it is merely seen."""
     token_epoch: int = 0
     """Rises when its URL token is to become another one."""
+    sealed: str = ""
+    """Digest of the key (setting ``files.key``) that it was given; its files are encrypted as long as this is the key
+    in force."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ DEVICE = Table(
     Column("last_boot", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("token_epoch", BigInteger, nullable=False),
+    text_column("sealed"),
 )
 
 TENANT = Table(
