@@ -14,6 +14,7 @@ from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
 from provd.app.admin.hooks import Webhooks
+from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
 from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
@@ -77,7 +78,7 @@ class Admin:
             Network(desk),
             Insight(desk),
         ]
-        groups += [self.tokens, Syncing(desk, resyncer), hooks := Webhooks(desk, outbox)]
+        groups += [self.tokens, Syncing(desk, resyncer), Importing(desk), hooks := Webhooks(desk, outbox)]
         listed += [collections.webhooks(hooks)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
