@@ -134,7 +134,7 @@ class PageServer:
         if self._things is not None:
             self._things.add_to(app, self._render)
         if self._api is not None:
-            app.router.add_route("*", "/api/v1{rest:(?:/.*)?}", self._api.handle)
+            app.router.add_route("*", "/api/v1{rest:(?:/(?s:.*))?}", self._api.handle)
         return app
 
     @web.middleware
