@@ -12,13 +12,17 @@ _OVERHEAD = 1024
 """What an entry costs beside its body."""
 
 
+Quick = tuple[int, int, int, str]
+"""Generation of the fleet, revision of the device, revision of the plugins, key that the device has."""
+
+
 @dataclass(slots=True)
 class Entry:
     """A rendered file. ``quick`` is the state of the whole fleet when it was last found fresh, ``revisions`` what it
     was made from, ``owner`` whose secrets are in it: a stale file is never given to another owner."""
 
     reply: FileReply
-    quick: tuple[int, int, int]
+    quick: Quick
     revisions: Hashable
     owner: Hashable
 

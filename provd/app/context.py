@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from provd.app import effective
 from provd.app.accounts import NOTHING, of_line, port, text
 from provd.app.ownership import ports_of
+from provd.app.sealed import phrase_of
 from provd.app.site import Site
 from provd.app.tables import Tables
 from provd.app.tokens import Tokens
@@ -151,7 +152,7 @@ class ContextMaker:
     def _device(self, subject: Subject) -> dict[str, object]:
         device = subject.device
         if device is None:
-            return {"mac": "", "mac_upper": "", "mac_colon": "", "state": "", "label": ""}
+            return {"mac": "", "mac_upper": "", "mac_colon": "", "state": "", "label": "", "sealed": False}
         # Only claimed or not: the finer states change by serving the file, which must not change its bytes.
         state = DeviceState.ASSIGNED if device.lines else DeviceState.UNCLAIMED
         return {
@@ -159,6 +160,7 @@ class ContextMaker:
             "mac_upper": device.mac.upper(),
             "mac_colon": mac_text(device.mac),
             "state": state.value,
+            "sealed": bool(phrase_of(self._tables, device)),
             # A name is not for whoever knows a MAC.
             "label": (device.description or self._first_name(device)) if subject.secrets else "",
         }

@@ -65,6 +65,7 @@ def device_revisions(tables: Tables, device: Device) -> Hashable:
     guests = sorted({line.tenant for line in lines} - {device.tenant}) if device.ports else []
     return (
         device.revision,
+        device.sealed,
         tenant.revision if tenant else 0,
         tuple((line.id, line.revision) for line in lines),
         tuple((profile.id, profile.revision) for _, profile in profiles),

@@ -24,6 +24,7 @@ from provd.domain.records import (
     TaskStep,
     Tenant,
     ThingOwner,
+    Work,
 )
 from provd.domain.settings import protect
 
@@ -40,6 +41,7 @@ PLAIN = (
     Metadata,
     TaskRun,
     TaskStep,
+    Work,
 )
 """Kinds that hold no settings and that no file depends on."""
 

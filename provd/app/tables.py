@@ -28,6 +28,7 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
     Tenant,
+    Work,
 )
 
 _K = TypeVar("_K")
@@ -39,7 +40,7 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     Metadata: _BY_MAC,
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
-    **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun), _BY_ID),
+    **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
 }
 _SHARED = frozenset({Tenant, Profile})
 
@@ -70,6 +71,7 @@ class Tables:
         self._metadata: dict[Mac, Metadata] = {}
         self._task_runs: dict[str, TaskRun] = {}
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
+        self._works: dict[str, Work] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -85,6 +87,7 @@ class Tables:
             Metadata: self._metadata,
             TaskRun: self._task_runs,
             TaskStep: self._task_steps,
+            Work: self._works,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
@@ -107,6 +110,7 @@ class Tables:
         self.api_token = self._api_tokens.get
         self.metadata = self._metadata.get
         self.task_run = self._task_runs.get
+        self.work = self._works.get
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -141,6 +145,11 @@ class Tables:
     def profiles(self) -> Mapping[str, Profile]:
         """Profiles by id."""
         return MappingProxyType(self._profiles)
+
+    @property
+    def works(self) -> Mapping[str, Work]:
+        """Long work by id, the oldest first."""
+        return MappingProxyType(self._works)
 
     @property
     def reservations(self) -> Mapping[str, Reservation]:

@@ -8,194 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import secrets
 import signal
-import socket
-import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import click
 
 from provd.base.errors import ProvdError
-from provd.cli.client import call
-from provd.cli.processes import end, lines_of, provd, started
-
-PATIENCE = 30.0
-"""Seconds until a step of the story counts as failed."""
-VENDOR, MODEL, SERIAL, SERIALS = "acme", "sensor-2", "S0001", 20
-TICK = 0.1
-"""Seconds that a second of the device's waiting takes: it asks again after one second instead of ten."""
-DEVICE = f"{VENDOR}/{MODEL}/{SERIAL}"
-
-_CONFIG = """
-[server]
-state_dir = "{state}"
-[tftp]
-listen = []
-[phones]
-listen = ["127.0.0.1:{port}"]
-[sip]
-listen = []
-[api]
-listen = {pages}
-{more}
-"""
-_FIRST_BOOT = """
-[[tasks.database]]
-name = "crm"
-url = "sqlite:///{crm}"
-read_only = true
-[[tasks.database]]
-name = "assets"
-url = "sqlite:///{assets}"
-[[tasks.template]]
-id = "first-boot"
-begins = "seen"
-[[tasks.template.step]]
-id = "crm"
-do = "sql"
-database = "crm"
-statement = "SELECT customer, tenant FROM delivery WHERE device = :device"
-params = {{ device = "{{device.name}}" }}
-waiting_for = "the delivery of {{device.name}} in the CRM"
-[[tasks.template.step]]
-id = "asset"
-do = "sql"
-database = "assets"
-statement = "SELECT number, class FROM asset WHERE device = :device"
-params = {{ device = "{{device.name}}" }}
-waiting_for = "{{device.name}} in the asset register"
-[[tasks.template.step]]
-id = "first-seen"
-do = "sql"
-database = "assets"
-write = true
-statement = "UPDATE asset SET first_seen = :at WHERE device = :device AND first_seen IS NULL"
-params = {{ device = "{{device.name}}", at = "{{device.first_seen}}" }}
-[[tasks.template.step]]
-id = "customer"
-do = "set"
-tenant = "{{crm.tenant}}"
-metadata = {{ customer = "{{crm.customer}}", asset = "{{asset.number}}", class = "{{asset.class}}" }}
-"""
-
-
-def say(text: str) -> None:
-    """A line of the story."""
-    click.secho(f"demo: {text}", fg="cyan")
-
-
-@dataclass
-class Customer:
-    """The customer's two databases: who a device was sold to, and what it is in the register of assets."""
-
-    crm: Path
-    assets: Path
-
-    def make(self) -> None:
-        """Create the tables and fill them with as many devices as there are serials."""
-        rows = [(f"{VENDOR}/{MODEL}/S{number:04d}", number) for number in range(1, SERIALS + 1)]
-        with _database(self.crm) as crm, _database(self.assets) as assets:
-            crm.execute("CREATE TABLE delivery (device TEXT PRIMARY KEY, customer TEXT, tenant TEXT)")
-            assets.execute("CREATE TABLE asset (device TEXT PRIMARY KEY, number INT, class TEXT, first_seen TEXT)")
-            crm.executemany(
-                "INSERT INTO delivery VALUES (?, ?, ?)",
-                [
-                    (device, *(("Northern Lights", "borealis") if number % 2 else ("Dawn Ltd", "aurora")))
-                    for device, number in rows
-                ],
-            )
-            assets.executemany("INSERT INTO asset VALUES (?, ?, 'meter', NULL)", [(d, 4710 + n) for d, n in rows])
-
-    def first_seen(self) -> str:
-        """What is written back about the device, empty while there is nothing."""
-        with _database(self.assets) as assets:
-            found = assets.execute("SELECT first_seen FROM asset WHERE device = ?", (DEVICE,)).fetchone()
-        return str(found[0] or "")
-
-
-@contextmanager
-def _database(file: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
-        yield connection
-
-
-@dataclass
-class Instance:
-    """A daemon of the demonstration. ``heard`` are its lines so far."""
-
-    name: str
-    config: Path
-    port: int
-    process: asyncio.subprocess.Process
-    heard: list[str] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: bool = False
-
-    @property
-    def url(self) -> str:
-        """Where devices find it."""
-        return f"http://127.0.0.1:{self.port}"
-
-    async def do(self, operation: str, **params: object) -> Any:
-        """An operation, as on its command line. Raises ProvdError."""
-        return await asyncio.to_thread(call, str(self.config), operation, **params)
-
-    async def listen(self) -> None:
-        """Pass on what it tells."""
-        async for line in lines_of(self.process):
-            click.echo(f"{self.name:>6}: {line}")
-            self.heard.append(line)
-            self.news.set()
-        self.ended = True
-        self.news.set()
-
-    async def wait_for(self, *texts: str) -> str:
-        """The first line that holds all of these. Raises ProvdError when none comes."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    for line in self.heard:
-                        if all(text in line for text in texts):
-                            return line
-                    if self.ended:
-                        raise ProvdError(f"the {self.name} daemon has ended; its last lines are above")
-                    self.news.clear()
-                    await self.news.wait()
-        except TimeoutError:
-            raise ProvdError(
-                f"the {self.name} daemon did not tell of {' '.join(texts)} within {PATIENCE:.0f} s"
-            ) from None
-
-
-@asynccontextmanager
-async def instance(name: str, folder: Path, port: int, more: str, pages: Sequence[str] = ()) -> AsyncIterator[Instance]:
-    """A daemon that is ready, and is ended whatever happens. Raises ProvdError."""
-    home = folder / name
-    home.mkdir()
-    config = home / "provd.toml"
-    text = _CONFIG.format(state=home / "state", port=port, pages=json.dumps(list(pages)), more=more)
-    config.write_text(text, encoding="utf-8")
-    made = Instance(name, config, port, await started(provd("--config", str(config), "serve")))
-    listening = asyncio.create_task(made.listen())
-    try:
-        await made.wait_for(" READY ")
-        yield made
-    finally:
-        await end(made.process)
-        await listening
-
-
-def free_ports(count: int) -> list[int]:
-    """So many TCP ports that nobody uses at this moment."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [probe.getsockname()[1] for probe in probes]
+from provd.cli.iot_parts import (
+    DEVICE,
+    MODEL,
+    PATIENCE,
+    REGION,
+    RULE,
+    SAID,
+    SERIAL,
+    SERIALS,
+    VENDOR,
+    Customer,
+    Instance,
+    first_boot,
+    instance,
+    say,
+    things,
+)
 
 
 class IotDemonstration:
@@ -236,14 +71,16 @@ class IotDemonstration:
         customer = Customer(folder / "crm.db", folder / "assets.db")
         customer.make()
         say("the customer has a CRM and a register of assets: two SQLite files")
-        (port,) = free_ports(1)
-        first_boot = _FIRST_BOOT.format(crm=customer.crm, assets=customer.assets)
         pages = [f"127.0.0.1:{self._page_port}"]
-        async with instance("global", folder, port, first_boot, pages) as world:
+        async with (
+            instance("global", folder, RULE + first_boot(customer.crm, customer.assets), pages) as world,
+            instance(REGION, folder, "") as region,
+        ):
             say(f"the page is on http://{pages[0]}")
+            await self._acquaint(world, region)
             await self._import(world)
-            await self._activate(world)
-            await self._looked_up(world, customer)
+            await self._live(world, customer)
+            await self._at_home(world, region)
             self._sum_up()
             if not self._once:
                 say("Ctrl-C ends the demonstration")
@@ -259,23 +96,32 @@ class IotDemonstration:
         say(f"{result['added']} serials of {VENDOR}/{MODEL} are imported; nobody has any of them yet")
         self._note("serials imported", str(result["added"]))
 
-    async def _activate(self, world: Instance) -> None:
-        """The device is switched on before anybody has enabled it, and gets its key once somebody has."""
-        enabled = False
-        async with contextlib.aclosing(things(world, SERIAL, "--timeout", str(PATIENCE))) as events:
+    async def _acquaint(self, world: Instance, region: Instance) -> None:
+        """The two instances know each other by a secret that they share."""
+        secret = secrets.token_hex(16)
+        for one, other in ((world, region), (region, world)):
+            await one.do("region.add", name=other.name, url=other.url, endpoint=other.url, secret=secret)
+        say(f"there are two instances: global at {world.url}, and {REGION} at {region.url}, the home of every device")
+
+    async def _live(self, world: Instance, customer: Customer) -> None:
+        """The device is switched on before anybody has enabled it, gets its key once somebody has, and goes home."""
+        recognised = False
+        async with contextlib.aclosing(things(world, "--travels", "--timeout", str(PATIENCE))) as events:
             async for event in events:
-                match event["kind"]:
-                    case "refused" if not enabled:
-                        enabled = True
-                        say(f"{DEVICE} asks for its key: {event['text']}, nobody has enabled it; it will ask again")
-                        shown = await world.do("activation.enable", vendor=VENDOR, model=MODEL, sn=SERIAL)
-                        say(f"the operator enables it; its window is open until {shown['until']}")
-                    case "activated":
-                        say(f"{DEVICE} has its key")
-                    case "recognised":
-                        say(f"{DEVICE} is recognised by its key")
-                    case "complaint" | "failed":
-                        raise ProvdError(f"{DEVICE} complains: {event['text']}")
+                kind, text = event["kind"], event["text"]
+                if kind in {"complaint", "failed"}:
+                    raise ProvdError(f"{DEVICE} complains: {text}")
+                say(f"{DEVICE} {SAID[kind].format(text)}")
+                if kind == "refused":
+                    shown = await world.do("activation.enable", vendor=VENDOR, model=MODEL, sn=SERIAL)
+                    say(f"the operator enables it; its window is open until {shown['until']}")
+                elif kind == "recognised" and not recognised:
+                    recognised = True
+                    await self._activated(world)
+                    await self._looked_up(world, customer)
+
+    async def _activated(self, world: Instance) -> None:
+        await world.wait_for("THING-KEY-USED", SERIAL)
         shown = await world.do("activation.show", vendor=VENDOR, model=MODEL, sn=SERIAL)
         if shown["state"] != "activated" or not shown["first_used"]:
             raise ProvdError(f"{DEVICE} is {shown['state']}, and was to be activated and to have shown its key")
@@ -294,6 +140,16 @@ class IotDemonstration:
         self._note("customer", f"{known['customer']} (tenant {device['tenant']}), asset {known['asset']}")
         self._note("first seen", f"{seen}, in the register too")
 
+    async def _at_home(self, world: Instance, region: Instance) -> None:
+        """The global instance has forgotten it but for its home; the region serves it."""
+        await world.wait_for("DEVICE-REHOMED", DEVICE)
+        there = await region.do("region.device", device=DEVICE)
+        stone = await world.do("region.device", device=DEVICE)
+        if (stone["state"], stone["region"]) != ("GONE", REGION) or not there["served"]:
+            raise ProvdError(f"{DEVICE} is {stone['state']} at global and {there['state']} at {REGION}")
+        self._note("home", f"{REGION}: {there['state']}, epoch {there['epoch']}")
+        self._note("at global", f"{stone['state']}: only where it is is known, {stone['region']}")
+
     def _note(self, title: str, text: str) -> None:
         self._summary.append((title, text))
 
@@ -302,19 +158,3 @@ class IotDemonstration:
         say("this is what has happened:")
         for title, text in self._summary:
             say(f"  {title:<{width}}  {text}")
-
-
-async def things(world: Instance, serial: str, *more: str) -> AsyncGenerator[dict[str, Any], None]:
-    """Switch a device on and hear what happens to it. Raises ProvdError when it does not get where it wants."""
-    label = ("--vendor", VENDOR, "--model", MODEL, "--serial", serial)
-    process = await started(provd("simulate", "--thing", world.url, *label, "--events", "--tick", str(TICK), *more))
-    try:
-        async for line in lines_of(process):
-            if line.startswith("{"):
-                yield json.loads(line)
-            else:
-                click.echo(line)
-        if await process.wait():
-            raise ProvdError(f"{DEVICE} did not arrive; what it met is above")
-    finally:
-        await end(process)

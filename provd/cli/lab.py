@@ -17,6 +17,7 @@ _OF_THINGS = frozenset(
         "thing",
         "serial",
         "restarts",
+        "travels",
         "vendor",
         "model",
         "count",
@@ -67,6 +68,7 @@ class _Report(Protocol):
 @click.option("--thing", default="", metavar="URL", help="Devices that are not phones, against the server there.")
 @click.option("--serial", default="", metavar="SN", help="With --thing: the first serial; its last number counts on.")
 @click.option("--restarts", default=0, type=click.IntRange(min=0), help="With --thing: how often each starts again.")
+@click.option("--travels", is_flag=True, help="With --thing: they ask where their home is, and go there.")
 @click.option("--seed", default=1, show_default=True, help="Another one makes other phones.")
 @click.option("--events", is_flag=True, help="Write every event as a line of JSON.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
@@ -81,6 +83,7 @@ def simulate(
     thing: str,
     serial: str,
     restarts: int,
+    travels: bool,
     **options: Any,
 ) -> None:
     """Boot virtual phones against any server and say what became of them; or devices that are not phones.
@@ -96,9 +99,10 @@ def simulate(
     import asyncio
 
     with errors_to_exit():
-        if thing or serial or restarts:
+        if thing or serial or restarts or travels:
             _only_of_things(ctx)
-            report = _things(events=events, url=thing, serial=serial, restarts=restarts, **options)
+            own = {"url": thing, "serial": serial, "restarts": restarts, "travels": travels}
+            report = _things(events=events, **own, **options)
             _show(report, quiet=events, as_json=as_json)
             return
         from provd.cli.offline import catalogue
@@ -129,8 +133,9 @@ def _only_of_things(ctx: click.Context) -> None:
             raise UsageError(f"--{name.replace('_', '-')} is for phones, and --thing makes none")
 
 
-def _things(*, events: bool, url: str, serial: str, restarts: int, **options: Any) -> _Report:
+def _things(*, events: bool, **options: Any) -> _Report:
     import asyncio
+    import dataclasses
 
     from provd.simulate.thing_crowd import ThingEvent, ThingOptions, run
 
@@ -138,8 +143,8 @@ def _things(*, events: bool, url: str, serial: str, restarts: int, **options: An
         if events:
             _write({"at": event.at, "thing": str(event.label), "kind": event.kind, "text": event.text})
 
-    kept = {name: options[name] for name in ("vendor", "model", "count", "spread", "timeout", "tick", "seed")}
-    return asyncio.run(run(ThingOptions(url=url, serial=serial, restarts=restarts, **kept), hear))
+    kept = {field.name: options[field.name] for field in dataclasses.fields(ThingOptions)}
+    return asyncio.run(run(ThingOptions(**kept), hear))
 
 
 def _write(line: Mapping[str, object]) -> None:

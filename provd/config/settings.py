@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provd.base.secrets import Secret
 from provd.config.pbx import PbxSection, ResyncSection
+from provd.config.plugins import PluginsSection
 from provd.config.regions import RegionSection
 from provd.config.section import Section
 from provd.config.tasks import TasksSection
@@ -341,12 +342,6 @@ class CodesSection(Section):
         if digits and not (digits.isascii() and digits.isdigit() and 4 <= len(digits) <= 12):
             raise ValueError("a PIN has 4 to 12 digits")
         return pin
-
-
-class PluginsSection(Section):
-    """Vendor plugins."""
-
-    paths: tuple[Path, ...] = Field(default=(), description="further folders with plugins, beside the bundled ones")
 
 
 class ActivationSection(Section):

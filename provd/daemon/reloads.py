@@ -23,6 +23,10 @@ _RELOADABLE = _CERTIFICATES | {
     "pbx",
     "tasks",
     "region",
+    "plugins.trust",
+    "plugins.keys",
+    "plugins.sources",
+    "plugins.proxy",
 }
 
 

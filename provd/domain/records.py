@@ -80,6 +80,9 @@ class Device:
     """Rises when something changes that its files depend on; not when it is merely seen."""
     token_epoch: int = 0
     """Rises when its URL token is to become another one."""
+    sealed: str = ""
+    """Digest of the key (setting ``files.key``) that it was given; its files are encrypted as long as this is the key
+    in force."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +295,34 @@ class TaskStep:
     at: float = 0.0
 
 
+class WorkState(enum.StrEnum):
+    """Where long work stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Something that takes its time, and goes on after a restart: an *operation* to those who look at it from outside.
+
+    ``kind`` and ``args`` say what is done, plainly enough to begin it again; ``result`` what came of it, ``reason`` why
+    nothing did.
+    """
+
+    id: str
+    kind: str
+    args: Mapping[str, object] = field(default_factory=dict)
+    by: str = ""
+    state: WorkState = WorkState.RUNNING
+    started: float = 0.0
+    finished: float = 0.0
+    reason: str = ""
+    result: Mapping[str, object] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThingOwner:
     """Whose a device is that fetches a key: beside its record as a device the one column of its serial's row."""
@@ -374,6 +405,7 @@ Kept = (
     | Metadata
     | TaskRun
     | TaskStep
+    | Work
 )
 """Records with a key and a present state: they are kept in memory."""
 

@@ -7,12 +7,13 @@ those that are known, and speaks like one of three of them. It complains of what
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
 from provd.base.errors import UsageError
+from provd.simulate.thing_home import PATH, PROVISION, QUERY, Heard, heard, message
 
 PATIENCE = 3.0
 """Seconds that it waits for a reply."""
@@ -59,9 +60,13 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Open a connection, write these pieces, read the reply. Comes to :data:`Segments`, or to a text: why not."""
+    """Open a connection, write these pieces, read the reply. Comes to :data:`Segments`, or to a text: why not.
+
+    ``to`` is another server's URL, empty for the one that the device was made for.
+    """
 
     writes: tuple[bytes, ...]
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,10 @@ class Tell:
     text: str = ""
 
 
-Kind = Literal["start", "refused", "failed", "activated", "known", "recognised", "forgotten", "complaint", "done"]
+Kind = Literal[
+    "start", "refused", "failed", "activated", "known", "recognised", "forgotten", "complaint", "done",
+    "pending", "directed", "arrived", "remembered",
+]  # fmt: skip
 Step = Ask | Pause | Tell
 Segments = tuple[bytes, ...]
 """A reply as it came: what each read has brought."""
@@ -97,26 +105,37 @@ class Reading:
 
 
 class Thing:
-    """One device. ``key`` is what it has stored: it survives a restart, and so the object is the device."""
+    """One device. ``key`` and ``home`` are what it has stored, and survive a restart: the object is the device.
 
-    def __init__(self, label: Label, host: str, dialect: Dialect = "library") -> None:
+    With ``travels`` it asks for its home once it has its key, goes there, and deals with no other server afterwards.
+    """
+
+    def __init__(self, label: Label, host: str, dialect: Dialect = "library", *, travels: bool = False) -> None:
         self.label = label
         self.key = ""
+        self.home = ""
         self._host = host
         self._dialect = dialect
+        self._travels = travels
+        self._messages = 0
 
     def boot(self) -> Script:
         """Switch it on: it activates itself at every start, and then shows its key. Ends when that was recognised."""
         yield Tell("start", str(self.label))
         while True:
             yield from self._activate()
-            if (yield from self._show_key()):
-                yield Tell("done")
-                return
+            if not (yield from self._show_key()):
+                continue
+            if self._travels and not self.home:
+                yield from self._go_home()
+                if not (yield from self._show_key()):
+                    continue
+            yield Tell("done")
+            return
 
     def _activate(self) -> Generator[Step, Result, None]:
         while True:
-            answer = yield Ask(self._activation())
+            answer = yield Ask(self._activation(), self.home)
             if not isinstance(answer, tuple):
                 yield Tell("failed", str(answer))
             else:
@@ -142,7 +161,7 @@ class Thing:
     def _show_key(self) -> Generator[Step, Result, bool]:
         """Ask for what there is to download. False when the key has ended: it is forgotten then."""
         while True:
-            answer = yield Ask(self._download())
+            answer = yield Ask(self._download(), self.home)
             if isinstance(answer, tuple):
                 found = read(answer)
                 yield from _complaints(found)
@@ -157,6 +176,54 @@ class Thing:
             else:
                 yield Tell("failed", str(answer))
             yield Pause(PAUSE)
+
+    def _go_home(self) -> Generator[Step, Result, None]:
+        """Ask where the home is until that is known, go there, and ask once more, as one that has lost its memory."""
+        found = yield from self._message(QUERY, "", lambda heard: bool(heard.endpoint))
+        yield Tell("directed", f"{found.state} {found.region} {found.endpoint}")
+        there = found.endpoint.rstrip("/")
+        found = yield from self._message(PROVISION, there, lambda heard: bool(heard.state))
+        self.home = there
+        yield Tell("arrived", found.state)
+        found = yield from self._message(QUERY, "", lambda heard: heard.state == "GONE")
+        yield Tell("remembered", f"{found.state} {found.region} {found.endpoint}")
+        if found.endpoint.rstrip("/") != there:
+            yield Tell("complaint", f"its home is {there}, and it is told {found.endpoint!r}")
+
+    def _message(self, kind: str, to: str, good: Callable[[Heard], bool]) -> Generator[Step, Result, Heard]:
+        """Say something until the answer is good. What is sent again is the very same message."""
+        self._messages += 1
+        body = message(kind, str(self.label), self._messages)
+        while True:
+            answer = yield Ask(self._post(body), to)
+            if isinstance(answer, tuple):
+                found = read(answer)
+                yield from _complaints(found)
+                said = heard(found.body)
+                if said is None:
+                    yield Tell("failed", f"{found.status}, and no message that it can read")
+                elif found.status == 200 and good(said):
+                    return said
+                elif found.status in {200, 202}:
+                    yield Tell("pending", said.state or said.reason)
+                    if found.status == 200:
+                        # That was an answer, if not the one: the next question is another one.
+                        self._messages += 1
+                        body = message(kind, str(self.label), self._messages)
+                else:
+                    yield Tell("refused", f"{found.status} {said.number} {said.reason}".rstrip())
+            else:
+                yield Tell("failed", str(answer))
+            yield Pause(PAUSE)
+
+    def _post(self, body: bytes) -> tuple[bytes, ...]:
+        lines = (
+            f"Authorization: Bearer {self.key}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+        )
+        return (_head("POST", PATH, self._host, lines) + body,)
 
     def _activation(self) -> tuple[bytes, ...]:
         values = {"vendor": self.label.vendor, "model": self.label.model, "sn": self.label.sn}

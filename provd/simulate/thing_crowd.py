@@ -27,7 +27,8 @@ _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 class ThingOptions:
     """Who wants to be activated, and where. ``url`` is the server's, ``serial`` the first device's: the last number in
     it counts on, in as many digits. Each starts within ``spread`` seconds and restarts ``restarts`` times; a second of
-    waiting takes ``tick`` seconds. It ends when every device was recognised by its key, or after ``timeout`` seconds.
+    waiting takes ``tick`` seconds. It ends when every device was recognised by its key (with ``travels``: at its home),
+    or after ``timeout`` seconds.
     """
 
     url: str
@@ -36,6 +37,7 @@ class ThingOptions:
     serial: str
     count: int = 1
     restarts: int = 0
+    travels: bool = False
     spread: float = 0.0
     timeout: float = 120.0
     tick: float = 1.0
@@ -76,8 +78,9 @@ class TcpWire:
     async def ask(self, ask: Ask) -> Segments | str:
         """Write, read once and, to be able to complain of it, read the rest."""
         try:
+            host, port = place_of(ask.to) if ask.to else (self.host, self.port)
             async with asyncio.timeout(self.patience):
-                reader, writer = await asyncio.open_connection(self.host, self.port)
+                reader, writer = await asyncio.open_connection(host, port)
                 try:
                     return await _exchange(ask, reader, writer)
                 finally:
@@ -88,6 +91,8 @@ class TcpWire:
             return f"no reply within {self.patience:.0f} s"
         except OSError as error:
             return error.strerror or str(error)
+        except UsageError as error:
+            return str(error)
 
     async def wait(self, seconds: float) -> None:
         """Sleep, as long as it takes here."""
@@ -124,6 +129,7 @@ class ThingReport:
     ok: bool
     activated: Times
     recognised: Times
+    arrived: Times
     refused: tuple[tuple[str, int], ...] = ()
     failed: tuple[tuple[str, int], ...] = ()
     complaints: tuple[tuple[str, int], ...] = ()
@@ -138,6 +144,7 @@ class ThingReport:
             f"{self.things} things in {self.seconds:.1f} s: {'all done' if self.ok else 'NOT all done'}",
             f"  a key          {self.activated}",
             f"  recognised     {self.recognised}",
+            *([f"  at home        {self.arrived}"] if self.arrived.count else []),
             *(f"  refused        {text} ({count} times)" for text, count in self.refused),
             *(f"  failed         {text} ({count} times)" for text, count in self.failed),
             *(f"  complaint      {text} ({count} times)" for text, count in self.complaints),
@@ -147,7 +154,9 @@ class ThingReport:
 @dataclass(slots=True)
 class _Tally:
     started: dict[Label, float] = field(default_factory=dict)
-    reached: dict[str, dict[Label, float]] = field(default_factory=lambda: {"activated": {}, "recognised": {}})
+    reached: dict[str, dict[Label, float]] = field(
+        default_factory=lambda: {"activated": {}, "recognised": {}, "arrived": {}}
+    )
     counted: dict[str, Counter[str]] = field(
         default_factory=lambda: {kind: Counter() for kind in ("refused", "failed", "complaint")}
     )
@@ -171,6 +180,7 @@ class _Tally:
             ok=ok,
             activated=times["activated"],
             recognised=times["recognised"],
+            arrived=times["arrived"],
             refused=found["refused"],
             failed=found["failed"],
             complaints=found["complaint"],
@@ -235,7 +245,12 @@ async def _performed(
 def make_things(options: ThingOptions, host: str) -> list[Thing]:
     """Devices as they leave the factory; they take turns in how they write a request. Raises UsageError."""
     return [
-        Thing(Label(options.vendor, options.model, sn), host, DIALECTS[number % len(DIALECTS)])
+        Thing(
+            Label(options.vendor, options.model, sn),
+            host,
+            DIALECTS[number % len(DIALECTS)],
+            travels=options.travels,
+        )
         for number, sn in enumerate(serials(options.serial, options.count))
     ]
 

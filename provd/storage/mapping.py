@@ -39,6 +39,7 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
     Tenant,
+    Work,
 )
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
@@ -60,6 +61,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Metadata: tables.METADATA_OF,
         TaskRun: tables.TASK_RUN,
         TaskStep: tables.TASK_STEP,
+        Work: tables.OPERATION,
         AuditEntry: tables.AUDIT,
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,

@@ -49,6 +49,7 @@ DEVICE = Table(
     Column("last_boot", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("token_epoch", BigInteger, nullable=False),
+    text_column("sealed"),
 )
 
 TENANT = Table(
@@ -207,6 +208,20 @@ TASK_STEP = Table(
     Column("name", Text, primary_key=True),
     text_column("result"),
     Column("at", Double, nullable=False),
+)
+
+OPERATION = Table(
+    "operation",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("kind"),
+    text_column("args"),
+    text_column("by"),
+    text_column("state"),
+    Column("started", Double, nullable=False),
+    Column("finished", Double, nullable=False),
+    text_column("reason"),
+    text_column("result"),
 )
 
 AUDIT = Table(

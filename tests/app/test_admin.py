@@ -24,6 +24,7 @@ from tests.app.fakes import (
     line,
     tenant,
 )
+from tests.app.packages.shelf import acme_shelf, shop_of
 
 COLON = "02:aa:aa:00:00:01"
 
@@ -62,6 +63,7 @@ class Office:
             zone=lambda name: {"name": name} if name == "Europe/Madrid" else None,
             addresses=self.addresses,
             tasks=self.world.tasks,
+            shop=shop_of(self.world, acme_shelf()),
         )
 
     async def do(self, operation: str, /, **params: object):

@@ -84,6 +84,8 @@ def test_the_demonstration_of_devices_that_are_not_phones(shell: Shell, page: in
     assert "activated         acme/sensor-2/S0001 at 2" in summary
     assert "customer          Northern Lights (tenant borealis), asset 4711" in summary
     assert "in the register too" in summary
+    assert "home              eu: ACTIVE, epoch 1" in summary
+    assert "at global         GONE: only where it is is known, eu" in summary
     assert (" ERROR " in answer.out, "complains" in answer.out) == (False, False)
 
 

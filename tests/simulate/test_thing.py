@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from provd.base.errors import UsageError
 from provd.simulate.thing import Ask, Dialect, Label, Pause, Result, Step, Tell, Thing, judged, key_in, read
+from provd.simulate.thing_home import heard
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 LABEL = Label("acme", "m1", "S1")
@@ -132,3 +136,71 @@ def test_each_dialect_is_the_one_of_its_firmware() -> None:
 def test_a_label_that_firmware_has_no_room_for_is_refused(wrong: tuple[str, str, str]) -> None:
     with pytest.raises(UsageError):
         Label(*wrong)
+
+
+def answered(status: str, **body: object) -> tuple[bytes]:
+    return (reply(status, json.dumps({"status": 1200, "body": json.dumps(body)})),)
+
+
+def test_a_thing_that_travels_asks_for_its_home_goes_there_and_asks_once_more() -> None:
+    thing = Thing(LABEL, "h", travels=True)
+    there = "http://eu:8667/"
+    told = played(
+        thing,
+        *((GOOD,), (LISTED,)),
+        answered("202 Accepted", response=1),
+        "no reply within 3 s",
+        answered("200 OK", lifecycle_state="REGIONAL", region="eu", endpoint=there, epoch=1),
+        answered("200 OK", lifecycle_state="PROVISIONED"),
+        answered("200 OK", lifecycle_state="REGIONAL", region="eu", endpoint=there),
+        answered("200 OK", lifecycle_state="GONE", region="eu", endpoint=there),
+        (LISTED,),
+    )
+    assert told[3:] == [
+        *("pending", "waits 10 s", "failed no reply within 3 s", "waits 10 s", "directed REGIONAL eu http://eu:8667/"),
+        *("arrived PROVISIONED", "pending REGIONAL", "waits 10 s", "remembered GONE eu http://eu:8667/"),
+        *("recognised", "done"),
+    ]
+    assert thing.home == "http://eu:8667"
+    assert played(thing, (CONFLICT,), (LISTED,))[-1] == "done", "from now on it deals with its home alone"
+
+
+def test_what_is_sent_again_is_the_same_message_and_goes_where_it_should() -> None:
+    thing = Thing(LABEL, "h", travels=True)
+    asked: list[tuple[str, str]] = []
+    answers = [
+        (GOOD,),
+        (LISTED,),
+        answered("202 Accepted", response=1),
+        answered("200 OK", lifecycle_state="REGIONAL", endpoint="http://eu:1"),
+        answered("404 Not Found", error=13123, reason="no"),
+        answered("200 OK", lifecycle_state="PROVISIONED"),
+        answered("200 OK", lifecycle_state="GONE", endpoint="http://us:1"),
+        (LISTED,),
+    ]
+    script, told = thing.boot(), []
+    result: Result = None
+    try:
+        while True:
+            step, result = script.send(result), None
+            if isinstance(step, Ask):
+                found = re.search(rb'"message_id": "([^"]+)"', b"".join(step.writes))
+                asked.append((found[1].decode() if found else "", step.to))
+                result = answers.pop(0)
+            elif isinstance(step, Tell):
+                told.append(f"{step.kind} {step.text}".strip())
+    except StopIteration:
+        pass
+    name = "acme/m1/S1"
+    assert asked[2:] == [
+        *[(f"{name}-PROVISION_QUERY-1", "")] * 2,
+        *[(f"{name}-DEVICE_PROVISION-2", "http://eu:1")] * 2,
+        (f"{name}-PROVISION_QUERY-3", ""),
+        ("", "http://eu:1"),
+    ]
+    assert "refused 404 13123 no" in told
+    assert "complaint its home is http://eu:1, and it is told 'http://us:1'" in told
+
+
+def test_an_answer_that_is_no_message_is_not_one() -> None:
+    assert [heard(text) for text in (b"", b"[]", b'{"body": "x"}')] == [None, None, None]

@@ -12,11 +12,13 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Desk
 from provd.app.admin.listing import Collection, Column, Kind
+from provd.app.admin.plugins import view_of
 from provd.app.admin.tasks import Tasks
 from provd.app.ownership import owner_of_profile
+from provd.app.works import Works
 from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
-from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant
+from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant, Work
 from provd.plugin import Manifest, Model
 
 
@@ -270,6 +272,25 @@ def tasks(group: Tasks) -> Collection[TaskRun]:
         key=attrgetter("id"),
         records=group.visible,
         view=lambda run, _caller: group.view(run),
+    )
+
+
+def operations(works: Works, desk: Desk) -> Collection[Work]:
+    """Long work."""
+    return Collection(
+        name="operations",
+        columns=(
+            *_columns("text", "id kind by reason"),
+            _text("state", lambda work: work.state.value),
+            *_columns("time", "started finished"),
+            _text("doing", lambda work: works.progress(work.id).doing),
+            Column("done", "number", lambda work, _caller: works.progress(work.id).done),
+            Column("total", "number", lambda work, _caller: works.progress(work.id).total),
+        ),
+        key=attrgetter("id"),
+        records=lambda _caller: desk.tables.works.values(),
+        view=lambda work, _caller: {name: value for name, value in view_of(work, works).items() if name != "result"},
+        site=True,
     )
 
 

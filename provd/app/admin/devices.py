@@ -11,6 +11,7 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Put
+from provd.app.sealed import phrase_of
 from provd.app.zones import edition
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.types import Mac, is_thing, mac_text
@@ -342,9 +343,10 @@ class Devices:
         device = self._of(args, caller)
         manifest = self._desk.knowledge.manifest(device.plugin)
         model = None if manifest is None else manifest.model(device.model)
+        keyed = bool(phrase_of(self._desk.tables, device))
         items = []
         for rule in () if manifest is None else manifest.files:
-            if rule.kind in {"absent", "static"}:
+            if rule.kind in {"absent", "static"} or (rule.encrypted_only and not keyed):
                 continue
             names = model.common if model and "{common}" in rule.name else (rule.name.replace("{mac}", device.mac),)
             for name in (name for name in names if "{" not in name):

@@ -1,4 +1,4 @@
-"""Operations on leases and reservations, plugins, identification and the state of it all."""
+"""Operations on leases and reservations, identification and the state of it all."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Network:
 
 
 class Insight:
-    """``plugin.list``, ``identify`` and ``status``"""
+    """``identify`` and ``status``"""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -135,14 +135,9 @@ class Insight:
         """What this group offers."""
         evidence = (Param("user_agent"), Param("path"), Param("option60"), Param("mac", "mac"), Param("over"))
         return (
-            Operation("plugin.list", "List plugins.", self._plugins, _LISTING, site=True),
             Operation("identify", "What evidence says of a device, and why.", self._identify, evidence),
             Operation("status", "How many of what there is.", self._status, site=True),
         )
-
-    async def _plugins(self, args: Args, _caller: Caller) -> object:
-        manifests = self._desk.knowledge.catalogue.manifests
-        return views.page(manifests, args, lambda manifest: manifest.id, views.plugin)
 
     async def _identify(self, args: Args, _caller: Caller) -> object:
         self._desk.boot.station.refresh()

@@ -26,6 +26,7 @@ ParamKind = Literal[
     "flag",
     "texts",
     "settings",
+    "objects",
     "octets",
 ]
 
@@ -45,7 +46,7 @@ LONGEST_KEY = 2400
 class Param:
     """One parameter. Kind ``id`` is a slug, ``key`` one that may follow a tenant's (``acme:101``), ``device`` a MAC or
     vendor/model/serial, ``duration`` seconds that may be written with a unit (``7d``), ``texts`` a list of texts (one
-    text counts as a list of it), ``settings`` a mapping of names to values,
+    text counts as a list of it), ``settings`` a mapping of names to values (``objects`` a list of them),
     ``octets`` base64 (RFC 4648 section 4)."""
 
     name: str
@@ -98,6 +99,11 @@ class Args:
         """Octets, or none."""
         value = self._values.get(name, b"")
         return value if isinstance(value, bytes) else b""
+
+    def objects(self, name: str) -> tuple[Mapping[str, object], ...]:
+        """A list of mappings."""
+        value = self._values.get(name, ())
+        return value if isinstance(value, tuple) else ()
 
     def settings(self, name: str = "settings") -> Mapping[str, object]:
         """A mapping of settings."""
@@ -169,6 +175,12 @@ def _flag(param: Param, value: object) -> bool:
     raise UsageError(f"{param.name}: must be true or false")
 
 
+def _objects(param: Param, value: object) -> tuple[Mapping[str, object], ...]:
+    if isinstance(value, list | tuple) and all(isinstance(each, Mapping) for each in value):
+        return tuple(value)
+    raise UsageError(f"{param.name}: must be a list of objects")
+
+
 def _mapping(param: Param, value: object) -> Mapping[str, object]:
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return value
@@ -230,6 +242,7 @@ _READERS: Mapping[str, Callable[[Param, object], object]] = MappingProxyType(
         "octets": _octets,
         "texts": _texts,
         "settings": _mapping,
+        "objects": _objects,
     }
 )
 """How values of each kind are read; those of the others are texts of some form."""
