@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -47,7 +48,7 @@ PLAIN = (
 )
 """Kinds that hold no settings of their own."""
 
-ASIDE = (AuditEntry, ThingOwner)
+ASIDE = (AuditEntry, ThingOwner, Letter, DeadLetter)
 """Kinds that are written and not kept in memory."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.hooks import DeadLetter, Letter
 
 MASTER_TENANT = "master"
 """Owner of every device that nobody has claimed yet. It always exists."""
@@ -418,4 +419,4 @@ Kept = (
 )
 """Records with a key and a present state: they are kept in memory."""
 
-Record = Kept | AuditEntry | StoredFact | ThingOwner
+Record = Kept | AuditEntry | StoredFact | ThingOwner | Letter | DeadLetter

@@ -22,6 +22,7 @@ from provd.dhcp.lease import Lease
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Thing
+from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -68,6 +69,8 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,
         StoredFact: tables.FACT,
+        Letter: tables.LETTER,
+        DeadLetter: tables.DEAD_LETTER,
         Lease: tables.LEASE,
         Thing: thing_tables.THING,
         Content: thing_tables.THING_CONTENT,
@@ -86,7 +89,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
     }
 )
 
-APPENDED = (StoredFact, AuditEntry)
+APPENDED = (StoredFact, AuditEntry, Letter)
 """Kinds whose rows the store itself numbers: a Put always adds one."""
 
 _SEALED = "$secret"

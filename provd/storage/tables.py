@@ -277,6 +277,33 @@ FACT = Table(
     sqlite_autoincrement=True,  # a number is not given twice, even when all facts were pruned
 )
 
+LETTER = Table(
+    "letter",
+    METADATA,
+    Column("seq", ROWID, primary_key=True, autoincrement=True),
+    text_column("hook"),
+    text_column("id"),
+    text_column("fact"),
+    Column("at", Double, nullable=False),
+    text_column("body"),
+    Index("ix_letter_hook_seq", "hook", "seq"),
+    sqlite_autoincrement=True,
+)
+
+DEAD_LETTER = Table(
+    "dead_letter",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("hook"),
+    text_column("fact"),
+    Column("at", Double, nullable=False),
+    text_column("body"),
+    Column("died", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    text_column("reason"),
+    Index("ix_dead_letter_hook_died", "hook", "died"),
+)
+
 LEASE = Table(
     "lease",
     METADATA,

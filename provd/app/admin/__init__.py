@@ -13,6 +13,8 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.hooks import Webhooks
+from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
 from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
@@ -29,6 +31,7 @@ from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
+from provd.app.hooks.outbox import Outbox
 from provd.app.packages import Shop
 from provd.app.regions.register import Regions
 from provd.app.resync.caller import Resyncer
@@ -60,6 +63,7 @@ class Admin:
         resyncer: Resyncer | None = None,
         vendors: VendorOffice | None = None,
         tasks: TaskBook | None = None,
+        outbox: Outbox | None = None,
         shop: Shop | None = None,
         regions: Regions | None = None,
     ) -> None:
@@ -76,7 +80,8 @@ class Admin:
             Network(desk),
             Insight(desk),
         ]
-        groups += [self.tokens, Syncing(desk, resyncer)]
+        groups += [self.tokens, Syncing(desk, resyncer), Importing(desk), hooks := Webhooks(desk, outbox)]
+        listed += [collections.webhooks(hooks)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
