@@ -350,8 +350,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreeParameter:
-    """A vendor's own parameter that was once set at this site (``acme.volume``). Since then the files of that plugin reset
-    it wherever it is not set."""
+    """A vendor's own parameter that was once set at this site (``acme.volume``): its plugin's files reset it elsewhere."""
 
     id: str
 
