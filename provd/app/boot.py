@@ -27,6 +27,7 @@ from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
 from provd.app.limits import Limit, Limits
 from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
+from provd.app.previewing import Previewing
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
 from provd.app.site import Site
@@ -84,6 +85,7 @@ class Boot:
         self.welcoming = Welcoming(self.station)
         maker = ContextMaker(fleet.tables, tokens, zone)
         self._limits = Limits(self.station, renderer, maker, clock)
+        self._previewing = Previewing(self.station, renderer, maker)
         self._serving = Serving(
             self.station,
             renderer=renderer,
@@ -119,9 +121,13 @@ class Boot:
         """The transport delivered the whole answer."""
         self._serving.served(request, reply, unchanged=unchanged)
 
+    def own(self, device: Device, name: str, local: str, *, secure: bool) -> Awaitable[FileReply]:
+        """A file for a device that has no MAC and has shown its key."""
+        return self._serving.own(device, name, local, secure=secure)
+
     async def preview(self, device: Device, name: str, local: str, *, reveal: bool = False) -> FileReply:
         """A file as this device would get it. Raises NotFoundError and PluginError."""
-        return await self._serving.preview(device, name, local, reveal=reveal)
+        return await self._previewing.preview(device, name, local, reveal=reveal)
 
     async def limits(self, device: Device, local: str) -> tuple[Limit, ...]:
         """What this device cannot do of what it is told. Raises PluginError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field, replace
 
@@ -17,9 +18,8 @@ from provd.app.sealed import digest, key_of, phrase_of
 from provd.app.station import Station
 from provd.base.clock import Clock
 from provd.base.drafts import drafted
-from provd.base.errors import NotFoundError, PluginError
+from provd.base.errors import PluginError
 from provd.base.facts.files import FileServed, RenderFailed
-from provd.base.types import mac_text
 from provd.domain.records import Device
 from provd.domain.sealing import encrypt
 
@@ -147,15 +147,22 @@ class Serving:
     def _quick(self, job: Job) -> Quick:
         station, device = self._station, job.device
         revision, sealed = (0, "") if device is None else (device.revision, device.sealed)
+        if job.rule.kind == "thing":
+            sealed = self._known(job)
         return station.fleet.generation, revision, station.knowledge.revision, sealed
 
     def _revisions(self, job: Job) -> Hashable:
         tables = self._station.fleet.tables
         if job.device is not None:
-            made_from = effective.device_revisions(tables, job.device)
+            made_from: Hashable = (effective.device_revisions(tables, job.device), self._known(job))
         else:
             made_from = effective.model_revisions(tables, self._vendor(job), job.model)
         return self._station.knowledge.revision, made_from
+
+    def _known(self, job: Job) -> str:
+        """What a file of a device that is no phone depends on beside the device: its metadata."""
+        found = None if job.mac is None or job.rule.kind != "thing" else self._station.fleet.tables.metadata(job.mac)
+        return "" if found is None else json.dumps(dict(found.data), sort_keys=True, default=str)
 
     def _vendor(self, job: Job) -> str:
         manifest = self._station.knowledge.manifest(job.plugin)
@@ -349,36 +356,21 @@ class Serving:
         # Keyed: whoever sees an ETag on the way cannot try passwords against it.
         return hashlib.blake2b(body, digest_size=16, key=self._etag_key).hexdigest()
 
-    async def preview(self, device: Device, name: str, local: str, *, reveal: bool) -> FileReply:
-        """A file as it would be served to this device, whoever asks; passwords masked unless ``reveal``.
-
-        Raises NotFoundError for a name that the device's plugin does not offer, and PluginError.
-        """
-        station = self._station
-        station.refresh()
-        routes = [route for route in station.knowledge.find(name) if route.plugin == device.plugin]
-        rule = routes[0].rule if routes else None
-        if rule is not None and rule.encrypted_only and not phrase_of(station.fleet.tables, device):
-            rule = None
-        if rule is None or rule.kind in {"absent", "static"} or routes[0].mac not in {None, device.mac}:
-            raise NotFoundError(f"device {mac_text(device.mac)} has no file {name!r}")
-        own = rule.kind == "device"
-        token = station.token(device.mac, device) if station.site.secrets == "token" else ""
-        subject = Subject(
-            vendor=device.vendor,
-            model=station.knowledge.model(device.plugin, device.model if own else routes[0].model),
-            local=local,
-            device=device if own else None,
-            token=token if reveal or not token else "***",
-            secrets=rule.secrets,
-            masked=not reveal,
-            plugin=device.plugin,
-        )
-        context = self._maker.make(subject, station.site)
-        body = await self._renderer.render(RenderJob(device.plugin, rule, context, SHARED))
-        return FileReply(
-            found=True, body=body, content_type=rule.content_type, mac=device.mac, kind=rule.kind, plugin=device.plugin
-        )
+    def own(self, device: Device, name: str, local: str, *, secure: bool) -> asyncio.Future[FileReply]:
+        """A file for a device that has no MAC and has shown its key; an empty name is its first one."""
+        self._station.refresh()
+        answer = asyncio.get_running_loop().create_future()
+        for own, plugin, rule in self._station.knowledge.own_files(device):
+            if name.lower() in ("", own.lower()):
+                job = Job(own, plugin, rule, device.model, device, device.mac, "", "", local, secure)
+                reply = self._kept(job)
+                if reply is None:
+                    self._make(job, self._clock.now(), answer)
+                else:
+                    answer.set_result(reply)
+                return answer
+        answer.set_result(UNKNOWN)
+        return answer
 
     def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
         """Tell the fact and move the device on."""
