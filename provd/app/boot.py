@@ -27,7 +27,7 @@ from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
 from provd.app.limits import Limit, Limits
 from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
-from provd.app.previewing import Previewing
+from provd.app.preview import Preview
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
 from provd.app.site import Site
@@ -85,7 +85,6 @@ class Boot:
         self.welcoming = Welcoming(self.station)
         maker = ContextMaker(fleet.tables, tokens, zone)
         self._limits = Limits(self.station, renderer, maker, clock)
-        self._previewing = Previewing(self.station, renderer, maker)
         self._serving = Serving(
             self.station,
             renderer=renderer,
@@ -96,6 +95,7 @@ class Boot:
             pause=pause,
             memory=memory,
         )
+        self.previews = Preview(self.station, renderer, maker, self._serving)
 
     def advise(self, client: ClientInfo, now: float) -> Advice:
         """What the client understands."""
@@ -127,7 +127,7 @@ class Boot:
 
     async def preview(self, device: Device, name: str, local: str, *, reveal: bool = False) -> FileReply:
         """A file as this device would get it. Raises NotFoundError and PluginError."""
-        return await self._previewing.preview(device, name, local, reveal=reveal)
+        return (await self.previews.of_device(device, name, local, reveal=reveal)).reply
 
     async def limits(self, device: Device, local: str) -> tuple[Limit, ...]:
         """What this device cannot do of what it is told. Raises PluginError."""

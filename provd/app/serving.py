@@ -20,8 +20,10 @@ from provd.base.clock import Clock
 from provd.base.drafts import drafted
 from provd.base.errors import PluginError
 from provd.base.facts.files import FileServed, RenderFailed
+from provd.base.types import Mac
 from provd.domain.records import Device
 from provd.domain.sealing import encrypt
+from provd.plugin import FileRule
 
 PENALTY = 2.0
 """Seconds that a phone of ours waits for each answer when its address has missed too often."""
@@ -371,6 +373,11 @@ class Serving:
                 return answer
         answer.set_result(UNKNOWN)
         return answer
+
+    def last(self, mac: Mac, rule: FileRule) -> bytes | None:
+        """The file by that rule that the device was given last, if it is still at hand."""
+        entry = self._cache.newest(lambda key: key[0] == rule.kind and key[1] == mac and key[3] == rule.name)
+        return None if entry is None else bytes(entry.reply.body)
 
     def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
         """Tell the fact and move the device on."""

@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("provd.cli.lab:demo", "a private LAN with the real daemon and simulated phones"),
     "simulate": ("provd.cli.lab:simulate", "virtual phones against any server"),
     "device": ("provd.cli.device:device", "phones: list, add, assign, reset, import …"),
+    "render": ("provd.cli.render:render", "a device's file as it would be served, or its difference"),
     "tenant": ("provd.cli.objects:tenant", "owners of devices and lines"),
     "line": ("provd.cli.objects:line", "SIP accounts"),
     "code": ("provd.cli.code:code", "provisioning codes: what is dialed on a new phone"),

@@ -179,6 +179,8 @@ METADATA_OF = Table(
     text_column("data"),
 )
 
+FREE_PARAMETER = Table("free_parameter", METADATA, Column("id", Text, primary_key=True))
+
 TASK_RUN = Table(
     "task_run",
     METADATA,

@@ -22,6 +22,7 @@ from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
 from provd.app.admin.plugins import Operations, Plugins
 from provd.app.admin.regions import RegionGroup
+from provd.app.admin.rendering import Rendering
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.tokens import Tokens
@@ -72,6 +73,7 @@ class Admin:
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [
             Devices(desk),
+            Rendering(desk),
             Tenants(desk, tenancy),
             Lines(desk),
             Profiles(desk),
