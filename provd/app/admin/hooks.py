@@ -67,7 +67,9 @@ class Webhooks:
     async def _dead(self, args: Args, _caller: Caller) -> object:
         outbox, box = self._found(args.text("id"))
         name = box.hook.name
-        return await views.page(await outbox.dead(name, MOST), args, lambda each: f"{each.died:020.3f} {each.id}", dead_view)
+        return await views.page(
+            await outbox.dead(name, MOST), args, lambda each: f"{each.died:020.3f} {each.id}", dead_view
+        )
 
     async def _replay(self, args: Args, caller: Caller) -> object:
         outbox, box = self._found(args.text("id"))
