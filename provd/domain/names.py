@@ -18,7 +18,7 @@ FOLDERS = 3
 
 MAC_MARK = "{mac}"
 SERIAL_MARK = "{serial}"
-SEPARATORS = str.maketrans("", "", ":-")
+SEPARATORS = str.maketrans("", "", ":-_")
 
 _MAC = re.compile(r"[0-9a-f]{12}|[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}")
 _LOOSE = re.compile(rf"(?<![0-9a-z])(?:{_MAC.pattern})(?![0-9a-f])")
