@@ -139,7 +139,7 @@ class PageServer:
         if self._regions is not None:
             self._regions.add_to(app, self._render)
         if self._api is not None:
-            app.router.add_route("*", "/api/v1{rest:(?:/.*)?}", self._api.handle)
+            app.router.add_route("*", "/api/v1{rest:(?:/(?s:.*))?}", self._api.handle)
         return app
 
     @web.middleware

@@ -11,6 +11,8 @@ from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Desk
+from provd.app.admin.hooks import Webhooks
+from provd.app.admin.hooks import view as hook_view
 from provd.app.admin.listing import Collection, Column, Kind
 from provd.app.admin.plugins import view_of
 from provd.app.admin.tasks import Tasks
@@ -272,6 +274,25 @@ def tasks(group: Tasks) -> Collection[TaskRun]:
         key=attrgetter("id"),
         records=group.visible,
         view=lambda run, _caller: group.view(run),
+    )
+
+
+def webhooks(group: Webhooks) -> Collection[Any]:
+    """Endpoints that hear of facts."""
+    shown = ("tenant", "url", "state", "reason")
+    return Collection(
+        name="webhooks",
+        columns=(
+            _text("id", lambda box: str(box.hook.name)),
+            *(_text(name, lambda box, name=name: str(hook_view(box)[name])) for name in shown),  # type: ignore[misc]
+            Column("facts", "texts", lambda box, _caller: box.hook.facts),
+            *_columns("number", "failures waiting dead"),
+            *_columns("time", "last"),
+        ),
+        key=lambda box: str(box.hook.name),
+        records=lambda _caller: group.visible(),
+        view=lambda box, _caller: hook_view(box),
+        site=True,
     )
 
 

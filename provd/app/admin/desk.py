@@ -15,7 +15,7 @@ from provd.app.fleet import Fleet, Plan
 from provd.app.ownership import owner_of_profile
 from provd.app.ports import Change, Put
 from provd.base.clock import Clock
-from provd.base.errors import FaultsError, NotFoundError, UsageError
+from provd.base.errors import FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
 from provd.base.secrets import Secret
@@ -222,6 +222,11 @@ class Desk:
         if station.site.secrets != "token":
             return True
         return bool(device.ip) and station.leases.holder(device.ip) == device.mac
+
+    def need_all_lines(self, device: Device, caller: Caller) -> None:
+        """Raises ForbiddenError unless every line on the device exists for this caller."""
+        if self.own_lines(device, caller) != device.lines:
+            raise ForbiddenError("several tenants share this device: its files are for who may see all of them")
 
     def own_lines(self, device: Device, caller: Caller) -> tuple[str, ...]:
         """The ids of those lines on a device that exist for this caller."""
