@@ -109,7 +109,9 @@ class Devices:
             return not query or query in f"{device.mac} {mac_text(device.mac)} {device.description.lower()}"
 
         found = (device for device in self._desk.devices_seen(caller) if fits(device))
-        return views.page(found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller))
+        return await views.page(
+            found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller)
+        )
 
     async def _show(self, args: Args, caller: Caller) -> object:
         device = self._desk.device_seen(args.mac(), caller)
