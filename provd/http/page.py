@@ -181,7 +181,7 @@ class PageServer:
     async def _devices(self, request: web.Request) -> web.Response:
         state = request.query.get("state", "")
         text, page = _asked(request)
-        found = self._views.devices(text, state, (page - 1) * _ROWS, _ROWS)
+        found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS)
         return self._render(
             request, "devices.html", found=found, total=found.total, state=state, states=self._views.states()
         )
@@ -198,7 +198,7 @@ class PageServer:
 
     async def _leases(self, request: web.Request) -> web.Response:
         text, page = _asked(request)
-        found = self._views.leases(text, (page - 1) * _ROWS, _ROWS)
+        found = await self._views.leases(text, (page - 1) * _ROWS, _ROWS)
         return self._render(request, "leases.html", found=found, total=found.total)
 
     async def _refused(self, request: web.Request) -> web.Response:

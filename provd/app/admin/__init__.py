@@ -120,10 +120,10 @@ class Admin:
             caller.need(Scope.ADMIN)
         return await operation.run(args, caller)
 
-    def select(self, name: str, params: Iterable[tuple[str, str]], caller: Caller) -> Page:
+    async def select(self, name: str, params: Iterable[tuple[str, str]], caller: Caller) -> Page:
         """One page of a collection, as :mod:`provd.app.admin.listing` describes. Raises ForbiddenError, FaultsError."""
         collection = self.collections[name]
         caller.need(collection.scope)
         if collection.site:
             caller.need_all_tenants()
-        return select(collection, params, caller)
+        return await select(collection, params, caller)

@@ -72,7 +72,7 @@ def tenants(desk: Desk) -> Collection[Tenant]:
         name="tenants",
         columns=(*_columns("text", "id name"), *_columns("flag", "enabled"), *_columns("number", "revision")),
         key=attrgetter("id"),
-        records=lambda caller: [t for t in desk.tables.tenants.values() if caller.owns(t.id)],
+        records=lambda caller: (t for t in tuple(desk.tables.tenants.values()) if caller.owns(t.id)),
         view=lambda tenant, _caller: views.tenant(tenant),
     )
 
@@ -94,7 +94,7 @@ def lines(desk: Desk) -> Collection[Line]:
             _names("devices", holders),
         ),
         key=attrgetter("id"),
-        records=lambda caller: [line for line in desk.tables.lines.values() if caller.owns(line.tenant)],
+        records=lambda caller: (line for line in tuple(desk.tables.lines.values()) if caller.owns(line.tenant)),
         view=desk.line_view,
     )
 
@@ -111,7 +111,7 @@ def profiles(desk: Desk) -> Collection[Profile]:
             *_columns("number", "revision"),
         ),
         key=attrgetter("id"),
-        records=lambda caller: [p for p in desk.tables.profiles.values() if caller.owns(owner_of_profile(p))],
+        records=lambda caller: (p for p in tuple(desk.tables.profiles.values()) if caller.owns(owner_of_profile(p))),
         view=lambda profile, caller: views.profile(profile, caller.shown),
     )
 
@@ -125,7 +125,7 @@ def reservations(desk: Desk) -> Collection[Reservation]:
             _text("mac", lambda reservation: mac_text(reservation.mac) if reservation.mac else ""),
         ),
         key=attrgetter("id"),
-        records=lambda _caller: desk.tables.reservations.values(),
+        records=lambda _caller: tuple(desk.tables.reservations.values()),
         view=lambda reservation, _caller: views.reservation(reservation),
         site=True,
     )
@@ -309,7 +309,7 @@ def operations(works: Works, desk: Desk) -> Collection[Work]:
             Column("total", "number", lambda work, _caller: works.progress(work.id).total),
         ),
         key=attrgetter("id"),
-        records=lambda _caller: desk.tables.works.values(),
+        records=lambda _caller: tuple(desk.tables.works.values()),
         view=lambda work, _caller: {name: value for name, value in view_of(work, works).items() if name != "result"},
         site=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -155,10 +155,11 @@ class Desk:
             raise NotFoundError(f"there is no device {mac_text(mac)}")
         return seen
 
-    def devices_seen(self, caller: Caller) -> list[Device]:
+    def devices_seen(self, caller: Caller) -> Iterator[Device]:
         """Every device that exists for this caller, each as far as it does."""
-        seen = (self._as_seen(device, caller) for device in self.tables.devices.values())
-        return [device for device in seen if device is not None]
+        # A copy: who reads it may do so little by little.
+        seen = (self._as_seen(device, caller) for device in tuple(self.tables.devices.values()))
+        return (device for device in seen if device is not None)
 
     def _as_seen(self, device: Device, caller: Caller) -> Device | None:
         """Of somebody else's gateway a tenant sees its own ports, and nothing that the owner has written on it."""

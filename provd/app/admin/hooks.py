@@ -59,7 +59,7 @@ class Webhooks:
     async def _list(self, args: Args, _caller: Caller) -> object:
         if self._outbox is None:
             raise ConflictError("no daemon runs: only it sends anything")
-        return views.page(self.visible(), args, lambda box: box.hook.name, view)
+        return await views.page(self.visible(), args, lambda box: box.hook.name, view)
 
     async def _show(self, args: Args, _caller: Caller) -> object:
         return view(self.find(args.text("id")))
@@ -67,7 +67,9 @@ class Webhooks:
     async def _dead(self, args: Args, _caller: Caller) -> object:
         outbox, box = self._found(args.text("id"))
         name = box.hook.name
-        return views.page(await outbox.dead(name, MOST), args, lambda each: f"{each.died:020.3f} {each.id}", dead_view)
+        return await views.page(
+            await outbox.dead(name, MOST), args, lambda each: f"{each.died:020.3f} {each.id}", dead_view
+        )
 
     async def _replay(self, args: Args, caller: Caller) -> object:
         outbox, box = self._found(args.text("id"))
