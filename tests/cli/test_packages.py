@@ -18,7 +18,7 @@ def test_what_is_offered_and_put_in_force(shell: Shell) -> None:
     ]
     dry = shell("plugin", "upgrade", "acme", "--dry-run")
     assert dry.code == 0
-    assert "1.0.0 -> 1.0.0: 1 devices" in dry.out
+    assert "1.0.0 -> 1.0.0: 2 devices" in dry.out
     assert shell("plugin", "list", "--json").json[0]["origin"] == "bundled"
     done = shell("plugin", "upgrade", "--yes", "--diff")
     assert (done.code, "is in force" in done.out, "-old\n+new" in done.out) == (0, True, True)
