@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "db": ("provd.cli.db:db", "the database: upgrade, backup, restore, verify"),
     "plugin": ("provd.cli.plugin:plugin", "vendor plugins: list, install, upgrade, rollback; check, build, sign …"),
     "operation": ("provd.cli.working:operation", "what takes its time: list, wait, cancel"),
+    "import": ("provd.cli.importing:importing", "take over what another provisioning server knows"),
     "identify": ("provd.cli.evidence:identify", "what provd makes of some evidence, and why"),
     "tail": ("provd.cli.evidence:tail", "what happens, as it happens"),
     "explain": ("provd.cli.evidence:explain", "what a fact means and what to do"),

@@ -29,6 +29,7 @@ from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.region_views import regions_page
 from provd.daemon.regions import Federation
 from provd.daemon.reloads import applies, changes
 from provd.daemon.rest import RestDaemon
@@ -132,6 +133,7 @@ class Service:
             edges.calling.join(telling)
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
+        self._readers.hub.add("regions", federation.upkeep)
         admin = self._admin(core, edges, telling)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
@@ -144,13 +146,10 @@ class Service:
             hosts=self._settings.api.hosts,
             api=self._api(core, admin, views, (edges, telling, handover)),
             things=things_page(core),
+            regions=regions_page(core.regions),
         )
         self._measure(edges, views)
-        self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
-        self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
-        self._readers.metrics.counter(
-            "provd_region_said", "What was said to other instances", "what", federation.counters
-        )
+        self._measure_beside(telling, tasking, federation)
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
@@ -262,6 +261,13 @@ class Service:
             "provd_sip_present", "SIP registrations, calls and connections at this moment", "what", edges.sip_present
         )
         metrics.gauge("provd_leases", "Addresses of the pools in use, by subnet", "subnet", edges.lease_usage)
+
+    def _measure_beside(self, telling: Telling, tasking: Tasking, federation: Federation) -> None:
+        gauge, counter = self._readers.metrics.gauge, self._readers.metrics.counter
+        gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
+        gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
+        gauge("provd_region_devices", "Devices by state", "state", federation.upkeep.states)
+        counter("provd_region_said", "What was said to other instances", "what", federation.counters)
 
     # --- signals and reload
 

@@ -288,3 +288,46 @@ class Views(Protocol):
     def unready(self) -> tuple[str, ...]:
         """What is still missing before phones can be served; empty when READY."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRow:
+    """A region, or (without a name) this instance; ``counts`` are its devices by state."""
+
+    name: str
+    url: str
+    enabled: bool
+    answers: bool
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StuckRow:
+    """A device whose hand-over does not get on."""
+
+    device: str
+    state: str
+    region: str
+    since: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionsView:
+    """What this instance is among others. ``patience`` is the time in seconds after which something is stuck."""
+
+    role: str
+    name: str
+    states: tuple[str, ...] = ()
+    rows: tuple[RegionRow, ...] = ()
+    stuck: tuple[StuckRow, ...] = ()
+    patience: float = 0.0
+    fault: str = ""
+
+
+class RegionViews(Protocol):
+    """Where the page gets them."""
+
+    async def regions(self) -> RegionsView:
+        """Regions with their counts, and what is stuck. Does not raise."""
+        ...

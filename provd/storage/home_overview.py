@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -129,9 +129,17 @@ class Overview:
                 self.write(insert(HOME_TABLE).values(device_id=device_id, region=region).inline())
 
     def registered(self, limit: int) -> Sequence[Unit]:
-        """Units that have proved themselves and are not active."""
-        query = select(HOME_UNIT).where(HOME_UNIT.c.state == UnitState.REGISTERED.value).limit(limit)
-        return self.records(Unit, self.rows(query.with_for_update(skip_locked=True)))
+        """Units that have proved themselves and are not active, the newest first."""
+        query = select(HOME_UNIT).where(HOME_UNIT.c.state == UnitState.REGISTERED.value)
+        return self.records(Unit, self.rows(query.order_by(HOME_UNIT.c.since.desc()).limit(limit)))
+
+    def unready(self, after: tuple[str, str], limit: int) -> Sequence[Unit]:
+        """Units that have proved themselves and are not active, or failed, in the order of their keys."""
+        c = HOME_UNIT.c
+        waiting = or_(c.state == UnitState.REGISTERED.value, c.state == UnitState.FAILED.value)
+        behind = or_(c.device_id > after[0], and_(c.device_id == after[0], c.unit_id > after[1]))
+        query = select(HOME_UNIT).where(waiting, behind).order_by(c.device_id, c.unit_id).limit(limit)
+        return self.records(Unit, self.rows(query))
 
     def put_region(self, region: Region) -> None:
         """Write a region."""

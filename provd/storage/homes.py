@@ -98,6 +98,8 @@ class StoredHomes(Overview):
     def __init__(self, statements: HomeStatements, execute: Execute, things: StoredBook) -> None:
         super().__init__(statements.codecs, statements.tables, statements.dialect, execute, things)
         self.statements = statements
+        self.departed: list[Unit] = []
+        """Units whose device has gone."""
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -179,6 +181,10 @@ class StoredHomes(Overview):
         if not self._execute(*self.statements.drop(**_was(home))):
             raise ClashError(f"{home.device_id} was moved by somebody else")
         self.drop_units(home.device_id)
+
+    def depart(self, device_id: str) -> None:
+        """The units of this device are not here any more."""
+        self.departed += self.units(device_id)
 
     def bury(self, stone: Tombstone) -> None:
         """Write a tombstone."""

@@ -203,6 +203,7 @@ async def test_the_names_of_a_deleted_tenant_go_with_it():
         ("plugin.rollback", {"id": "acme"}),
         ("plugin.remove", {"id": "acme"}),
         ("plugin.link", {"id": "acme", "folder": "/x"}),
+        ("import.wazo", {"devices": [], "configs": []}),
         ("operation.list", {}),
         ("operation.show", {"id": "x"}),
         ("operation.cancel", {"id": "x"}),

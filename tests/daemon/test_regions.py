@@ -7,6 +7,7 @@ import http.client
 import json
 from pathlib import Path
 
+from provd.domain.regions.unit import proof
 from tests.kit.instances import SECRET, Member, Traveller
 
 EVERYBODY = '[[region.rule]]\nby = "all"\nregion = "eu"\n'
@@ -146,3 +147,60 @@ def downloads(port: int, key: str) -> int:
     response.read()
     connection.close()
     return response.status
+
+
+def test_a_device_is_active_when_its_units_are(tmp_path: Path) -> None:
+    table = tmp_path / "assets.csv"
+    table.write_text("name,shelf\nm1,A\nradio,B\nradio,C\n")
+    tasks = f"""
+[[tasks.template]]
+id = "unit"
+devices = ["modem/*", "radio/*"]
+[[tasks.template.step]]
+id = "asset"
+do = "csv"
+file = "{table}"
+match = {{ name = "{{device.model}}" }}
+"""
+    world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
+    eu = Member("eu", tmp_path / "eu", rules=tasks)
+    with world, eu:
+        world.know(eu)
+        eu.know(world)
+        world.register(SENSOR)
+        device = Traveller("sensor-1", "its-key")
+        device.finds(world.port)
+        chipsets = [
+            {"id": "c1", "type": "modem", "name": "m1"},
+            {"id": "c2", "type": "radio", "name": "radio"},
+            {"id": "c3", "type": "clock", "name": "x"},
+        ]
+        assert device.provision(eu.port, chipsets=chipsets)[1]["lifecycle_state"] == "PROVISIONED"
+        assert device.says(eu.port, "CHIPSET_ONBOARDING_NONCE_RESPONSE", chipsets=[{"id": "c1", "proof": "x"}])[1] == {
+            "response": 0,
+            "error": 11019,
+            "reason": "there is no nonce: ask for one",
+        }
+        nonce = device.says(eu.port, "CHIPSET_ONBOARDING_NONCE")[1]["nonce"]
+        proofs = [{"id": name, "proof": proof(KEY_HASH, nonce, name)} for name in ("c1", "c2", "c3")]
+        told = device.says(eu.port, "CHIPSET_ONBOARDING_NONCE_RESPONSE", chipsets=proofs)[1]["chipsets"]
+        assert [(each["state"], each["error"]) for each in told] == [("REGISTERED", False)] * 3
+
+        def units() -> dict[str, str]:
+            return {each["id"]: each["state"] for each in eu.json("region", "status", "sensor-1")["units"]}
+
+        eu.until(lambda: units() == {"c1": "ACTIVE", "c2": "FAILED", "c3": "ACTIVE"})
+        assert eu.state("sensor-1") == "PROVISIONED"
+        table.write_text("name,shelf\nm1,A\nradio,B\n")
+        (failed,) = eu.json("task", "list", "state=failed")
+        eu.provd("task", "retry", failed["id"])
+        eu.wait_for("DEVICE-READY")
+        assert {each["serial"] for each in eu.json("device", "list")} == {"c1", "c2"}, "c3 has no task"
+
+        # Its units leave with it.
+        eu.provd("region", "move", "sensor-1", "--to", "world")
+        world.wait_for("DEVICE-EXPECTED")
+        eu.wait_for("DEVICE-REGIONAL")
+        device.provision(world.port, chipsets=chipsets)
+        eu.wait_for("DEVICE-REHOMED")
+        eu.until(lambda: eu.json("device", "list") == [])

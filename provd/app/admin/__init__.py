@@ -13,6 +13,7 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
 from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
@@ -74,7 +75,7 @@ class Admin:
             Network(desk),
             Insight(desk),
         ]
-        groups += [self.tokens, Syncing(desk, resyncer)]
+        groups += [self.tokens, Syncing(desk, resyncer), Importing(desk)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
