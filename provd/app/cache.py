@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any
 
 from provd.app.files import FileReply
 
@@ -49,6 +50,10 @@ class Cache:
         if entry is not None:
             self._entries.move_to_end(key)
         return entry
+
+    def newest(self, wanted: Callable[[Any], bool]) -> Entry | None:
+        """The entry that was used last among those with such a key; looks through all of them."""
+        return next((self._entries[key] for key in reversed(self._entries) if wanted(key)), None)
 
     def put(self, key: Hashable, entry: Entry) -> None:
         """Keep the entry in place of an older one."""

@@ -70,6 +70,7 @@ def device_revisions(tables: Tables, device: Device) -> Hashable:
         tuple((line.id, line.revision) for line in lines),
         tuple((profile.id, profile.revision) for _, profile in profiles),
         tuple(_guest_revisions(tables, device, name) for name in guests),
+        len(tables.free_parameters),
     )
 
 

@@ -17,11 +17,11 @@ from provd.app.sealed import key_in, phrase_of
 from provd.app.station import Station
 from provd.base.clock import Clock
 from provd.base.drafts import drafted
-from provd.base.errors import NotFoundError, PluginError
+from provd.base.errors import PluginError
 from provd.base.facts.files import FileServed, RenderFailed
-from provd.base.types import mac_text
-from provd.domain.records import Device
+from provd.base.types import Mac
 from provd.domain.sealing import encrypt
+from provd.plugin import FileRule
 
 PENALTY = 2.0
 """Seconds that a phone of ours waits for each answer when its address has missed too often."""
@@ -342,36 +342,10 @@ class Serving:
         # Keyed: whoever sees an ETag on the way cannot try passwords against it.
         return hashlib.blake2b(body, digest_size=16, key=self._etag_key).hexdigest()
 
-    async def preview(self, device: Device, name: str, local: str, *, reveal: bool) -> FileReply:
-        """A file as it would be served to this device, whoever asks; passwords masked unless ``reveal``.
-
-        Raises NotFoundError for a name that the device's plugin does not offer, and PluginError.
-        """
-        station = self._station
-        station.refresh()
-        routes = [route for route in station.knowledge.find(name) if route.plugin == device.plugin]
-        rule = routes[0].rule if routes else None
-        if rule is not None and rule.encrypted_only and not phrase_of(station.fleet.tables, device):
-            rule = None
-        if rule is None or rule.kind in {"absent", "static"} or routes[0].mac not in {None, device.mac}:
-            raise NotFoundError(f"device {mac_text(device.mac)} has no file {name!r}")
-        own = rule.kind == "device"
-        token = station.token(device.mac, device) if station.site.secrets == "token" else ""
-        subject = Subject(
-            vendor=device.vendor,
-            model=station.knowledge.model(device.plugin, device.model if own else routes[0].model),
-            local=local,
-            device=device if own else None,
-            token=token if reveal or not token else "***",
-            secrets=rule.secrets,
-            masked=not reveal,
-            plugin=device.plugin,
-        )
-        context = self._maker.make(subject, station.site)
-        body = await self._renderer.render(RenderJob(device.plugin, rule, context, SHARED))
-        return FileReply(
-            found=True, body=body, content_type=rule.content_type, mac=device.mac, kind=rule.kind, plugin=device.plugin
-        )
+    def last(self, mac: Mac, rule: FileRule) -> bytes | None:
+        """The file by that rule that the device was given last, if it is still at hand."""
+        entry = self._cache.newest(lambda key: key[0] == rule.kind and key[1] == mac and key[3] == rule.name)
+        return None if entry is None else bytes(entry.reply.body)
 
     def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
         """Tell the fact and move the device on."""

@@ -15,6 +15,7 @@ from provd.domain.records import (
     ApiToken,
     Code,
     Device,
+    FreeParameter,
     Heartbeat,
     Kept,
     Level,
@@ -41,8 +42,9 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
+    FreeParameter: _BY_ID,
 }
-_SHARED = frozenset({Tenant, Profile})
+_SHARED = frozenset({Tenant, Profile, FreeParameter})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -71,6 +73,7 @@ class Tables:
         self._metadata: dict[Mac, Metadata] = {}
         self._task_runs: dict[str, TaskRun] = {}
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
+        self._free_parameters: dict[str, FreeParameter] = {}
         self._works: dict[str, Work] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
@@ -87,6 +90,7 @@ class Tables:
             Metadata: self._metadata,
             TaskRun: self._task_runs,
             TaskStep: self._task_steps,
+            FreeParameter: self._free_parameters,
             Work: self._works,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
@@ -155,6 +159,11 @@ class Tables:
     def reservations(self) -> Mapping[str, Reservation]:
         """Reservations by id."""
         return MappingProxyType(self._reservations)
+
+    @property
+    def free_parameters(self) -> Mapping[str, FreeParameter]:
+        """Vendors' parameters that were ever set, by ``plugin.parameter``. There are only ever more of them."""
+        return MappingProxyType(self._free_parameters)
 
     @property
     def resyncs(self) -> Mapping[Mac, PendingResync]:

@@ -22,7 +22,7 @@ from provd.base.facts.daemon import Degraded, Recovered
 from provd.config.regions import RegionSection
 from provd.config.settings import Settings
 from provd.daemon.core import Core
-from provd.daemon.tasks import secret_in
+from provd.daemon.secret_files import secret_in
 from provd.daemon.translate import fresh_id, region_terms
 from provd.domain.regions.home import Home, Region
 from provd.domain.regions.speech import Heard, Said

@@ -134,7 +134,8 @@ class Service:
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
         self._readers.hub.add("regions", federation.upkeep)
-        admin = self._admin(core, edges, telling)
+        self._readers.hub.add("webhooks", tasking.hooks.outbox)
+        admin = self._admin(core, edges, telling, tasking)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )
@@ -158,7 +159,7 @@ class Service:
             await core.renderer.start()
             await edges.open()
             telling.open()
-            tasking.open()
+            await tasking.open()
             federation.open()
             for name, address in await handover.open():
                 edges.note(name, address)
@@ -187,7 +188,7 @@ class Service:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
 
-    def _admin(self, core: Core, edges: Edges, telling: Telling) -> Admin:
+    def _admin(self, core: Core, edges: Edges, telling: Telling, tasking: Tasking) -> Admin:
         return Admin(
             fleet=core.fleet,
             boot=core.boot,
@@ -199,6 +200,7 @@ class Service:
             resyncer=telling.resyncer,
             vendors=core.vendors,
             tasks=core.tasks,
+            outbox=tasking.hooks.outbox,
             shop=core.packaging.shop,
             regions=core.regions,
         )
@@ -266,6 +268,7 @@ class Service:
         gauge, counter = self._readers.metrics.gauge, self._readers.metrics.counter
         gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
         gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
+        gauge("provd_webhooks", "Letters by endpoint and state", "what", tasking.hooks.counters)
         gauge("provd_region_devices", "Devices by state", "state", federation.upkeep.states)
         counter("provd_region_said", "What was said to other instances", "what", federation.counters)
 

@@ -1,7 +1,6 @@
 """The durable records: frozen data with one table each. A change is a new record with a higher ``revision``.
 
-Times are seconds since the epoch (0 = never). Ids are short texts: a MAC for a device, a slug for tenants and
-profiles, a number or slug for lines and codes.
+Times are seconds since the epoch (0 = never). Ids are short texts: MACs of devices, slugs, numbers of lines and codes.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.hooks import DeadLetter, Letter
 
 MASTER_TENANT = "master"
 """Owner of every device that nobody has claimed yet. It always exists."""
@@ -348,6 +348,13 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FreeParameter:
+    """A vendor's own parameter that was once set here (``acme.volume``): its plugin's files reset it elsewhere."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """An IPv4 address kept for one client, by MAC or by DHCP client identifier (option 61, hex digits)."""
 
@@ -405,8 +412,9 @@ Kept = (
     | Metadata
     | TaskRun
     | TaskStep
+    | FreeParameter
     | Work
 )
 """Records with a key and a present state: they are kept in memory."""
 
-Record = Kept | AuditEntry | StoredFact | ThingOwner
+Record = Kept | AuditEntry | StoredFact | ThingOwner | Letter | DeadLetter

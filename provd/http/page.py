@@ -139,7 +139,7 @@ class PageServer:
         if self._regions is not None:
             self._regions.add_to(app, self._render)
         if self._api is not None:
-            app.router.add_route("*", "/api/v1{rest:(?:/.*)?}", self._api.handle)
+            app.router.add_route("*", "/api/v1{rest:(?:/(?s:.*))?}", self._api.handle)
         return app
 
     @web.middleware
@@ -181,7 +181,7 @@ class PageServer:
     async def _devices(self, request: web.Request) -> web.Response:
         state = request.query.get("state", "")
         text, page = _asked(request)
-        found = self._views.devices(text, state, (page - 1) * _ROWS, _ROWS)
+        found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS)
         return self._render(
             request, "devices.html", found=found, total=found.total, state=state, states=self._views.states()
         )
@@ -198,7 +198,7 @@ class PageServer:
 
     async def _leases(self, request: web.Request) -> web.Response:
         text, page = _asked(request)
-        found = self._views.leases(text, (page - 1) * _ROWS, _ROWS)
+        found = await self._views.leases(text, (page - 1) * _ROWS, _ROWS)
         return self._render(request, "leases.html", found=found, total=found.total)
 
     async def _refused(self, request: web.Request) -> web.Response:

@@ -259,9 +259,10 @@ class ThingViews(Protocol):
 
 
 class Views(Protocol):
-    """Where the page gets its data. Every method is quick and does not raise."""
+    """Where the page gets its data. Every method is quick and does not raise; those that may have to look through a
+    whole fleet do so little by little."""
 
-    def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+    async def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
         """Devices with every word of the query somewhere in their row, newest boot first; all for an empty text."""
         ...
 
@@ -273,7 +274,7 @@ class Views(Protocol):
         """One device, or None when nobody knows it."""
         ...
 
-    def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
+    async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         """Leases in the order of their addresses."""
         ...
 

@@ -71,6 +71,11 @@ CALLS: dict[str, list[dict[str, object]]] = {
     "device.settings": [{"mac": PHONE}],
     "device.files": [{"mac": PHONE}],
     "device.render": [{"mac": PHONE}],
+    "device.render_as": [
+        {"model": "A1", "tenant": "north"},
+        {"model": "A1", "line": ["n1"]},
+        {"model": "A1", "profile": "p"},
+    ],
     "device.check": [{"mac": PHONE}],
     "device.import": [{"csv": f"mac,tenant\n{NOBODY},north"}, {"csv": f"mac,lines\n{NOBODY},n1"}],
     "tenant.show": [{"id": "north"}],

@@ -84,12 +84,6 @@ class Devices:
             ),
             Operation("device.files", "List the files that are rendered for a device.", self._files, (_MAC,)),
             Operation(
-                "device.render",
-                "Show a file as it would be served.",
-                self._render,
-                (_MAC, Param("name"), Param("local"), Param("reveal", "flag")),
-            ),
-            Operation(
                 "device.import",
                 "Add or change devices from CSV.",
                 self._import,
@@ -115,7 +109,9 @@ class Devices:
             return not query or query in f"{device.mac} {mac_text(device.mac)} {device.description.lower()}"
 
         found = (device for device in self._desk.devices_seen(caller) if fits(device))
-        return views.page(found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller))
+        return await views.page(
+            found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller)
+        )
 
     async def _show(self, args: Args, caller: Caller) -> object:
         device = self._desk.device_seen(args.mac(), caller)
@@ -130,7 +126,7 @@ class Devices:
         shown = args.flag("reveal")
         if shown:
             # Whoever has the token can fetch the file, and in it everybody's passwords.
-            self._need_all_lines(device, caller)
+            self._desk.need_all_lines(device, caller)
             await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         return {
             **self._desk.device_view(device, caller),
@@ -146,10 +142,6 @@ class Devices:
     def _known(self, device: Device) -> views.View:
         found = self._desk.tables.metadata(device.mac)
         return {"metadata": {} if found is None else dict(found.data)}
-
-    def _need_all_lines(self, device: Device, caller: Caller) -> None:
-        if self._desk.own_lines(device, caller) != device.lines:
-            raise ForbiddenError("several tenants share this device: its files are for who may see all of them")
 
     def _names(self, device: Device) -> list[str]:
         manifest = self._desk.knowledge.manifest(device.plugin)
@@ -318,21 +310,9 @@ class Devices:
                 items += views.settings(own, self._desk.knowledge.notes(device, own))
         return {"items": items}
 
-    async def _render(self, args: Args, caller: Caller) -> object:
-        device = self._of(args, caller)
-        self._need_all_lines(device, caller)
-        names = self._names(device)
-        name = args.text("name") or (names[0] if names else "")
-        reveal = args.flag("reveal")
-        reply = await self._desk.boot.preview(device, name, args.text("local") or _DEFAULT_LOCAL, reveal=reveal)
-        if reveal:
-            await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
-        text = bytes(reply.body).decode("utf-8", "replace")
-        return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
-
     async def _check(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
-        self._need_all_lines(device, caller)
+        self._desk.need_all_lines(device, caller)
         notes = self._desk.knowledge.notes(device, effective.for_device(self._desk.tables, device))
         items = [{"setting": name, "reason": reason} for name, reason in notes.items()]
         found = await self._desk.boot.limits(device, args.text("local") or _DEFAULT_LOCAL)

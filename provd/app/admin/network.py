@@ -69,7 +69,7 @@ class Network:
             )
 
         every = () if self._desk.addresses is None else self._desk.addresses.leases()
-        return views.page(
+        return await views.page(
             (lease for lease in every if fits(lease)), args, _by_address, lambda lease: views.lease(lease, now)
         )
 
@@ -80,8 +80,8 @@ class Network:
         return {"released": args.text("ip")}
 
     async def _reservations(self, args: Args, _caller: Caller) -> object:
-        every = self._desk.tables.reservations.values()
-        return views.page(every, args, lambda reservation: reservation.id, views.reservation)
+        every = tuple(self._desk.tables.reservations.values())
+        return await views.page(every, args, lambda reservation: reservation.id, views.reservation)
 
     async def _reserve(self, args: Args, caller: Caller) -> object:
         mac, client_id = args.text("mac"), args.text("client_id").lower().replace(":", "")

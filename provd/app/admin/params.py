@@ -12,6 +12,7 @@ from typing import Literal
 
 from provd.base.errors import FaultsError, UsageError
 from provd.base.types import Mac, ip_int, parse_device, parse_mac
+from provd.domain.settings import COMMAND, COMMAND_FAULT
 
 ParamKind = Literal[
     "text",
@@ -213,6 +214,8 @@ def _text(param: Param, value: object) -> str:
     if value != value.strip():
         # Phones drop blanks at the ends of a value: a password would be another one there.
         raise UsageError(f"{param.name}: must not begin or end with a blank")
+    if COMMAND.fullmatch(value):
+        raise UsageError(f"{param.name}: {COMMAND_FAULT}")
     return value
 
 

@@ -84,7 +84,7 @@ class Plugins:
 
     async def _list(self, args: Args, _caller: Caller) -> object:
         manifests = self._desk.knowledge.catalogue.manifests
-        return views.page(manifests, args, lambda manifest: manifest.id, self.view)
+        return await views.page(manifests, args, lambda manifest: manifest.id, self.view)
 
     async def _available(self, _args: Args, _caller: Caller) -> object:
         offers = await self._packages.offers(Progress())

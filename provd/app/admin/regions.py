@@ -59,7 +59,7 @@ class RegionGroup:
 
     async def _list(self, args: Args, _caller: Caller) -> object:
         found, counts = await self._regions.all()
-        return views.page(found, args, lambda each: each.name, lambda each: self._view(each, counts))
+        return await views.page(found, args, lambda each: each.name, lambda each: self._view(each, counts))
 
     async def _show(self, args: Args, _caller: Caller) -> object:
         region, counts = await self._regions.region(args.text("name"))

@@ -89,6 +89,10 @@ ROWS: dict[str, Row] = {
     "tasks.retry": Row(f"/tasks/{RUN}/retry"),
     "tasks.cancel": Row(f"/tasks/{RUN}/cancel"),
     "tasks.templates": Row("/tasks/templates", other=200),
+    "webhooks.list": Row("/webhooks"),
+    "webhooks.show": Row("/webhooks/crm", 404),  # nobody here sends anything
+    "webhooks.dead": Row("/webhooks/crm/dead", 404),
+    "webhooks.replay": Row("/webhooks/crm/replay", 404, body={}),
     "regions.list": Row("/regions"),
     "regions.status": Row("/regions/status"),
     "regions.register": Row("/regions/registrations", 202, body={"devices": [{"device_id": "x"}]}),
