@@ -242,3 +242,15 @@ def test_firmware_goes_by_way_of_the_step_in_between() -> None:
         rule = phone.settings["Upgrade_Rule"]
         first, last = "http://10.20.0.1/firmware/spa50x-30x-7-5-2b.bin?a%7Cb", settings["firmware.url"]
         assert rule == f"($SWVER lt 7.5.2b)? {first} | {last}"
+
+
+def test_a_parameter_that_is_written_as_it_is_wins_and_goes_again() -> None:
+    settings = {"vendor.cisco_spa.LCD_Contrast": "12", "vendor.cisco_spa.Web_Server_Port": "8080"}
+    house, phone, plugged = house_with(Scenario({}, settings))
+    with house:
+        assert (phone.settings["LCD_Contrast"], phone.settings["Web_Server_Port"]) == ("12", "8080")
+        house.admin("tenant.set", id="acme", unset=[*settings])
+        for _ in range(2):
+            plugged.live()
+        assert (phone.settings["LCD_Contrast"], phone.settings["Web_Server_Port"]) == ("", "80")
+        assert house.lan.complaints == []
