@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, delete, func, insert, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -101,6 +101,10 @@ class Overview:
     def waiting(self, limit: int) -> Sequence[Outgoing]:
         """What waits to be said, the oldest first."""
         return self.records(Outgoing, self.rows(select(OUTGOING).order_by(OUTGOING.c.created).limit(limit)))
+
+    def free(self) -> None:
+        """Nothing that waits to be said is in anybody's hands."""
+        self.write(update(OUTGOING).where(OUTGOING.c.lease > 0).values(lease=0.0, owner=""))
 
     def enrolment(self, name: str) -> Enrolment | None:
         """A request of many devices."""

@@ -11,12 +11,12 @@ from provd.app.regions.ports import Book, Ledger, Peers, Unreached
 from provd.app.regions.turns import Terms, carry_out, told
 from provd.base.errors import ClashError, StorageError
 from provd.base.facts import Fact, FactSink
-from provd.base.facts.regions import RegionContradicted, RegionReached, RegionUnreached
+from provd.base.facts.regions import RegionContradicted, RegionDistrusted, RegionReached, RegionUnreached
 from provd.domain.regions import handover
 from provd.domain.regions.home import Kind, Outgoing, Region, pause
 from provd.domain.regions.speech import Heard, Said
 
-LEASE = 60.0
+LEASE = 30.0
 """Seconds that something belongs to the daemon that says it; longer than any exchange takes."""
 AT_ONCE = 16
 _LOOK = 5.0
@@ -48,6 +48,10 @@ class Courier:
         self._saying: set[asyncio.Task[None]] = set()
         self._silent: dict[str, float] = {}
         self.sent = self.heard = self.failed = 0
+
+    async def free(self) -> None:
+        """Nobody else can have anything in hand: what an earlier life had is said at once. Raises StorageError."""
+        await self._ledger.change((), lambda book: book.free())
 
     # --- the steps, which a simulation takes one by one
 
@@ -110,8 +114,11 @@ class Courier:
         """Something is to be said."""
         self._woken.set()
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
+    async def run(self, *, alone: bool) -> None:
+        """Until it is cancelled. ``alone``: no other daemon can use the database."""
+        if alone:
+            with contextlib.suppress(StorageError):  # then the leases have to end by themselves
+                await self.free()
         try:
             while True:
                 self._woken.clear()
@@ -143,7 +150,7 @@ class Courier:
                 heard = await self._peers.say(region, said)
             except Unreached as error:
                 self.failed += 1
-                self._tell_silent(region.name, str(error))
+                self._tell_silent(region.name, error)
                 await self.postpone(outgoing, str(error))
                 return
             self.heard += 1
@@ -156,10 +163,12 @@ class Courier:
             return  # the lease ends, and it is said again
         self.wake()
 
-    def _tell_silent(self, region: str, reason: str) -> None:
+    def _tell_silent(self, region: str, error: Unreached) -> None:
         if region not in self._silent:
             self._silent[region] = self._now()
-            self._emit(RegionUnreached(at=self._now(), region=region, reason=reason))
+            self._emit(RegionUnreached(at=self._now(), region=region, reason=str(error)))
+            if error.trust:
+                self._emit(RegionDistrusted(at=self._now(), region=region))
 
     def _tell_reached(self, region: str) -> None:
         since = self._silent.pop(region, None)
