@@ -19,7 +19,9 @@ from provd.app.codes.office import Office
 from provd.app.dialing import AccountBook, DialDesk
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
+from provd.app.regions.phones import phone_in
 from provd.app.regions.register import Regions
+from provd.app.regions.watching import Watching
 from provd.app.resync.notes import Notes
 from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
@@ -135,7 +137,7 @@ class Core:
             shares=Shares(*audited),
             badges=Badges(*audited, Authority(self.fleet, clock).caller, self._is_open),
         )
-        self.home_ledger = StoredRegions(self.store)
+        self.home_ledger = Watching(StoredRegions(self.store), lambda device: phone_in(device) is not None)
         self.region_terms = region_terms(settings.region)
         self.regions = Regions(self.home_ledger, lambda: self.region_terms, clock.now, emit, fresh_id)
         self.dialing: DialDesk = self.codes.desk

@@ -9,14 +9,17 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+from provd.app import ownership
 from provd.app.regions.courier import Courier
 from provd.app.regions.desk import HomeDesk
 from provd.app.regions.neighbour import Neighbour
 from provd.app.regions.onboarding import Onboarding
+from provd.app.regions.phones import Phones
 from provd.app.regions.ports import Unreached
 from provd.app.regions.turns import Terms
-from provd.base.errors import ConfigError
+from provd.base.errors import ConfigError, StorageError
 from provd.base.facts.daemon import Degraded, Recovered
+from provd.base.types import Mac
 from provd.config.regions import RegionSection
 from provd.config.settings import Settings
 from provd.daemon.core import Core
@@ -47,11 +50,38 @@ class Federation:
         self.desk = HomeDesk(self.ledger, self.terms, now, emit, fresh=fresh_id, advice=self, spoke=self._spoken)
         self.neighbour.spoke = core.regions.spoke = self._spoken
         core.regions.silent = lambda: self.courier.silent
+        self.phones = Phones(
+            self.ledger,
+            self.terms,
+            now,
+            emit,
+            fresh=fresh_id,
+            advice=self,
+            tokens=core.boot.station.tokens,
+            spoke=self._spoken,
+            forget=self._forget,
+        )
+        self.neighbour.way = self.phones.way
+        core.home_ledger.hear = self.phones.hear
+        core.boot.station.elsewhere = self.phones
         self.counter = RegionCounter(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
 
     def terms(self) -> Terms:
         """What this instance is at present."""
         return self._core.region_terms
+
+    async def load(self) -> None:
+        """Learn where phones are, before any of them asks."""
+        try:
+            await self.phones.load()
+        except StorageError:
+            return  # the store has told of itself
+
+    async def _forget(self, mac: Mac) -> None:
+        """A phone has gone home elsewhere: nothing of it stays here."""
+        device = self._core.fleet.tables.device(mac)
+        if device is not None:
+            await self._core.fleet.change(lambda: ownership.delete_device(self._core.fleet.tables, device))
 
     def open(self) -> None:
         """Begin to say what is owed."""
@@ -69,6 +99,7 @@ class Federation:
 
     async def close(self) -> None:
         """Stop; what is owed stays owed."""
+        await self.phones.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -90,6 +90,14 @@ class Overview:
         """What waits to be said, the oldest first."""
         return self.records(Outgoing, self.rows(select(OUTGOING).order_by(OUTGOING.c.created).limit(limit)))
 
+    def named(self, lengths: Sequence[int], after: str, limit: int) -> Sequence[str]:
+        """Ids of so many characters, of devices that are here or were."""
+        found: set[str] = set()
+        for column in (HOME.c.device_id, TOMBSTONE.c.device_id):
+            query = select(column).where(column > after, func.length(column).in_(lengths)).order_by(column).limit(limit)
+            found.update(str(row[0]) for row in self.rows(query))
+        return sorted(found)[:limit]
+
     def enrolment(self, name: str) -> Enrolment | None:
         """A request of many devices."""
         return self.one(Enrolment, self.rows(select(ENROLMENT).where(ENROLMENT.c.id == name)))

@@ -41,6 +41,7 @@ HOME = Table(
     Column("agreed", Boolean, nullable=False),
     text_column("rest"),
     text_column("source"),
+    text_column("way"),  # sealed by the vault
     text_column("facts"),
     text_column("reason"),
     Column("since", Double, nullable=False),
@@ -81,6 +82,7 @@ TOMBSTONE = Table(
     text_column("region"),
     Column("epoch", BigInteger, nullable=False),
     text_column("source"),
+    text_column("way"),  # sealed by the vault
     Column("at", Double, nullable=False),
 )
 
