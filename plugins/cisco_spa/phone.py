@@ -39,8 +39,11 @@ from provd.plugin.phone import (
     suspicious,
 )
 
+from .phone_accounts import accounts
+from .phone_cipher import MAGIC, WrongKeyError, decrypted
 from .phone_clock import shown
 from .phone_dialing import dial
+from .phone_keys import drawn, faults
 from .phone_profile import UnreadableProfileError, read_flat_profile, unpacked
 from .phone_rules import alternatives, expand
 
@@ -84,7 +87,6 @@ _NUMBER = re.compile(
     r"Network_Startup_Delay|Interdigit_(?:Long|Short)_Timer|SIP_Port_\d+_|Register_Expires_\d+_"
 )
 _URL = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<server>[^/:]+)?(?::(?P<port>\d+))?(?P<path>/.*)?", re.IGNORECASE)
-_SRV = re.compile(r"([^:|]+):(\d+):p=(\d+)")
 _LINKSYS = re.compile(r"SPA9\d\d|SPA2102|SPA3102|SPA8[08]00|PAP2T?")
 _BY_LOWER_CASE = {name.lower(): name for name in FACTORY}
 
@@ -125,7 +127,7 @@ class Phone:
     @property
     def accounts(self) -> tuple[Account, ...]:
         """The accounts of the enabled lines that have a user and a proxy."""
-        return tuple(self._enabled_lines())
+        return tuple(accounts(self.settings, self._model.lines))
 
     @property
     def user_agent(self) -> str:
@@ -153,6 +155,12 @@ class Phone:
         if not self.accounts:
             return Dialed("", "no account")
         return dial(digits, self.settings, self.accounts[0].line)
+
+    @property
+    def keys(self) -> list[str]:
+        """Its keys as text, those of expansion modules too."""
+        units = self._model.traits.get("units", 0)
+        return drawn(self.settings, self._model.keys, units if isinstance(units, int) else 0)
 
     def clock(self, at: datetime) -> datetime | None:
         """What its display shows at that moment."""
@@ -279,7 +287,7 @@ class Phone:
                 continue
             asked = True
             answer = yield Fetch(url, self._headers(alternative.options))
-            if isinstance(answer, Fetched) and (yield from self._accept(rule, answer)):
+            if isinstance(answer, Fetched) and (yield from self._accept(rule, answer, alternative.options)):
                 return True
             if isinstance(answer, NotFound) and self.settings["Resync_Fails_On_FNF"] == "No":
                 return True
@@ -341,13 +349,17 @@ class Phone:
 
     # --- profiles -----------------------------------------------------------------------------------------------------
 
-    def _accept(self, rule: str, answer: Fetched) -> Generator[Step, Result, bool]:
-        """Take a profile over. False when the phone cannot read it."""
+    def _accept(self, rule: str, answer: Fetched, options: dict[str, str]) -> Generator[Step, Result, bool]:
+        """Take a profile over, which tells by its content whether it is encrypted. False when the phone cannot read
+        it."""
         for oddity in answer.oddities:
             yield Complaint(f"{rule}: {oddity}")
         try:
-            pairs = read_flat_profile(unpacked(answer.body))
-        except UnreadableProfileError as error:
+            body = answer.body
+            if body.startswith(MAGIC):
+                body = decrypted(body, options.get("key", ""))
+            pairs = read_flat_profile(unpacked(body))
+        except (UnreadableProfileError, WrongKeyError) as error:
             yield Complaint(f"{rule}: {error}")
             return False
         for name, value in pairs:
@@ -355,40 +367,6 @@ class Phone:
                 yield Complaint(f"{rule}: {name}: {doubt}")
             self.settings[name] = value
         return True
-
-    def _enabled_lines(self) -> Iterator[Account]:
-        get = self.settings.get
-        for line in range(1, self._model.lines + 1):
-            user, proxy = get(f"User_ID_{line}_", ""), get(f"Proxy_{line}_", "")
-            if not user or not proxy or "No" in {get(f"Line_Enable_{line}_"), get(f"Register_{line}_")}:
-                continue
-            host, port, backup = self._servers(line, proxy)
-            own_auth = get(f"Use_Auth_ID_{line}_") == "Yes"
-            yield Account(
-                line=line,
-                username=user,
-                password=get(f"Password_{line}_", ""),
-                server=host,
-                port=_number(port),
-                auth_username=get(f"Auth_ID_{line}_", "") if own_auth else "",
-                display_name=get(f"Display_Name_{line}_", ""),
-                label=get(f"Short_Name_{line}_", ""),
-                backup_server=backup,
-                transport=get(f"SIP_Transport_{line}_", "UDP").lower(),
-                # Off from the factory.
-                keep_alive=15 if get(f"NAT_Keep_Alive_Enable_{line}_") == "Yes" else 0,
-            )
-
-    def _servers(self, line: int, proxy: str) -> tuple[str, str, str]:
-        """Host, port and second server of a proxy, which may bring its own SRV records."""
-        host, _, rest = proxy.partition(":")
-        if not rest.startswith("SRV="):
-            return host, rest, ""
-        if self.settings.get(f"Use_DNS_SRV_{line}_") != "Yes":
-            return "", "", ""
-        records = sorted(_SRV.findall(rest.removeprefix("SRV=")), key=lambda record: int(record[2]))
-        first = records[0] if records else ("", "", "")
-        return first[0], first[1], records[1][0] if len(records) > 1 else ""
 
 
 def _default_rule(model: Model) -> str:
@@ -406,6 +384,8 @@ def _doubts(name: str, value: str) -> Iterator[str]:
         yield f"{value!r} is neither Yes nor No"
     if _NUMBER.fullmatch(name) and value and not value.isdigit():
         yield f"{value!r} is not a number"
+    if fault := faults(name, value):
+        yield fault
     if (name, value) == ("Resync_Error_Retry_Delay", "0"):
         yield "0 means at once in one guide and never in the other"
     if name not in FACTORY and name.lower() in _BY_LOWER_CASE:

@@ -47,7 +47,7 @@ def unpacked(body: bytes) -> bytes:
     """The profile without its compression; the phone tells by the content, not by the name. Raises
     UnreadableProfileError."""
     if body.startswith(b"Salted__"):
-        raise UnreadableProfileError("the profile is encrypted, which is not simulated")
+        raise UnreadableProfileError("the profile is encrypted twice")
     if not body.startswith(b"\x1f\x8b"):
         return body
     unpack = zlib.decompressobj(wbits=31)

@@ -36,6 +36,7 @@ from provd.plugin.phone import (
     Wait,
 )
 
+from .phone_cipher import decrypted
 from .phone_clock import shown
 from .phone_files import ACCUMULATES, RESETS, meaningful_lines, read_config
 
@@ -263,7 +264,7 @@ class Phone:
             digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
             if name in self._applied and self._applied[name][0] == digest:
                 continue
-            config = read_config(body, self._generation)
+            config = read_config(decrypted(body, self._key(name)), self._generation)
             for complaint in config.complaints:
                 yield Complaint(f"{name}: {complaint}")
             if not config.refused:
@@ -281,6 +282,12 @@ class Phone:
                         f"{name}: {parameter}: an empty value leaves the old one in place; %NULL% resets it"
                     )
         yield Report(f"applied {' '.join(changed)}")
+
+    def _key(self, name: str) -> str:
+        """What a file of that name is decrypted with: the key of MAC files, else the one of common files."""
+        aes = "auto_provision.aes_key" if self.version.startswith("124.") else "auto_provision.aes_key_16"
+        common, own = (self.settings.get(f"{aes}.{which}", "") for which in ("com", "mac"))
+        return own or common if name.startswith(str(self.mac)) else common
 
     def _take(self, pairs: list[tuple[str, str]]) -> list[str]:
         """Change the settings. Gives the names whose empty value was of no effect although it looked like a reset."""

@@ -27,6 +27,7 @@ from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
 from provd.app.limits import Limit, Limits
 from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
+from provd.app.preview import Preview
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
 from provd.app.site import Site
@@ -94,6 +95,7 @@ class Boot:
             pause=pause,
             memory=memory,
         )
+        self.previews = Preview(self.station, renderer, maker, self._serving)
 
     def advise(self, client: ClientInfo, now: float) -> Advice:
         """What the client understands."""
@@ -121,7 +123,7 @@ class Boot:
 
     async def preview(self, device: Device, name: str, local: str, *, reveal: bool = False) -> FileReply:
         """A file as this device would get it. Raises NotFoundError and PluginError."""
-        return await self._serving.preview(device, name, local, reveal=reveal)
+        return (await self.previews.of_device(device, name, local, reveal=reveal)).reply
 
     async def limits(self, device: Device, local: str) -> tuple[Limit, ...]:
         """What this device cannot do of what it is told. Raises PluginError."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any
 
 from provd.app.files import FileReply
 
 _OVERHEAD = 1024
 """What an entry costs beside its body."""
+
+
+Quick = tuple[int, int, int, str]
+"""Generation of the fleet, revision of the device, revision of the plugins, key that the device has."""
 
 
 @dataclass(slots=True)
@@ -18,7 +23,7 @@ class Entry:
     was made from, ``owner`` whose secrets are in it: a stale file is never given to another owner."""
 
     reply: FileReply
-    quick: tuple[int, int, int]
+    quick: Quick
     revisions: Hashable
     owner: Hashable
 
@@ -45,6 +50,10 @@ class Cache:
         if entry is not None:
             self._entries.move_to_end(key)
         return entry
+
+    def newest(self, wanted: Callable[[Any], bool]) -> Entry | None:
+        """The entry that was used last among those with such a key; looks through all of them."""
+        return next((self._entries[key] for key in reversed(self._entries) if wanted(key)), None)
 
     def put(self, key: Hashable, entry: Entry) -> None:
         """Keep the entry in place of an older one."""

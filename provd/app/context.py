@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from provd.app import effective
 from provd.app.accounts import NOTHING, of_line, port, text
 from provd.app.ownership import ports_of
+from provd.app.sealed import phrase_of
 from provd.app.site import Site
 from provd.app.tables import Tables
 from provd.app.tokens import Tokens
@@ -135,8 +136,18 @@ class ContextMaker:
         values = self._settings(subject)
         name = values.get("time.zone")
         zone = self._zone(name) if isinstance(name, str) else None
-        settings = {**nest(values), "vendor": _free(values, subject)}
+        settings = {**nest(values), "vendor": self._free(values, subject)}
         return _Common(subject.model, values, _model(subject.model), settings, zone)
+
+    def _free(self, values: Mapping[str, object], subject: Subject) -> dict[str, object]:
+        """The plugin's own parameters that are to be written as they are, in the order of their names; none for those
+        that were set once, for whomever, and are to be reset."""
+        if not subject.secrets:
+            return {}
+        start = f"{subject.plugin}."
+        own = {name.removeprefix(FREE) for name in values if name.startswith(FREE)}
+        names = {name for name in (*self._tables.free_parameters, *own) if name.startswith(start)}
+        return {name.removeprefix(start): values.get(FREE + name) for name in sorted(names)}
 
     def _settings(self, subject: Subject) -> dict[str, object]:
         if subject.device is None:
@@ -151,7 +162,7 @@ class ContextMaker:
     def _device(self, subject: Subject) -> dict[str, object]:
         device = subject.device
         if device is None:
-            return {"mac": "", "mac_upper": "", "mac_colon": "", "state": "", "label": ""}
+            return {"mac": "", "mac_upper": "", "mac_colon": "", "state": "", "label": "", "sealed": False}
         # Only claimed or not: the finer states change by serving the file, which must not change its bytes.
         state = DeviceState.ASSIGNED if device.lines else DeviceState.UNCLAIMED
         return {
@@ -159,6 +170,7 @@ class ContextMaker:
             "mac_upper": device.mac.upper(),
             "mac_colon": mac_text(device.mac),
             "state": state.value,
+            "sealed": bool(phrase_of(self._tables, device)),
             # A name is not for whoever knows a MAC.
             "label": (device.description or self._first_name(device)) if subject.secrets else "",
         }
@@ -218,14 +230,6 @@ class ContextMaker:
     def _of_guest(self, device: Device, tenant: str) -> Mapping[str, object]:
         """What another tenant says of servers applies to its own port, and nothing that the device's owner says."""
         return effective.for_device(self._tables, replace(device, tenant=tenant, profile="", settings={})).values
-
-
-def _free(values: Mapping[str, object], subject: Subject) -> dict[str, object]:
-    """The plugin's own parameters that are to be written as they are, in the order of their names."""
-    start = f"{FREE}{subject.plugin}."
-    if not subject.secrets:
-        return {}
-    return {name.removeprefix(start): values[name] for name in sorted(values) if name.startswith(start)}
 
 
 def _model(model: Model) -> dict[str, object]:

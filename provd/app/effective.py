@@ -65,10 +65,12 @@ def device_revisions(tables: Tables, device: Device) -> Hashable:
     guests = sorted({line.tenant for line in lines} - {device.tenant}) if device.ports else []
     return (
         device.revision,
+        device.sealed,
         tenant.revision if tenant else 0,
         tuple((line.id, line.revision) for line in lines),
         tuple((profile.id, profile.revision) for _, profile in profiles),
         tuple(_guest_revisions(tables, device, name) for name in guests),
+        len(tables.free_parameters),
     )
 
 

@@ -48,6 +48,8 @@ class FileReply:
     plugin: str = ""
     revision: int = 0
     """Revision of the device that its account was taken from; 0 for a file without an account."""
+    brings: str = ""
+    """Digest of the key for encrypted files that it brings, in the clear."""
 
 
 UNKNOWN = FileReply(found=False)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from provd.app.keeping import ASIDE, IN_FILES, PLAIN, decides_tasks, restored, with_secrets
+from provd.app.keeping import ASIDE, IN_FILES, PLAIN, decides_tasks, free_names, restored, with_secrets
 from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.tables import Tables
 from provd.base.drafts import altering
@@ -21,6 +21,7 @@ from provd.base.types import Mac
 from provd.domain.records import (
     MASTER_TENANT,
     Device,
+    FreeParameter,
     Kept,
     Line,
     Profile,
@@ -157,7 +158,9 @@ class Fleet:
                 after = self.revised(before, change.record) if isinstance(change, Put) else None
                 for companion in self._companions:
                     added += companion(_device(before), _device(after), planned)
-        return [*planned, *added]
+        known = self.tables.free_parameters
+        fresh = {name for change in planned for name in free_names(change.record) if name not in known}
+        return [*planned, *added, *(Put(FreeParameter(id=name)) for name in sorted(fresh))]
 
     def _apply(self, changes: Iterable[Change]) -> list[_Step]:
         steps: list[_Step] = []
@@ -207,7 +210,7 @@ class Fleet:
             if after is None and isinstance(before, Device | Tenant | Line | Profile):
                 self._floor = max(self._floor, before.revision)
             record = after or before
-            if isinstance(record, Tenant | Line | Profile):
+            if isinstance(record, Tenant | Line | Profile | FreeParameter):
                 self.generation += 1
             if isinstance(record, Device):
                 if after is None:

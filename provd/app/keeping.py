@@ -6,11 +6,13 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
     Code,
     Device,
+    FreeParameter,
     Heartbeat,
     Kept,
     Line,
@@ -24,8 +26,9 @@ from provd.domain.records import (
     TaskStep,
     Tenant,
     ThingOwner,
+    Work,
 )
-from provd.domain.settings import protect
+from provd.domain.settings import FREE, begins, protect
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
@@ -40,10 +43,12 @@ PLAIN = (
     Metadata,
     TaskRun,
     TaskStep,
+    FreeParameter,
+    Work,
 )
-"""Kinds that hold no settings and that no file depends on."""
+"""Kinds that hold no settings of their own."""
 
-ASIDE = (AuditEntry, ThingOwner)
+ASIDE = (AuditEntry, ThingOwner, Letter, DeadLetter)
 """Kinds that are written and not kept in memory."""
 
 
@@ -61,6 +66,13 @@ IN_FILES = attrgetter(
     "token_epoch",
 )
 """What a device's files depend on; ``revision`` rises when one of these changes."""
+
+
+def free_names(record: object) -> list[str]:
+    """The vendors' parameters that a record sets, as ``plugin.parameter``."""
+    if not isinstance(record, Device | Tenant | Profile):
+        return []
+    return [name.removeprefix(FREE) for name in record.settings if name.startswith(FREE) and not begins(name)]
 
 
 def decides_tasks(device: Device) -> tuple[str, str, bool]:

@@ -152,7 +152,8 @@ def _strangers(tables: Tables, device: Device) -> tuple[str, ...]:
 
 def _cleared(device: Device, lines: Sequence[str], *, new_token: bool) -> Device:
     bare = _without(device, lines)
-    return replace(bare, profile="", settings={}, token_epoch=device.token_epoch + (1 if new_token else 0))
+    epoch = device.token_epoch + (1 if new_token else 0)
+    return replace(bare, profile="", settings={}, token_epoch=epoch, sealed="")
 
 
 def _given(device: Device, lines: Sequence[str], tenant: str, *, new_token: bool = False) -> Device:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from provd.app.elsewhere import Place
 from provd.app.files import FileRequest
 from provd.app.roster import network_of
+from provd.app.sealed import phrase_of
 from provd.app.station import Station
 from provd.app.tokens import TOKEN
 from provd.base.drafts import drafted
@@ -149,7 +150,7 @@ class Resolver:
         believed = proven or device is None or not device.lines
         news = self._news(asked, mac, known) if believed else _NO_NEWS
         route = _route(routes, known, news)
-        if route is None or route.rule.kind == "absent":
+        if route is None or not self._offered(route.rule, device):
             return _No("not offered" if route else "which plugin is not clear", mac if proven else None)
         if not proven and station.throttle.closed(request.peer, now):
             return _No(refused=True)
@@ -169,6 +170,11 @@ class Resolver:
         shown = asked.claims.token == mac or (station.site.secrets == "token" and proven)
         token = station.token(mac, device) if shown else ""
         return _job(asked, route, model=device.model, device=device, mac=mac, boot=boot, token=token)
+
+    def _offered(self, rule: FileRule, device: Device | None) -> bool:
+        if rule.encrypted_only:
+            return device is not None and bool(phrase_of(self._station.fleet.tables, device))
+        return rule.kind != "absent"
 
     def _away(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac, place: Place) -> Job | _No:
         """The file that leads a device of another instance there. It has no secret but the token in that URL."""

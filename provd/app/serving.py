@@ -8,18 +8,20 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from provd.app import effective
-from provd.app.cache import Cache, Entry
+from provd.app.cache import Cache, Entry, Quick
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.ports import Renderer, RenderJob, RenderMemory
 from provd.app.resolve import Job, Resolver, split
+from provd.app.sealed import digest, key_of, phrase_of
 from provd.app.station import Station
 from provd.base.clock import Clock
 from provd.base.drafts import drafted
-from provd.base.errors import NotFoundError, PluginError
+from provd.base.errors import PluginError
 from provd.base.facts.files import FileServed, RenderFailed
-from provd.base.types import mac_text
-from provd.domain.records import Device
+from provd.base.types import Mac
+from provd.domain.sealing import encrypt
+from provd.plugin import FileRule
 
 PENALTY = 2.0
 """Seconds that a phone of ours waits for each answer when its address has missed too often."""
@@ -50,8 +52,9 @@ class _Making:
 
     job: Job
     work: RenderJob
-    quick: tuple[int, int, int]
+    quick: Quick
     revisions: Hashable
+    phrase: str
     waiting: list[tuple[Job, asyncio.Future[FileReply]]] = field(default_factory=list)
 
 
@@ -141,10 +144,10 @@ class Serving:
             return False
         return request.direct and station.leases.holder(request.peer) is not None
 
-    def _quick(self, job: Job) -> tuple[int, int, int]:
-        station = self._station
-        revision = 0 if job.device is None else job.device.revision
-        return station.fleet.generation, revision, station.knowledge.revision
+    def _quick(self, job: Job) -> Quick:
+        station, device = self._station, job.device
+        revision, sealed = (0, "") if device is None else (device.revision, device.sealed)
+        return station.fleet.generation, revision, station.knowledge.revision, sealed
 
     def _revisions(self, job: Job) -> Hashable:
         tables = self._station.fleet.tables
@@ -168,7 +171,7 @@ class Serving:
                 return None
             entry.quick = quick
         if entry.reply.boot != job.boot or entry.reply.mac != job.mac:
-            entry.reply = _reply(job, entry.reply.body, entry.reply.etag)
+            entry.reply = _reply(job, entry.reply.body, entry.reply.etag, entry.reply.brings)
         return entry.reply
 
     def _recalled(self, job: Job) -> FileReply | None:
@@ -178,10 +181,27 @@ class Serving:
             return None
         context = self._maker.make(self._subject(job), self._station.site)
         body = memory.recall(RenderJob(job.plugin, job.rule, context, SHARED))
-        return None if body is None else self._keep(job, body, self._quick(job), self._revisions(job))
+        if body is None:
+            return None
+        phrase = self._phrase(job)
+        sent = encrypt(body, phrase, job.rule.encryption) if phrase else body
+        return self._keep(job, sent, self._quick(job), self._revisions(job))
 
-    def _keep(self, job: Job, body: bytes, quick: tuple[int, int, int], revisions: Hashable) -> FileReply:
-        reply = _reply(job, body, self._etag(body))
+    def _phrase(self, job: Job) -> str:
+        if job.device is None or not job.rule.encryption:
+            return ""
+        return phrase_of(self._station.fleet.tables, job.device)
+
+    def _brings(self, job: Job) -> str:
+        """Digest of the key that the file has in it, when it is one in the clear."""
+        tables, device = self._station.fleet.tables, job.device
+        if device is None or not job.rule.brings_key or phrase_of(tables, device):
+            return ""
+        key = key_of(tables, device)
+        return digest(device, key) if key else ""
+
+    def _keep(self, job: Job, body: bytes, quick: Quick, revisions: Hashable) -> FileReply:
+        reply = _reply(job, body, self._etag(body), self._brings(job))
         self._cache.put(job.key, Entry(reply, quick, revisions, _owner(job)))
         return reply
 
@@ -197,7 +217,7 @@ class Serving:
             # Everything is read now: the body belongs to exactly these revisions.
             context = self._maker.make(self._subject(job), self._station.site)
             work = _render_job(job.plugin, job.rule, context, SHARED)
-            making = self._rendering[running] = _Making(job, work, self._quick(job), revisions)
+            making = self._rendering[running] = _Making(job, work, self._quick(job), revisions, self._phrase(job))
             rendering = asyncio.ensure_future(self._renderer.render(work))
             rendering.add_done_callback(lambda body: self._made(running, body))
         # Whoever asked first may hang up; the others still want their file.
@@ -233,13 +253,14 @@ class Serving:
         job = making.job
         try:
             body = rendering.result()
+            sent = encrypt(body, making.phrase, job.rule.encryption) if making.phrase else body
         except PluginError as error:
             return self._failed(job, making.revisions, error)
         if self._failures:
             self._failures.pop(job.key, None)
         if self._memory is not None and job.device is not None:
             self._memory.remember(making.work, body)
-        return self._keep(job, body, making.quick, making.revisions)
+        return self._keep(job, sent, making.quick, making.revisions)
 
     def _failed(self, job: Job, revisions: Hashable, error: PluginError) -> FileReply:
         now = self._clock.now()
@@ -328,34 +349,10 @@ class Serving:
         # Keyed: whoever sees an ETag on the way cannot try passwords against it.
         return hashlib.blake2b(body, digest_size=16, key=self._etag_key).hexdigest()
 
-    async def preview(self, device: Device, name: str, local: str, *, reveal: bool) -> FileReply:
-        """A file as it would be served to this device, whoever asks; passwords masked unless ``reveal``.
-
-        Raises NotFoundError for a name that the device's plugin does not offer, and PluginError.
-        """
-        station = self._station
-        station.refresh()
-        routes = [route for route in station.knowledge.find(name) if route.plugin == device.plugin]
-        rule = routes[0].rule if routes else None
-        if rule is None or rule.kind in {"absent", "static"} or routes[0].mac not in {None, device.mac}:
-            raise NotFoundError(f"device {mac_text(device.mac)} has no file {name!r}")
-        own = rule.kind == "device"
-        token = station.token(device.mac, device) if station.site.secrets == "token" else ""
-        subject = Subject(
-            vendor=device.vendor,
-            model=station.knowledge.model(device.plugin, device.model if own else routes[0].model),
-            local=local,
-            device=device if own else None,
-            token=token if reveal or not token else "***",
-            secrets=rule.secrets,
-            masked=not reveal,
-            plugin=device.plugin,
-        )
-        context = self._maker.make(subject, station.site)
-        body = await self._renderer.render(RenderJob(device.plugin, rule, context, SHARED))
-        return FileReply(
-            found=True, body=body, content_type=rule.content_type, mac=device.mac, kind=rule.kind, plugin=device.plugin
-        )
+    def last(self, mac: Mac, rule: FileRule) -> bytes | None:
+        """The file by that rule that the device was given last, if it is still at hand."""
+        entry = self._cache.newest(lambda key: key[0] == rule.kind and key[1] == mac and key[3] == rule.name)
+        return None if entry is None else bytes(entry.reply.body)
 
     def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
         """Tell the fact and move the device on."""
@@ -371,6 +368,8 @@ class Serving:
         )  # fmt: skip
         device = None if reply.mac is None else self._station.fleet.tables.device(reply.mac)
         if device is not None:
+            if reply.brings and reply.brings != device.sealed:
+                device = self._station.fleet.note(replace(device, sealed=reply.brings), now, urgent=True)
             self._station.roster.served(device, now, boot=reply.boot, name=name, revision=reply.revision)
             if reply.revision:
                 self._station.fetched(device, reply.revision, now)
@@ -382,12 +381,12 @@ def _owner(job: Job) -> Hashable:
     return None if device is None else (device.tenant, device.lines, device.token_epoch)
 
 
-def _reply(job: Job, body: bytes | memoryview, etag: str) -> FileReply:
+def _reply(job: Job, body: bytes | memoryview, etag: str, brings: str = "") -> FileReply:
     device, rule = job.device, job.rule
     private = rule.secrets or device is not None or bool(job.token or job.home)
     revision = device.revision if device is not None and rule.secrets else 0
     large = rule.kind == "static"
     found = True
     return _file_reply(
-        found, body, rule.content_type, etag, private, large, job.mac, job.boot, rule.kind, job.plugin, revision
+        found, body, rule.content_type, etag, private, large, job.mac, job.boot, rule.kind, job.plugin, revision, brings
     )

@@ -15,6 +15,7 @@ from provd.domain.records import (
     ApiToken,
     Code,
     Device,
+    FreeParameter,
     Heartbeat,
     Kept,
     Level,
@@ -28,6 +29,7 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
     Tenant,
+    Work,
 )
 
 _K = TypeVar("_K")
@@ -39,9 +41,10 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     Metadata: _BY_MAC,
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
-    **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun), _BY_ID),
+    **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
+    FreeParameter: _BY_ID,
 }
-_SHARED = frozenset({Tenant, Profile})
+_SHARED = frozenset({Tenant, Profile, FreeParameter})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -70,6 +73,8 @@ class Tables:
         self._metadata: dict[Mac, Metadata] = {}
         self._task_runs: dict[str, TaskRun] = {}
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
+        self._free_parameters: dict[str, FreeParameter] = {}
+        self._works: dict[str, Work] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -85,6 +90,8 @@ class Tables:
             Metadata: self._metadata,
             TaskRun: self._task_runs,
             TaskStep: self._task_steps,
+            FreeParameter: self._free_parameters,
+            Work: self._works,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
@@ -107,6 +114,7 @@ class Tables:
         self.api_token = self._api_tokens.get
         self.metadata = self._metadata.get
         self.task_run = self._task_runs.get
+        self.work = self._works.get
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -143,9 +151,19 @@ class Tables:
         return MappingProxyType(self._profiles)
 
     @property
+    def works(self) -> Mapping[str, Work]:
+        """Long work by id, the oldest first."""
+        return MappingProxyType(self._works)
+
+    @property
     def reservations(self) -> Mapping[str, Reservation]:
         """Reservations by id."""
         return MappingProxyType(self._reservations)
+
+    @property
+    def free_parameters(self) -> Mapping[str, FreeParameter]:
+        """Vendors' parameters that were ever set, by ``plugin.parameter``. There are only ever more of them."""
+        return MappingProxyType(self._free_parameters)
 
     @property
     def resyncs(self) -> Mapping[Mac, PendingResync]:

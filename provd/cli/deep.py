@@ -17,6 +17,16 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from plugins(settings)
     yield from _exchanges(settings)
     yield from _tasks(settings)
+    yield from _coap(settings)
+
+
+def _coap(settings: Settings) -> Iterator[str]:
+    from provd.coap.server import check_installed
+
+    try:
+        check_installed(settings.activation.coap_listen)
+    except ConfigError as error:
+        yield str(error)
 
 
 def _tasks(settings: Settings) -> Iterator[str]:

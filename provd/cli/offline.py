@@ -47,6 +47,7 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
                 codes=core.codes,
                 vendors=core.vendors,
                 tasks=core.tasks,
+                shop=core.packaging.shop,
                 regions=core.regions,
             )
             result = await admin.call(operation, params, Caller(name="command line"))

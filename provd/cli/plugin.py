@@ -11,18 +11,34 @@ import click
 
 from provd.cli.commands import Group, as_json, listing
 from provd.cli.output import Exit, errors_to_exit, show_json
+from provd.cli.packages import (
+    plugin_available,
+    plugin_install,
+    plugin_link,
+    plugin_remove,
+    plugin_rollback,
+    plugin_upgrade,
+)
+from provd.cli.publishing import plugin_build, plugin_index, plugin_key, plugin_sign
 
 
 @click.group(cls=Group)
 def plugin() -> None:
-    """Vendor plugins: what is in force, checking a folder, beginning a new one."""
+    """Vendor plugins: what is in force; making, checking, packing and signing one."""
 
 
 def _counted(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**row, "models": len(row["models"])}
 
 
-plugin.add_command(listing("plugin.list", ("id", "version", "vendor", "models", "license"), view=_counted))
+for _command in (
+    *(plugin_available, plugin_install, plugin_upgrade, plugin_rollback, plugin_remove, plugin_link),
+    *(plugin_key, plugin_build, plugin_sign, plugin_index),
+):
+    plugin.add_command(_command)
+plugin.add_command(
+    listing("plugin.list", ("id", "version", "origin", "before", "vendor", "models", "license"), view=_counted)
+)
 
 
 @plugin.command("check")

@@ -158,7 +158,7 @@ def register(ctx: click.Context, file: TextIO, *, as_json: bool) -> None:
     """
     devices = [_device(row) for row in csv.DictReader(file)]
     made = [
-        run(ctx, "region.register", devices={"items": devices[start : start + _DEVICES_AT_ONCE]})
+        run(ctx, "region.register", devices=devices[start : start + _DEVICES_AT_ONCE])
         for start in range(0, len(devices), _DEVICES_AT_ONCE)
     ]
     show_rows(made, ("name", "state", "total", "done"), as_json=as_json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from provd.app.activation.desk import ThingDesk
@@ -33,11 +34,10 @@ class CoapServer:
 
     async def listen(self, host: str, port: int) -> None:
         """Open one listener. Raises ConfigError: the port is taken, or the extra is not installed."""
-        try:
-            import aiocoap  # noqa: PLC0415 - an optional part, and a large one
-            from aiocoap import resource  # noqa: PLC0415
-        except ImportError:
-            raise ConfigError("activation.coap_listen: aiocoap is not installed; pip install 'provd[coap]'") from None
+        check_installed([host])
+        import aiocoap  # noqa: PLC0415 - an optional part, and a large one
+        from aiocoap import resource  # noqa: PLC0415
+
         _check(host, port)
         site = resource.Site()
         site.add_resource(["provision", "activate"], _resource(self, aiocoap, resource))
@@ -87,6 +87,16 @@ def _resource(server: CoapServer, aiocoap: Any, resource: Any) -> Any:
             return aiocoap.Message(code=codes.CONTENT, payload=key.encode("ascii"), content_format=0)
 
     return Activate()
+
+
+def check_installed(listen: Sequence[object]) -> None:
+    """Raises ConfigError where something is listened on and what that needs is not there."""
+    if not listen:
+        return
+    try:
+        import aiocoap  # noqa: F401, PLC0415 - as above
+    except ImportError:
+        raise ConfigError("activation.coap_listen: aiocoap is not installed; pip install 'provd[coap]'") from None
 
 
 def _check(host: str, port: int) -> None:

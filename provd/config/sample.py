@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from provd.base.secrets import Secret
+from provd.config.hooks import WebhookSection
 from provd.config.pbx import AmiSection
 from provd.config.regions import RegionRule
 from provd.config.settings import DhcpSubnet, Settings
@@ -40,6 +41,10 @@ _BLOCKS: Mapping[str, tuple[type[BaseModel], Mapping[str, Any]]] = {
     "attributes": (AttributeSection, {"name": "site", "required": True}),
     "template": (TaskTemplate, {"id": "first-boot"}),
     "step": (SqlSection, _EXAMPLE_STEP),
+    "webhook": (
+        WebhookSection,
+        {"name": "crm", "url": "https://crm.example/provd", "facts": ["DEVICE-PROVISIONED", "THING-*"]},
+    ),
     "rule": (RegionRule, {"by": "country", "value": "DE", "region": "eu"}),
 }
 """Keys that are arrays of tables, with an example of one."""
@@ -56,6 +61,7 @@ def sample() -> str:
     for name, field in Settings.model_fields.items():
         section = field.annotation
         if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            parts.append("\n".join(_block(name, *_BLOCKS[name])).lstrip() + "\n")
             continue
         parts.append("\n".join(_section(name, section)) + "\n")
     return "\n".join(parts)

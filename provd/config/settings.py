@@ -12,7 +12,9 @@ from netaddr import IPNetwork
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provd.base.secrets import Secret
+from provd.config.hooks import WebhookSection
 from provd.config.pbx import PbxSection, ResyncSection
+from provd.config.plugins import PluginsSection
 from provd.config.regions import RegionSection
 from provd.config.section import Section
 from provd.config.tasks import TasksSection
@@ -343,12 +345,6 @@ class CodesSection(Section):
         return pin
 
 
-class PluginsSection(Section):
-    """Vendor plugins."""
-
-    paths: tuple[Path, ...] = Field(default=(), description="further folders with plugins, beside the bundled ones")
-
-
 class ActivationSection(Section):
     """Devices that are not phones."""
 
@@ -381,3 +377,13 @@ class Settings(Section):
     activation: ActivationSection = ActivationSection()
     tasks: TasksSection = TasksSection()
     region: RegionSection = RegionSection()
+    webhook: tuple[WebhookSection, ...] = ()
+
+    @field_validator("webhook")
+    @classmethod
+    def _named_once(cls, webhooks: tuple[WebhookSection, ...]) -> tuple[WebhookSection, ...]:
+        names = [each.name for each in webhooks]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is there twice")
+        return webhooks

@@ -16,6 +16,7 @@ from provd.app.activation.registry import Registry
 from provd.app.bearer import Authority
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
+from provd.app.context import ContextMaker
 from provd.app.dialing import AccountBook, DialDesk
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
@@ -32,6 +33,7 @@ from provd.base.facts import FactSink
 from provd.base.types import Mac
 from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
+from provd.daemon.packaging import Packaging
 from provd.daemon.templates import rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
@@ -101,12 +103,13 @@ class Core:
             rendered = RenderedFiles(state, derive("rendered files"), clock, emit)
             self.keeper = RenderKeeper(rendered, self.catalogue, derive("names of rendered files"))
         site = site_of(settings)
+        tokens = Tokens(derive("device tokens"))
         self.boot = Boot(
             fleet=self.fleet,
             catalogue=self.catalogue,
             leases=self.holders,
             renderer=watched(self.renderer),
-            tokens=Tokens(self.store.vault.derive("device tokens")),
+            tokens=tokens,
             zone=zone,
             clock=clock,
             emit=emit,
@@ -114,9 +117,10 @@ class Core:
             misses=KeyedBuckets(MISSES_PER_HOUR / 3600, MISSES_AT_ONCE, 10_000),
             newcomers=newcomers_of(site),
             prefix=secrets.token_hex(2),
-            etag_key=self.store.vault.derive("etags"),
+            etag_key=derive("etags"),
             memory=None if self.keeper is None else self.keeper.memory,
         )
+        self.packaging = self._packaging(tokens, patient=not keeps)
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
         self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks))
         self.codes = Office(
@@ -127,7 +131,8 @@ class Core:
             emit=emit,
             leap=leap,
         )
-        ledger = StoredLedger(self.store, ThingDevices(self.fleet, self.tasks, clock))
+        beside = ThingDevices(self.fleet, self.tasks, clock)
+        ledger = StoredLedger(self.store, beside)
         self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
         audited = (ledger, self.things.now, emit)
         self.vendors = VendorOffice(
@@ -137,7 +142,8 @@ class Core:
             shares=Shares(*audited),
             badges=Badges(*audited, Authority(self.fleet, clock).caller, self._is_open),
         )
-        self.home_ledger = Watching(StoredRegions(self.store), lambda device: phone_in(device) is not None)
+        self.stored_homes = StoredRegions(self.store, ledger.statements, beside)
+        self.home_ledger = Watching(self.stored_homes, lambda device: phone_in(device) is not None)
         self.region_terms = region_terms(settings.region)
         self.regions = Regions(self.home_ledger, lambda: self.region_terms, clock.now, emit, fresh_id)
         self.dialing: DialDesk = self.codes.desk
@@ -156,8 +162,27 @@ class Core:
             return ()
         return (override, own) if override.is_dir() else (own,)
 
+    def _packaging(self, tokens: Tokens, *, patient: bool) -> Packaging:
+        return Packaging(
+            self.settings.plugins,
+            self.catalogue,
+            self.boot,
+            lambda: ContextMaker(self.fleet.tables, tokens, zone),
+            self.clock,
+            self.emit,
+            overrides=self.settings.server.state_dir / "overrides",
+            changed=self.plugins_changed,
+            patient=patient,
+        )
+
+    def plugins_changed(self) -> None:
+        """The catalogue has another version of a plugin in force, or another template."""
+        self.renderer.reload()
+        self.boot.station.refresh()
+
     async def close(self) -> None:
-        """Stop the renderer and let the store write what it was given."""
+        """Stop long work and the renderer, and let the store write what it was given."""
+        await self.packaging.shop.works.close()
         await self.renderer.close()
         if self.keeper is not None:
             self.keeper.close()

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from provd.app import ownership
 from provd.app.regions.courier import Courier
 from provd.app.regions.desk import HomeDesk
+from provd.app.regions.first_boot import FirstBoots
 from provd.app.regions.neighbour import Neighbour
-from provd.app.regions.onboarding import Onboarding
 from provd.app.regions.phones import Phones
 from provd.app.regions.ports import Unreached
 from provd.app.regions.turns import Terms
+from provd.app.regions.upkeep import Upkeep
 from provd.base.errors import ConfigError, StorageError
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.types import Mac
 from provd.config.regions import RegionSection
 from provd.config.settings import Settings
 from provd.daemon.core import Core
-from provd.daemon.tasks import secret_in
+from provd.daemon.secret_files import secret_in
 from provd.daemon.translate import fresh_id, region_terms
 from provd.domain.regions.home import Home, Region
 from provd.domain.regions.speech import Heard, Said
+from provd.domain.regions.unit import Unit
 from provd.http.regions.counter import RegionCounter
 from provd.outbound.regions import RegionWeb, Way
 from provd.outbound.web import Permit
@@ -46,9 +49,10 @@ class Federation:
         self.ledger = core.home_ledger
         self.courier = Courier(self.ledger, self, self.terms, now, emit, transfer=fresh_id, owner=secrets.token_hex(8))
         self.neighbour = Neighbour(self.ledger, self.terms, now, emit, fresh_id)
-        self.onboarding = Onboarding(self.ledger, core.regions.enrol, now, emit)
+        self.upkeep = Upkeep(self.ledger, FirstBoots(core.fleet, core.tasks), core.regions.enrol, now, emit)
         self.desk = HomeDesk(self.ledger, self.terms, now, emit, fresh=fresh_id, advice=self, spoke=self._spoken)
         self.neighbour.spoke = core.regions.spoke = self._spoken
+        core.stored_homes.departed = self._departed
         core.regions.silent = lambda: self.courier.silent
         self.phones = Phones(
             self.ledger,
@@ -59,7 +63,7 @@ class Federation:
             advice=self,
             tokens=core.boot.station.tokens,
             spoke=self._spoken,
-            forget=self._forget,
+            forget=self._forget_phone,
         )
         self.neighbour.way = self.phones.way
         core.home_ledger.hear = self.phones.hear
@@ -77,7 +81,7 @@ class Federation:
         except StorageError:
             return  # the store has told of itself
 
-    async def _forget(self, mac: Mac) -> None:
+    async def _forget_phone(self, mac: Mac) -> None:
         """A phone has gone home elsewhere: nothing of it stays here."""
         device = self._core.fleet.tables.device(mac)
         if device is not None:
@@ -86,7 +90,7 @@ class Federation:
     def open(self) -> None:
         """Begin to say what is owed."""
         self._reach()
-        self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self.onboarding.run())]
+        self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self.upkeep.run())]
 
     def reload(self, settings: Settings) -> None:
         """Take over another configuration."""
@@ -109,7 +113,17 @@ class Federation:
 
     def _spoken(self) -> None:
         self.courier.wake()
-        self.onboarding.wake()
+        self.upkeep.wake()
+
+    def _departed(self, units: Sequence[Unit]) -> None:
+        """A device has gone: so have its units, which stand among the devices."""
+        task = asyncio.create_task(self._forget(units))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _forget(self, units: Sequence[Unit]) -> None:
+        with contextlib.suppress(StorageError):  # the store has told of itself
+            await self.upkeep.departed(units)
 
     async def say(self, region: Region, said: Said) -> Heard:
         """Hand on to the way that there is at present."""

@@ -18,11 +18,18 @@ _RELOADABLE = _CERTIFICATES | {
     "sip.expires_nat",
     "sip.keepalive",
     "sip.pnp",
-    "activation",
+    "activation.window",
+    "activation.content_mib",
+    "activation.contents_mib",
     "resync",
     "pbx",
     "tasks",
     "region",
+    "webhook",
+    "plugins.trust",
+    "plugins.keys",
+    "plugins.sources",
+    "plugins.proxy",
 }
 
 
@@ -31,6 +38,9 @@ def changes(old: Settings, new: Settings) -> list[str]:
     found = []
     for section in Settings.model_fields:
         before, after = getattr(old, section), getattr(new, section)
+        if isinstance(before, tuple):
+            found += [section] if before != after else []
+            continue
         found += [
             f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key)
         ]

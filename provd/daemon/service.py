@@ -29,6 +29,7 @@ from provd.daemon.edges import Edges
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
+from provd.daemon.region_views import regions_page
 from provd.daemon.regions import Federation
 from provd.daemon.reloads import applies, changes
 from provd.daemon.rest import RestDaemon
@@ -132,7 +133,9 @@ class Service:
             edges.calling.join(telling)
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
-        admin = self._admin(core, edges, telling)
+        self._readers.hub.add("regions", federation.upkeep)
+        self._readers.hub.add("webhooks", tasking.hooks.outbox)
+        admin = self._admin(core, edges, telling, tasking)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )
@@ -144,13 +147,10 @@ class Service:
             hosts=self._settings.api.hosts,
             api=self._api(core, admin, views, (edges, telling, handover)),
             things=things_page(core),
+            regions=regions_page(core.regions),
         )
         self._measure(edges, views)
-        self._readers.metrics.gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
-        self._readers.metrics.gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
-        self._readers.metrics.counter(
-            "provd_region_said", "What was said to other instances", "what", federation.counters
-        )
+        self._measure_beside(telling, tasking, federation)
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
@@ -160,7 +160,7 @@ class Service:
             await federation.load()
             await edges.open()
             telling.open()
-            tasking.open()
+            await tasking.open()
             federation.open()
             for name, address in await handover.open():
                 edges.note(name, address)
@@ -170,6 +170,7 @@ class Service:
                 edges.note("page", f"{opened[0]}:{opened[1]}")
             self._ready(core, edges, views)
             core.codes.check_number()
+            core.packaging.shop.works.resume()
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
@@ -188,7 +189,7 @@ class Service:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
 
-    def _admin(self, core: Core, edges: Edges, telling: Telling) -> Admin:
+    def _admin(self, core: Core, edges: Edges, telling: Telling, tasking: Tasking) -> Admin:
         return Admin(
             fleet=core.fleet,
             boot=core.boot,
@@ -200,6 +201,8 @@ class Service:
             resyncer=telling.resyncer,
             vendors=core.vendors,
             tasks=core.tasks,
+            outbox=tasking.hooks.outbox,
+            shop=core.packaging.shop,
             regions=core.regions,
         )
 
@@ -262,6 +265,14 @@ class Service:
         )
         metrics.gauge("provd_leases", "Addresses of the pools in use, by subnet", "subnet", edges.lease_usage)
 
+    def _measure_beside(self, telling: Telling, tasking: Tasking, federation: Federation) -> None:
+        gauge, counter = self._readers.metrics.gauge, self._readers.metrics.counter
+        gauge("provd_resync", "Devices to be told, PBXs connected", "what", telling.counters)
+        gauge("provd_tasks", "Runs of tasks by state", "state", tasking.counters)
+        gauge("provd_webhooks", "Letters by endpoint and state", "what", tasking.hooks.counters)
+        gauge("provd_region_devices", "Devices by state", "state", federation.upkeep.states)
+        counter("provd_region_said", "What was said to other instances", "what", federation.counters)
+
     # --- signals and reload
 
     def _signals(self, core: Core, edges: Edges, telling: Telling, handover: Handover) -> None:
@@ -310,9 +321,9 @@ class Service:
         edges.reload_sip(fresh)
         if any(name.startswith("server.log") for name in changed):
             self._readers.relevel(fresh.server)
+        core.packaging.reload(fresh.plugins)
         if core.catalogue.reload():
-            core.renderer.reload()
-            core.boot.station.refresh()
+            core.plugins_changed()
             changed = [*changed, "plugins"]
         waits = [name for name in changed if not applies(name)]
         self._settings = fresh

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import secrets
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from provd.app import ownership
 from provd.app.tasks.ports import Call
@@ -19,6 +18,8 @@ from provd.config import tasks as sections
 from provd.config.settings import Settings
 from provd.config.tasks import TasksSection
 from provd.daemon.core import Core
+from provd.daemon.hooks import Hooking
+from provd.daemon.secret_files import secret_in
 from provd.daemon.templates import rulebook_of
 from provd.domain.records import Device
 from provd.domain.tasks import Outcome, Retry
@@ -26,8 +27,6 @@ from provd.outbound.outside import World
 from provd.outbound.sql import Database, Reach
 from provd.outbound.web import Permit, Server, Web
 from provd.storage.claims import StoredClaims
-
-_LARGEST_SECRET = 4096
 
 
 class Tasking:
@@ -41,6 +40,7 @@ class Tasking:
         self._spreading: set[asyncio.Task[None]] = set()
         self._degraded = ""
         self._claims = StoredClaims(core.store)
+        self.hooks = Hooking(core)
         knowledge = core.boot.station.knowledge
 
         def room_of(device: Device) -> ownership.Room:
@@ -58,14 +58,16 @@ class Tasking:
             at_once=self._section.at_once,
         )
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Take up what an earlier life has left, and serve."""
+        await self.hooks.open()
         self._reach(self._section)
         self._spread(self._core.tasks.open(alone=self._claims.alone))
         self.runner.start()
 
     def reload(self, settings: Settings) -> None:
         """Take over other templates, databases and servers. What is at work goes on with those that it began with."""
+        self.hooks.reload(settings)
         if settings.tasks == self._section and not self._degraded:
             return
         self._section = settings.tasks
@@ -75,7 +77,7 @@ class Tasking:
 
     async def close(self) -> None:
         """Stop; every run stays where it stands."""
-        await self.runner.close()
+        await asyncio.gather(self.runner.close(), self.hooks.close())
         for task in self._spreading:
             task.cancel()
         await asyncio.gather(*self._spreading, return_exceptions=True)
@@ -153,17 +155,3 @@ def _server(section: sections.TaskServer) -> Server:
         headers={section.header: Secret(section.prefix + secret.reveal())} if secret else {},
         signing=secret_in(section.signing_secret_file, where),
     )
-
-
-def secret_in(file: str, where: str) -> Secret:
-    """The secret of one line in a file, an empty one without a file. Raises ConfigError."""
-    if not file:
-        return Secret("")
-    try:
-        with Path(file).open(encoding="utf-8") as opened:
-            text = opened.read(_LARGEST_SECRET).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{where}: {file} cannot be read: {error}") from None
-    if not text or not text.isprintable():
-        raise ConfigError(f"{where}: {file} holds no secret of one line")
-    return Secret(text)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from operator import attrgetter, itemgetter
 from typing import Literal, TypeVar, cast
 
 from provd import __version__
 from provd.app.admin.views import lease_state
 from provd.app.effective import for_device
+from provd.app.turns import in_turns
 from provd.base.clock import Clock
 from provd.base.facts import Fact, text_of
 from provd.base.facts.daemon import Degraded, Recovered
@@ -74,13 +76,14 @@ class DaemonViews:
         """The parts that cannot work, as they were told."""
         return tuple(self._degraded.values())
 
-    def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+    async def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
         """Devices with every word of the query somewhere in their row, newest boot first."""
-        devices = self._core.fleet.tables.devices.values()
-        chosen = [d for d in devices if not state or d.state == state]
-        chosen.sort(key=lambda d: (d.last_boot, d.last_seen, d.mac), reverse=True)
-        found = _matching(chosen, query, self._device_words)
-        return Rows(tuple(self._row(device) for device in found[offset : offset + limit]), len(found))
+        found = list[tuple[tuple[float, float, Mac], Device]]()
+        async for lot in in_turns(tuple(self._core.fleet.tables.devices.values())):
+            chosen = [d for d in lot if not state or d.state == state]
+            found += [((d.last_boot, d.last_seen, d.mac), d) for d in _matching(chosen, query, self._device_words)]
+        found.sort(key=itemgetter(0), reverse=True)
+        return Rows(tuple(self._row(device) for _, device in found[offset : offset + limit]), len(found))
 
     def states(self) -> dict[str, int]:
         """How many devices are in each state."""
@@ -107,14 +110,18 @@ class DaemonViews:
             boots=tuple(_boot_view(boot) for boot in self._timeline.boots(mac)),
         )
 
-    def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
+    async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         """Leases in the order of their addresses."""
         now = self._clock.now()
-        rows = [_lease_row(lease, now) for lease in sorted(self._edges.dhcp.leases(), key=lambda lease: lease.ip)]
-        found = _matching(
-            rows, query, lambda row: (row.ip, row.mac, row.state, row.hostname, row.vendor_class, row.subnet)
-        )
-        return Rows(tuple(found[offset : offset + limit]), len(found))
+
+        def words(lease: Lease) -> tuple[str, ...]:
+            state = lease_state(lease, now)
+            return ip_text(lease.ip), lease.mac, state, lease.hostname, lease.vendor_class, lease.subnet
+
+        found = list[Lease]()
+        async for lot in in_turns(sorted(self._edges.dhcp.leases(), key=attrgetter("ip"))):
+            found += _matching(lot, query, words)
+        return Rows(tuple(_lease_row(lease, now) for lease in found[offset : offset + limit]), len(found))
 
     def refusals(self, offset: int, limit: int) -> Rows[RefusalRow]:
         """Warnings, refusals and errors, newest first."""

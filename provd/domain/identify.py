@@ -279,7 +279,8 @@ def _claim(rule: Rule, found: re.Match[str], what: str) -> _Claim | None:
         model = rule.models.get(groups["model"].lower(), "")
         if not model:
             return None
-    version = groups.get("version", "")
+    # Some write the dots of a version as underscores.
+    version = groups.get("version", "").replace("_", ".")
     reason = f"{what} {found.string[:_SHOWN]!r} names {rule.vendor} {model}".rstrip()
     if version:
         reason += f", firmware {version}"

@@ -1,7 +1,6 @@
 """The durable records: frozen data with one table each. A change is a new record with a higher ``revision``.
 
-Times are seconds since the epoch (0 = never). Ids are short texts: a MAC for a device, a slug for tenants and
-profiles, a number or slug for lines and codes.
+Times are seconds since the epoch (0 = never). Ids are short texts: MACs of devices, slugs, numbers of lines and codes.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.hooks import DeadLetter, Letter
 
 MASTER_TENANT = "master"
 """Owner of every device that nobody has claimed yet. It always exists."""
@@ -80,6 +80,9 @@ class Device:
     """Rises when something changes that its files depend on; not when it is merely seen."""
     token_epoch: int = 0
     """Rises when its URL token is to become another one."""
+    sealed: str = ""
+    """Digest of the key (setting ``files.key``) that it was given; its files are encrypted as long as this is the key
+    in force."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +295,34 @@ class TaskStep:
     at: float = 0.0
 
 
+class WorkState(enum.StrEnum):
+    """Where long work stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Something that takes its time, and goes on after a restart: an *operation* to those who look at it from outside.
+
+    ``kind`` and ``args`` say what is done, plainly enough to begin it again; ``result`` what came of it, ``reason`` why
+    nothing did.
+    """
+
+    id: str
+    kind: str
+    args: Mapping[str, object] = field(default_factory=dict)
+    by: str = ""
+    state: WorkState = WorkState.RUNNING
+    started: float = 0.0
+    finished: float = 0.0
+    reason: str = ""
+    result: Mapping[str, object] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThingOwner:
     """Whose a device is that fetches a key: beside its record as a device the one column of its serial's row."""
@@ -314,6 +345,13 @@ class Profile:
     parents: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
     revision: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeParameter:
+    """A vendor's own parameter that was once set here (``acme.volume``): its plugin's files reset it elsewhere."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,7 +412,9 @@ Kept = (
     | Metadata
     | TaskRun
     | TaskStep
+    | FreeParameter
+    | Work
 )
 """Records with a key and a present state: they are kept in memory."""
 
-Record = Kept | AuditEntry | StoredFact | ThingOwner
+Record = Kept | AuditEntry | StoredFact | ThingOwner | Letter | DeadLetter

@@ -30,6 +30,9 @@ DEFAULTS: Settings = {setting.name: setting.default for setting in TABLE if sett
 FREE = "vendor."
 """What parameters begin with that are written as they are: ``vendor.PLUGIN.PARAMETER``."""
 
+COMMAND = re.compile(r"%[A-Za-z]+%")
+COMMAND_FAULT = "must not be one word between percent signs: phones take that as an order to forget"
+
 _NUMBER = re.compile(r"\.([1-9][0-9]{0,2})(?=\.|$)")
 _FREE = re.compile(r"vendor\.[a-z][a-z0-9_]{1,39}\.[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _HIDDEN = re.compile(r"pass|secret|pin_code|_pin|psk|wep_?key|aes", re.IGNORECASE)
@@ -125,6 +128,8 @@ def _checked(setting: Setting, value: object) -> tuple[Value, str]:
         if typed != typed.strip():
             # Phones drop blanks at the ends of a value: a password would be another one there.
             return "", "must not begin or end with a blank"
+        if COMMAND.fullmatch(typed):
+            return "", COMMAND_FAULT
     return typed, setting.form.fault(typed)
 
 

@@ -25,6 +25,7 @@ from provd.base.facts.daemon import InternalError
 from provd.base.types import mac_text, parse_device
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
+from provd.http.regions_page import RegionsPage
 from provd.http.things_page import ThingsPage
 from provd.http.views import Views
 from provd.http.words import ago, iso, size, span
@@ -81,6 +82,7 @@ class PageServer:
         hosts: Iterable[str] = (),
         api: Interface | None = None,
         things: ThingsPage | None = None,
+        regions: RegionsPage | None = None,
     ) -> None:
         self._views = views
         self._metrics = metrics
@@ -88,6 +90,7 @@ class PageServer:
         self._clock = clock
         self._api = api
         self._things = things
+        self._regions = regions
         self._hosts = frozenset({"localhost", *(host.lower().rstrip(".") for host in hosts)})
         self._style = (_HERE / "static" / "style.css").read_bytes()
         self._runner: web.AppRunner | None = None
@@ -133,8 +136,10 @@ class PageServer:
         app.router.add_get("/metrics", self._metrics_text)
         if self._things is not None:
             self._things.add_to(app, self._render)
+        if self._regions is not None:
+            self._regions.add_to(app, self._render)
         if self._api is not None:
-            app.router.add_route("*", "/api/v1{rest:(?:/.*)?}", self._api.handle)
+            app.router.add_route("*", "/api/v1{rest:(?:/(?s:.*))?}", self._api.handle)
         return app
 
     @web.middleware
@@ -176,7 +181,7 @@ class PageServer:
     async def _devices(self, request: web.Request) -> web.Response:
         state = request.query.get("state", "")
         text, page = _asked(request)
-        found = self._views.devices(text, state, (page - 1) * _ROWS, _ROWS)
+        found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS)
         return self._render(
             request, "devices.html", found=found, total=found.total, state=state, states=self._views.states()
         )
@@ -193,7 +198,7 @@ class PageServer:
 
     async def _leases(self, request: web.Request) -> web.Response:
         text, page = _asked(request)
-        found = self._views.leases(text, (page - 1) * _ROWS, _ROWS)
+        found = await self._views.leases(text, (page - 1) * _ROWS, _ROWS)
         return self._render(request, "leases.html", found=found, total=found.total)
 
     async def _refused(self, request: web.Request) -> web.Response:

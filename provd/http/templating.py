@@ -13,6 +13,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 SECTIONS = (
     ("/", "Devices"),
     ("/activation", "Activation"),
+    ("/regions", "Regions"),
     ("/leases", "Leases"),
     ("/refused", "Refused"),
     ("/status", "Status"),

@@ -259,9 +259,10 @@ class ThingViews(Protocol):
 
 
 class Views(Protocol):
-    """Where the page gets its data. Every method is quick and does not raise."""
+    """Where the page gets its data. Every method is quick and does not raise; those that may have to look through a
+    whole fleet do so little by little."""
 
-    def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+    async def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
         """Devices with every word of the query somewhere in their row, newest boot first; all for an empty text."""
         ...
 
@@ -273,7 +274,7 @@ class Views(Protocol):
         """One device, or None when nobody knows it."""
         ...
 
-    def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
+    async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         """Leases in the order of their addresses."""
         ...
 
@@ -287,4 +288,47 @@ class Views(Protocol):
 
     def unready(self) -> tuple[str, ...]:
         """What is still missing before phones can be served; empty when READY."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRow:
+    """A region, or (without a name) this instance; ``counts`` are its devices by state."""
+
+    name: str
+    url: str
+    enabled: bool
+    answers: bool
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StuckRow:
+    """A device whose hand-over does not get on."""
+
+    device: str
+    state: str
+    region: str
+    since: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionsView:
+    """What this instance is among others. ``patience`` is the time in seconds after which something is stuck."""
+
+    role: str
+    name: str
+    states: tuple[str, ...] = ()
+    rows: tuple[RegionRow, ...] = ()
+    stuck: tuple[StuckRow, ...] = ()
+    patience: float = 0.0
+    fault: str = ""
+
+
+class RegionViews(Protocol):
+    """Where the page gets them."""
+
+    async def regions(self) -> RegionsView:
+        """Regions with their counts, and what is stuck. Does not raise."""
         ...

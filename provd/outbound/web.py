@@ -173,16 +173,18 @@ class Web:
                 allow_redirects=False,
                 timeout=self._timeout,
             ) as answer:
-                bad = http_outcome(answer.status, self._asked(answer.headers.get("Retry-After", "")), call.what)
+                bad = http_outcome(
+                    answer.status, asked_pause(answer.headers.get("Retry-After", ""), self._clock.now()), call.what
+                )
                 return bad or await _taken(answer, call)
         except TimeoutError:
             return Retry(f"{url.host} does not answer in time")
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotPermittedError):
                 return Failed(str(error.os_error))
-            return Retry(f"{url.host}: {_plain(error.os_error.strerror or error)}")
+            return Retry(f"{url.host}: {plain(error.os_error.strerror or error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Retry(f"{url.host}: {_plain(error)}")
+            return Retry(f"{url.host}: {plain(error)}")
 
     def _headers(self, server: Server, call: HttpCall, body: bytes) -> dict[str, str]:
         headers = {"Accept": "application/json", "Idempotency-Key": call.key}
@@ -193,20 +195,21 @@ class Web:
             headers["Provd-Signature"] = signature(server.signing, body, int(self._clock.now()))
         return headers
 
-    def _asked(self, text: str) -> float:
-        """Seconds of a Retry-After, which may be a date (RFC 9110 section 10.2.3); 0 for none."""
-        if text.isascii() and text.isdigit() and len(text) < 9:
-            return float(text)
-        try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - self._clock.now())
-        except (ValueError, TypeError):
-            return 0.0
-
     async def _opened(self) -> aiohttp.ClientSession:
         trusted = self._trusted = self._trusted or await trusting()
         if self._session is None:
             self._session = guarded_session(self._permit, self._resolver, trusted)
         return self._session
+
+
+def asked_pause(text: str, now: float) -> float:
+    """Seconds of a Retry-After, which may be a date (RFC 9110 section 10.2.3); 0 for none."""
+    if text.isascii() and text.isdigit() and len(text) < 9:
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def signature(secret: Secret, body: bytes, now: int) -> str:
@@ -247,6 +250,7 @@ def _small(value: object) -> object:
     return value
 
 
-def _plain(said: object) -> str:
+def plain(said: object) -> str:
+    """What somebody else said, on one short line."""
     text = str(said) or type(said).__name__
     return "".join(each if each.isprintable() else " " for each in text)[:120]

@@ -15,6 +15,9 @@ CONTRACT = 1
 MatchSource = Literal["option60", "user_agent", "file"]
 FileKind = Literal["common", "device", "static", "absent", "elsewhere"]
 FileFormat = Literal["xml", "keyvalue", "text"]
+Encryption = Literal["", "salted-aes-256-cbc", "aes-128-ecb"]
+"""``salted-aes-256-cbc``: what ``openssl enc -aes-256-cbc -md md5 -k PHRASE`` writes. ``aes-128-ecb``: the key is the
+phrase's 16 octets and the file is filled up with blanks."""
 ActionAuth = Literal["none", "basic", "digest"]
 Reboots = Literal["never", "changed", "always"]
 
@@ -94,6 +97,13 @@ class FileRule:
     def sending_away(self) -> FileRule:
         """The rule of that file."""
         return replace(self, kind="elsewhere", template=self.elsewhere, secrets=False)
+
+    encryption: Encryption = ""
+    """How the file is encrypted, with the setting ``files.key``, for a device that has that key already."""
+    encrypted_only: bool = False
+    """A file that there is in encrypted form only."""
+    brings_key: bool = False
+    """The file, as long as it goes out in the clear, has the key in it: who got it whole has the key."""
 
 
 @dataclass(frozen=True, slots=True)

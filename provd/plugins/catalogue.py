@@ -15,6 +15,7 @@ from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
 from provd.plugin import Manifest
 from provd.plugins.blobs import Blobs
 from provd.plugins.loader import MANIFEST, load
+from provd.plugins.package.shelf import Shelf
 
 _REASON = 2000
 
@@ -26,17 +27,23 @@ def bundled_plugins() -> Path:
     return installed if installed.is_dir() else code.parent / "plugins"
 
 
+_Stamp = tuple[tuple[str, int, int], ...]
+"""Path, time of the last change and size of every file that decides what devices get."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Plugin:
     manifest: Manifest
     folder: Path
     digest: str
+    stamp: _Stamp
 
 
 class PluginCatalogue:
     """Implements :class:`provd.app.ports.Catalogue`.
 
-    ``folders`` hold one folder per plugin; a plugin of a later one takes the place of the same id in an earlier one.
+    ``folders`` hold one folder per plugin; a plugin of a later one takes the place of the same id in an earlier one,
+    and what is in force of the packages in ``state_dir/packages/`` takes the place of both.
     Firmware and other files of the operator lie in ``state_dir/firmware/<plugin>/``, templates that outrank the
     plugin's in ``state_dir/overrides/<plugin>/``.
     """
@@ -45,6 +52,7 @@ class PluginCatalogue:
         self._folders = tuple(folders)
         self._firmware = state_dir / "firmware"
         self._overrides = state_dir / "overrides"
+        self.shelf = Shelf(state_dir / "packages")
         self._clock = clock
         self._facts = facts
         self._blobs = Blobs(state_dir)
@@ -95,8 +103,8 @@ class PluginCatalogue:
         """
         before = self._plugins
         after: dict[str, _Plugin] = {}
-        for folder in self._candidates():
-            self._take(folder, before, after)
+        for name, folder in self._candidates():
+            self._take(name, folder, before, after)
         self._tell_changes(before, after)
         self._blobs.forget()
         changed = {key: plugin.digest for key, plugin in before.items()} != {
@@ -108,15 +116,35 @@ class PluginCatalogue:
             self.revision += 1
         return changed
 
-    def _candidates(self) -> Iterator[Path]:
+    def elsewhere(self, plugin: str) -> Path | None:
+        """Where that plugin lies beside the packages, if it does: it is in force when no package is."""
+        found = [root / plugin for root in self._folders if (root / plugin / MANIFEST).is_file()]
+        return found[-1] if found else None
+
+    def _candidates(self) -> Iterator[tuple[str, Path]]:
         for root in self._folders:
             if root.is_dir():
-                yield from sorted(path.parent for path in root.glob(f"[a-z]*/{MANIFEST}"))
+                yield from sorted((path.parent.name, path.parent) for path in root.glob(f"[a-z]*/{MANIFEST}"))
+        for plugin in self.shelf.plugins():
+            try:
+                folder = self.shelf.folder(plugin, self.shelf.choice(plugin).in_force)
+            except PluginError as error:
+                place = str(self.shelf.root / plugin)
+                self._facts(PluginBroken(at=self._clock.now(), plugin=plugin, folder=place, reason=str(error)))
+                continue
+            if folder is not None:
+                yield plugin, folder
 
-    def _take(self, folder: Path, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
-        name = folder.name
+    def _take(self, name: str, folder: Path, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
         try:
-            plugin = _Plugin(load(folder), folder, _digest(folder, self._overrides / name))
+            overrides = self._overrides / name
+            stamp = _stamp(folder, overrides)
+            known = before.get(name)
+            if known is not None and (known.folder, known.stamp) == (folder, stamp):
+                # Reading them all again would hold phones up for a tenth of a second where there are forty.
+                after[name] = known
+                return
+            plugin = _Plugin(load(folder, name), folder, _digest(folder, overrides), stamp)
         except PluginError as error:
             # The one that was in force until now, else the one of an earlier folder, else none.
             known = before.get(name)
@@ -139,6 +167,18 @@ class PluginCatalogue:
             folder = str(plugin.folder)
             models = len(manifest.models)
             self._facts(PluginLoaded(at=now, plugin=key, version=manifest.version, models=models, folder=folder))
+
+
+def _stamp(folder: Path, overrides: Path) -> _Stamp:
+    """Raises PluginError."""
+    found = []
+    try:
+        for path in (folder / MANIFEST, *_files(folder / "templates"), *_files(overrides)):
+            status = path.stat()
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+    except OSError as error:
+        raise PluginError(f"{folder}: {error.strerror}") from None
+    return tuple(found)
 
 
 def _digest(folder: Path, overrides: Path) -> str:

@@ -32,7 +32,17 @@ from provd.plugin import (
     Writes,
 )
 from provd.plugins.expression import faults
-from provd.plugins.schema import DhcpRow, ManifestFile, ModelRow, OptionRow, PnpRow, ResyncRow, WritesRow, keys_at
+from provd.plugins.schema import (
+    DhcpRow,
+    FileRow,
+    ManifestFile,
+    ModelRow,
+    OptionRow,
+    PnpRow,
+    ResyncRow,
+    WritesRow,
+    keys_at,
+)
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -50,15 +60,18 @@ class ManifestError(PluginError):
         super().__init__("\n".join(f"{origin}: {problem}" for problem in self.problems))
 
 
-def load(folder: Path) -> Manifest:
-    """Read and check the plugin in that folder. Raises ManifestError (a PluginError) with every error found."""
+def load(folder: Path, plugin: str = "") -> Manifest:
+    """Read and check the plugin in that folder, which has its id as name unless ``plugin`` says it.
+
+    Raises ManifestError (a PluginError) with every error found.
+    """
     origin = folder / MANIFEST
     content = _content(origin)
     try:
         file = ManifestFile.model_validate(content)
     except ValidationError as error:
         raise ManifestError(origin, _explained(error, content)) from None
-    problems = list(_problems(file, folder.name))
+    problems = list(_problems(file, plugin or folder.name))
     if not problems:
         manifest = _manifest(file, _names(folder, file.names))
         problems = [f"file: two rules would answer {name!r}" for name in ambiguities(manifest)]
@@ -189,8 +202,16 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
             yield f"{place}.template: needed for kind {row.kind!r}"
         if (row.kind == "device") != (MAC_MARK in row.name):
             yield f"{place}.kind: {MAC_MARK} in the name and kind 'device' belong together"
+        yield from _key_problems(place, row)
         if row.kind != "device" and row.secrets:
             yield f"{place}.secrets: must be false, nobody can prove to be the owner of such a file"
+
+
+def _key_problems(place: str, row: FileRow) -> Iterator[str]:
+    if (row.encryption or row.brings_key) and row.kind != "device":
+        yield f"{place}.encryption: only a device's own file is encrypted, with that device's key"
+    if row.encrypted_only and not row.encryption:
+        yield f"{place}.encrypted_only: needs encryption"
 
 
 def _dhcp_problems(file: ManifestFile, names: set[str]) -> Iterator[str]:
@@ -315,7 +336,18 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
             for row in file.oui
         ),
         files=tuple(
-            FileRule(row.name, row.kind, row.template, row.format, row.content_type, row.secrets, row.elsewhere)
+            FileRule(
+                row.name,
+                row.kind,
+                row.template,
+                row.format,
+                row.content_type,
+                row.secrets,
+                row.elsewhere,
+                row.encryption,
+                row.encrypted_only,
+                row.brings_key,
+            )
             for row in file.file
         ),
         dhcp=tuple(_advice(row) for row in file.dhcp),

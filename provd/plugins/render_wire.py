@@ -7,7 +7,7 @@ import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from provd.base.errors import PeerError
 
@@ -86,6 +86,14 @@ class RequestEncoder:
         return known[1]
 
 
+def _numbered(values: Mapping[str, Any]) -> dict[Any, Any]:
+    """The same values; keys that are numbers (``keys[5]``) are so again, which JSON writes as texts."""
+    return {
+        int(key) if key.isdecimal() else key: _numbered(inner) if isinstance(inner, dict) else inner
+        for key, inner in values.items()
+    }
+
+
 class RequestDecoder:
     """Reads requests; equal shared parts become the same object."""
 
@@ -99,7 +107,7 @@ class RequestDecoder:
         if shared is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            shared = self._known[octets] = json.loads(octets)
+            shared = self._known[octets] = _numbered(json.loads(octets))
         folders, template, file_format, epoch, context = json.loads(own)
         # JSON in ASCII writes every other character with a backslash, all but one.
         clean = b"\\" not in own and b"\x7f" not in own

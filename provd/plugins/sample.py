@@ -122,6 +122,7 @@ def _context(
             "mac_colon": ":".join(mac[at : at + 2] for at in range(0, len(mac), 2)),
             "state": ("assigned" if lines else "unclaimed") if device else "",
             "label": "Ana" if lines else "",
+            "sealed": False,
         },
         "urls": {
             "base": _BASE,

@@ -76,6 +76,9 @@ class FileRow(Strict):
     )
     secrets: bool = True
     elsewhere: Below = ""
+    encryption: Literal["", "salted-aes-256-cbc", "aes-128-ecb"] = ""
+    encrypted_only: bool = False
+    brings_key: bool = False
 
 
 class OptionRow(Strict):

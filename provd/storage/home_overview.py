@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Table as SqlTable
 from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
+from provd.app.ports import Change
 from provd.domain.activation.thing import Thing, ThingModel, ThingState, ThingVendor
+from provd.domain.records import MASTER_TENANT
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, HomeState, Outgoing, Region
 from provd.domain.regions.unit import Unit, UnitState
@@ -18,7 +20,7 @@ from provd.storage.batch import Table, driver_form
 from provd.storage.mapping import Codec, Row
 from provd.storage.region_tables import ENROLMENT, HOME, HOME_TABLE, HOME_UNIT, OUTGOING, TOMBSTONE
 from provd.storage.step import Execute
-from provd.storage.thing_tables import THING, THING_MODEL, THING_VENDOR
+from provd.storage.things import StoredBook
 
 R = TypeVar("R")
 _UNDER_WAY = (HomeState.REHOMING, HomeState.REGIONAL, HomeState.QRY_FAIL, HomeState.PROV_PEN, HomeState.PROV_FAIL)
@@ -26,7 +28,10 @@ _AT_ONCE = 128
 
 
 class Overview:
-    """The half of the book that is for people and for what happens once in a device's life."""
+    """The half of the book that is for people and for what happens once in a device's life.
+
+    ``things`` is the book of devices that fetch a key, in the same transaction.
+    """
 
     def __init__(
         self,
@@ -34,12 +39,19 @@ class Overview:
         tables: Mapping[type, Table],
         dialect: Dialect,
         execute: Execute,
+        things: StoredBook,
     ) -> None:
+        self._things = things
         self._codecs = codecs
         self._tables = tables
         self._dialect = dialect
         self._execute = execute
         self.wrote = False
+
+    @property
+    def along(self) -> Sequence[Change]:
+        """What was written beside devices that fetch a key."""
+        return self._things.along
 
     def records(self, kind: type[R], rows: Sequence[Row]) -> list[R]:
         """The records of these rows."""
@@ -125,9 +137,17 @@ class Overview:
                 self.write(insert(HOME_TABLE).values(device_id=device_id, region=region).inline())
 
     def registered(self, limit: int) -> Sequence[Unit]:
-        """Units that have proved themselves and are not active."""
-        query = select(HOME_UNIT).where(HOME_UNIT.c.state == UnitState.REGISTERED.value).limit(limit)
-        return self.records(Unit, self.rows(query.with_for_update(skip_locked=True)))
+        """Units that have proved themselves and are not active, the newest first."""
+        query = select(HOME_UNIT).where(HOME_UNIT.c.state == UnitState.REGISTERED.value)
+        return self.records(Unit, self.rows(query.order_by(HOME_UNIT.c.since.desc()).limit(limit)))
+
+    def unready(self, after: tuple[str, str], limit: int) -> Sequence[Unit]:
+        """Units that have proved themselves and are not active, or failed, in the order of their keys."""
+        c = HOME_UNIT.c
+        waiting = or_(c.state == UnitState.REGISTERED.value, c.state == UnitState.FAILED.value)
+        behind = or_(c.device_id > after[0], and_(c.device_id == after[0], c.unit_id > after[1]))
+        query = select(HOME_UNIT).where(waiting, behind).order_by(c.device_id, c.unit_id).limit(limit)
+        return self.records(Unit, self.rows(query))
 
     def put_region(self, region: Region) -> None:
         """Write a region."""
@@ -137,36 +157,27 @@ class Overview:
         """A device that was activated elsewhere counts as activated here, with its vendor and model."""
         if not (home.vendor and home.model and home.sn and home.key_hash):
             return
-        same = and_(THING.c.vendor == home.vendor, THING.c.model == home.model, THING.c.sn == home.sn)
-        present = self.one(Thing, self.rows(select(THING).where(same).with_for_update()))
-        self._know_model(home, now)
-        self.put(
-            Thing(
-                vendor=home.vendor,
-                model=home.model,
-                sn=home.sn,
-                state=ThingState.ACTIVATED,
-                tenant=home.tenant,
-                rid="" if present is None else present.rid,
-                extra="" if present is None else present.extra,
-                generation=1 if present is None else present.generation + 1,
-                enabled_at=now,
-                enabled_until=now,
-                activated_at=now,
-                first_used_at=now,
-                key_hash=home.key_hash,
-                told=1 if present is None else present.generation + 1,
-            )
+        present = self._things.things(home.vendor, home.model, [home.sn]).get(home.sn)
+        if self._things.vendor(home.vendor) is None:
+            self._things.put_vendor(ThingVendor(vendor=home.vendor, tenant=home.tenant or MASTER_TENANT, created=now))
+        if self._things.model(home.vendor, home.model) is None:
+            self._things.put_model(ThingModel(vendor=home.vendor, model=home.model, created=now))
+        before = present or Thing(vendor=home.vendor, model=home.model, sn=home.sn)
+        generation = before.generation + 1
+        self._things.put(
+            [
+                replace(
+                    before,
+                    state=ThingState.ACTIVATED,
+                    tenant=home.tenant,
+                    generation=generation,
+                    enabled_at=now,
+                    enabled_until=now,
+                    activated_at=now,
+                    first_used_at=now,
+                    key_hash=home.key_hash,
+                    told=generation,
+                )
+            ]
         )
-
-    def _know_model(self, home: Home, now: float) -> None:
-        vendor = ThingVendor(vendor=home.vendor, tenant=home.tenant, created=now)
-        if not self.rows(select(THING_VENDOR.c.vendor).where(THING_VENDOR.c.vendor == home.vendor)):
-            self.write(_insertion(THING_VENDOR, vendor))
-        c = THING_MODEL.c
-        if not self.rows(select(c.model).where(c.vendor == home.vendor, c.model == home.model)):
-            self.write(_insertion(THING_MODEL, ThingModel(vendor=home.vendor, model=home.model, created=now)))
-
-
-def _insertion(table: SqlTable, record: ThingVendor | ThingModel) -> ClauseElement:
-    return insert(table).values({column.name: getattr(record, column.name) for column in table.columns}).inline()
+        self.wrote = True

@@ -13,7 +13,7 @@ from sqlalchemy.sql import ClauseElement, ColumnElement
 from provd.app.ports import Put
 from provd.app.regions.ports import Given
 from provd.base.errors import ClashError
-from provd.domain.activation.thing import Thing, ThingState
+from provd.domain.activation.thing import Thing, ThingState, disabled
 from provd.domain.records import AuditEntry
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, HomeState, Outgoing, Region, Tombstone
@@ -24,6 +24,7 @@ from provd.storage.mapping import Codec
 from provd.storage.region_tables import HOME, HOME_GIVEN, HOME_TABLE, HOME_UNIT, OUTGOING, REGION, TOMBSTONE
 from provd.storage.step import Execute
 from provd.storage.thing_tables import THING
+from provd.storage.things import StoredBook
 from provd.storage.vault import Vault
 
 R = TypeVar("R")
@@ -77,7 +78,6 @@ class HomeStatements:
         self.region = prepared(select(REGION).where(_is(REGION, "name")))
         self.listed = prepared(select(HOME_TABLE.c.region).where(_is(HOME_TABLE, "device_id")))
         self.thing = prepared(select(THING).where(_is(THING, "key_hash"), _KEYED))
-        self.end_key = prepared(update(THING).where(_is(THING, "key_hash"), _KEYED).values(key_hash=""))
         self.settled = prepared(_settled())
 
 
@@ -95,9 +95,11 @@ def _settled() -> Select[Any]:
 class StoredHomes(Overview):
     """Implements ``Reading`` and ``Book`` of regions by way of something that executes statements."""
 
-    def __init__(self, statements: HomeStatements, execute: Execute) -> None:
-        super().__init__(statements.codecs, statements.tables, statements.dialect, execute)
+    def __init__(self, statements: HomeStatements, execute: Execute, things: StoredBook) -> None:
+        super().__init__(statements.codecs, statements.tables, statements.dialect, execute, things)
         self.statements = statements
+        self.departed: list[Unit] = []
+        """Units whose device has gone."""
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -180,6 +182,10 @@ class StoredHomes(Overview):
             raise ClashError(f"{home.device_id} was moved by somebody else")
         self.drop_units(home.device_id)
 
+    def depart(self, device_id: str) -> None:
+        """The units of this device are not here any more."""
+        self.departed += self.units(device_id)
+
     def bury(self, stone: Tombstone) -> None:
         """Write a tombstone."""
         self.put(stone)
@@ -212,9 +218,11 @@ class StoredHomes(Overview):
         self.put(given)
 
     def end_key(self, key_hash: str) -> None:
-        """A device that was activated here has no key here any more."""
-        self.wrote = True
-        self._execute(*self.statements.end_key(p_key_hash=key_hash))
+        """A device that was activated here has no key here any more, and gets none."""
+        for thing in self.records(Thing, self._execute(*self.statements.thing(p_key_hash=key_hash))):
+            there = self._things.things(thing.vendor, thing.model, [thing.sn])
+            self._things.put([disabled(each) for each in there.values()])
+            self.wrote = True
 
     def due(self, now: float, limit: int) -> Sequence[Outgoing]:
         """What is to be said now and is in nobody's hands, the longest waiting ones first."""

@@ -22,11 +22,13 @@ from provd.dhcp.lease import Lease
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Thing
+from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
     Code,
     Device,
+    FreeParameter,
     Heartbeat,
     Line,
     Lock,
@@ -39,6 +41,7 @@ from provd.domain.records import (
     TaskRun,
     TaskStep,
     Tenant,
+    Work,
 )
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
@@ -60,10 +63,14 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         Metadata: tables.METADATA_OF,
         TaskRun: tables.TASK_RUN,
         TaskStep: tables.TASK_STEP,
+        FreeParameter: tables.FREE_PARAMETER,
+        Work: tables.OPERATION,
         AuditEntry: tables.AUDIT,
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,
         StoredFact: tables.FACT,
+        Letter: tables.LETTER,
+        DeadLetter: tables.DEAD_LETTER,
         Lease: tables.LEASE,
         Thing: thing_tables.THING,
         Content: thing_tables.THING_CONTENT,
@@ -82,7 +89,7 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
     }
 )
 
-APPENDED = (StoredFact, AuditEntry)
+APPENDED = (StoredFact, AuditEntry, Letter)
 """Kinds whose rows the store itself numbers: a Put always adds one."""
 
 _LATECOMERS = frozenset({"way"})

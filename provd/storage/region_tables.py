@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Double,
+    Index,
+    Integer,
+    Table,
+    Text,
+    and_,
+    exists,
+    literal_column,
+)
 
 from provd.storage.columns import METADATA, partial_index, text_column
 
@@ -130,3 +143,22 @@ HOME_GIVEN = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("at", Double, nullable=False),
 )
+
+# Literals, so that whoever is fenced need not carry their parameters.
+_AWAY: ColumnElement[bool] = literal_column(
+    "(home.state IN ('REGIONAL', 'GONE', 'PROV_PEN', 'PROV_FAIL') OR (home.state = 'REHOMING' AND home.agreed))"
+)
+
+
+_KEYED: ColumnElement[bool] = literal_column("home.key_hash <> ''")
+
+
+def held_here(device: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether this instance may serve a device: it is neither at home elsewhere nor on its way with consent."""
+    gone = exists().where(TOMBSTONE.c.device_id == device)
+    return and_(~gone, ~exists().where(HOME.c.device_id == device, _AWAY))
+
+
+def key_held_here(key_hash: ColumnElement[str]) -> ColumnElement[bool]:
+    """The same for whoever has this key."""
+    return ~exists().where(HOME.c.key_hash == key_hash, _KEYED, _AWAY)

@@ -49,6 +49,7 @@ DEVICE = Table(
     Column("last_boot", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("token_epoch", BigInteger, nullable=False),
+    text_column("sealed"),
 )
 
 TENANT = Table(
@@ -178,6 +179,8 @@ METADATA_OF = Table(
     text_column("data"),
 )
 
+FREE_PARAMETER = Table("free_parameter", METADATA, Column("id", Text, primary_key=True))
+
 TASK_RUN = Table(
     "task_run",
     METADATA,
@@ -207,6 +210,20 @@ TASK_STEP = Table(
     Column("name", Text, primary_key=True),
     text_column("result"),
     Column("at", Double, nullable=False),
+)
+
+OPERATION = Table(
+    "operation",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("kind"),
+    text_column("args"),
+    text_column("by"),
+    text_column("state"),
+    Column("started", Double, nullable=False),
+    Column("finished", Double, nullable=False),
+    text_column("reason"),
+    text_column("result"),
 )
 
 AUDIT = Table(
@@ -258,6 +275,33 @@ FACT = Table(
     text_column("data"),
     Index("ix_fact_mac_seq", "mac", "seq"),
     sqlite_autoincrement=True,  # a number is not given twice, even when all facts were pruned
+)
+
+LETTER = Table(
+    "letter",
+    METADATA,
+    Column("seq", ROWID, primary_key=True, autoincrement=True),
+    text_column("hook"),
+    text_column("id"),
+    text_column("fact"),
+    Column("at", Double, nullable=False),
+    text_column("body"),
+    Index("ix_letter_hook_seq", "hook", "seq"),
+    sqlite_autoincrement=True,
+)
+
+DEAD_LETTER = Table(
+    "dead_letter",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("hook"),
+    text_column("fact"),
+    Column("at", Double, nullable=False),
+    text_column("body"),
+    Column("died", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    text_column("reason"),
+    Index("ix_dead_letter_hook_died", "hook", "died"),
 )
 
 LEASE = Table(

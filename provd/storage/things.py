@@ -19,6 +19,7 @@ from provd.domain.activation.thing import NOWHERE, Attempt, Origin, Thing, Thing
 from provd.domain.records import AuditEntry
 from provd.storage.batch import Planner, Prepared, Table
 from provd.storage.mapping import Codec, Row
+from provd.storage.region_tables import held_here, key_held_here
 from provd.storage.step import Execute
 from provd.storage.thing_records import StoredRecords
 from provd.storage.thing_tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
@@ -39,6 +40,12 @@ def _same(table: SqlTable, *names: str) -> Any:
     return and_(*(table.c[name] == bindparam(f"p_{name}") for name in names))
 
 
+def _names(thing: Ask | Thing) -> dict[str, str]:
+    """A device by its parameters; ``p_device`` is what other instances call it."""
+    device = f"{thing.vendor}/{thing.model}/{thing.sn}"
+    return {"p_vendor": thing.vendor, "p_model": thing.model, "p_sn": thing.sn, "p_device": device}
+
+
 class Statements:
     """The statements of one dialect that are needed often, compiled once."""
 
@@ -52,6 +59,7 @@ class Statements:
             update(THING)
             .where(_same(THING, *_TRIPLE), c.state == ThingState.PENDING.value)
             .where(c.enabled_at <= bindparam("now"), bindparam("now") < c.enabled_until)
+            .where(held_here(bindparam("p_device")))
             .values(state=ThingState.ACTIVATED.value, activated_at=bindparam("now"), key_hash=bindparam("p_key"))
             .values(first_used_at=0.0, activated_from=bindparam("p_from"), activated_mac=bindparam("p_mac"))
             .returning(*c)
@@ -62,6 +70,7 @@ class Statements:
             update(THING)
             .where(_same(THING, *_TRIPLE), c.state == ThingState.ACTIVATED.value)
             .where(c.key_hash == bindparam("p_old"), c.first_used_at == 0)
+            .where(held_here(bindparam("p_device")))
             .values(activated_at=bindparam("now"), key_hash=bindparam("p_key"))
             .returning(*c)
         )
@@ -76,7 +85,7 @@ class Statements:
         self.note = Prepared(line, dialect)
         # The second condition says to the database that the partial index has them all.
         key = select(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
-        self.by_key = Prepared(key, dialect)
+        self.by_key = Prepared(key.where(key_held_here(bindparam("p_key"))), dialect)
         used = update(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
         used = used.where(c.first_used_at == 0).values(first_used_at=bindparam("now"))
         self.used = Prepared(used.returning(c.sn), dialect)
@@ -200,13 +209,13 @@ class StoredBook(StoredRecords):
 
     def activate(self, ask: Ask, key_hash: str, now: float, seen: Origin = NOWHERE) -> Thing | None:
         """One statement decides, so there is one winner however many try at once, and from however many daemons."""
-        names = {"p_vendor": ask.vendor, "p_model": ask.model, "p_sn": ask.sn}
+        names = _names(ask)
         sql = self._statements.activate(**names, p_key=key_hash, now=now, p_from=seen.peer, p_mac=seen.mac)
         return self._changed(self._execute(*sql))
 
     def reissue(self, thing: Thing, key_hash: str, now: float) -> Thing | None:
         """The same for another key in place of one that nobody has shown."""
-        names = {"p_vendor": thing.vendor, "p_model": thing.model, "p_sn": thing.sn}
+        names = _names(thing)
         sql = self._statements.reissue(**names, p_old=thing.key_hash, p_key=key_hash, now=now)
         return self._changed(self._execute(*sql))
 

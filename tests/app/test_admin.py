@@ -24,6 +24,7 @@ from tests.app.fakes import (
     line,
     tenant,
 )
+from tests.app.packages.shelf import acme_shelf, shop_of
 
 COLON = "02:aa:aa:00:00:01"
 
@@ -62,6 +63,7 @@ class Office:
             zone=lambda name: {"name": name} if name == "Europe/Madrid" else None,
             addresses=self.addresses,
             tasks=self.world.tasks,
+            shop=shop_of(self.world, acme_shelf()),
         )
 
     async def do(self, operation: str, /, **params: object):
@@ -347,6 +349,45 @@ async def test_what_does_nothing_on_a_device_is_said_and_free_parameters_have_kn
     }.items():
         with pytest.raises(UsageError, match=f"{name}: {re.escape(reason)}"):
             await office.do("device.set", mac=PHONE, settings={name: "x"})
+
+
+async def test_a_file_is_compared_with_the_one_that_was_served_last():
+    office = furnished(site=Site(secrets="open"))
+    await office.do("device.add", mac=PHONE, model="A1", tenant="north")
+    await office.do("device.assign", mac=PHONE, line=["n1"])
+    with pytest.raises(NotFoundError, match="not at hand any more"):
+        await office.do("device.render", mac=PHONE, diff=True, reveal=True)
+    await office.world.fetch(f"/{PHONE}.cfg")
+    await office.do("line.set", id="n1", display_name="Anna")
+    office.audit()
+    with pytest.raises(UsageError, match="diff: needs reveal"):
+        await office.do("device.render", mac=PHONE, diff=True)
+    shown = (await office.do("device.render", mac=PHONE, local="10.0.0.1", diff=True, reveal=True))["diff"].splitlines()
+    assert shown[:2] == [f"--- {PHONE}.cfg as served", f"+++ {PHONE}.cfg as it would be"]
+    assert [line[0] for line in shown if "Anna" in line] == ["+"]
+    assert office.audit() == [("device.reveal", PHONE)]
+
+
+async def test_a_file_is_shown_as_a_device_that_there_is_not_would_get_it():
+    office = furnished()
+    await office.do("tenant.set", id="north", settings={"vlan.id": 7})
+    made = await office.do("device.render_as", model="a1g", firmware="52.84.0.15", settings={"ntp.server": "10.0.0.9"})
+    file = json.loads(made["text"])
+    assert made["name"] == "000000000000.cfg"
+    assert (file["model"]["name"], file["firmware"]["parts"]) == ("A1G", [52, 84, 0, 15])
+    assert (file["claimed"], file["lines"][0]["display_name"]) == (True, "Sample")
+    assert (file["settings"]["ntp"]["server"], file["settings"]["vlan"]["id"]) == ("10.0.0.9", None)
+    of_line = json.loads((await office.do("device.render_as", model="A1", line=["n1"]))["text"])
+    assert (of_line["lines"][0]["username"], of_line["lines"][0]["password"]) == ("user-n1", "***")
+    assert of_line["settings"]["vlan"]["id"] == 7
+    common = await office.do("device.render_as", model="A1", name="acme-a1.cfg")
+    assert json.loads(common["text"])["lines"] == []
+    for wrong in ({"model": "Z9"}, {"model": "A1", "name": "nope"}, {"model": "A1", "line": ["nope"]}):
+        with pytest.raises(NotFoundError):
+            await office.do("device.render_as", **wrong)
+    with pytest.raises(UsageError, match="must be between 1 and 4094"):
+        await office.do("device.render_as", model="A1", settings={"vlan.id": 0})
+    assert len(office.world.fleet.tables.devices) == 0
 
 
 async def test_secrets_are_masked_unless_revealed_and_revealing_is_told():

@@ -14,7 +14,7 @@ from provd.app.tables import Tables
 from provd.app.tokens import Tokens
 from provd.base.secrets import Secret
 from provd.domain.nesting import nest
-from provd.domain.records import Level, Profile
+from provd.domain.records import FreeParameter, Level, Profile
 from provd.plugin import Model
 from tests.app.fakes import ACME, KEY, OTHER, PHONE, claimed, line, tenant
 
@@ -68,6 +68,7 @@ def test_a_claimed_phone():
             "mac_colon": "02:aa:aa:00:00:01",
             "state": "assigned",
             "label": "Ann & Bob",
+            "sealed": False,
         },
         "urls": {
             "base": "http://10.0.0.1:8667",
@@ -171,6 +172,12 @@ def test_free_parameters_are_those_of_the_plugin_and_in_no_common_file():
     assert made["vendor"] == {"a.password": "x", "b": "2"}
     common = maker(device).make(subject(device=device, plugin="acme", secrets=False), Site())["settings"]
     assert common["vendor"] == {}
+    once = maker(device, FreeParameter(id="acme.aa"), FreeParameter(id="other.d"))
+    assert once.make(subject(device=device, plugin="acme"), Site())["settings"]["vendor"] == {
+        "a.password": "x",
+        "aa": None,
+        "b": "2",
+    }
 
 
 GATE = Model("G4", lines=4, ports=True)
@@ -222,7 +229,7 @@ def test_a_common_file_knows_the_model_and_no_secret():
     assert context["lines"] == []
     assert context["settings"]["admin"]["password"] is None
     assert context["settings"]["ntp"]["server"] == "ntp"
-    assert set(context["device"].values()) == {""}
+    assert not any(context["device"].values())
     assert context["urls"]["files"] == context["urls"]["base"]
     assert context["firmware"] == {"version": "", "parts": []}
 

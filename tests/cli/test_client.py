@@ -20,6 +20,7 @@ from provd.cli.root import COMMANDS, cli
 from provd.config.settings import Settings
 from tests.app.dialing_kit import Floor
 from tests.app.fakes import PHONE
+from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.cli.conftest import Office, Shell
 
 
@@ -139,6 +140,7 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
         zone=lambda _: None,
         codes=floor.office,
         tasks=world.tasks,
+        shop=shop_of(world, acme_shelf()),
     )
     offered = {name: {p.name for p in operation.params} for name, operation in admin.operations.items()}
     ctx = click.Context(cli)
@@ -158,7 +160,7 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
 
 def test_every_command_takes_the_configuration_that_needs_one() -> None:
     ctx = click.Context(cli)
-    without = {"demo", "explain", "version", "new"}
+    without = {"build", "demo", "explain", "index", "key", "new", "sign", "version"}
     for name in COMMANDS:
         found = cli.get_command(ctx, name)
         assert found is not None

@@ -156,6 +156,17 @@ def test_what_does_nothing_on_a_device_is_said_when_it_is_made(shell: Shell) -> 
     )
 
 
+def test_a_file_is_printed_for_a_device_or_for_a_model(shell: Shell) -> None:
+    own = json.loads(shell("render", BELL).out)
+    assert own["lines"][0]["password"] == "***"
+    made = json.loads(shell("render", "--as-model", "A1G", "--firmware", "52.84", "--set", "vlan.id=7").out)
+    assert (made["model"]["name"], made["settings"]["vlan"]["id"]) == ("A1G", 7)
+    assert json.loads(shell("render", "--as-model", "A1", "acme-a1.cfg").out)["lines"] == []
+    assert shell("render", BELL, "--diff").code == 4
+    for wrong in ((), (BELL, "--firmware", "1"), ("--as-model", "A1", "--reveal")):
+        assert shell("render", *wrong).code == 2
+
+
 def test_devices_come_from_csv_and_go_to_csv(shell: Shell, tmp_path) -> None:
     file = tmp_path / "phones.csv"
     file.write_text("mac,model,description\n02aaaa000007,A1,hall\n02aaaa000001,,desk\n02aaaa000002,,\n")

@@ -15,7 +15,10 @@ import pytest
 from provd.app.activation.limits import AT_ONCE
 from provd.base.errors import ConfigError
 from provd.base.facts.activation import ThingActivated
+from provd.cli.deep import problems
 from provd.coap.server import CoapServer, peer_of
+from provd.config.settings import Settings
+from provd.daemon.reloads import applies
 from tests.http.activation.kit import World, world
 from tests.kit.daemon import ROOT, Daemon, loopback_config
 
@@ -160,6 +163,20 @@ async def test_without_the_extra_it_says_so(here: World, monkeypatch: pytest.Mon
     server = CoapServer(here.desk, here.facts.append, here.clock)
     with pytest.raises(ConfigError, match=r"pip install 'provd\[coap\]'"):
         await server.listen("127.0.0.1", 5683)
+
+
+def test_a_deep_check_says_so_before_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wanted = Settings.model_validate({"activation": {"coap_listen": ["127.0.0.1:5683"]}})
+    assert not [text for text in problems(wanted) if "coap" in text]
+    monkeypatch.setitem(sys.modules, "aiocoap", None)
+    (said,) = [text for text in problems(wanted) if "coap" in text]
+    assert "pip install" in said
+
+
+def test_what_a_reload_takes_over() -> None:
+    assert not applies("activation.coap_listen")
+    assert applies("activation.window")
+    assert applies("activation.content_mib")
 
 
 def test_whose_address_it_is() -> None:

@@ -48,5 +48,7 @@ PARSERS = {"xml": flat_profile, "keyvalue": key_value}
 def pattern(vendor: str, name: str) -> str:
     """A name with its indexes taken out, as ``names.txt`` lists it."""
     if vendor == "cisco_spa":
+        if re.fullmatch(r"Unit_[12]_Enable", name):
+            return name
         return re.sub(r"_\d+(?=_|$)", "_#", name) if re.search(r"_\d+_|_Key_\d+$", name) else name
     return re.sub(r"\.\d+(?=\.|$)", ".X", name)

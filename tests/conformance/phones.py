@@ -138,6 +138,7 @@ def _context(phone: Phone, *, state: str) -> dict:
             "mac_colon": ":".join(phone.mac[i : i + 2] for i in range(0, 12, 2)) if known else "",
             "state": {"claimed": "assigned", "common": "", "elsewhere": ""}.get(state, state),
             "label": "Büro 7 & Co" if state == "claimed" else "",
+            "sealed": False,
         },
         "urls": {
             "base": BASE,

@@ -16,8 +16,27 @@ from provd.domain.route import advice_for
 from provd.plugins.loader import load
 
 ROOT = Path(__file__).resolve().parents[2]
-FACTS = Path(os.environ.get("PROVD_SHARED", ROOT / "../shared")) / "data" / "ident_cisco_yealink.json"
-CASES: list[dict[str, Any]] = json.loads(FACTS.read_text(encoding="utf-8"))["cases"] if FACTS.exists() else []
+FACTS = Path(os.environ.get("PROVD_SHARED", ROOT / "../shared")) / "data"
+
+
+def cases_of(name: str) -> list[dict[str, Any]]:
+    path = FACTS / f"ident_{name}.json"
+    cases: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else []
+    return cases
+
+
+CASES = cases_of("cisco_yealink")
+OTHERS = [
+    case
+    for case in cases_of("other_vendors")
+    # Vendors of which nothing but a prefix is known, and evidence that DHCP clients give in other options.
+    if case["expected"].get("vendor")
+    not in {"Audiocodes", "Doro", "Kirk", "Nortel", "Siemens", "Swissvoice", "Unidata"}
+    and not {"option77", "option60_hex_from_byte_2"}.intersection(case)
+    and "?" not in case.get("path", "")
+]
+SPELLING = {"Alcatel": "Alcatel-Lucent", "745": "D745", "785": "D785"}
+"""One vendor and two models have two spellings in the collection."""
 
 pytestmark = [pytest.mark.shared, pytest.mark.skipif(not CASES, reason="no collected facts beside the repository")]
 
@@ -65,3 +84,26 @@ def test_case(number: int, index: Index, manifests: dict[str, Any]) -> None:
 def answer(text: str) -> str:
     text = text.replace("{base}", "{http_base_url}").replace("{tftp}", "{tftp_host}")
     return text.removesuffix("/")
+
+
+@pytest.mark.parametrize("number", range(len(OTHERS)))
+def test_case_of_another_vendor(number: int, index: Index, manifests: dict[str, Any]) -> None:
+    case = OTHERS[number]
+    expected = case["expected"]
+    identity = index.identify(evidence_of(case))
+    assert identity.vendor == SPELLING.get(expected["vendor"], expected["vendor"])
+    model = expected.get("model", "")
+    assert identity.model == SPELLING.get(model, model)
+    assert identity.mac == (parse_mac(expected["mac"]) if "mac" in expected else None)
+    if "-UA/" not in case.get("user_agent", ""):
+        assert identity.version == expected.get("version", "")
+    advice = advice_for(manifests[identity.plugin], identity.model, identity.mac)
+    for code, wanted in case.get("expected_answer", {}).items():
+        if code not in {"66", "43", "114"} or not wanted:
+            continue
+        assert advice is not None
+        # Folders are their way of telling vendors apart; any prefix leads to the same files here.
+        folder = f"/{expected['vendor']}"
+        assert answer(advice.options[int(code)].text) == wanted.removesuffix("/").replace(folder, "", 1) or (
+            answer(advice.options[int(code)].text) == wanted.removesuffix("/")
+        )

@@ -1,5 +1,9 @@
-"""Whatever a name or password looks like, a file has exactly its own parameters, or there is no file."""
+"""Whatever a text looks like, a file has exactly its own parameters, or there is no file, or the text was refused.
 
+``PROVD_TEXTS=100000`` tries so many texts in all, spread over the phones; without it there are a few hundred.
+"""
+
+import os
 import unicodedata
 
 import pytest
@@ -7,7 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from provd.app.accounts import NOTHING
-from provd.base.errors import PluginError
+from provd.base.errors import PluginError, UsageError
+from provd.domain.nesting import nest
+from provd.domain.settings import DEFAULTS, validate
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
 from tests.conformance.parsers import PARSERS
@@ -16,6 +22,25 @@ from tests.conformance.phones import PHONES, PLUGINS, Phone
 ENGINE = Engine()
 MARK = "placeholder"
 SOME = [phone for phone in PHONES if phone.model in ("SPA504G", "SPA525G2", "T21P", "T27P", "W52P", "W56P")]
+
+
+SPREAD = 3 * len(SOME)
+TRIED = max(int(os.environ.get("PROVD_TEXTS", "0")) // SPREAD, 40)
+NAMES = (
+    "admin.password", "user.password", "dialing.text", "phonebook.name", "display.logo_text", "keys.1.label",
+    "keys.1.value", "modules.1.keys.1.label", "modules.1.keys.1.value", "handsets.1.name",
+)  # fmt: skip
+URLS = ("phonebook.url", "action.incoming_call", "firmware.url", "tls.ca_url", "display.wallpaper_url")
+ODD = {"yealink": "phone_setting.phone_lock.unlock_pin", "cisco_spa": "GPP_B"}
+TEXTS = st.text(min_size=1, max_size=40) | st.text(alphabet="=;%#<>&\"'[]{}$|\\ \nab1", min_size=1, max_size=40)
+
+
+def accepted(name: str, text: str) -> bool:
+    try:
+        validate({name: text})
+    except UsageError:
+        return False
+    return True
 
 
 def writable(text: str) -> bool:
@@ -43,8 +68,8 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("case", ["unclaimed", "claimed"])
 @pytest.mark.parametrize("phone", SOME, ids=lambda phone: phone.model)
-@settings(max_examples=60, deadline=None)
-@given(text=st.text(min_size=1, max_size=40))
+@settings(max_examples=TRIED, deadline=None)
+@given(text=TEXTS)
 @example(text="</Password_1_><Admin_Passwd>")
 @example(text="x\nsecurity.user_password = admin:mine")
 @example(text="]]><!-- &#10; {{ 7 * 7 }} {% raw %} %NULL% # \\n")
@@ -58,3 +83,41 @@ def test_a_value_stays_a_value(phone, case, text):
     else:
         with pytest.raises(PluginError, match=r"contains the character U\+"):
             parsed(phone, case, text)
+
+
+def with_texts(phone: Phone, text: str, names: tuple[str, ...], urls: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The file of a phone of which these settings are that text, or a URL that ends in it."""
+    values = {**DEFAULTS, **dict.fromkeys(names, text), **dict.fromkeys(urls, f"http://h/{text}")}
+    kinds = {f"{name.rpartition('.')[0]}.type": "speed_dial" for name in names if name.endswith("keys.1.value")}
+    vendor = {ODD[phone.vendor]: text} if accepted("vendor.x.y", text) else {}
+    shared = {"settings": {**nest({**values, **kinds}), "vendor": vendor}, "zone": None}
+    body = render_once(PLUGINS / phone.vendor / "templates", phone.job("claimed", **shared), engine=ENGINE)
+    return PARSERS[phone.rule("device").format](body)
+
+
+@pytest.mark.parametrize("phone", SOME, ids=lambda phone: phone.model)
+@settings(max_examples=TRIED, deadline=None)
+@given(text=TEXTS)
+@example(text="%NULL%")
+@example(text="a = b")
+@example(text="101;fnc=sd")
+@example(text="x\nsecurity.user_password = admin:mine")
+def test_a_setting_stays_what_it_is_or_was_refused(phone, text):
+    names = tuple(name for name in NAMES if accepted(name, text))
+    # The rules of the SPA have a grammar of their own, in which a few characters are written otherwise.
+    rules = ("firmware.url", "tls.ca_url") if phone.vendor == "cisco_spa" else ()
+    addresses = [name for name in URLS if name not in rules]
+    urls = tuple(name for name in addresses if accepted(name, f"http://h/{text}"))
+    vendor = accepted("vendor.x.y", text)
+
+    def meant(name: str, value: str) -> str:
+        functions = phone.vendor == "cisco_spa" and ("Function" in name or "Key" in name)
+        # In a function of the SPA two characters cannot be written, and blanks at its end go.
+        shown = text.replace(";", " ").replace("=", " ") if functions else text
+        value = value.replace(MARK, shown)
+        return value.strip() if functions else value
+
+    marked = with_texts(phone, MARK, names, urls)
+    if not vendor:
+        marked = [(name, value) for name, value in marked if name != ODD[phone.vendor]]
+    assert with_texts(phone, text, names, urls) == [(name, meant(name, value)) for name, value in marked]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 from pathlib import Path
 
+from provd.domain.regions.unit import proof
 from tests.kit.instances import SECRET, Member, Traveller
 
 EVERYBODY = '[[region.rule]]\nby = "all"\nregion = "eu"\n'
@@ -95,3 +97,110 @@ def test_nobody_has_such_paths_who_has_no_regions(tmp_path: Path) -> None:
     with Member("world", tmp_path / "world", role="standalone") as alone:
         assert Traveller("sensor-1", "its-key").ask(alone.port, b"{}")[0] in {404, 405}
         assert json.loads(alone.provd("region", "status", "--json").stdout)["role"] == "standalone"
+
+
+def test_an_activated_device_takes_its_key_along(tmp_path: Path) -> None:
+    world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
+    eu = Member("eu", tmp_path / "eu")
+    with world, eu:
+        world.know(eu)
+        eu.know(world)
+        for member in (world, eu):
+            member.provd("tenant", "add", "blue")
+        world.provd("activation", "model", "add", "acme", "s2", "--tenant", "blue")
+        world.provd("activation", "serial", "add", "acme", "s2", "S1")
+        world.provd("activation", "enable", "acme", "s2", "S1")
+        status, key = form(world.port, "vendor=acme&model=s2&sn=S1")
+        assert status == 200
+        device = Traveller("acme/s2/S1", key)
+        assert downloads(world.port, key) == 200
+        device.finds(world.port)
+        # From here on nobody serves it until it has come.
+        assert (downloads(world.port, key), downloads(eu.port, key)) == (401, 401)
+        device.provision(eu.port)
+        world.wait_for("DEVICE-REHOMED")
+        assert (downloads(world.port, key), downloads(eu.port, key)) == (401, 200)
+        assert eu.json("activation", "show", "acme", "s2", "S1")["tenant"] == "blue"
+        assert world.json("activation", "show", "acme", "s2", "S1")["state"] == "disabled"
+        assert [each["state"] for each in eu.json("device", "list")] == ["activated"]
+
+        # Nobody gives it a second key where it is not at home any more.
+        world.provd("activation", "reenable", "acme", "s2", "S1")
+        assert form(world.port, "vendor=acme&model=s2&sn=S1")[0] == 409
+        assert "elsewhere" in world.json("activation", "log", "acme", "s2", "S1")[-1]["outcome"]
+
+
+def form(port: int, body: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/provision/activate", body, headers)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response.status, text
+
+
+def downloads(port: int, key: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/provision/download?vendor=acme&model=s2", headers={"Authorization": f"Bearer {key}"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
+
+
+def test_a_device_is_active_when_its_units_are(tmp_path: Path) -> None:
+    table = tmp_path / "assets.csv"
+    table.write_text("name,shelf\nm1,A\nradio,B\nradio,C\n")
+    tasks = f"""
+[[tasks.template]]
+id = "unit"
+devices = ["modem/*", "radio/*"]
+[[tasks.template.step]]
+id = "asset"
+do = "csv"
+file = "{table}"
+match = {{ name = "{{device.model}}" }}
+"""
+    world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
+    eu = Member("eu", tmp_path / "eu", rules=tasks)
+    with world, eu:
+        world.know(eu)
+        eu.know(world)
+        world.register(SENSOR)
+        device = Traveller("sensor-1", "its-key")
+        device.finds(world.port)
+        chipsets = [
+            {"id": "c1", "type": "modem", "name": "m1"},
+            {"id": "c2", "type": "radio", "name": "radio"},
+            {"id": "c3", "type": "clock", "name": "x"},
+        ]
+        assert device.provision(eu.port, chipsets=chipsets)[1]["lifecycle_state"] == "PROVISIONED"
+        assert device.says(eu.port, "CHIPSET_ONBOARDING_NONCE_RESPONSE", chipsets=[{"id": "c1", "proof": "x"}])[1] == {
+            "response": 0,
+            "error": 11019,
+            "reason": "there is no nonce: ask for one",
+        }
+        nonce = device.says(eu.port, "CHIPSET_ONBOARDING_NONCE")[1]["nonce"]
+        proofs = [{"id": name, "proof": proof(KEY_HASH, nonce, name)} for name in ("c1", "c2", "c3")]
+        told = device.says(eu.port, "CHIPSET_ONBOARDING_NONCE_RESPONSE", chipsets=proofs)[1]["chipsets"]
+        assert [(each["state"], each["error"]) for each in told] == [("REGISTERED", False)] * 3
+
+        def units() -> dict[str, str]:
+            return {each["id"]: each["state"] for each in eu.json("region", "status", "sensor-1")["units"]}
+
+        eu.until(lambda: units() == {"c1": "ACTIVE", "c2": "FAILED", "c3": "ACTIVE"})
+        assert eu.state("sensor-1") == "PROVISIONED"
+        table.write_text("name,shelf\nm1,A\nradio,B\n")
+        (failed,) = eu.json("task", "list", "state=failed")
+        eu.provd("task", "retry", failed["id"])
+        eu.wait_for("DEVICE-READY")
+        assert {each["serial"] for each in eu.json("device", "list")} == {"c1", "c2"}, "c3 has no task"
+
+        # Its units leave with it.
+        eu.provd("region", "move", "sensor-1", "--to", "world")
+        world.wait_for("DEVICE-EXPECTED")
+        eu.wait_for("DEVICE-REGIONAL")
+        device.provision(world.port, chipsets=chipsets)
+        eu.wait_for("DEVICE-REHOMED")
+        eu.until(lambda: eu.json("device", "list") == [])

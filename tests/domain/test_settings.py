@@ -46,6 +46,7 @@ def test_passwords_become_secrets_and_are_shown_as_stars():
         ("dialing.text", "x" * 33, "at most 32"),
         ("dialing.text", "two\nlines", "printable"),
         ("dialing.text", " blank", "must not begin or end with a blank"),
+        ("dialing.text", "%NULL%", "one word between percent signs"),
         ("audio.codecs", "pcma,pcma", "each once"),
         ("audio.codecs", "pcma,mp3", "each once, of pcma"),
         ("audio.codecs", [], "must not be empty"),

@@ -49,6 +49,7 @@ OF_OLD = {
     "resync.minutes": "2880",
     "resync.unclaimed_minutes": "9",
     "resync.at": "05:15",
+    "files.key": "OldKeyOldKeyOld1",
     "firmware.url": "http://rom.old.example/new.rom",
     "firmware.step_url": "http://rom.old.example/step.rom",
     "firmware.step_below": "99.1",
@@ -114,20 +115,30 @@ OF_OLD = {
 }
 """A value for everything that there is, other than any default."""
 
+FREE = {
+    "yealink": {
+        "vendor.yealink.phone_setting.phone_lock.unlock_pin": "old-pin",
+        "vendor.yealink.multicast.codec": "old-codec",
+    },
+    "cisco_spa": {"vendor.cisco_spa.GPP_A": "old-gpp", "vendor.cisco_spa.GPP_B": "old-gpp2"},
+}
+"""Parameters of the vendor's own that no setting of ours is about."""
+
 LEVELS = ("tenant", "profile", "group", "device")
 """Where the old tenant may have set something."""
 
 
-def old(house: House, phone: Phone, lines: int, level: str) -> None:
+def old(house: House, phone: Phone, lines: int, level: str, plugin: str) -> None:
     """A tenant that has set everything there is at one level, and all lines of the phone."""
-    house.admin("tenant.add", id="old", settings=OF_OLD if level == "tenant" else {})
+    everything = OF_OLD | FREE[plugin]
+    house.admin("tenant.add", id="old", settings=everything if level == "tenant" else {})
     if level == "profile":
-        house.admin("profile.add", id="of-old", level="tenant", applies_to="old", settings=OF_OLD)
+        house.admin("profile.add", id="of-old", level="tenant", applies_to="old", settings=everything)
     if level == "group":
-        house.admin("profile.add", id="reception", settings=OF_OLD)
+        house.admin("profile.add", id="reception", settings=everything)
         house.admin("device.set", mac=phone.mac, profile="reception")
     if level == "device":
-        house.admin("device.set", mac=phone.mac, settings=OF_OLD, description="Old desk")
+        house.admin("device.set", mac=phone.mac, settings=everything, description="Old desk")
     names = [f"o{number}" for number in range(1, min(lines, 6) + 1)]
     for number, name in enumerate(names, 1):
         house.admin(
@@ -196,9 +207,10 @@ def test_nothing_of_the_old_tenant_is_left_on_the_phone(case: tuple[str, str, st
     with House("open") as house:
         phone, twin = (house.phone(plugin, name, version=version) for _ in range(2))
         plugged, other = house.boots(phone), house.boots(twin)
-        old(house, phone, model(plugin, name).lines, level)
+        old(house, phone, model(plugin, name).lines, level, plugin)
         settles(plugged)
-        assert "old" in " ".join(phone.settings.values())
+        for free in FREE[plugin]:
+            assert "old-" in phone.settings[free.split(".", 2)[2]], free
         new(house)
         for each, box in ((phone, plugged), (twin, other)):
             house.admin("device.transfer", mac=each.mac, tenant="new")

@@ -75,7 +75,7 @@ class Site:
             boot=boot_at(at, refused=number % 7 == 3) if number % 9 != 8 else None,
         )
 
-    def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+    async def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
         found = [
             row
             for row in self.rows
@@ -135,7 +135,7 @@ class Site:
             boots=(boot_at(row.last_boot, refused=True), boot_at(row.last_boot - 7200)),
         )
 
-    def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
+    async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         found = [
             LeaseRow(
                 ip=row.ip,

@@ -28,7 +28,9 @@ from provd.storage.batch import Planner
 from provd.storage.homes import HomeStatements, StoredHomes
 from provd.storage.mapping import Row
 from provd.storage.session import Session, make_engine
+from provd.storage.step import Execute
 from provd.storage.tables import METADATA
+from provd.storage.things import Statements, StoredBook
 from provd.storage.vault import Vault
 from provd.storage.work import Work
 
@@ -79,18 +81,27 @@ class Disk:
         self.connection = self.engine.connect()
         METADATA.create_all(self.connection)
         self.session = Session(self.engine)
-        self.statements = HomeStatements(VAULT, Planner(VAULT, self.engine.dialect), self.engine.dialect)
+        planner = Planner(VAULT, self.engine.dialect)
+        self.statements = HomeStatements(VAULT, planner, self.engine.dialect)
+        self._things = Statements(VAULT, planner, self.engine.dialect)
 
     def wipe(self) -> None:
         for table in ("region", "home", "home_unit", "home_table", "tombstone", "outgoing", "home_given"):
             self.connection.exec_driver_sql(f"DELETE FROM {table}")
 
     def look(self, work: Callable[[StoredHomes], T]) -> T:
-        return work(StoredHomes(self.statements, self._execute))
+        return work(self.opened(self._execute))
+
+    def opened(self, execute: Execute) -> StoredHomes:
+        return StoredHomes(self.statements, execute, StoredBook(self._things, execute))
 
     def _execute(self, sql: str, values: Row) -> Sequence[Row]:
         result = self.connection.exec_driver_sql(sql, values)
         return result.all() if result.returns_rows else ()
+
+    def know(self, *others: str) -> None:
+        for name in others:
+            self.look(lambda book, name=name: book.put_region(_region(name)))
 
     def homes(self) -> dict[str, Seen]:
         """Every device, read past everything that is tested."""
@@ -112,7 +123,7 @@ class DiskLedger:
         self._fault = fault
 
     async def change(self, key: tuple[str, ...], work: Callable[[StoredHomes], T], weight: int = 1) -> T:
-        step = Work(key, lambda execute: StoredHomes(self._disk.statements, execute), work, weight)
+        step = Work(key, self._disk.opened, work, weight)
         self._fault("before")
         self._disk.session.write([], [step])
         self._fault("after")
@@ -170,10 +181,6 @@ class Instance:
 
     def home(self, device_id: str) -> Home | None:
         return self.disk.look(lambda book: book.home(device_id))
-
-    def know(self, *others: str) -> None:
-        for name in others:
-            self.disk.look(lambda book, name=name: book.put_region(_region(name)))
 
     def register(self, home: Home) -> None:
         self.disk.look(lambda book: book.save(None, home))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kit.daemon import Daemon, loopback_config
-from tests.kit.federation import provision, query
+from tests.kit.federation import envelope, provision, query
 
 SECRET = "a secret that both of them share".replace(" ", "-")
 
@@ -82,6 +82,11 @@ class Traveller:
         self.number += 1
         status, envelope, _ = self.ask(port, provision(self.device, f"p{self.number}", **self.header, **more))
         return status, json.loads(envelope["body"]) if "body" in envelope else envelope
+
+    def says(self, port: int, kind: str, **body: Any) -> tuple[int, dict[str, Any]]:
+        self.number += 1
+        status, found, _ = self.ask(port, envelope(self.device, kind, body, number=f"s{self.number}", **self.header))
+        return status, json.loads(found["body"]) if "body" in found else found
 
     def finds(self, port: int, seconds: float = 20) -> dict[str, Any]:
         """Ask until it is told where its home is."""

@@ -157,3 +157,10 @@ def test_it_has_no_capability_that_a_template_could_use():
         finally:
             ours.shutdown(socket.SHUT_RDWR)
             process.wait(10)
+
+
+def test_numbered_settings_are_found_by_their_numbers_on_the_other_side():
+    encoder, decoder = RequestEncoder(), RequestDecoder()
+    shared = {"settings": {"keys": {5: {"type": "blf"}}, "modules": {1: {32: {"type": "park"}}}}}
+    message = encoder.encode(Request(["a"], "t", "text", 0, {"claimed": True}, shared))
+    assert decoder.decode(message[HEADER.size :]).shared == shared

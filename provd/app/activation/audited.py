@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from provd.app.admin.caller import Caller  # whose package imports this module
 
 T = TypeVar("T")
+_AROUND = 10
+"""What a change weighs beside its rows: it looks up vendor and model, writes to the audit and to what hangs on it."""
 
 
 class Audited:
@@ -82,7 +84,7 @@ class Audited:
             book.audit(entry)
             return tenant
 
-        tenant = await self._ledger.change(key, audited, weight)
+        tenant = await self._ledger.change(key, audited, weight + _AROUND)
         self._emit(AdminChanged(at=now, action=full, kind="activation", object=name, by=caller.name, tenant=tenant))
 
 

@@ -233,7 +233,8 @@ def _second_look(book: Book, ask: Ask, found: Thing, given: tuple[str, float, Or
     if why is None:
         # Our clock is behind that of whoever enabled it.
         thing = book.activate(ask, kept, moment(found, now), seen)
-        return (Outcome.ACTIVATED, thing) if thing is not None else (Outcome.ALREADY, found)
+        # It may have its key, and gets none: its home is another instance.
+        return (Outcome.ACTIVATED, thing) if thing is not None else (Outcome.ELSEWHERE, found)
     if why is Outcome.ALREADY and not ask.key_hash and not found.first_used_at:
         model = book.model(found.vendor, found.model)
         anew = book.reissue(found, kept, now) if model and may_reissue(found, model, seen, now) else None

@@ -13,12 +13,16 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.hooks import Webhooks
+from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
 from provd.app.admin.listing import Collection, Page, select
 from provd.app.admin.network import Insight, Network
 from provd.app.admin.objects import Profiles, Tenants
 from provd.app.admin.params import Param, check
+from provd.app.admin.plugins import Operations, Plugins
 from provd.app.admin.regions import RegionGroup
+from provd.app.admin.rendering import Rendering
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.tokens import Tokens
@@ -27,6 +31,8 @@ from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.fleet import Fleet
+from provd.app.hooks.outbox import Outbox
+from provd.app.packages import Shop
 from provd.app.regions.register import Regions
 from provd.app.resync.caller import Resyncer
 from provd.app.tasks.book import TaskBook
@@ -57,6 +63,8 @@ class Admin:
         resyncer: Resyncer | None = None,
         vendors: VendorOffice | None = None,
         tasks: TaskBook | None = None,
+        outbox: Outbox | None = None,
+        shop: Shop | None = None,
         regions: Regions | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
@@ -65,13 +73,15 @@ class Admin:
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [
             Devices(desk),
+            Rendering(desk),
             Tenants(desk, tenancy),
             Lines(desk),
             Profiles(desk),
             Network(desk),
             Insight(desk),
         ]
-        groups += [self.tokens, Syncing(desk, resyncer)]
+        groups += [self.tokens, Syncing(desk, resyncer), Importing(desk), hooks := Webhooks(desk, outbox)]
+        listed += [collections.webhooks(hooks)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
@@ -80,6 +90,9 @@ class Admin:
         if tasks is not None:
             groups += [running := Tasks(desk, tasks)]
             listed += [collections.tasks(running)]
+        if shop is not None:
+            groups += [Plugins(desk, shop), Operations(desk, shop.works)]
+            listed += [collections.operations(shop.works, desk)]
         if regions is not None:
             groups.append(RegionGroup(regions))
         self.operations: dict[str, Operation] = {
@@ -107,10 +120,10 @@ class Admin:
             caller.need(Scope.ADMIN)
         return await operation.run(args, caller)
 
-    def select(self, name: str, params: Iterable[tuple[str, str]], caller: Caller) -> Page:
+    async def select(self, name: str, params: Iterable[tuple[str, str]], caller: Caller) -> Page:
         """One page of a collection, as :mod:`provd.app.admin.listing` describes. Raises ForbiddenError, FaultsError."""
         collection = self.collections[name]
         caller.need(collection.scope)
         if collection.site:
             caller.need_all_tenants()
-        return select(collection, params, caller)
+        return await select(collection, params, caller)

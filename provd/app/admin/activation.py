@@ -65,7 +65,7 @@ class Things:
             if wanted in {"", vendor.vendor}:
                 models = await self._registry.models(vendor.vendor, caller)
                 found += [(vendor.tenant, model) for model in models]
-        return views.page(
+        return await views.page(
             found, args, lambda each: f"{each[1].vendor}/{each[1].model}", lambda each: self._view(each[1], each[0])
         )
 
@@ -116,7 +116,7 @@ class Things:
     async def _ranges(self, args: Args, caller: Caller) -> object:
         vendor, model = _names(args)
         found = await self._registry.look(vendor, model, caller, lambda book, _each: book.ranges(vendor, model))
-        return views.page(found, args, lambda each: f"{each.format} {each.text(each.first)}", _range_view)
+        return await views.page(found, args, lambda each: f"{each.format} {each.text(each.first)}", _range_view)
 
     async def _add_range(self, args: Args, caller: Caller) -> object:
         found = _range(*(args.text(name) for name in ("format", "first", "last", "casing")))
@@ -201,11 +201,11 @@ class Serials:
 
     async def _log(self, args: Args, caller: Caller) -> object:
         log = await self._registry.log(*_names(args), args.text("sn"), caller)
-        return views.page(log, args, lambda each: f"{each.seq:020d}", _attempt_view)
+        return await views.page(log, args, lambda each: f"{each.seq:020d}", _attempt_view)
 
     async def _unused(self, args: Args, caller: Caller) -> object:
         things = await self._registry.unused(caller, MOST_AT_ONCE)
-        return views.page(things, args, lambda each: f"{each.vendor}/{each.model}/{each.sn}", self._view)
+        return await views.page(things, args, lambda each: f"{each.vendor}/{each.model}/{each.sn}", self._view)
 
     async def _add(self, args: Args, caller: Caller) -> object:
         await self._registry.add(*_names(args), {args.text("sn"): args.text("extra")}, caller)

@@ -105,7 +105,7 @@ class Codes:
             for code in self.visible(caller)
             if tenant in ("", code.tenant) and line in ("", code.line) and state in ("", self.state(code))
         )
-        return views.page(found, args, lambda code: code.id, lambda code: self.view(code, caller, reveal=reveal))
+        return await views.page(found, args, lambda code: code.id, lambda code: self.view(code, caller, reveal=reveal))
 
     async def _show(self, args: Args, caller: Caller) -> object:
         code = self._of(args, caller)
@@ -248,7 +248,7 @@ class Locks:
         if kind and kind not in {"device", "source", "crowd", "site"}:
             raise UsageError("kind: must be device, source, crowd or site")
         found = (lock for lock in self.visible(caller) if kind in ("", lock.kind))
-        return views.page(found, args, lambda lock: lock.id, self.view)
+        return await views.page(found, args, lambda lock: lock.id, self.view)
 
     async def _lift(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:

@@ -11,12 +11,16 @@ from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Desk
+from provd.app.admin.hooks import Webhooks
+from provd.app.admin.hooks import view as hook_view
 from provd.app.admin.listing import Collection, Column, Kind
+from provd.app.admin.plugins import view_of
 from provd.app.admin.tasks import Tasks
 from provd.app.ownership import owner_of_profile
+from provd.app.works import Works
 from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
-from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant
+from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant, Work
 from provd.plugin import Manifest, Model
 
 
@@ -68,7 +72,7 @@ def tenants(desk: Desk) -> Collection[Tenant]:
         name="tenants",
         columns=(*_columns("text", "id name"), *_columns("flag", "enabled"), *_columns("number", "revision")),
         key=attrgetter("id"),
-        records=lambda caller: [t for t in desk.tables.tenants.values() if caller.owns(t.id)],
+        records=lambda caller: (t for t in tuple(desk.tables.tenants.values()) if caller.owns(t.id)),
         view=lambda tenant, _caller: views.tenant(tenant),
     )
 
@@ -90,7 +94,7 @@ def lines(desk: Desk) -> Collection[Line]:
             _names("devices", holders),
         ),
         key=attrgetter("id"),
-        records=lambda caller: [line for line in desk.tables.lines.values() if caller.owns(line.tenant)],
+        records=lambda caller: (line for line in tuple(desk.tables.lines.values()) if caller.owns(line.tenant)),
         view=desk.line_view,
     )
 
@@ -107,7 +111,7 @@ def profiles(desk: Desk) -> Collection[Profile]:
             *_columns("number", "revision"),
         ),
         key=attrgetter("id"),
-        records=lambda caller: [p for p in desk.tables.profiles.values() if caller.owns(owner_of_profile(p))],
+        records=lambda caller: (p for p in tuple(desk.tables.profiles.values()) if caller.owns(owner_of_profile(p))),
         view=lambda profile, caller: views.profile(profile, caller.shown),
     )
 
@@ -121,7 +125,7 @@ def reservations(desk: Desk) -> Collection[Reservation]:
             _text("mac", lambda reservation: mac_text(reservation.mac) if reservation.mac else ""),
         ),
         key=attrgetter("id"),
-        records=lambda _caller: desk.tables.reservations.values(),
+        records=lambda _caller: tuple(desk.tables.reservations.values()),
         view=lambda reservation, _caller: views.reservation(reservation),
         site=True,
     )
@@ -270,6 +274,44 @@ def tasks(group: Tasks) -> Collection[TaskRun]:
         key=attrgetter("id"),
         records=group.visible,
         view=lambda run, _caller: group.view(run),
+    )
+
+
+def webhooks(group: Webhooks) -> Collection[Any]:
+    """Endpoints that hear of facts."""
+    shown = ("tenant", "url", "state", "reason")
+    return Collection(
+        name="webhooks",
+        columns=(
+            _text("id", lambda box: str(box.hook.name)),
+            *(_text(name, lambda box, name=name: str(hook_view(box)[name])) for name in shown),  # type: ignore[misc]
+            Column("facts", "texts", lambda box, _caller: box.hook.facts),
+            *_columns("number", "failures waiting dead"),
+            *_columns("time", "last"),
+        ),
+        key=lambda box: str(box.hook.name),
+        records=lambda _caller: group.visible(),
+        view=lambda box, _caller: hook_view(box),
+        site=True,
+    )
+
+
+def operations(works: Works, desk: Desk) -> Collection[Work]:
+    """Long work."""
+    return Collection(
+        name="operations",
+        columns=(
+            *_columns("text", "id kind by reason"),
+            _text("state", lambda work: work.state.value),
+            *_columns("time", "started finished"),
+            _text("doing", lambda work: works.progress(work.id).doing),
+            Column("done", "number", lambda work, _caller: works.progress(work.id).done),
+            Column("total", "number", lambda work, _caller: works.progress(work.id).total),
+        ),
+        key=attrgetter("id"),
+        records=lambda _caller: tuple(desk.tables.works.values()),
+        view=lambda work, _caller: {name: value for name, value in view_of(work, works).items() if name != "result"},
+        site=True,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from provd.app.fleet import Fleet, Plan
 from provd.app.ownership import owner_of_profile
 from provd.app.ports import Change, Put
 from provd.base.clock import Clock
-from provd.base.errors import FaultsError, NotFoundError, UsageError
+from provd.base.errors import FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
 from provd.base.secrets import Secret
@@ -155,10 +155,11 @@ class Desk:
             raise NotFoundError(f"there is no device {mac_text(mac)}")
         return seen
 
-    def devices_seen(self, caller: Caller) -> list[Device]:
+    def devices_seen(self, caller: Caller) -> Iterator[Device]:
         """Every device that exists for this caller, each as far as it does."""
-        seen = (self._as_seen(device, caller) for device in self.tables.devices.values())
-        return [device for device in seen if device is not None]
+        # A copy: who reads it may do so little by little.
+        seen = (self._as_seen(device, caller) for device in tuple(self.tables.devices.values()))
+        return (device for device in seen if device is not None)
 
     def _as_seen(self, device: Device, caller: Caller) -> Device | None:
         """Of somebody else's gateway a tenant sees its own ports, and nothing that the owner has written on it."""
@@ -222,6 +223,11 @@ class Desk:
         if station.site.secrets != "token":
             return True
         return bool(device.ip) and station.leases.holder(device.ip) == device.mac
+
+    def need_all_lines(self, device: Device, caller: Caller) -> None:
+        """Raises ForbiddenError unless every line on the device exists for this caller."""
+        if self.own_lines(device, caller) != device.lines:
+            raise ForbiddenError("several tenants share this device: its files are for who may see all of them")
 
     def own_lines(self, device: Device, caller: Caller) -> tuple[str, ...]:
         """The ids of those lines on a device that exist for this caller."""

@@ -11,6 +11,7 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.ports import Change, Put
+from provd.app.sealed import phrase_of
 from provd.app.zones import edition
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.types import Mac, is_thing, mac_text
@@ -83,12 +84,6 @@ class Devices:
             ),
             Operation("device.files", "List the files that are rendered for a device.", self._files, (_MAC,)),
             Operation(
-                "device.render",
-                "Show a file as it would be served.",
-                self._render,
-                (_MAC, Param("name"), Param("local"), Param("reveal", "flag")),
-            ),
-            Operation(
                 "device.import",
                 "Add or change devices from CSV.",
                 self._import,
@@ -114,7 +109,9 @@ class Devices:
             return not query or query in f"{device.mac} {mac_text(device.mac)} {device.description.lower()}"
 
         found = (device for device in self._desk.devices_seen(caller) if fits(device))
-        return views.page(found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller))
+        return await views.page(
+            found, args, lambda device: device.mac, lambda device: self._desk.device_view(device, caller)
+        )
 
     async def _show(self, args: Args, caller: Caller) -> object:
         device = self._desk.device_seen(args.mac(), caller)
@@ -129,7 +126,7 @@ class Devices:
         shown = args.flag("reveal")
         if shown:
             # Whoever has the token can fetch the file, and in it everybody's passwords.
-            self._need_all_lines(device, caller)
+            self._desk.need_all_lines(device, caller)
             await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         return {
             **self._desk.device_view(device, caller),
@@ -145,10 +142,6 @@ class Devices:
     def _known(self, device: Device) -> views.View:
         found = self._desk.tables.metadata(device.mac)
         return {"metadata": {} if found is None else dict(found.data)}
-
-    def _need_all_lines(self, device: Device, caller: Caller) -> None:
-        if self._desk.own_lines(device, caller) != device.lines:
-            raise ForbiddenError("several tenants share this device: its files are for who may see all of them")
 
     def _names(self, device: Device) -> list[str]:
         manifest = self._desk.knowledge.manifest(device.plugin)
@@ -317,21 +310,9 @@ class Devices:
                 items += views.settings(own, self._desk.knowledge.notes(device, own))
         return {"items": items}
 
-    async def _render(self, args: Args, caller: Caller) -> object:
-        device = self._of(args, caller)
-        self._need_all_lines(device, caller)
-        names = self._names(device)
-        name = args.text("name") or (names[0] if names else "")
-        reveal = args.flag("reveal")
-        reply = await self._desk.boot.preview(device, name, args.text("local") or _DEFAULT_LOCAL, reveal=reveal)
-        if reveal:
-            await self._desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
-        text = bytes(reply.body).decode("utf-8", "replace")
-        return {"name": name, "plugin": reply.plugin, "content_type": reply.content_type, "text": text}
-
     async def _check(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
-        self._need_all_lines(device, caller)
+        self._desk.need_all_lines(device, caller)
         notes = self._desk.knowledge.notes(device, effective.for_device(self._desk.tables, device))
         items = [{"setting": name, "reason": reason} for name, reason in notes.items()]
         found = await self._desk.boot.limits(device, args.text("local") or _DEFAULT_LOCAL)
@@ -342,9 +323,10 @@ class Devices:
         device = self._of(args, caller)
         manifest = self._desk.knowledge.manifest(device.plugin)
         model = None if manifest is None else manifest.model(device.model)
+        keyed = bool(phrase_of(self._desk.tables, device))
         items = []
         for rule in () if manifest is None else manifest.files:
-            if rule.kind in {"absent", "static"}:
+            if rule.kind in {"absent", "static"} or (rule.encrypted_only and not keyed):
                 continue
             names = model.common if model and "{common}" in rule.name else (rule.name.replace("{mac}", device.mac),)
             for name in (name for name in names if "{" not in name):

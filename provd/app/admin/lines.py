@@ -75,12 +75,12 @@ class Lines:
         tables, tenant = self._desk.tables, args.text("tenant")
         found = (
             line
-            for line in tables.lines.values()
+            for line in tuple(tables.lines.values())
             if caller.owns(line.tenant)
             and (not tenant or line.tenant == tenant.lower())
             and not (args.flag("free") and len(tables.holders(line.id)) >= line.max_devices)
         )
-        return views.page(found, args, lambda line: line.id, lambda line: self._desk.line_view(line, caller))
+        return await views.page(found, args, lambda line: line.id, lambda line: self._desk.line_view(line, caller))
 
     async def _show(self, args: Args, caller: Caller) -> object:
         line = self._of(args, caller)

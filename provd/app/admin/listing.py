@@ -31,10 +31,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import eq, ge, gt, le, lt, ne
+from operator import eq, ge, gt, itemgetter, le, lt, ne
 from typing import Any, Generic, Literal, TypeVar
 
 from provd.app.admin.caller import Caller, Scope
+from provd.app.turns import in_turns
 from provd.base.errors import FaultsError
 
 R = TypeVar("R")
@@ -74,7 +75,8 @@ class Column(Generic[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection(Generic[R]):
-    """A kind of objects that can be listed. ``records`` gives those that exist for a caller."""
+    """A kind of objects that can be listed. ``records`` gives those that exist for a caller, as they are now:
+    what it gives is read little by little."""
 
     name: str
     columns: tuple[Column[R], ...]
@@ -98,16 +100,20 @@ class Page:
     total: int
 
 
-def select(collection: Collection[R], params: Iterable[tuple[str, str]], caller: Caller) -> Page:
+async def select(collection: Collection[R], params: Iterable[tuple[str, str]], caller: Caller) -> Page:
     """One page of a collection. Raises FaultsError with everything that is wrong with the parameters."""
     query = _Query(collection, caller)
     query.read(params)
-    found = [record for record in collection.records(caller) if query.fits(record)]
-    rest = [(place, record) for record in found if query.after(place := query.place(record))]
-    first = heapq.nsmallest(query.limit + 1, rest, key=lambda pair: pair[0])
+    total, first = 0, list[tuple[tuple[Any, ...], R]]()
+    async for lot in in_turns(collection.records(caller)):
+        found = [record for record in lot if query.fits(record)]
+        rest = [(place, record) for record in found if query.after(place := query.place(record))]
+        first = heapq.nsmallest(query.limit + 1, [*first, *rest], key=itemgetter(0))
+        total += len(found)
     chosen = first[: query.limit]
     cursor = query.cursor(chosen[-1][0]) if len(first) > query.limit else None
-    return Page([query.shown(record) for _, record in chosen], cursor, len(found))
+    items = [query.shown(record) async for lot in in_turns(chosen) for _, record in lot]
+    return Page(items, cursor, total)
 
 
 @dataclass(frozen=True, slots=True)

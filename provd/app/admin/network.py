@@ -1,4 +1,4 @@
-"""Operations on leases and reservations, plugins, identification and the state of it all."""
+"""Operations on leases and reservations, identification and the state of it all."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Network:
             )
 
         every = () if self._desk.addresses is None else self._desk.addresses.leases()
-        return views.page(
+        return await views.page(
             (lease for lease in every if fits(lease)), args, _by_address, lambda lease: views.lease(lease, now)
         )
 
@@ -80,8 +80,8 @@ class Network:
         return {"released": args.text("ip")}
 
     async def _reservations(self, args: Args, _caller: Caller) -> object:
-        every = self._desk.tables.reservations.values()
-        return views.page(every, args, lambda reservation: reservation.id, views.reservation)
+        every = tuple(self._desk.tables.reservations.values())
+        return await views.page(every, args, lambda reservation: reservation.id, views.reservation)
 
     async def _reserve(self, args: Args, caller: Caller) -> object:
         mac, client_id = args.text("mac"), args.text("client_id").lower().replace(":", "")
@@ -126,7 +126,7 @@ class Network:
 
 
 class Insight:
-    """``plugin.list``, ``identify`` and ``status``"""
+    """``identify`` and ``status``"""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -135,14 +135,9 @@ class Insight:
         """What this group offers."""
         evidence = (Param("user_agent"), Param("path"), Param("option60"), Param("mac", "mac"), Param("over"))
         return (
-            Operation("plugin.list", "List plugins.", self._plugins, _LISTING, site=True),
             Operation("identify", "What evidence says of a device, and why.", self._identify, evidence),
             Operation("status", "How many of what there is.", self._status, site=True),
         )
-
-    async def _plugins(self, args: Args, _caller: Caller) -> object:
-        manifests = self._desk.knowledge.catalogue.manifests
-        return views.page(manifests, args, lambda manifest: manifest.id, views.plugin)
 
     async def _identify(self, args: Args, _caller: Caller) -> object:
         self._desk.boot.station.refresh()

@@ -58,8 +58,8 @@ class Tenants:
         def view(tenant: Tenant) -> views.View:
             return {**views.tenant(tenant), "devices": devices[tenant.id], "lines": lines[tenant.id]}
 
-        found = (tenant for tenant in self._desk.tables.tenants.values() if caller.owns(tenant.id))
-        return views.page(found, args, lambda tenant: tenant.id, view)
+        found = (tenant for tenant in tuple(self._desk.tables.tenants.values()) if caller.owns(tenant.id))
+        return await views.page(found, args, lambda tenant: tenant.id, view)
 
     async def _show(self, args: Args, caller: Caller) -> object:
         tenant = self._of(args, caller)
@@ -134,10 +134,10 @@ class Profiles:
 
         found = (
             profile
-            for profile in self._desk.tables.profiles.values()
+            for profile in tuple(self._desk.tables.profiles.values())
             if caller.owns(owner_of_profile(profile)) and level in ("", profile.level)
         )
-        return views.page(found, args, lambda profile: profile.id, view)
+        return await views.page(found, args, lambda profile: profile.id, view)
 
     async def _show(self, args: Args, caller: Caller) -> object:
         profile = self._of(args, caller)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from provd.base.errors import FaultsError, UsageError
 from provd.base.types import Mac, ip_int, parse_device, parse_mac
+from provd.domain.settings import COMMAND, COMMAND_FAULT
 
 ParamKind = Literal[
     "text",
@@ -26,6 +27,7 @@ ParamKind = Literal[
     "flag",
     "texts",
     "settings",
+    "objects",
     "octets",
 ]
 
@@ -45,7 +47,7 @@ LONGEST_KEY = 2400
 class Param:
     """One parameter. Kind ``id`` is a slug, ``key`` one that may follow a tenant's (``acme:101``), ``device`` a MAC or
     vendor/model/serial, ``duration`` seconds that may be written with a unit (``7d``), ``texts`` a list of texts (one
-    text counts as a list of it), ``settings`` a mapping of names to values,
+    text counts as a list of it), ``settings`` a mapping of names to values (``objects`` a list of them),
     ``octets`` base64 (RFC 4648 section 4)."""
 
     name: str
@@ -98,6 +100,11 @@ class Args:
         """Octets, or none."""
         value = self._values.get(name, b"")
         return value if isinstance(value, bytes) else b""
+
+    def objects(self, name: str) -> tuple[Mapping[str, object], ...]:
+        """A list of mappings."""
+        value = self._values.get(name, ())
+        return value if isinstance(value, tuple) else ()
 
     def settings(self, name: str = "settings") -> Mapping[str, object]:
         """A mapping of settings."""
@@ -169,6 +176,12 @@ def _flag(param: Param, value: object) -> bool:
     raise UsageError(f"{param.name}: must be true or false")
 
 
+def _objects(param: Param, value: object) -> tuple[Mapping[str, object], ...]:
+    if isinstance(value, list | tuple) and all(isinstance(each, Mapping) for each in value):
+        return tuple(value)
+    raise UsageError(f"{param.name}: must be a list of objects")
+
+
 def _mapping(param: Param, value: object) -> Mapping[str, object]:
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return value
@@ -201,6 +214,8 @@ def _text(param: Param, value: object) -> str:
     if value != value.strip():
         # Phones drop blanks at the ends of a value: a password would be another one there.
         raise UsageError(f"{param.name}: must not begin or end with a blank")
+    if COMMAND.fullmatch(value):
+        raise UsageError(f"{param.name}: {COMMAND_FAULT}")
     return value
 
 
@@ -230,6 +245,7 @@ _READERS: Mapping[str, Callable[[Param, object], object]] = MappingProxyType(
         "octets": _octets,
         "texts": _texts,
         "settings": _mapping,
+        "objects": _objects,
     }
 )
 """How values of each kind are read; those of the others are texts of some form."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from provd.app.admin import views
@@ -40,8 +40,9 @@ class RegionGroup:
         """What this group offers."""
         write, admin, site = Scope.WRITE, Scope.ADMIN, True
         text = Param("csv", required=True, doc="device_id,region; an empty region removes the row")
+        request = Param("name", required=True)
         target = Param("to", "id", doc="the region; without one the hand-over under way is taken back")
-        devices = Param("devices", "settings", required=True, doc="{ items = [ … ] }")
+        devices = Param("devices", "objects", required=True, doc="up to a thousand")
         return (
             Operation("region.list", "List regions.", self._list, LISTING, site=site),
             Operation("region.show", "Show a region.", self._show, (_NAME,), site=site),
@@ -53,12 +54,12 @@ class RegionGroup:
             Operation("region.retry", "Try a hand-over again at once.", self._retry, (_DEVICE,), write, site),
             Operation("region.import", "Write the table of devices and regions.", self._import, (text,), write, site),
             Operation("region.register", "Register devices.", self._register, (devices,), write, site),
-            Operation("region.request", "Show a request of many devices.", self._request, (_NAME,), site=site),
+            Operation("region.request", "Show a request of many devices.", self._request, (request,), site=site),
         )
 
     async def _list(self, args: Args, _caller: Caller) -> object:
         found, counts = await self._regions.all()
-        return views.page(found, args, lambda each: each.name, lambda each: self._view(each, counts))
+        return await views.page(found, args, lambda each: each.name, lambda each: self._view(each, counts))
 
     async def _show(self, args: Args, _caller: Caller) -> object:
         region, counts = await self._regions.region(args.text("name"))
@@ -136,10 +137,7 @@ class RegionGroup:
         return {"rows": len(rows), "devices": len(found)}
 
     async def _register(self, args: Args, caller: Caller) -> object:
-        items = args.settings("devices").get("items")
-        if not isinstance(items, list) or not all(isinstance(each, Mapping) for each in items):
-            raise UsageError("devices: must be { items: [ objects ] }")
-        name = await self._regions.register(items, caller)
+        name = await self._regions.register(args.objects("devices"), caller)
         return request_view(await self._regions.enrolment(name))
 
     async def _request(self, args: Args, _caller: Caller) -> object:

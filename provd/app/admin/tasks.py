@@ -103,7 +103,7 @@ class Tasks:
             return all(value in ("", has[name]) for name, value in wanted.items())
 
         found = (run for run in self.visible(caller) if fits(run))
-        return views.page(found, args, lambda run: run.id, self.view)
+        return await views.page(found, args, lambda run: run.id, self.view)
 
     async def _show(self, args: Args, caller: Caller) -> object:
         return self.view_whole(self.find(args.text("id"), caller))

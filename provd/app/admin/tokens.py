@@ -53,7 +53,7 @@ class Tokens:
         return token
 
     async def _list(self, args: Args, caller: Caller) -> object:
-        return views.page(self.visible(caller), args, lambda token: token.id, self.view)
+        return await views.page(self.visible(caller), args, lambda token: token.id, self.view)
 
     async def _show(self, args: Args, caller: Caller) -> object:
         return self.view(self.find(args.text("id"), caller))

@@ -62,7 +62,7 @@ class VendorGroup:
 
     async def _list(self, args: Args, caller: Caller) -> object:
         found = await self._office.registry.vendors(caller)
-        return views.page(found, args, lambda each: each.vendor, _vendor_view)
+        return await views.page(found, args, lambda each: each.vendor, _vendor_view)
 
     async def _show(self, args: Args, caller: Caller) -> object:
         found = await self._find(args, caller)
@@ -128,7 +128,7 @@ class VendorGroup:
 
     async def _tokens(self, args: Args, caller: Caller) -> object:
         found = await self._office.badges.tokens(args.text("vendor"), caller)
-        return views.page(found, args, lambda each: each.id, self._token_view)
+        return await views.page(found, args, lambda each: each.id, self._token_view)
 
     async def _add_token(self, args: Args, caller: Caller) -> object:
         vendor, name, lasting = args.text("vendor"), args.text("id"), args.number("expires")
@@ -144,7 +144,7 @@ class VendorGroup:
 
     async def _contents(self, args: Args, caller: Caller) -> object:
         found = await self._office.contents.list(args.text("vendor"), args.text("model"), caller)
-        return views.page(found, args, lambda each: each.id, content_view)
+        return await views.page(found, args, lambda each: each.id, content_view)
 
     async def _content(self, args: Args, caller: Caller) -> object:
         found = await self._office.contents.show(args.text("vendor"), args.text("model"), args.text("id"), caller)

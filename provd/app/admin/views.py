@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from provd.app.admin.params import Args
+from provd.app.turns import in_turns
 from provd.base.secrets import Secret
 from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease, LeaseState
@@ -199,13 +201,14 @@ def settings(found: Effective, notes: Mapping[str, str]) -> list[View]:
     ]
 
 
-def page(records: Iterable[R], args: Args, key: Callable[[R], str], view: Callable[[R], View]) -> View:
+async def page(records: Iterable[R], args: Args, key: Callable[[R], str], view: Callable[[R], View]) -> View:
     """One page of a list in the order of keys: ``items``, and in ``next`` the key to go on ``after``."""
     limit = min(args.number("limit") or LIMIT, LARGEST)
     after = args.text("after")
-    rest = sorted((record for record in records if key(record) > after), key=key)
-    return {
-        "items": [view(record) for record in rest[:limit]],
-        "next": key(rest[limit - 1]) if len(rest) > limit else None,
-        "total": len(rest),
-    }
+    total, first = 0, list[R]()
+    async for lot in in_turns(records):
+        rest = [record for record in lot if key(record) > after]
+        first = heapq.nsmallest(limit + 1, [*first, *rest], key=key)
+        total += len(rest)
+    items = [view(record) async for lot in in_turns(first[:limit]) for record in lot]
+    return {"items": items, "next": key(first[limit - 1]) if len(first) > limit else None, "total": total}

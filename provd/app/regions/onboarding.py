@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-
-from provd.app.regions.ports import Book, Ledger
-from provd.base.errors import StorageError
-from provd.base.facts import FactSink
-from provd.base.facts.regions import DeviceReady
+from provd.app.regions.ports import Book
 from provd.domain.regions import unit
 from provd.domain.regions.codes import Code, Wrong
 from provd.domain.regions.home import Home, HomeState
 from provd.domain.regions.messages import Answer, Message
-from provd.domain.regions.unit import Unit, UnitState
+from provd.domain.regions.unit import Unit
 
-AT_ONCE = 100
-LOOK = 5.0
-"""Seconds between two looks when nothing has called."""
 _AT_HOME = frozenset({HomeState.PROVISIONED, HomeState.ACTIVE})
 
 
@@ -58,51 +47,3 @@ def _proofs(message: Message) -> dict[str, str]:
             raise Wrong(Code.FIELD, "chipsets: each has an id of its own and a proof")
         proofs[name] = proof
     return proofs
-
-
-class Onboarding:
-    """Sees to it that devices become active when all of their units are; and to requests of many devices.
-
-    ``enrol`` registers some of these, and says whether there were any.
-    """
-
-    def __init__(
-        self, ledger: Ledger, enrol: Callable[[], Awaitable[bool]], now: Callable[[], float], emit: FactSink
-    ) -> None:
-        self._ledger = ledger
-        self._enrol = enrol
-        self._now = now
-        self._emit = emit
-        self._woken = asyncio.Event()
-
-    def wake(self) -> None:
-        """A device or a unit has moved on."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            self._woken.clear()
-            more = False
-            with contextlib.suppress(StorageError):  # the store has told of itself
-                more = await self._enrol()
-                more = await self.settle() == AT_ONCE or more
-            if not more:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), LOOK)
-
-    async def settle(self) -> int:
-        """Devices all of whose units are active are active themselves; gives how many. Raises StorageError."""
-        now = self._now()
-
-        def work(book: Book) -> list[Home]:
-            book.put_units([replace(each, state=UnitState.ACTIVE, since=now) for each in book.registered(AT_ONCE)])
-            ready = [replace(home, state=HomeState.ACTIVE, since=now) for home in book.settled(AT_ONCE)]
-            for home in ready:
-                book.save(replace(home, state=HomeState.PROVISIONED), home)
-            return ready
-
-        found = await self._ledger.change((), work)
-        for home in found:
-            self._emit(DeviceReady(at=now, device=home.device_id, epoch=home.epoch, tenant=home.tenant))
-        return len(found)

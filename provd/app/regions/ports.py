@@ -63,6 +63,14 @@ class Reading(Protocol):
         """The units of a device, by id."""
         ...
 
+    def registered(self, limit: int) -> Sequence[Unit]:
+        """Units that have proved themselves and are not active, the newest first."""
+        ...
+
+    def unready(self, after: tuple[str, str], limit: int) -> Sequence[Unit]:
+        """Units that have proved themselves and are not active, or failed, in the order of their keys."""
+        ...
+
     def listed(self, device_id: str) -> str:
         """The region that the table has for a device, empty without one."""
         ...
@@ -113,6 +121,10 @@ class Book(Reading, Protocol):
 
     def drop(self, home: Home) -> None:
         """Remove a device with its units. Raises ClashError when it is not as it was."""
+        ...
+
+    def depart(self, device_id: str) -> None:
+        """The units of this device are not here any more, once this is durable."""
         ...
 
     def bury(self, stone: Tombstone) -> None:
@@ -173,10 +185,6 @@ class Book(Reading, Protocol):
 
     def list_homes(self, regions: Mapping[str, str]) -> None:
         """Write rows of the table of devices and their regions; an empty region removes one."""
-        ...
-
-    def registered(self, limit: int) -> Sequence[Unit]:
-        """Units that have proved themselves and are not active."""
         ...
 
     def put_region(self, region: Region) -> None:

@@ -32,6 +32,8 @@ def carry_out(book: Book, before: Home | None, turn: Turn, *, delete: bool) -> N
         book.say(outgoing)
     if turn.tombstone is not None:
         book.bury(turn.tombstone)
+    if before is not None and turn.ended:
+        book.depart(before.device_id)
     if before is not None and turn.ended and (delete or turn.home is None):
         if before.key_hash:
             book.end_key(before.key_hash)

@@ -52,7 +52,8 @@ class ThingRefused(Fact):
     ``refused other lease`` is a serial that is a MAC, from an address that our DHCP server has not leased to that MAC.
     Do: for ``unknown model`` and ``unknown serial`` compare with what is printed on the device (``provd activation
     list``); for ``refused unclaimed`` enable it (``provd activation enable``); for ``refused expired``, ``refused
-    disabled``, and for a device that has lost its key, ``provd activation reenable`` opens a new window.
+    disabled``, and for a device that has lost its key, ``provd activation reenable`` opens a new window; for ``refused
+    elsewhere`` look where its home is (``provd region status VENDOR/MODEL/SERIAL``).
     """
 
     ID: ClassVar[str] = "THING-REFUSED"

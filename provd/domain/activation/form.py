@@ -90,6 +90,11 @@ def checked(name: str, value: str) -> str:
     return value
 
 
+def product_of(host: str) -> str:
+    """The product in a Host header: its first label, empty where there is none."""
+    return host.partition(".")[0] if "." in host else ""
+
+
 def ask_of(found: Fields, host: str = "") -> Ask:
     """Who asks: ``vendor``, ``model`` and ``sn``, or ``id`` alone with the product as the first label of ``host``.
 
@@ -100,7 +105,7 @@ def ask_of(found: Fields, host: str = "") -> Ask:
     if key_hash is not None and not _SHA256.fullmatch(key_hash):
         raise FormError(400, "key_sha256 is not 64 digits 0-9a-f")
     if alone and vendor is None and model is None and sn is None:
-        product = host.partition(".")[0] if "." in host else ""
+        product = product_of(host)
         return Ask(product, product, alone, key_hash or "")
     if not (vendor and model and sn):
         raise FormError(400, "vendor, model and sn are needed")

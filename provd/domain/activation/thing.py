@@ -120,6 +120,8 @@ class Outcome(enum.StrEnum):
     EXPIRED = "refused expired"
     DISABLED = "refused disabled"
     OTHER_LEASE = "refused other lease"
+    ELSEWHERE = "refused elsewhere"
+    """Its home is another instance, or it is on its way there."""
     """Its serial is a MAC that has not this address from us, and its model wants that."""
 
     @property

@@ -10,7 +10,7 @@ from provd.app.activation.desk import ThingDesk
 from provd.app.activation.groups import Groups
 from provd.base.errors import NotFoundError, UsageError
 from provd.domain.activation.content import Content
-from provd.domain.activation.form import FormError, only
+from provd.domain.activation.form import FormError, only, product_of
 from provd.domain.activation.thing import Thing
 from provd.http.activation.standing import Standing
 from provd.http.activation.wire import (
@@ -121,6 +121,9 @@ class Downloads:
             # Not counted: nobody guesses 160 bits, and a device whose key was ended has to be able to activate again.
             return error(401)
         pair, about = (request.query("vendor"), request.query("model")), request.query("info") == "true"
+        if pair == ("", ""):
+            # Later clients name their product by the host they ask, as they do when they activate.
+            pair = (product_of(request.headers.get("Host", "")),) * 2
         if pair != (thing.vendor, thing.model):
             return error(400 if about or not all(pair) else 403)
         name = request.query("id")

@@ -31,6 +31,7 @@ _KINDS: Mapping[str, Schema] = {
     "flag": {"type": "boolean"},
     "octets": {"type": "string", "contentEncoding": "base64"},
     "texts": {"type": ["array", "string"], "items": _TEXT, "maxLength": _LONGEST},
+    "objects": {"type": "array", "items": {"type": "object"}},
     "settings": {"$ref": "#/components/schemas/Settings"},
 }
 _TYPES: Mapping[str, list[str]] = {

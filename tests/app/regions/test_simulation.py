@@ -78,7 +78,7 @@ class World:
         }
         for name, instance in self.instances.items():
             instance.disk.wipe()
-            instance.know(*(other for other in self.instances if other != name))
+            instance.disk.know(*(other for other in self.instances if other != name))
             instance.start()
         for name, header in DEVICES.items():
             known = {key: value for key, value in header.items() if key in {"system_id", "sub_system_id", "vin"}}

@@ -97,6 +97,13 @@ async def test_who_may_not(here: World) -> None:
     assert (await here.download("S1", "&id=image")).status == 401
 
 
+async def test_a_product_may_be_named_by_the_host(here: World) -> None:
+    await here.give("prod1/prod1/P1", "activated")
+    for host, status in (("prod1.m2.example", 200), ("prod2.m2.example", 403), ("prod1", 400)):
+        reply = await here.ask("GET", "/provision/download", "", ("X-Exosite-CIK", "prod1/prod1/P1"), ("Host", host))
+        assert reply.status == status
+
+
 async def test_foreign_contents_do_not_exist(here: World) -> None:
     await room(here, "image", b"x")
     for method, path in (("GET", "m1/"), ("GET", "m1/image"), ("POST", "m1/image"), ("DELETE", "m1/image")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from provd.app.admin import Admin, Caller
 from provd.app.bearer import Authority
 from provd.app.codes.office import Office as Codes
 from provd.app.dialing import Answer, Dial, Outcome
+from provd.app.regions.register import Regions
+from provd.app.regions.turns import Terms, carry_out
 from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
@@ -38,7 +41,12 @@ from provd.domain.records import (
     RunState,
     TaskRun,
     TaskStep,
+    Work,
+    WorkState,
 )
+from provd.domain.regions.enrolment import Enrolment
+from provd.domain.regions.handover import begun
+from provd.domain.regions.home import Home, Role
 from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
@@ -48,8 +56,10 @@ from provd.storage.ledger import StoredLedger
 from provd.storage.store import Store
 from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
+from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
+from tests.kit.federation import Disk, DiskLedger
 
 SITE = Caller(name="test")
 NORTHS = "north's secret"
@@ -193,9 +203,22 @@ def furniture() -> list[object]:
         Lock(id=f"device:{PHONE}", kind="device", subject=PHONE, tenant="north", wrong=1),
         Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
         TaskRun(id=RUN, template="greet", version=1, mac=PHONE, state=RunState.FAILED, began=5.0, finished=9.0),
+        Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
     ]
+
+
+def regions_of(disk: Disk, now: Callable[[], float], emit: Callable[[Fact], None]) -> Regions:
+    """Two regions, a device that has asked for its home, and one that is on its way."""
+    disk.know("eu", "us")
+    disk.look(lambda book: book.save(None, Home(device_id="sensor-1", key_hash="a" * 64)))
+    leaving = begun(Home(device_id="acme/s2/S1", key_hash="b" * 64), "eu", "t1", 1_700_000_000.0)
+    disk.look(lambda book: carry_out(book, None, leaving, delete=True))
+    request = Enrolment(id="r1", by="ann", total=3, done=1, devices={"items": []})
+    disk.look(lambda book: book.put_enrolment(request))
+    terms = Terms(name="world", role=Role.GLOBAL)
+    return Regions(DiskLedger(disk, lambda _when: None), lambda: terms, now, emit, lambda: secrets.token_hex(8))
 
 
 async def give(office: Office, name: str, **params: object) -> str:
@@ -224,7 +247,7 @@ async def house(
 
     With ``things`` also vendors and devices that are no phones, in a database in that folder.
     """
-    office = Office(*(records or furniture()), journal=journal)
+    office, disk = Office(*(records or furniture()), journal=journal), Disk()
     world = office.world
     broken, world.journal.broken = getattr(world.journal, "broken", False), False
     list(world.tasks.change(RULES))
@@ -239,6 +262,8 @@ async def house(
         addresses=office.addresses,
         codes=codes,
         tasks=world.tasks,
+        shop=shop_of(world, acme_shelf()),
+        regions=regions_of(disk, world.clock.now, world.facts.append),
         vendors=vendors,
     )
     code = await office.admin.call("code.add", {"line": ["n2"]}, SITE) if world.fleet.tables.line("n2") else {"id": ""}
@@ -275,3 +300,4 @@ async def house(
     await page.close()
     if vendors is not None:
         vendors.registry._ledger._store.close()
+    disk.close()

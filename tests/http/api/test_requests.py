@@ -581,3 +581,10 @@ def test_no_body_is_a_surprise(data):
                     await _try(home, route.name, body, "", token)
 
     asyncio.run(several())
+
+
+@pytest.mark.parametrize("path", ["/devices/a%0Ab", "/devices/%0A/metadata", "/%0A"])
+async def test_a_line_end_in_a_path_is_answered_here_too(path):
+    async with house() as home:
+        answer = await home.get(path)
+        assert (answer.status in {400, 404}, answer.headers["Content-Type"]) == (True, "application/problem+json")

@@ -64,7 +64,7 @@ def listing(resource: Resource, admin: Admin) -> Route:
     collection = admin.collections[resource.name]
 
     async def handle(ask: Ask) -> Reply:
-        page = ask.admin.select(resource.name, ask.query, ask.caller)
+        page = await ask.admin.select(resource.name, ask.query, ask.caller)
         headers = {}
         if page.next is not None:
             rest = [(name, value) for name, value in ask.query if name != "cursor"]

@@ -1,0 +1,1 @@
+"""Taking over what another provisioning server knows."""

@@ -1,0 +1,128 @@
+"""Which version of a plugin is in force: preparing a change of it, making it, taking it back, taking all of it away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
+from provd.app.fleet import Fleet
+from provd.app.packages.ports import BUNDLED, Candidate, Held, Packages
+from provd.app.packages.trial import Trial, plain
+from provd.app.ports import Change, Put
+from provd.app.works import Progress, Works
+from provd.base.errors import ConflictError, NotFoundError, UsageError
+from provd.domain.records import Device
+from provd.plugin import Manifest
+
+PREPARE = "plugin.prepare"
+TRY = "plugin.try"
+
+NOWHERE = "none"
+"""Where devices of a removed plugin may go: to no plugin at all, until evidence says otherwise."""
+
+
+class Switching:
+    """The use cases. Its two kinds of long work are offered to ``works``."""
+
+    def __init__(self, fleet: Fleet, packages: Packages, trial: Trial, works: Works) -> None:
+        self._fleet = fleet
+        self._packages = packages
+        self._trial = trial
+        works.offer(PREPARE, self._prepare)
+        works.offer(TRY, self._try)
+
+    async def _prepare(self, args: Mapping[str, object], progress: Progress) -> Mapping[str, object]:
+        """Get a package onto the shelf and see what it would change."""
+        package, plugin, version = (str(args.get(name) or "") for name in ("package", "plugin", "version"))
+        if package:
+            staged = await self._packages.take(package, progress)
+        elif plugin and version in self._packages.held(plugin).versions:
+            return await self._try({"plugin": plugin, "choice": version}, progress)
+        else:
+            staged = await self._packages.fetch(plugin, version, progress)
+        tried = await self._tried(staged.plugin, staged.version, progress)
+        return {**tried, "staged": asdict(staged)}
+
+    async def _try(self, args: Mapping[str, object], progress: Progress) -> Mapping[str, object]:
+        return await self._tried(str(args["plugin"]), str(args["choice"]), progress)
+
+    async def _tried(self, plugin: str, choice: str, progress: Progress) -> Mapping[str, object]:
+        held = self._packages.held(plugin)
+        before, after = await self._present(held), await self._packages.candidate(plugin, choice)
+        outcome = await self._trial.run(before, after, plugin, progress)
+        return {"plugin": plugin, "choice": choice, "expect": held.in_force, "outcome": plain(outcome)}
+
+    async def _present(self, held: Held) -> Candidate | None:
+        return await self._packages.candidate(held.plugin, held.in_force)
+
+    async def switch(self, plugin: str, choice: str, expect: str | None) -> Held:
+        """Put a version in force.
+
+        ``expect`` is what was in force when its effects were looked at: ConflictError when that is another one by now.
+        """
+        held = self._packages.held(plugin)
+        if expect is not None and held.in_force != expect:
+            raise ConflictError(f"{plugin}: {held.in_force or 'what came with provd'} is in force by now; look again")
+        if choice != BUNDLED and choice not in held.versions:
+            raise NotFoundError(
+                f"there is no {plugin} {choice} here; `provd plugin available` lists what can be fetched"
+            )
+        return await self._packages.choose(plugin, choice)
+
+    async def link(self, plugin: str, folder: str) -> Held:
+        """Put a folder in force as it lies. Raises NotFoundError, and PluginError where the site does not want that."""
+        return await self._packages.choose(plugin, folder)
+
+    def previous(self, plugin: str) -> str:
+        """What a rollback leads to. Raises ConflictError when there is nothing, or it is gone."""
+        held = self._packages.held(plugin)
+        if not held.history:
+            raise ConflictError(f"{plugin}: nothing was in force before")
+        return held.history[-1]
+
+    async def rollback(self, plugin: str) -> Held:
+        """Put in force again what was before."""
+        return await self._packages.choose(plugin, self.previous(plugin), back=True)
+
+    async def remove(self, plugin: str, version: str, to: str, manifests: Mapping[str, Manifest]) -> list[Device]:
+        """Take one version off the shelf, or every package of a plugin. Gives the devices that went elsewhere.
+
+        Raises ConflictError while devices use it and it is not said where they go.
+        """
+        held = self._packages.held(plugin)
+        if version:
+            await self._packages.discard(plugin, version)
+            return []
+        if held.in_force == BUNDLED and not held.versions:
+            raise NotFoundError(f"{plugin} is no package; what came with provd is not removed")
+        moved: list[Device] = []
+        if await self._packages.candidate(plugin, BUNDLED) is None:
+            moved = await self._emptied(plugin, to, manifests)
+        await self._packages.choose(plugin, BUNDLED)
+        for each in held.versions:
+            await self._packages.discard(plugin, each)
+        return moved
+
+    async def _emptied(self, plugin: str, to: str, manifests: Mapping[str, Manifest]) -> list[Device]:
+        moved: list[Device] = []
+        target = manifests.get(to)
+        if to and to != NOWHERE and (target is None or to == plugin):
+            raise UsageError(f"to: there is no other plugin {to!r}")
+
+        def plan() -> list[Change]:
+            users = [device for device in self._fleet.tables.devices.values() if device.plugin == plugin]
+            if users and not to:
+                count = f"{len(users)} devices use" if len(users) > 1 else "1 device uses"
+                raise ConflictError(f"{count} {plugin}: say where they go (--to PLUGIN, or --to {NOWHERE})")
+            moved[:] = [_moved(device, target) for device in users]
+            return [Put(device) for device in moved]
+
+        await self._fleet.change(plan)
+        return moved
+
+
+def _moved(device: Device, target: Manifest | None) -> Device:
+    if target is None:
+        return replace(device, plugin="", confidence=0)
+    model = target.model(device.model)
+    return replace(device, plugin=target.id, vendor=target.vendor, model="" if model is None else model.name)

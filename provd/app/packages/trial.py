@@ -1,0 +1,243 @@
+"""A dry run: what another version of a plugin would change in the files of the fleet, before any phone sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from provd.app.context import SHARED, ContextMaker, Subject
+from provd.app.packages.ports import Candidate, Packages
+from provd.app.ports import Renderer, RenderJob
+from provd.app.station import Station
+from provd.app.works import Progress
+from provd.base.errors import PluginError
+from provd.base.types import mac_text
+from provd.domain.records import Device
+from provd.plugin import FileRule, Manifest, Model
+
+MOST_SHOWN = 20
+"""Files whose differences are shown, and reasons that are told."""
+LONGEST_DIFF = 4000
+"""Lines of one file's difference."""
+
+_BEFORE, _AFTER = "before", "after"
+_AT_ONCE = 48
+"""Files that are being rendered at a time: the event loop has other things to do between them."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What would happen. Counts are files; ``unknown`` has the devices of each model that the new version lacks."""
+
+    plugin: str
+    before: str
+    after: str
+    devices: int = 0
+    files: int = 0
+    same: int = 0
+    changed: int = 0
+    appear: int = 0
+    vanish: int = 0
+    failed: int = 0
+    unknown: dict[str, int] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    diffs: list[dict[str, str]] = field(default_factory=list)
+    """``{device, name, diff}``: unified differences with every password as ``***``."""
+
+    @property
+    def harmful(self) -> bool:
+        """Whether some device would be worse off."""
+        return bool(self.failed or self.vanish or self.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file of one device, or of one model, in the two versions; a rule is None where a version does not have it."""
+
+    whose: str
+    name: str
+    device: Device | None
+    model: str
+    before: FileRule | None
+    after: FileRule | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two versions. Each has a maker of contexts of its own, which keeps what its models have in common."""
+
+    label: str
+    manifest: Manifest | None
+    maker: ContextMaker
+    renderer: Renderer
+
+
+class Trial:
+    """Renders every file of a plugin's devices with two versions of it and compares."""
+
+    def __init__(self, station: Station, maker: Callable[[], ContextMaker], packages: Packages) -> None:
+        self._station = station
+        self._maker = maker
+        self._packages = packages
+
+    async def run(self, before: Candidate | None, after: Candidate | None, plugin: str, progress: Progress) -> Outcome:
+        """What goes over from one to the other; None stands for no such plugin at all.
+
+        A file that cannot be rendered is counted and told, not raised.
+        """
+        outcome = Outcome(plugin, _version(before), _version(after))
+        devices = [device for device in self._station.fleet.tables.devices.values() if device.plugin == plugin]
+        outcome.devices = len(devices)
+        for device in devices if after is not None else ():
+            if device.model and after is not None and after.manifest.model(device.model) is None:
+                outcome.unknown[device.model] = outcome.unknown.get(device.model, 0) + 1
+        files = list(_files(devices, before, after))
+        outcome.files = progress.total = len(files)
+        progress.doing = "rendering"
+        folders = {
+            label: candidate.templates
+            for label, candidate in ((_BEFORE, before), (_AFTER, after))
+            if candidate is not None
+        }
+        async with self._packages.trial(folders) as renderer:
+            old, new = (
+                _Side(label, None if candidate is None else candidate.manifest, self._maker(), renderer)
+                for label, candidate in ((_BEFORE, before), (_AFTER, after))
+            )
+            await _each(files, lambda file: self._compare(file, old, new, outcome), progress)
+        return outcome
+
+    async def _compare(self, file: _File, before: _Side, after: _Side, outcome: Outcome) -> None:
+        old = await self._made(file, file.before, before)
+        new = await self._made(file, file.after, after)
+        if isinstance(new, PluginError):
+            if isinstance(old, PluginError):
+                outcome.same += 1  # It is no worse than before.
+                return
+            outcome.failed += 1
+            _tell(outcome, f"{file.whose} {file.name}: {new}")
+        elif new is None:
+            outcome.vanish += 1
+            _tell(outcome, f"{file.whose} {file.name}: is not offered any more")
+        elif old is None or isinstance(old, PluginError):
+            outcome.appear += 1
+        elif old == new:
+            outcome.same += 1
+        else:
+            outcome.changed += 1
+            if len(outcome.diffs) < MOST_SHOWN:
+                shown: dict[str, str] = {"device": file.whose, "name": file.name, "diff": ""}
+                outcome.diffs.append(shown)
+                shown["diff"] = await self._difference(file, before, after)
+
+    async def _difference(self, file: _File, before: _Side, after: _Side) -> str:
+        old = await self._made(file, file.before, before, masked=True)
+        new = await self._made(file, file.after, after, masked=True)
+        if not isinstance(old, bytes) or not isinstance(new, bytes):
+            return ""
+        lines = difflib.unified_diff(
+            old.decode("utf-8", "replace").splitlines(), new.decode("utf-8", "replace").splitlines(), lineterm="", n=1
+        )
+        return "\n".join(line for number, line in enumerate(lines) if 2 <= number < LONGEST_DIFF)
+
+    async def _made(
+        self, file: _File, rule: FileRule | None, side: _Side, *, masked: bool = False
+    ) -> bytes | PluginError | None:
+        manifest = side.manifest
+        if rule is None or manifest is None:
+            return None
+        station = self._station
+        device = file.device
+        token = ""
+        if device is not None and station.site.secrets == "token":
+            token = "***" if masked else station.token(device.mac, device)
+        subject = Subject(
+            vendor=manifest.vendor,
+            model=_model(manifest, file.model),
+            local=station.site.advertise or "192.0.2.1",
+            device=device if rule.kind == "device" else None,
+            token=token,
+            secrets=rule.secrets,
+            masked=masked,
+        )
+        try:
+            context = side.maker.make(subject, station.site)
+            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED))
+        except PluginError as error:
+            return PluginError(str(error).removeprefix(f"{side.label}: "))
+
+
+def plain(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as plain values."""
+    return {
+        name: getattr(outcome, name)
+        for name in (
+            *("plugin", "before", "after", "devices", "files", "same", "changed", "appear", "vanish", "failed"),
+            *("unknown", "reasons", "diffs", "harmful"),
+        )
+    }
+
+
+def _tell(outcome: Outcome, reason: str) -> None:
+    if len(outcome.reasons) < MOST_SHOWN:
+        outcome.reasons.append(reason[:500])
+
+
+def _version(candidate: Candidate | None) -> str:
+    return "" if candidate is None else candidate.manifest.version
+
+
+def _model(manifest: Manifest, name: str) -> Model:
+    found = manifest.model(name) if name else None
+    if found is not None:
+        return found
+    traits = manifest.models[0].traits if manifest.models else {}
+    return Model(name="", lines=1, keys=0, traits=traits)
+
+
+def _rules(candidate: Candidate | None, kind: str) -> dict[str, FileRule]:
+    if candidate is None:
+        return {}
+    return {rule.name: rule for rule in candidate.manifest.files if rule.kind == kind}
+
+
+def _files(devices: list[Device], before: Candidate | None, after: Candidate | None) -> Iterator[_File]:
+    """Each device's own files, and the common files of each model that some device is of."""
+    old, new = _rules(before, "device"), _rules(after, "device")
+    names = sorted(old.keys() | new.keys())
+    for device in devices:
+        for name in names:
+            yield _File(
+                mac_text(device.mac),
+                name.replace("{mac}", device.mac),
+                device,
+                device.model,
+                old.get(name),
+                new.get(name),
+            )
+    old, new = _rules(before, "common"), _rules(after, "common")
+    for model in sorted({device.model for device in devices}):
+        for name in sorted(old.keys() | new.keys()):
+            yield _File(model or "(any)", name, None, model, old.get(name), new.get(name))
+
+
+async def _each(files: list[_File], compare: Callable[[_File], Awaitable[None]], progress: Progress) -> None:
+    """So many at a time, and one after the other when one of them raises."""
+    waiting = iter(files)
+
+    async def some() -> None:
+        for file in waiting:
+            await compare(file)
+            progress.done += 1
+
+    tasks = [asyncio.ensure_future(some()) for _ in range(min(_AT_ONCE, len(files)))]
+    try:
+        for task in tasks:
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

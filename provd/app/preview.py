@@ -1,0 +1,96 @@
+"""Files as they would be served, for people: to a device that there is, or to one that there could be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from provd.app import effective
+from provd.app.accounts import of_line
+from provd.app.context import SHARED, ContextMaker, Subject
+from provd.app.files import FileReply
+from provd.app.ports import Renderer, RenderJob
+from provd.app.sealed import phrase_of
+from provd.app.serving import Serving
+from provd.app.station import Station
+from provd.base.errors import NotFoundError
+from provd.base.secrets import Secret
+from provd.base.types import Mac, mac_text
+from provd.domain.records import Device, Line
+from provd.domain.route import Route
+
+NOBODY = Mac("000000000000")
+"""MAC of a device that there is not."""
+_SAMPLE = Line(id="sample", tenant="", username="101", password=Secret("***"), display_name="Sample", number="101")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A file, and the one that the device was given last (None: that is not at hand)."""
+
+    reply: FileReply
+    last: bytes | None = None
+
+
+class Preview:
+    """Renders without a request: nothing is counted, kept or told."""
+
+    def __init__(self, station: Station, renderer: Renderer, maker: ContextMaker, serving: Serving) -> None:
+        self._station = station
+        self._renderer = renderer
+        self._maker = maker
+        self._serving = serving
+
+    async def of_device(self, device: Device, name: str, local: str, *, reveal: bool) -> Shown:
+        """A file as this device would get it, whoever asks; passwords masked unless ``reveal``.
+
+        Raises NotFoundError for a name that the device's plugin does not offer, and PluginError.
+        """
+        route = self._route(device, name)
+        token = self._station.token(device.mac, device) if self._station.site.secrets == "token" else ""
+        subject = self._subject(device, route, local, masked=not reveal)
+        subject = replace(subject, token=token if reveal or not token else "***")
+        reply = await self._made(device, route, self._maker.make(subject, self._station.site))
+        return Shown(reply, self._serving.last(device.mac, route.rule) if reveal else None)
+
+    async def of_model(self, device: Device, name: str, local: str) -> Shown:
+        """A file as a device like this one would get it; without lines it has one that is made up. No password is
+        shown. Raises NotFoundError and PluginError."""
+        route = self._route(device, name)
+        context = self._maker.make(self._subject(device, route, local, masked=True), self._station.site)
+        if not device.lines and route.rule.kind == "device":
+            values = effective.for_device(self._station.fleet.tables, device).values
+            context |= {"claimed": True, "account": None, "lines": [of_line(1, _SAMPLE, "***", values)]}
+        return Shown(await self._made(device, route, context))
+
+    def _route(self, device: Device, name: str) -> Route:
+        self._station.refresh()
+        routes = [route for route in self._station.knowledge.find(name) if route.plugin == device.plugin]
+        rule = routes[0].rule if routes else None
+        if rule is not None and rule.encrypted_only and not phrase_of(self._station.fleet.tables, device):
+            rule = None
+        if rule is None or rule.kind in {"absent", "static"} or routes[0].mac not in {None, device.mac}:
+            raise NotFoundError(f"device {mac_text(device.mac)} has no file {name!r}")
+        return routes[0]
+
+    def _subject(self, device: Device, route: Route, local: str, *, masked: bool) -> Subject:
+        own = route.rule.kind == "device"
+        return Subject(
+            vendor=device.vendor,
+            model=self._station.knowledge.model(device.plugin, device.model if own else route.model),
+            local=local,
+            device=device if own else None,
+            secrets=route.rule.secrets,
+            masked=masked,
+            plugin=device.plugin,
+        )
+
+    async def _made(self, device: Device, route: Route, context: dict[str, object]) -> FileReply:
+        body = await self._renderer.render(RenderJob(device.plugin, route.rule, context, SHARED))
+        return FileReply(
+            found=True,
+            body=body,
+            content_type=route.rule.content_type,
+            mac=device.mac,
+            kind=route.rule.kind,
+            plugin=device.plugin,
+        )

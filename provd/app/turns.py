@@ -1,0 +1,26 @@
+"""Long lists without long pauses: whoever reads ten thousand records lets the phones in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+
+AT_A_TIME = 200
+"""Records that are looked at within one turn of the event loop: a few milliseconds."""
+
+
+async def in_turns(records: Iterable[T]) -> AsyncIterator[list[T]]:
+    """The records in lots, with a turn of the event loop between two of them.
+
+    What ``records`` reads may change meanwhile: let it be a copy, where the original would not bear that.
+    """
+    left = iter(records)
+    while lot := list(islice(left, AT_A_TIME)):
+        yield lot
+        if len(lot) < AT_A_TIME:
+            return
+        await asyncio.sleep(0)

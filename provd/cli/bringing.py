@@ -1,0 +1,62 @@
+"""Packages on their way from somebody's folder to the daemon, and what is newer than what is in force."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from provd.base.errors import NotFoundError, PluginError, UsageError
+
+
+def brought(config: str | None, path: Path) -> str:
+    """Lay a package (or the plugin in a folder, packed) where the daemon takes it from; gives its name there.
+
+    The caller may read what the daemon may not. Raises ProvdError.
+    """
+    from provd.cli.client import settings_of
+    from provd.cli.offline import as_owner
+    from provd.plugins.package import archive
+    from provd.plugins.package.index import SIGNATURE
+    from provd.plugins.package.manager import ENTRY
+
+    state = settings_of(config).server.state_dir
+    signature = None
+    try:
+        if path.is_dir():
+            content = archive.build(path.resolve())
+        elif path.is_file():
+            if path.stat().st_size > archive.LARGEST:
+                raise PluginError(f"{path} is larger than {archive.LARGEST >> 20} MiB")
+            content = path.read_bytes()
+            beside = path.with_name(path.name + SIGNATURE)
+            signature = beside.read_bytes() if beside.is_file() else None
+        else:
+            raise NotFoundError(f"there is no {path}")
+    except OSError as error:
+        raise PluginError(f"{path} cannot be read: {error.strerror}") from None
+    name = f"{secrets.token_hex(8)}.zip"
+    try:
+        with as_owner(state):
+            entry = state / "packages" / ENTRY
+            entry.mkdir(parents=True, exist_ok=True)
+            if signature is not None:
+                (entry / f"{name}{SIGNATURE}").write_bytes(signature)
+            (entry / name).write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"{entry} cannot be written: {error.strerror}; be root or the user of the daemon") from None
+    return name
+
+
+def newer(offers: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Plugins in force with the newest release that is offered, where that is newer."""
+    from provd.plugins.package.version import Version
+
+    best: dict[str, str] = {row["id"]: row["version"] for row in present if row["origin"] != "linked"}
+    found: dict[str, str] = {}
+    for offer in offers:
+        plugin, version = offer["plugin"], offer["version"]
+        if plugin in best and offer["fits"] and "-" not in version and Version(best[plugin]) < Version(version):
+            best[plugin] = found[plugin] = version
+    return sorted(found.items())

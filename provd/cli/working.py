@@ -1,0 +1,83 @@
+"""``provd operation``: what takes its time, and waiting for it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from provd.cli.commands import Command, Group, as_json, run
+from provd.cli.output import Exit, show_one, show_rows
+
+_EVERY = 0.2
+_COLUMNS = ("id", "kind", "state", "by", "started", "doing", "done", "total", "reason")
+
+
+@click.group(cls=Group)
+def operation() -> None:
+    """Long work: fetching and trying plugins. It goes on when the terminal is closed and after a restart."""
+
+
+@operation.command("list")
+@as_json
+@click.pass_context
+def operation_list(ctx: click.Context, *, as_json: bool) -> None:
+    """List long work, the newest first."""
+    show_rows(run(ctx, "operation.list")["items"], _COLUMNS, as_json=as_json)
+
+
+@operation.command("show")
+@click.argument("name", metavar="ID")
+@as_json
+@click.pass_context
+def operation_show(ctx: click.Context, name: str, *, as_json: bool) -> None:
+    """Show how far it is and what came of it."""
+    show_one(run(ctx, "operation.show", id=name), as_json=as_json)
+
+
+@operation.command("cancel")
+@click.argument("name", metavar="ID")
+@as_json
+@click.pass_context
+def operation_cancel(ctx: click.Context, name: str, *, as_json: bool) -> None:
+    """Call it off."""
+    show_one(run(ctx, "operation.cancel", id=name), as_json=as_json)
+
+
+@operation.command("wait", cls=Command)
+@click.argument("name", metavar="ID")
+@as_json
+@click.pass_context
+def operation_wait(ctx: click.Context, name: str, *, as_json: bool) -> None:
+    """Wait until it is over; exit code 1 when nothing came of it."""
+    work = worked(ctx, run(ctx, "operation.show", id=name), quiet=as_json)
+    show_one(work, as_json=as_json)
+
+
+def worked(ctx: click.Context, work: Mapping[str, Any], *, quiet: bool) -> Mapping[str, Any]:
+    """Wait until long work is over, with a bar where somebody watches; ends the command when nothing came of it."""
+    shown = ""
+    bar = not quiet and sys.stderr.isatty()
+    while work["state"] == "running":
+        if bar:
+            shown = _bar(work)
+            click.echo(f"\r\x1b[K{shown}", nl=False, err=True)
+        time.sleep(_EVERY)
+        work = run(ctx, "operation.show", id=work["id"])
+    if shown:
+        click.echo("\r\x1b[K", nl=False, err=True)
+    if work["state"] != "done":
+        click.echo(work["reason"] or work["state"], err=True)
+        sys.exit(Exit.FAILURE)
+    return work
+
+
+def _bar(work: Mapping[str, Any]) -> str:
+    done, total = work["done"], work["total"]
+    if not total:
+        return f"{work['doing'] or 'beginning'} …"
+    filled = 30 * done // total
+    return f"{work['doing']}  [{'#' * filled}{'.' * (30 - filled)}] {done} of {total}"

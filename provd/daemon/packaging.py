@@ -1,0 +1,57 @@
+"""Plugins as packages, put together: the manager, the dry run, and the long work that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from provd.app.boot import Boot
+from provd.app.context import ContextMaker
+from provd.app.packages import Shop
+from provd.app.packages.switching import Switching
+from provd.app.packages.trial import Trial
+from provd.app.works import Works
+from provd.base.clock import Clock
+from provd.base.facts import FactSink
+from provd.config.plugins import PluginsSection
+from provd.plugins.catalogue import PluginCatalogue
+from provd.plugins.package.gate import keys_of
+from provd.plugins.package.manager import PluginManager, Terms
+
+
+class Packaging:
+    """``changed`` is called after the catalogue has another version in force."""
+
+    def __init__(
+        self,
+        section: PluginsSection,
+        catalogue: PluginCatalogue,
+        boot: Boot,
+        maker: Callable[[], ContextMaker],
+        clock: Clock,
+        emit: FactSink,
+        *,
+        overrides: Path,
+        changed: Callable[[], None],
+        patient: bool,
+    ) -> None:
+        def reload() -> None:
+            if catalogue.reload():
+                changed()
+
+        fleet = boot.station.fleet
+        self._manager = PluginManager(
+            catalogue, package_terms(section), clock, emit, overrides=overrides, changed=reload
+        )
+        works = Works(fleet, clock, emit, patient=patient)
+        trial = Trial(boot.station, maker, self._manager)
+        self.shop = Shop(self._manager, Switching(fleet, self._manager, trial, works), works)
+
+    def reload(self, section: PluginsSection) -> None:
+        """Take over a changed configuration."""
+        self._manager.terms = package_terms(section)
+
+
+def package_terms(section: PluginsSection) -> Terms:
+    """Whose packages come in, and from where."""
+    return Terms(section.trust, keys_of(section.keys), section.sources, section.proxy)

@@ -1,0 +1,313 @@
+"""The plugin manager: the port :class:`~provd.app.packages.ports.Packages` over the shelf, publishers and processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
+from provd.app.ports import Renderer
+from provd.app.works import Progress
+from provd.base.clock import Clock
+from provd.base.errors import NotFoundError, PluginError
+from provd.base.facts import FactSink
+from provd.plugin import CONTRACT
+from provd.plugins.catalogue import PluginCatalogue
+from provd.plugins.loader import load
+from provd.plugins.package import archive, index
+from provd.plugins.package.download import Downloads
+from provd.plugins.package.gate import Trust, admit
+from provd.plugins.package.index import INDEX, SIGNATURE, Index, Offer
+from provd.plugins.package.minisign import PublicKey, verify
+from provd.plugins.package.shelf import Choice, unpack
+from provd.plugins.package.version import Version
+from provd.plugins.render import RENDERER, RenderPool
+from provd.plugins.render_worker import Launch
+
+ENTRY = ".entry"
+"""Below the shelf: what has come, and was not looked at yet."""
+
+_SEEN = "seen.json"
+_EXAMINE = (sys.executable, "-s", "-m", "provd.plugins.package.examine")
+_EXAMINE_SECONDS = 180.0
+_LARGEST_SIGNATURE = 4096
+_BESIDE = Launch(("nice", "-n", "10", *RENDERER.command), RENDERER.start_seconds, RENDERER.wall_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a site wants of packages: whose signatures count, and where packages come from (URLs of folders)."""
+
+    trust: Trust = "signed"
+    keys: tuple[PublicKey, ...] = ()
+    sources: tuple[str, ...] = ()
+    proxy: str = ""
+
+
+class PluginManager:
+    """``changed`` is called when another version is in force: renderers and routes have to be told."""
+
+    def __init__(
+        self,
+        catalogue: PluginCatalogue,
+        terms: Terms,
+        clock: Clock,
+        emit: FactSink,
+        *,
+        overrides: Path,
+        changed: Callable[[], None],
+    ) -> None:
+        self.terms = terms
+        self._catalogue = catalogue
+        self._shelf = catalogue.shelf
+        self._clock = clock
+        self._emit = emit
+        self._overrides = overrides
+        self._changed = changed
+        self._choosing = asyncio.Lock()
+
+    @property
+    def entry(self) -> Path:
+        """Where a package is laid that somebody brings."""
+        return self._shelf.root / ENTRY
+
+    def held(self, plugin: str) -> Held:
+        """What there is of that plugin."""
+        choice = self._shelf.choice(plugin)
+        return Held(plugin, choice.in_force, tuple(self._shelf.versions(plugin)), choice.history)
+
+    def every(self) -> Sequence[Held]:
+        """Of every plugin that has a place on the shelf and can be read."""
+        found = []
+        for plugin in self._shelf.plugins():
+            with contextlib.suppress(PluginError):  # The catalogue has told.
+                found.append(self.held(plugin))
+        return found
+
+    async def offers(self, progress: Progress) -> Sequence[Offered]:
+        """What the publishers offer now."""
+        progress.doing = "asking the publishers"
+        found = []
+        for source in self._sources():
+            listed = await self._index(source)
+            found += [_offered(offer, source) for offer in listed.offers]
+        return sorted(found, key=lambda offer: (offer.plugin, Version(offer.version)))
+
+    async def fetch(self, plugin: str, version: str, progress: Progress) -> Staged:
+        """Get a package from its publisher and put it on the shelf."""
+        progress.doing = "asking the publishers"
+        best: tuple[str, Offer] | None = None
+        for source in self._sources():
+            listed = await self._index(source)
+            offer = listed.find(plugin, version) if version else listed.newest(plugin, CONTRACT)
+            if offer is not None and (best is None or Version(best[1].version) < Version(offer.version)):
+                best = source, offer
+        if best is None:
+            raise NotFoundError(f"nobody offers {plugin}{f' {version}' if version else ''}")
+        source, offer = best
+        content, signature = await self._download(source, offer, progress)
+        return await self._stage(content, signature, offer, progress)
+
+    async def take(self, name: str, progress: Progress) -> Staged:
+        """A package, and its signature if there is one, that lies in the entry under this name."""
+        path = self.entry / name
+        if path.parent != self.entry or name.startswith("."):
+            raise NotFoundError(f"there is no package {name!r}")
+        content, signature = await asyncio.to_thread(_brought, path)
+        try:
+            return await self._stage(content, signature, None, progress)
+        finally:
+            await asyncio.to_thread(_drop, path)
+
+    async def candidate(self, plugin: str, choice: str) -> Candidate | None:
+        """What would be in force by that choice."""
+        folder = self._catalogue.elsewhere(plugin) if choice == BUNDLED else self._shelf.folder(plugin, choice)
+        if folder is None:
+            return None
+        manifest = await asyncio.to_thread(load, folder, plugin)
+        own = self._overrides / plugin
+        return Candidate(choice, manifest, (own, folder / "templates") if own.is_dir() else (folder / "templates",))
+
+    async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
+        """Put a choice in force, for phones too when this returns."""
+        if choice.startswith("/") and self.terms.trust != "local" and not back:
+            raise PluginError('a folder is put in force as it lies only where plugins.trust is "local"')
+        async with self._choosing:
+            present = self._shelf.choice(plugin)
+            fresh = Choice(choice, present.history[:-1]) if back else present.then(choice)
+            await asyncio.to_thread(self._shelf.choose, plugin, fresh)
+            self._changed()
+            folder = self._shelf.folder(plugin, choice)
+            if folder is not None and self._folder_of(plugin) != folder:
+                # It went bad between the check and now; what was in force still is, and is to be after a restart.
+                await asyncio.to_thread(self._shelf.choose, plugin, present)
+                self._changed()
+                raise PluginError(f"{plugin} {choice} cannot be used after all; PLUGIN-BROKEN says why")
+        return self.held(plugin)
+
+    async def discard(self, plugin: str, version: str) -> None:
+        """Take a version off the shelf."""
+        await asyncio.to_thread(self._shelf.discard, plugin, version)
+
+    @contextlib.asynccontextmanager
+    async def trial(self, folders: Mapping[str, Sequence[Path]]) -> AsyncIterator[Renderer]:
+        """A renderer with lower priority than the one that serves phones, in a process of its own."""
+
+        def places(label: str) -> Sequence[Path]:
+            return folders[label]
+
+        pool = RenderPool(places, self._clock, self._emit, launch=_BESIDE)
+        await pool.start()
+        try:
+            yield pool
+        finally:
+            await pool.close()
+
+    def _folder_of(self, plugin: str) -> Path | None:
+        try:
+            return self._catalogue.folder(plugin)
+        except PluginError:
+            return None
+
+    def _sources(self) -> tuple[str, ...]:
+        if not self.terms.sources:
+            raise PluginError("no publisher is configured: plugins.sources names the folders of their packages")
+        if not self.terms.keys:
+            raise PluginError("no key is trusted: plugins.keys names those of the publishers")
+        return self.terms.sources
+
+    async def _index(self, source: str) -> Index:
+        downloads = Downloads(self.terms.proxy)
+        content = await downloads.small(f"{source.rstrip('/')}/{INDEX}", index.LARGEST)
+        signature = await downloads.small(f"{source.rstrip('/')}/{INDEX}{SIGNATURE}", _LARGEST_SIGNATURE)
+        try:
+            verify(content, signature.decode("utf-8", "replace"), self.terms.keys)
+            listed = index.read(content)
+            seen = await asyncio.to_thread(self._seen)
+            index.check(listed, now=self._clock.now(), seen=seen.get(source, 0))
+        except PluginError as error:
+            raise PluginError(f"{source}: {error}") from None
+        if seen.get(source) != listed.serial:
+            await asyncio.to_thread(self._remember, {**seen, source: listed.serial})
+        return listed
+
+    async def _download(self, source: str, offer: Offer, progress: Progress) -> tuple[bytes, str]:
+        downloads = Downloads(self.terms.proxy)
+        if offer.size > archive.LARGEST:
+            raise PluginError(f"{offer.file} is larger than {archive.LARGEST >> 20} MiB")
+        url = f"{source.rstrip('/')}/{offer.file}"
+        signature = await downloads.small(url + SIGNATURE, _LARGEST_SIGNATURE)
+        await asyncio.to_thread(self.entry.mkdir, parents=True, exist_ok=True)
+        part = self.entry / f".{offer.sha256}"
+        progress.doing, progress.total = f"fetching {offer.file}", offer.size
+        async for have in downloads.large(url, part, offer.size):
+            progress.done = have
+        content = await asyncio.to_thread(part.read_bytes)
+        await asyncio.to_thread(part.unlink)
+        return content, signature.decode("utf-8", "replace")
+
+    async def _stage(self, content: bytes, signature: str | None, offer: Offer | None, progress: Progress) -> Staged:
+        progress.doing, progress.done, progress.total = "checking", 0, 0
+        terms = self.terms
+        admitted = await asyncio.to_thread(admit, content, signature, trust=terms.trust, keys=terms.keys, offer=offer)
+        package = admitted.package
+        with tempfile.TemporaryDirectory(prefix="provd-package-") as place:
+            folder = Path(place) / package.plugin
+            await asyncio.to_thread(unpack, package, folder)
+            neighbours = {each.id: str(self._catalogue.folder(each.id)) for each in self._catalogue.manifests}
+            report = await _examined(folder, neighbours)
+        if report["problems"]:
+            raise PluginError("\n".join(f"{package.plugin}: {problem}" for problem in report["problems"]))
+        version = str(report["version"])
+        if offer is not None and offer.version != version:
+            raise PluginError(f"{offer.file} holds version {version}, and the index lists it as {offer.version}")
+        await asyncio.to_thread(self._shelf.put, package, version)
+        return Staged(
+            plugin=package.plugin,
+            version=version,
+            sha256=admitted.sha256,
+            signed=admitted.signed,
+            level=str(report["level"]),
+            notes=tuple(report["notes"]),
+        )
+
+    def _seen(self) -> dict[str, int]:
+        try:
+            content = json.loads((self._shelf.root / _SEEN).read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise PluginError(f"{self._shelf.root / _SEEN} cannot be read: {error}") from None
+        return {str(source): int(serial) for source, serial in content.items()}
+
+    def _remember(self, seen: dict[str, int]) -> None:
+        try:
+            self._shelf.root.mkdir(parents=True, exist_ok=True)
+            part = self._shelf.root / f".{_SEEN}"
+            part.write_text(json.dumps(seen))
+            part.replace(self._shelf.root / _SEEN)
+        except OSError as error:
+            raise PluginError(f"{self._shelf.root / _SEEN} cannot be written: {error.strerror}") from None
+
+
+async def _examined(folder: Path, neighbours: dict[str, str]) -> dict[str, Any]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    process = await asyncio.create_subprocess_exec(
+        *_EXAMINE,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+    )
+    asked = json.dumps({"folder": str(folder), "neighbours": neighbours}).encode()
+    try:
+        async with asyncio.timeout(_EXAMINE_SECONDS):
+            output, said = await process.communicate(asked)
+    except TimeoutError:
+        raise PluginError(f"{folder.name}: checking it took more than {_EXAMINE_SECONDS:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        reason = "it took too much time" if process.returncode < 0 else said.decode("utf-8", "replace").strip()[-300:]
+        raise PluginError(f"{folder.name}: checking it failed: {reason}")
+    report: dict[str, Any] = json.loads(output)
+    return report
+
+
+def _brought(path: Path) -> tuple[bytes, str | None]:
+    signature = path.with_name(path.name + SIGNATURE)
+    try:
+        if path.stat().st_size > archive.LARGEST:
+            raise PluginError(f"the package is larger than {archive.LARGEST >> 20} MiB")
+        text = signature.read_bytes()[:_LARGEST_SIGNATURE] if signature.exists() else None
+        return path.read_bytes(), None if text is None else text.decode("utf-8", "replace")
+    except OSError:
+        raise NotFoundError(f"there is no package {path.name!r}") from None
+
+
+def _drop(path: Path) -> None:
+    for each in (path, path.with_name(path.name + SIGNATURE)):
+        with contextlib.suppress(OSError):
+            each.unlink()
+
+
+def _offered(offer: Offer, source: str) -> Offered:
+    return Offered(
+        plugin=offer.id,
+        version=offer.version,
+        vendor=offer.vendor,
+        description=offer.description,
+        size=offer.size,
+        fits=offer.contract == CONTRACT,
+        source=source,
+    )
