@@ -106,7 +106,8 @@ class Overview:
         """Ids of so many characters, of devices that are here or were."""
         found: set[str] = set()
         for column in (HOME.c.device_id, TOMBSTONE.c.device_id):
-            query = select(column).where(column > after, func.length(column).in_(lengths)).order_by(column).limit(limit)
+            fits = or_(*(func.length(column) == length for length in lengths))
+            query = select(column).where(column > after, fits).order_by(column).limit(limit)
             found.update(str(row[0]) for row in self.rows(query))
         return sorted(found)[:limit]
 
