@@ -132,7 +132,7 @@ class Core:
             leap=leap,
         )
         beside = ThingDevices(self.fleet, self.tasks, clock)
-        ledger = StoredLedger(self.store, beside)
+        ledger = self.thing_ledger = StoredLedger(self.store, beside)
         self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
         audited = (ledger, self.things.now, emit)
         self.vendors = VendorOffice(

@@ -25,6 +25,7 @@ from provd.base.types import Mac
 from provd.config.regions import RegionSection
 from provd.config.settings import Settings
 from provd.daemon.core import Core
+from provd.daemon.mqtt import SCHEME, Brokered
 from provd.daemon.secret_files import secret_in
 from provd.daemon.translate import fresh_id, region_terms
 from provd.domain.regions.home import Home, Region
@@ -68,6 +69,7 @@ class Federation:
         self.neighbour.way = self.phones.way
         core.home_ledger.hear = self.phones.hear
         core.boot.station.elsewhere = self.phones
+        self.brokered = Brokered(core, self.ledger, self.neighbour, self.desk)
         self.counter = RegionCounter(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
 
     def terms(self) -> Terms:
@@ -90,10 +92,12 @@ class Federation:
     def open(self) -> None:
         """Begin to say what is owed."""
         self._reach()
+        self.brokered.open()
         self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self.upkeep.run())]
 
     def reload(self, settings: Settings) -> None:
         """Take over another configuration."""
+        self.brokered.reload(settings)
         if settings.region == self._section and not self._degraded:
             return
         self._section = settings.region
@@ -103,6 +107,7 @@ class Federation:
 
     async def close(self) -> None:
         """Stop; what is owed stays owed."""
+        await self.brokered.close()
         await self.phones.close()
         for task in self._tasks:
             task.cancel()
@@ -127,6 +132,8 @@ class Federation:
 
     async def say(self, region: Region, said: Said) -> Heard:
         """Hand on to the way that there is at present."""
+        if region.url.partition(":")[0] == SCHEME:
+            return await self.brokered.say(region, said)
         if self._web is None:
             raise Unreached(self._degraded)
         return await self._web.say(region, said)

@@ -128,7 +128,7 @@ async def test_phones_find_home_from_one_address_and_follow_when_it_moves(tmp_pa
         south.expect(spa.mac, "SPA504G", "201")
         homes = f"{mac_text(spa.mac)},north\n{mac_text(yealink.mac)},south\n"
         world.do("region.import", csv=homes)
-        world.do("region.register", devices={"items": [{"device_id": mac_text(phone.mac)} for phone in (spa, yealink)]})
+        world.do("region.register", devices=[{"device_id": mac_text(phone.mac)} for phone in (spa, yealink)])
         await _lives([spa, yealink, lost], ports, (world, north, south))
 
 
