@@ -121,6 +121,10 @@ class Boot:
         """The transport delivered the whole answer."""
         self._serving.served(request, reply, unchanged=unchanged)
 
+    def own(self, device: Device, name: str, local: str, *, secure: bool) -> Awaitable[FileReply]:
+        """A file for a device that has no MAC and has shown its key."""
+        return self._serving.own(device, name, local, secure=secure)
+
     async def preview(self, device: Device, name: str, local: str, *, reveal: bool = False) -> FileReply:
         """A file as this device would get it. Raises NotFoundError and PluginError."""
         return (await self.previews.of_device(device, name, local, reveal=reveal)).reply

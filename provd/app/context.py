@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from provd.app import effective
 from provd.app.accounts import NOTHING, of_line, port, text
@@ -14,7 +15,7 @@ from provd.app.site import Site
 from provd.app.tables import Tables
 from provd.app.tokens import Tokens
 from provd.base.secrets import Secret
-from provd.base.types import mac_text
+from provd.base.types import is_thing, mac_text
 from provd.domain.nesting import nest
 from provd.domain.records import Device, DeviceState
 from provd.domain.settings import FREE
@@ -103,6 +104,8 @@ class ContextMaker:
         values = common.values
         claimed = device is not None and bool(device.lines)
         shows_account = device is not None and not claimed and subject.secrets
+        if device is not None and is_thing(device.mac):
+            return {**self._bare(subject, site, common), "thing": self._thing(subject, site, device)}
         return {
             "model": common.model,
             "firmware": firmware(device.version if device else ""),
@@ -114,6 +117,34 @@ class ContextMaker:
             "lines": self._lines(subject, device, values) if device and claimed and subject.secrets else [],
             "settings": common.settings,
             "zone": common.zone,
+        }
+
+    def _bare(self, subject: Subject, site: Site, common: _Common) -> dict[str, object]:
+        """What there is of a device that is no phone."""
+        return {
+            "model": common.model,
+            "firmware": firmware(subject.device.version if subject.device else ""),
+            "device": self._device(replace(subject, device=None)),
+            "urls": self._urls(subject, site),
+            "claimed": False,
+            "account": None,
+            "spare": [],
+            "lines": [],
+            "settings": common.settings,
+            "zone": common.zone,
+        }
+
+    def _thing(self, subject: Subject, site: Site, device: Device) -> dict[str, object]:
+        base = site.base(subject.local, secure=subject.secure)
+        known = self._tables.metadata(device.mac)
+        names = urlencode({"vendor": device.vendor, "model": device.model})
+        return {
+            "vendor": device.vendor,
+            "model": device.model,
+            "serial": device.serial,
+            "tenant": device.tenant,
+            "metadata": {} if known is None else dict(sorted(known.data.items())),
+            "download": f"{base}/provision/download?{names}",
         }
 
     def _common(self, subject: Subject) -> _Common:

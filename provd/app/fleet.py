@@ -283,12 +283,13 @@ class Fleet:
 
         Unlike :meth:`change` many of these share a commit.
         """
-        before = [self.tables.get(change.record) for change in changes if isinstance(change.record, PLAIN)]
-        self._put_plain(changes)
+        plain = [change for change in changes if not isinstance(change.record, ASIDE)]
+        before = [self.tables.get(change.record) for change in plain if isinstance(change.record, PLAIN)]
+        self._put_plain(plain)
         try:
             await self._journal.commit(changes)
         except StorageError:
-            for change, was in reversed(list(zip(changes, before, strict=True))):
+            for change, was in reversed(list(zip(plain, before, strict=True))):
                 record = change.record
                 present = self.tables.get(record) if isinstance(record, PLAIN) else None
                 if present is (record if isinstance(change, Put) else None):

@@ -11,9 +11,10 @@ from provd.domain.capability import shortfalls
 from provd.domain.evidence import Evidence, Identity
 from provd.domain.identify import Index
 from provd.domain.inheritance import Effective
+from provd.domain.names import SERIAL_MARK
 from provd.domain.records import Device
 from provd.domain.route import Route
-from provd.plugin import Manifest, Model
+from provd.plugin import FileRule, Manifest, Model
 
 _REMEMBERED = 4096
 """Different pieces of evidence whose identity is kept; a flood of invented ones only empties the memory."""
@@ -51,6 +52,17 @@ class Knowledge:
     def find(self, name: str) -> tuple[Route, ...]:
         """Every file rule that this name may mean."""
         return self._index.routes.find(name)
+
+    def own_files(self, device: Device) -> list[tuple[str, str, FileRule]]:
+        """The files of a device that has no MAC: each by its name, with its plugin and rule."""
+        found: list[tuple[str, str, FileRule]] = []
+        for manifest in self.catalogue.manifests:
+            if device.vendor.lower() not in (manifest.vendor.lower(), manifest.id):
+                continue
+            if manifest.model(device.model) is not None:
+                rules = (rule for rule in manifest.files if rule.kind == "thing")
+                found += [(rule.name.replace(SERIAL_MARK, device.serial), manifest.id, rule) for rule in rules]
+        return found
 
     def identify(self, evidence: Evidence) -> Identity:
         """What the evidence says, not remembered."""

@@ -14,7 +14,7 @@ from provd.app.serving import Serving
 from provd.app.station import Station
 from provd.base.errors import NotFoundError
 from provd.base.secrets import Secret
-from provd.base.types import Mac, mac_text
+from provd.base.types import Mac, is_thing, mac_text
 from provd.domain.records import Device, Line
 from provd.domain.route import Route
 
@@ -46,7 +46,8 @@ class Preview:
         Raises NotFoundError for a name that the device's plugin does not offer, and PluginError.
         """
         route = self._route(device, name)
-        token = self._station.token(device.mac, device) if self._station.site.secrets == "token" else ""
+        tokens = self._station.site.secrets == "token" and not is_thing(device.mac)
+        token = self._station.token(device.mac, device) if tokens else ""
         subject = self._subject(device, route, local, masked=not reveal)
         subject = replace(subject, token=token if reveal or not token else "***")
         reply = await self._made(device, route, self._maker.make(subject, self._station.site))
@@ -64,6 +65,10 @@ class Preview:
 
     def _route(self, device: Device, name: str) -> Route:
         self._station.refresh()
+        if is_thing(device.mac):
+            for own, plugin, found in self._station.knowledge.own_files(device):
+                if own == name:
+                    return Route(plugin, found, device.model)
         routes = [route for route in self._station.knowledge.find(name) if route.plugin == device.plugin]
         rule = routes[0].rule if routes else None
         if rule is not None and rule.encrypted_only and not phrase_of(self._station.fleet.tables, device):
@@ -73,24 +78,24 @@ class Preview:
         return routes[0]
 
     def _subject(self, device: Device, route: Route, local: str, *, masked: bool) -> Subject:
-        own = route.rule.kind == "device"
+        own = route.rule.kind in {"device", "thing"}
         return Subject(
             vendor=device.vendor,
-            model=self._station.knowledge.model(device.plugin, device.model if own else route.model),
+            model=self._station.knowledge.model(route.plugin, device.model if own else route.model),
             local=local,
             device=device if own else None,
             secrets=route.rule.secrets,
             masked=masked,
-            plugin=device.plugin,
+            plugin=route.plugin,
         )
 
     async def _made(self, device: Device, route: Route, context: dict[str, object]) -> FileReply:
-        body = await self._renderer.render(RenderJob(device.plugin, route.rule, context, SHARED))
+        body = await self._renderer.render(RenderJob(route.plugin, route.rule, context, SHARED))
         return FileReply(
             found=True,
             body=body,
             content_type=route.rule.content_type,
             mac=device.mac,
             kind=route.rule.kind,
-            plugin=device.plugin,
+            plugin=route.plugin,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,7 @@ from provd.base.drafts import drafted
 from provd.base.errors import PluginError
 from provd.base.facts.files import FileServed, RenderFailed
 from provd.base.types import Mac
+from provd.domain.records import Device
 from provd.domain.sealing import encrypt
 from provd.plugin import FileRule
 
@@ -147,15 +149,22 @@ class Serving:
     def _quick(self, job: Job) -> Quick:
         station, device = self._station, job.device
         revision, sealed = (0, "") if device is None else (device.revision, device.sealed)
+        if job.rule.kind == "thing":
+            sealed = self._known(job)
         return station.fleet.generation, revision, station.knowledge.revision, sealed
 
     def _revisions(self, job: Job) -> Hashable:
         tables = self._station.fleet.tables
         if job.device is not None:
-            made_from = effective.device_revisions(tables, job.device)
+            made_from: Hashable = (effective.device_revisions(tables, job.device), self._known(job))
         else:
             made_from = effective.model_revisions(tables, self._vendor(job), job.model)
         return self._station.knowledge.revision, made_from
+
+    def _known(self, job: Job) -> str:
+        """What a file of a device that is no phone depends on beside the device: its metadata."""
+        found = None if job.mac is None or job.rule.kind != "thing" else self._station.fleet.tables.metadata(job.mac)
+        return "" if found is None else json.dumps(dict(found.data), sort_keys=True, default=str)
 
     def _vendor(self, job: Job) -> str:
         manifest = self._station.knowledge.manifest(job.plugin)
@@ -348,6 +357,22 @@ class Serving:
     def _etag(self, body: bytes | memoryview) -> str:
         # Keyed: whoever sees an ETag on the way cannot try passwords against it.
         return hashlib.blake2b(body, digest_size=16, key=self._etag_key).hexdigest()
+
+    def own(self, device: Device, name: str, local: str, *, secure: bool) -> asyncio.Future[FileReply]:
+        """A file for a device that has no MAC and has shown its key; an empty name is its first one."""
+        self._station.refresh()
+        answer = asyncio.get_running_loop().create_future()
+        for own, plugin, rule in self._station.knowledge.own_files(device):
+            if name.lower() in ("", own.lower()):
+                job = Job(own, plugin, rule, device.model, device, device.mac, "", "", local, secure)
+                reply = self._kept(job)
+                if reply is None:
+                    self._make(job, self._clock.now(), answer)
+                else:
+                    answer.set_result(reply)
+                return answer
+        answer.set_result(UNKNOWN)
+        return answer
 
     def last(self, mac: Mac, rule: FileRule) -> bytes | None:
         """The file by that rule that the device was given last, if it is still at hand."""

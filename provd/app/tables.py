@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from provd.base.errors import ConflictError, NotFoundError
-from provd.base.types import Mac
+from provd.base.types import Mac, parse_device
 from provd.domain.inheritance import lineage
 from provd.domain.records import (
     MASTER_TENANT,
@@ -120,6 +120,13 @@ class Tables:
     def devices(self) -> Mapping[Mac, Device]:
         """Devices by MAC."""
         return MappingProxyType(self._devices)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a device that people call so."""
+        try:
+            return parse_device(name) in self._devices
+        except ValueError:
+            return False
 
     def at_address(self, ip: str) -> list[Device]:
         """Every device that was last seen at that address; looks through all of them."""

@@ -90,11 +90,15 @@ def _block(name: str, model: type[BaseModel], example: Mapping[str, Any]) -> Ite
 
 def _line(key: str, value: str, field: FieldInfo) -> str:
     comment = f"# {field.description}" if field.description else ""
+    if not value:
+        return f"# {f'{key}: not set':<44} {comment}".rstrip()
     return f"# {f'{key} = {value}':<44} {comment}".rstrip()
 
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
+    if value is None:
+        return ""
     return _toml(duration_text(value) if any(mark is DURATION_MARK for mark in field.metadata) else value)
 
 

@@ -18,7 +18,7 @@ from provd.config.pbx import PbxSection, ResyncSection
 from provd.config.plugins import PluginsSection
 from provd.config.regions import RegionSection
 from provd.config.section import Section
-from provd.config.tasks import TasksSection
+from provd.config.tasks import TasksSection, WebhookStepSection
 from provd.config.values import (
     INFINITE_SECONDS,
     Duration,
@@ -380,6 +380,15 @@ class Settings(Section):
     region: RegionSection = RegionSection()
     mqtt: MqttSection = MqttSection()
     webhook: tuple[WebhookSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _told(self) -> Self:
+        names = {each.name for each in self.webhook}
+        for template in self.tasks.template:
+            for step in template.step:
+                if isinstance(step, WebhookStepSection) and step.to not in names:
+                    raise ValueError(f"template {template.id!r}, step {step.id!r}: there is no webhook {step.to!r}")
+        return self
 
     @field_validator("webhook")
     @classmethod

@@ -59,9 +59,13 @@ class AttributeSection(Section):
     """An attribute of the metadata."""
 
     name: str = Field(min_length=1, max_length=80)
-    type: Literal["string", "number", "boolean", "enum"] = "string"
+    type: Literal["string", "number", "boolean", "enum", "array", "object", "reference"] = Field(
+        default="string", description="string | number | boolean | enum | array | object | reference (to a device)"
+    )
     required: bool = False
     values: tuple[str, ...] = Field(default=(), description="of an enum")
+    minimum: float | None = Field(default=None, description="of a number, of a text's or a list's length")
+    maximum: float | None = None
 
     @model_validator(mode="after")
     def _enum(self) -> Self:
@@ -146,7 +150,19 @@ class WaitSection(Section):
     seconds: Duration = Field(alias="for", ge=1)
 
 
-StepSection = Annotated[SqlSection | HttpSection | CsvSection | SetSection | WaitSection, Field(discriminator="do")]
+class WebhookStepSection(Section):
+    """A letter to an endpoint."""
+
+    id: str = Field(pattern=_ID)
+    do: Literal["webhook"]
+    to: str = Field(description="name of a [[webhook]]")
+    event: str = Field(pattern=r"^[A-Za-z0-9._-]{1,80}$", description="what it is called there")
+    body: dict[str, str] = Field(default={}, description="members of its data")
+
+
+StepSection = Annotated[
+    SqlSection | HttpSection | CsvSection | SetSection | WaitSection | WebhookStepSection, Field(discriminator="do")
+]
 
 
 class TaskTemplate(Section):
@@ -223,6 +239,8 @@ def _texts(step: StepSection) -> list[str]:
             return [*step.match.values(), step.waiting_for]
         case SetSection():
             return [*step.metadata.values(), step.tenant, step.profile, step.line]
+        case WebhookStepSection():
+            return list(step.body.values())
         case WaitSection():
             return []
 

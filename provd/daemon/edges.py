@@ -22,6 +22,7 @@ from provd.domain.reckoning import Leap
 from provd.domain.records import Reservation
 from provd.http.activation.contents import Downloads
 from provd.http.activation.counter import ThingCounter
+from provd.http.activation.files import ConfigPaths
 from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits as HttpLimits
 from provd.http.counters import Counter, Counters
@@ -103,6 +104,7 @@ class Edges:
                 limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
                 things=Counters(
                     ThingCounter(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
+                    ConfigPaths(core.things, core.fleet.tables, core.boot, core.clock, core.emit),
                     *self._further,
                 ),
             )

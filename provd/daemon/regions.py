@@ -93,7 +93,10 @@ class Federation:
         """Begin to say what is owed."""
         self._reach()
         self.brokered.open()
-        self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self.upkeep.run())]
+        self._tasks = [
+            asyncio.create_task(self.courier.run(alone=self._core.store.dialect.name == "sqlite")),
+            asyncio.create_task(self.upkeep.run()),
+        ]
 
     def reload(self, settings: Settings) -> None:
         """Take over another configuration."""

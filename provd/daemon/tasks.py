@@ -56,6 +56,7 @@ class Tasking:
             emit=core.emit,
             owner=secrets.token_hex(8),
             at_once=self._section.at_once,
+            post=self.hooks.outbox,
         )
 
     async def open(self) -> None:

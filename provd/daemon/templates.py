@@ -7,7 +7,18 @@ from zoneinfo import ZoneInfo
 from provd.config import tasks as sections
 from provd.config.tasks import StepSection, TasksSection, TaskTemplate
 from provd.domain.constraints import Attribute, Rule
-from provd.domain.tasks import CsvStep, HttpStep, Kind, Rulebook, SetStep, SqlStep, Step, Template, WaitStep
+from provd.domain.tasks import (
+    CsvStep,
+    HttpStep,
+    Kind,
+    Rulebook,
+    SetStep,
+    SqlStep,
+    Step,
+    Template,
+    WaitStep,
+    WebhookStep,
+)
 
 
 def rulebook_of(section: TasksSection) -> Rulebook:
@@ -19,7 +30,14 @@ def rulebook_of(section: TasksSection) -> Rulebook:
                 name=each.name,
                 devices=each.devices,
                 attributes=tuple(
-                    Attribute(name=one.name, type=one.type, required=one.required, values=one.values)
+                    Attribute(
+                        name=one.name,
+                        type=one.type,
+                        required=one.required,
+                        values=one.values,
+                        minimum=one.minimum,
+                        maximum=one.maximum,
+                    )
                     for one in each.attributes
                 ),
             )
@@ -64,6 +82,8 @@ def _step(section: StepSection) -> Step:
                 take=section.take,
                 waiting_for=section.waiting_for,
             )
+        case sections.WebhookStepSection():
+            return WebhookStep(id=section.id, to=section.to, event=section.event, body=section.body)
         case sections.CsvSection():
             return CsvStep(id=section.id, file=section.file, match=section.match, waiting_for=section.waiting_for)
         case sections.SetSection():

@@ -17,6 +17,7 @@ FOLDERS = 3
 """How many folders in front of a name may tell something about its asker."""
 
 MAC_MARK = "{mac}"
+SERIAL_MARK = "{serial}"
 SEPARATORS = str.maketrans("", "", ":-_")
 
 _MAC = re.compile(r"[0-9a-f]{12}|[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from provd.domain.settings import KNOWN, NUMBERED, find
+from provd.domain.settings import FREE, KNOWN, NUMBERED, find, numbers
 
 Nested = dict[str, dict[object, object]]
 
@@ -19,6 +21,29 @@ _RECORDS: Mapping[str, tuple[str, ...]] = {
 _NUMBERED_GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in NUMBERED))
 
 
+class _Place(NamedTuple):
+    """Where a setting lies in the nested form: its group, its numbers, its last word, and the members of its record."""
+
+    group: str
+    numbers: tuple[int, ...]
+    member: str
+    members: tuple[str, ...]
+    listed: bool
+
+
+@lru_cache(maxsize=8192)
+def _place(name: str) -> _Place | None:
+    setting = find(name)
+    if setting is None or name.startswith(FREE):
+        return None
+    group, _, rest = name.partition(".")
+    given = numbers(name) if name not in KNOWN else ()
+    start = setting.name.rpartition(".")[0]
+    return _Place(
+        group, given, name.rpartition(".")[2] if given else rest, _RECORDS.get(start, ()), setting.kind == "list"
+    )
+
+
 def nest(values: Mapping[str, object]) -> Nested:
     """``{"sip.server": x, "keys.5.type": y}`` as ``{"sip": {"server": x}, "keys": {5: {"type": y}}}``.
 
@@ -29,28 +54,14 @@ def nest(values: Mapping[str, object]) -> Nested:
     for group in _NUMBERED_GROUPS:
         nested.setdefault(group, {})
     for name, value in values.items():
-        group, _, rest = name.partition(".")
-        if name in KNOWN:
-            nested[group][rest] = _shown(name, value)
-        elif group in _NUMBERED_GROUPS and find(name) is not None:
-            _put(nested[group], group, rest, _shown(name, value))
+        place = _place(name)
+        if place is None:
+            continue
+        record: dict[Any, Any] = nested[place.group]
+        for depth, number in enumerate(place.numbers, 1):
+            inner = record.get(number)
+            if inner is None:
+                inner = record[number] = dict.fromkeys(place.members) if depth == len(place.numbers) else {}
+            record = inner
+        record[place.member] = value.split(",") if place.listed and isinstance(value, str) else value
     return nested
-
-
-def _shown(name: str, value: object) -> object:
-    setting = find(name)
-    if setting is not None and setting.kind == "list" and isinstance(value, str):
-        return value.split(",")
-    return value
-
-
-def _put(group: dict[object, object], name: str, rest: str, value: object) -> None:
-    start, place = f"{name}.N", group
-    number, *parts = rest.split(".")
-    if len(parts) == 3:
-        start = f"{start}.{parts[0]}.N"
-        inner = place.setdefault(int(number), {})
-        place, number = inner if isinstance(inner, dict) else {}, parts[1]
-    record = place.setdefault(int(number), dict.fromkeys(_RECORDS[start]))
-    if isinstance(record, dict):
-        record[parts[-1]] = value

@@ -107,6 +107,8 @@ def expand(manifest: Manifest) -> Iterator[tuple[str, Route]]:
     """Every name that the plugin's rules stand for; ``{mac}`` stays a placeholder."""
     commons = _commons(manifest)
     for rule in manifest.files:
+        if rule.kind == "thing":
+            continue  # nobody gets it by its name alone
         if COMMON_MARK not in rule.name:
             yield rule.name, Route(manifest.id, rule)
             continue

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from cronsim import CronSim
 
 from provd.base.types import Mac
-from provd.domain.constraints import Rule
+from provd.domain.constraints import Rule, Standing, There, everything
 from provd.domain.records import Device, RunState, TaskRun, TaskStep
 
 WAITS = (60.0, 300.0, 900.0, 3600.0)
@@ -103,7 +103,17 @@ class WaitStep:
     seconds: float
 
 
-Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookStep:
+    """A letter to an endpoint of ``[[webhook]]``: it is in the outbox when the step is done, in one transaction."""
+
+    id: str
+    to: str
+    event: str
+    body: Mapping[str, str] = field(default_factory=dict)
+
+
+Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,6 +345,18 @@ class Rulebook:
         """The templates that belong to a device."""
         return [template for template in self.templates if template.fits(device)]
 
-    def faults(self, device: Device, metadata: Mapping[str, object]) -> list[str]:
+    def faults(self, device: Device, metadata: Mapping[str, object], there: There = everything) -> list[str]:
         """What is wrong with a device's metadata."""
-        return [fault for rule in self.rules if fits(rule.devices, device) for fault in rule.faults(metadata)]
+        return [fault for _, _, faults in self.standing(device, metadata, there) for fault in faults]
+
+    def standing(
+        self, device: Device, metadata: Mapping[str, object], there: There = everything
+    ) -> list[tuple[Rule, Standing, list[str]]]:
+        """How each rule for this device stands, with what is wrong."""
+        found = []
+        for rule in self.rules:
+            if fits(rule.devices, device):
+                faults = list(rule.faults(metadata, there))
+                state = Standing.FAILED if faults else Standing.IN_EFFECT
+                found.append((rule, state if metadata else Standing.APPLYING, faults))
+        return found

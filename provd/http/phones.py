@@ -195,6 +195,8 @@ class PhoneServer:
             headers=request.headers,
             body=body,
             peer=self._client(request, connection),
+            local=connection.local,
+            secure=connection.secure,
         )
 
     async def _upload(

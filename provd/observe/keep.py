@@ -18,8 +18,9 @@ _TOLD_AGAIN = 60.0
 class FactKeeper:
     """A reader of facts that stores them.
 
-    At most ``per_second`` facts a second are stored and at most ``queue`` wait for that. The store numbers them.
-    ``call_later(seconds, callback)`` is the event loop's.
+    ``at_once`` facts are stored together, one such batch after the other with ``pause`` seconds between them at least:
+    two thousand a second, and none of it holds up a lease for long. At most ``queue`` wait for that. The store
+    numbers them. ``call_later(seconds, callback)`` is the event loop's.
     """
 
     def __init__(
@@ -28,14 +29,16 @@ class FactKeeper:
         call_later: Callable[[float, Callable[[], None]], object],
         emit: FactSink,
         *,
-        per_second: int = 200,
-        queue: int = 5000,
+        at_once: int = 100,
+        pause: float = 0.05,
+        queue: int = 20_000,
         level: Level = Level.INFO,
     ) -> None:
         self._journal = journal
         self._call_later = call_later
         self._emit = emit
-        self._per_second = per_second
+        self._at_once = at_once
+        self._pause = pause
         self._queue = queue
         self._level = level
         self._waiting: deque[Fact] = deque()
@@ -63,8 +66,8 @@ class FactKeeper:
     def _go_on(self) -> None:
         if self._waiting and not self._resting and not self._writing:
             self._resting = True
-            self._call_later(1.0, self._rested)
-            self._submit(self._per_second)
+            self._call_later(self._pause, self._rested)
+            self._submit(self._at_once)
 
     def _rested(self) -> None:
         self._resting = False

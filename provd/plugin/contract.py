@@ -13,7 +13,7 @@ CONTRACT = 1
 """Version of this contract. A manifest names the version it was written for."""
 
 MatchSource = Literal["option60", "user_agent", "file"]
-FileKind = Literal["common", "device", "static", "absent", "elsewhere"]
+FileKind = Literal["common", "device", "static", "absent", "elsewhere", "thing"]
 FileFormat = Literal["xml", "keyvalue", "text"]
 Encryption = Literal["", "salted-aes-256-cbc", "aes-128-ecb"]
 """``salted-aes-256-cbc``: what ``openssl enc -aes-256-cbc -md md5 -k PHRASE`` writes. ``aes-128-ecb``: the key is the
@@ -78,7 +78,8 @@ class FileRule:
 
     ``name`` is matched whole and without regard to case; ``{mac}`` stands for the device's MAC in any form and
     ``{common}`` for each common file of each model. Kind ``absent`` is a name that is known and deliberately
-    not offered.
+    not offered. Kind ``thing`` is the file of a device that has no MAC and shows its key: ``{serial}`` stands for its
+    serial.
     """
 
     name: str

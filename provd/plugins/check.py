@@ -105,7 +105,7 @@ def _cases(folder: Path, index: Index, manifest: Manifest) -> tuple[list[str], t
 
 def _missing(folder: Path, manifest: Manifest) -> Iterator[str]:
     for rule in manifest.files:
-        for template in (rule.template, rule.elsewhere) if rule.kind in {"common", "device"} else ():
+        for template in (rule.template, rule.elsewhere) if rule.kind in {"common", "device", "thing"} else ():
             if template and not (folder / "templates" / template).is_file():
                 yield f"file {rule.name}: there is no templates/{template}"
         if rule.kind == "static" and not (folder / "static" / rule.template).is_file():
@@ -147,7 +147,7 @@ def _render_all(manifest: Manifest, render: Render) -> Iterator[str]:
     """A fault for each file that does not render as it must, an empty text for each that does."""
     away = (rule.sending_away() for rule in manifest.files if rule.elsewhere)
     for rule in (*manifest.files, *away):
-        if rule.kind not in {"common", "device", "elsewhere"}:
+        if rule.kind not in {"common", "device", "elsewhere", "thing"}:
             continue
         for what, context in sample.contexts(manifest, rule):
             yield _render_one(manifest, rule, what, render, context)
@@ -211,6 +211,8 @@ def _notes(folder: Path, manifest: Manifest, cases: Iterable[Case]) -> Iterator[
         regex = re.compile(match.regex, re.IGNORECASE)
         if not any(regex.fullmatch(text) for text in texts[match.source]):
             yield f"match[{number}] ({match.source}): no case leads to it"
+    if all(rule.kind == "thing" for rule in manifest.files) and manifest.files:
+        return  # no phone: it is told nothing and asks by itself
     if not manifest.dhcp:
         yield "no DHCP advice: phones must learn of this server in another way"
     own = [rule for rule in manifest.files if rule.kind == "device"]

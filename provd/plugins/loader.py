@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from provd.base.errors import PluginError
 from provd.base.types import ip_int
 from provd.domain.capability import covers
-from provd.domain.names import MAC_MARK
+from provd.domain.names import MAC_MARK, SERIAL_MARK
 from provd.domain.route import COMMON_MARK, ambiguities
 from provd.domain.settings import KNOWN, NUMBERED
 from provd.plugin import (
@@ -189,9 +189,10 @@ def _start_problems(place: str, starts: list[str]) -> Iterator[str]:
 def _file_problems(file: ManifestFile) -> Iterator[str]:
     for number, row in enumerate(file.file, 1):
         place = f"file[{number}] ({row.name})"
-        rest = row.name.replace(MAC_MARK, "", 1) if MAC_MARK in row.name else row.name.replace(COMMON_MARK, "", 1)
+        mark = next((mark for mark in (MAC_MARK, SERIAL_MARK) if mark in row.name), COMMON_MARK)
+        rest = row.name.replace(mark, "", 1)
         if "{" in rest or "}" in rest:
-            yield f"{place}.name: one {MAC_MARK} or one {COMMON_MARK}, no other braces"
+            yield f"{place}.name: one {MAC_MARK}, one {SERIAL_MARK} or one {COMMON_MARK}, no other braces"
         if row.elsewhere and row.kind != "device":
             yield f"{place}.elsewhere: only a device's own file can send it elsewhere"
         if row.kind == "absent":
@@ -202,8 +203,10 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
             yield f"{place}.template: needed for kind {row.kind!r}"
         if (row.kind == "device") != (MAC_MARK in row.name):
             yield f"{place}.kind: {MAC_MARK} in the name and kind 'device' belong together"
+        if (row.kind == "thing") != (SERIAL_MARK in row.name):
+            yield f"{place}.kind: {SERIAL_MARK} in the name and kind 'thing' belong together"
         yield from _key_problems(place, row)
-        if row.kind != "device" and row.secrets:
+        if row.kind not in {"device", "thing"} and row.secrets:
             yield f"{place}.secrets: must be false, nobody can prove to be the owner of such a file"
 
 

@@ -42,13 +42,19 @@ class Refused:
 
 
 def _clean(value: object) -> bool:
-    if isinstance(value, str):
-        return _FORBIDDEN.search(value) is None
-    if isinstance(value, Mapping):
-        return all(map(_clean, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(_clean, value))
-    return True
+    """Whether no text in it holds what is forbidden: all of them are looked through at once."""
+    texts: list[str] = []
+    left = [value]
+    while left:
+        one = left.pop()
+        kind = type(one)
+        if kind is str:
+            texts.append(one)  # type: ignore[arg-type]
+        elif kind is dict or isinstance(one, Mapping):
+            left.extend(one.values())  # type: ignore[attr-defined]
+        elif kind is list or kind is tuple:
+            left.extend(one)  # type: ignore[arg-type]
+    return _FORBIDDEN.search(" ".join(texts)) is None
 
 
 def _marked(value: object, path: str) -> object:

@@ -73,6 +73,16 @@ _ACCOUNT: Context = {
 _NO_SETTINGS: Context = {**nest({}), "vendor": {}}
 
 
+_THING: Context = {
+    "vendor": "Acme",
+    "model": "G1",
+    "serial": "S0001",
+    "tenant": "blue",
+    "metadata": {"customer": "Northern Lights", "site": 7},
+    "download": f"{_BASE}/provision/download?vendor=Acme&model=G1",
+}
+
+
 def contexts(manifest: Manifest, rule: FileRule) -> Iterator[tuple[str, Context]]:
     """What to render this rule with, each with a few words that say what it is.
 
@@ -105,6 +115,7 @@ def _context(
     firmware: Context | None = None,
 ) -> Context:
     device = rule.kind == "device"
+    thing = {"thing": _THING} if rule.kind == "thing" else {}
     mac = MAC if device else ""
     token = "/sample" if rule.secrets else ""
     return {
@@ -137,6 +148,7 @@ def _context(
         "lines": [_line(position) for position in range(1, lines + 1)],
         "settings": settings or _SETTINGS,
         "zone": zone,
+        **thing,
     }
 
 

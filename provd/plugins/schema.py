@@ -68,7 +68,7 @@ class FileRow(Strict):
     """``[[file]]``."""
 
     name: FileName
-    kind: Literal["common", "device", "static", "absent"]
+    kind: Literal["common", "device", "static", "absent", "thing"]
     template: Below = ""
     format: Literal["xml", "keyvalue", "text"] = "text"
     content_type: str = Field(

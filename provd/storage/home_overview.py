@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, delete, func, insert, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -110,6 +110,10 @@ class Overview:
             query = select(column).where(column > after, fits).order_by(column).limit(limit)
             found.update(str(row[0]) for row in self.rows(query))
         return sorted(found)[:limit]
+
+    def free(self) -> None:
+        """Nothing that waits to be said is in anybody's hands."""
+        self.write(update(OUTGOING).where(OUTGOING.c.lease > 0).values(lease=0.0, owner=""))
 
     def enrolment(self, name: str) -> Enrolment | None:
         """A request of many devices."""

@@ -233,6 +233,21 @@ class Session:
 
 
 def _execute(connection: Connection, statement: Statement | Extension) -> None:
-    result = connection.exec_driver_sql(statement[0], statement[1])
-    if isinstance(statement, Extension) and result.rowcount != statement.rows:
-        connection.exec_driver_sql(*statement.otherwise())
+    changed = _changed(connection, statement[0], statement[1])
+    if isinstance(statement, Extension) and changed != statement.rows:
+        _changed(connection, *statement.otherwise())
+
+
+def _changed(connection: Connection, sql: str, parameters: Row) -> int:
+    """Execute the statement and tell how many rows it changed.
+
+    Into SQLite directly: what SQLAlchemy notes about each statement takes as long as writing a dozen leases. The errors
+    are SQLAlchemy's all the same.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        return connection.exec_driver_sql(sql, parameters).rowcount
+    try:
+        return driver.execute(sql, parameters).rowcount
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True) from error

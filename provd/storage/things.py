@@ -17,7 +17,7 @@ from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import NOWHERE, Attempt, Origin, Thing, ThingModel, ThingState, ThingVendor
 from provd.domain.records import AuditEntry
-from provd.storage.batch import Planner, Prepared, Table
+from provd.storage.batch import Planner, Prepared, Statement, Table, driver_form
 from provd.storage.mapping import Codec, Row
 from provd.storage.region_tables import held_here, key_held_here
 from provd.storage.step import Execute
@@ -52,6 +52,7 @@ class Statements:
     def __init__(self, vault: Vault, planner: Planner, dialect: Dialect) -> None:
         self.dialect = dialect
         self.planner = planner
+        self._lot: Prepared | None = None
         self.codec = Codec[Any](Thing, vault)
         self.rows = Table(self.codec, dialect)
         c = THING.c
@@ -89,6 +90,15 @@ class Statements:
         used = update(THING).where(c.key_hash == bindparam("p_key"), literal_column("key_hash <> ''"))
         used = used.where(c.first_used_at == 0).values(first_used_at=bindparam("now"))
         self.used = Prepared(used.returning(c.sn), dialect)
+
+    def some(self, vendor: str, model: str, sns: Sequence[str]) -> Statement:
+        """Looks up these devices; that of a full lot is compiled once, since that takes longer than to carry it out."""
+        if len(sns) < _AT_ONCE:
+            return driver_form(_some(vendor, model, sns), self.dialect)
+        if self._lot is None:
+            self._lot = Prepared(_some("", "", [""] * _AT_ONCE), self.dialect)
+        names = {f"sn_{number}": sn for number, sn in enumerate(sns)}
+        return self._lot(p_vendor=vendor, p_model=model, **names)
 
 
 class StoredBook(StoredRecords):
@@ -162,8 +172,8 @@ class StoredBook(StoredRecords):
         else:
             for start in range(0, len(wanted), _AT_ONCE):
                 part = wanted[start : start + _AT_ONCE]
-                query = _of(vendor, model).where(_among(THING, part)).order_by(THING.c.sn).with_for_update()
-                found |= {thing.sn: thing for thing in self._things(query)}
+                rows = self._execute(*self._statements.some(vendor, model, part))
+                found |= {thing.sn: thing for thing in map(self._statements.codec.record, rows)}
         self._found |= {(vendor, model, sn) for sn in found}
         return found
 
@@ -337,6 +347,11 @@ class StoredBook(StoredRecords):
         self.wrote = True
         for statement in self._statements.planner.plan([Put(entry)]):
             self._execute(*statement)
+
+
+def _some(vendor: str, model: str, sns: Sequence[str]) -> Select[Any]:
+    same = and_(THING.c.vendor == bindparam("p_vendor", vendor), THING.c.model == bindparam("p_model", model))
+    return select(THING).where(same, _among(THING, sns)).order_by(THING.c.sn).with_for_update()
 
 
 def _among(table: SqlTable, sns: Sequence[str]) -> ColumnElement[bool]:

@@ -21,6 +21,7 @@ from provd.domain.records import Profile
 from provd.http.control import ControlServer
 from provd.observe.tail import Tail
 from tests.app.fakes import OTHER, PHONE, MemoryJournal, World, claimed, lease, line, tenant
+from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import FakeAddresses
 
 BELL = "02:aa:aa:00:00:01"
@@ -111,6 +112,7 @@ class Office:
             addresses=FakeAddresses(),
             codes=self.codes,
             tasks=self.world.tasks,
+            shop=shop_of(self.world, acme_shelf()),
         )
 
         def operation(name: str) -> Callable[[dict[str, Any]], Any]:

@@ -33,7 +33,7 @@ def test_reservations_come_and_go(shell: Shell) -> None:
 
 def test_plugins_are_counted_for_people_and_told_whole_to_programs(shell: Shell) -> None:
     assert shell("plugin", "list").rows == [
-        ["acme", "1.0.0", "Acme", "2", "Apache-2.0"],
-        ["bolt", "2.0.0", "Bolt", "1", "Apache-2.0"],
+        ["acme", "1.0.0", "bundled", "-", "Acme", "2", "Apache-2.0"],
+        ["bolt", "2.0.0", "package", "-", "Bolt", "1", "Apache-2.0"],
     ]
     assert shell("plugin", "list", "--json").json[0]["models"] == ["A1", "A1G"]

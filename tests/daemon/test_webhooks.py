@@ -136,3 +136,39 @@ def test_what_could_never_work_is_refused_with_the_configuration(tmp_path: Path,
     config, _ = loopback_config(tmp_path / "state", sections=section)
     daemon = Daemon(config, tmp_path)
     assert error in daemon.provd("check-config", check=False).stderr
+
+
+STEP = """
+[[tasks.template]]
+id = "greet"
+[[tasks.template.step]]
+id = "tell"
+do = "webhook"
+to = "crm"
+event = "device.new"
+body = { device = "{device.name}", tenant = "{device.tenant}" }
+"""
+
+
+@pytest.mark.fault
+def test_a_task_tells_an_endpoint_by_the_same_outbox(tmp_path: Path, receiver: Receiver) -> None:
+    hook = HOOK.format("crm", receiver.port).replace("ADMIN-*", "THING-SILENT")
+    config, _ = loopback_config(tmp_path / "state", sections=hook + STEP)
+    daemon = Daemon(config, tmp_path)
+    try:
+        daemon.start()
+        daemon.provd("device", "add", "02:aa:aa:00:00:01")
+        daemon.wait_for("TASK-DONE")
+        assert receiver.refused.wait(10)
+        daemon.kill()
+        receiver.up.set()
+        daemon.start()
+        receiver.wait(1)
+        (letter,) = receiver.took
+        assert (letter["event"], letter["id"]) == ("device.new", "greet:1:02aaaa000001:1:tell")
+        assert letter["data"] == {"device": "02:aa:aa:00:00:01", "tenant": "master"}
+        assert daemon.json("task", "show", "greet:1:02aaaa000001:1")["steps"][0]["result"] == {"letter": letter["id"]}
+    finally:
+        daemon.kill()
+    config = config.replace('to = "crm"', 'to = "nobody"')
+    assert "there is no webhook 'nobody'" in Daemon(config, tmp_path).provd("check-config", check=False).stderr

@@ -42,7 +42,7 @@ def test_facts_become_records():
 
 
 def test_the_rate_is_bounded_and_one_batch_is_in_hand_at_a_time():
-    keep, journal, timer, _ = keeper(per_second=3)
+    keep, journal, timer, _ = keeper(at_once=3)
     keep([served()] * 8)
     assert [len(batch) for batch in journal.batches] == [3]
     timer.fire()
@@ -56,7 +56,7 @@ def test_the_rate_is_bounded_and_one_batch_is_in_hand_at_a_time():
 
 
 def test_what_does_not_fit_is_dropped_and_told_once_a_minute():
-    keep, journal, timer, told = keeper(per_second=1, queue=2)
+    keep, journal, timer, told = keeper(at_once=1, queue=2)
     keep([served()] * 5)
     keep([served()] * 5)
     assert keep.dropped == 7
@@ -81,8 +81,20 @@ def test_a_store_that_refuses_costs_the_facts_and_nothing_else():
 
 
 def test_the_level_filters_and_the_end_hands_over_everything():
-    keep, journal, _, _ = keeper(level=Level.ERROR, per_second=1)
+    keep, journal, _, _ = keeper(level=Level.ERROR, at_once=1)
     keep([served(), degraded(), degraded(), degraded()])
     keep.finish()
     keep.finish()
     assert [len(batch) for batch in journal.batches] == [1, 2]
+
+
+def test_a_storm_is_kept_at_two_thousand_a_second():
+    keep, journal, timer, told = keeper()
+    for second in range(60):
+        keep([served(T0 + second)] * 2000)
+        for _ in range(20):
+            journal.settle()
+            timer.fire()
+    assert told == []
+    assert sum(len(batch) for batch in journal.batches) >= 119_000
+    assert max(len(batch) for batch in journal.batches) == 100

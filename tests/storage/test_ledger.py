@@ -11,8 +11,10 @@ import pytest
 
 from provd.app.activation.ports import Book, Reading
 from provd.base.errors import ClashError, ConflictError, StorageError
+from provd.domain.activation.content import Content, Member, Piece
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
+from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingState, ThingVendor, enabled
 from provd.domain.records import AuditEntry
 from provd.storage.ledger import StoredLedger
@@ -44,6 +46,75 @@ def ledger(store: Store) -> StoredLedger:
 async def found(ledger: StoredLedger, sn: str) -> Thing | None:
     things = await ledger.read(lambda book: book.things("acme", "m1", [sn]))
     return things.get(sn)
+
+
+async def test_contents_and_their_pieces(ledger: StoredLedger) -> None:
+    octets = bytes(range(256)) * 8
+    content = Content(vendor="acme", model="m1", id="image", protected=True, size=4096, blob="b1", updated=NOW)
+
+    def fill(book: Book) -> None:
+        book.keep(content, *(Piece(blob="b1", number=number, at=NOW, octets=octets) for number in range(3)))
+        book.keep(Piece(blob="lost", number=0, at=NOW, octets=b"x"))
+
+    await ledger.change((), fill)
+    assert await ledger.read(lambda book: book.find(Content, vendor="acme", model="m1")) == [content]
+    (piece,) = await ledger.read(lambda book: book.find(Piece, blob="b1", number=2))
+    assert piece.octets == octets
+    assert await ledger.read(lambda book: book.stale_blobs(NOW, 9)) == []
+    assert await ledger.read(lambda book: book.stale_blobs(NOW + 1, 9)) == ["lost"]
+    # One that was let go may still be read for a while.
+    await ledger.change((), lambda book: book.forget(Content, vendor="acme", model="m1", id="image"))
+    await ledger.change((), lambda book: book.let_go("b1", NOW + 60))
+    assert await ledger.read(lambda book: book.stale_blobs(NOW + 60, 9)) == ["lost"]
+    assert sorted(await ledger.read(lambda book: book.stale_blobs(NOW + 61, 9))) == ["b1", "lost"]
+    assert await ledger.change((), lambda book: book.drop_pieces("b1", 2)) == 2
+    assert [each.number for each in await ledger.read(lambda book: book.find(Piece, blob="b1"))] == [0]
+    assert await ledger.change((), lambda book: book.drop_pieces("b1", 2)) == 1
+
+
+async def test_records_are_found_by_any_of_their_fields(ledger: StoredLedger) -> None:
+    members = [
+        Member(vendor="acme", model="m1", group_id=group, type="sn", member_id=sn, expire=NOW)
+        for group in ("a", "b")
+        for sn in ("S1", "S2")
+    ]
+    token = VendorToken(vendor="acme", id="t", hash="h1", created=NOW)
+    await ledger.change((), lambda book: book.keep(*members, token))
+    found = await ledger.read(lambda book: book.find(Member, type="sn", member_id="S2"))
+    assert [each.group_id for each in found] == ["a", "b"]
+    assert await ledger.read(lambda book: book.find(Member, vendor="acme", offset=1, limit=2)) == members[1:3]
+    assert await ledger.read(lambda book: book.find(VendorToken, hash="h1")) == [token]
+    with pytest.raises(ClashError):
+        await ledger.change((), lambda book: book.keep(VendorToken(vendor="other", id="t", hash="h1")))
+    await ledger.change((), lambda book: book.keep(VendorToken(vendor="acme", id="t", hash="h2")))
+    assert [each.hash for each in await ledger.read(lambda book: book.find(VendorToken, vendor="acme"))] == ["h2"]
+
+
+async def test_another_key_only_in_place_of_one_that_nobody_has_shown(ledger: StoredLedger) -> None:
+    await ledger.change(KEY, lambda book: book.put([pending("S1")]))
+    first = await ledger.change(KEY, winning("S1", "k1"))
+    assert first is not None
+    second = await ledger.change(KEY, lambda book: book.reissue(first, hash_of("k2"), NOW + 30))
+    assert second is not None
+    assert (second.key_hash, second.activated_at, second.generation) == (hash_of("k2"), NOW + 30, first.generation)
+    # The first one is dead, and so is an order to replace it.
+    assert await ledger.change(KEY, lambda book: book.reissue(first, hash_of("k3"), NOW + 60)) is None
+    assert await ledger.change(KEY, lambda book: book.used(hash_of("k1"), NOW)) is False
+    assert await ledger.change(KEY, lambda book: book.used(hash_of("k2"), NOW + 61)) is True
+    assert await ledger.change(KEY, lambda book: book.used(hash_of("k2"), NOW + 62)) is False
+    assert await ledger.change(KEY, lambda book: book.reissue(second, hash_of("k3"), NOW + 90)) is None
+
+
+async def test_devices_of_a_tenant_page_by_page(ledger: StoredLedger) -> None:
+    things = [replace(pending(f"S{number}"), tenant="blue") for number in range(3)]
+    things += [replace(pending("X1", "m2"), vendor="other", via="acme"), replace(pending("X2", "m2"), vendor="other")]
+    await ledger.change(KEY, lambda book: book.put(things))
+    found: list[str] = []
+    after = ("", "", "")
+    while page := await ledger.read(lambda book, after=after: book.of_tenant("blue", "acme", after, 2)):
+        found += [each.sn for each in page]
+        after = (page[-1].vendor, page[-1].model, page[-1].sn)
+    assert found == ["S0", "S1", "S2", "X1"]
 
 
 async def test_serials_are_counted_by_their_state_at_the_moment(ledger: StoredLedger) -> None:

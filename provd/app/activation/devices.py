@@ -61,11 +61,13 @@ class ThingDevices:
 
     def _after(self, thing: Thing, before: Device | None) -> Device | None:
         if thing.state is ThingState.UNCLAIMED:
-            if before is not None and before.state is DeviceState.UNCLAIMED:
-                return before
-            # It was somebody's, and who has it next must find nothing of his; or it is new, and nobody's.
+            if before is not None:
+                # It was somebody's, and who has it next must find nothing of his.
+                return before if before.state is DeviceState.UNCLAIMED else None
+            if not self._tasks.rules.templates:
+                return None  # at once: a list of serials may have a million of them
             fresh = self._fresh(thing)
-            return fresh if before is None and self._tasks.rules.of(fresh) else None
+            return fresh if self._tasks.rules.of(fresh) else None
         if before is None:
             return self._fresh(thing)
         seen = max(thing.activated_at, thing.first_used_at)

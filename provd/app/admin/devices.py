@@ -144,6 +144,8 @@ class Devices:
         return {"metadata": {} if found is None else dict(found.data)}
 
     def _names(self, device: Device) -> list[str]:
+        if is_thing(device.mac):
+            return [name for name, _, _ in self._desk.knowledge.own_files(device)]
         manifest = self._desk.knowledge.manifest(device.plugin)
         rules = () if manifest is None else manifest.files
         return [rule.name.replace("{mac}", device.mac) for rule in rules if rule.kind == "device"]
@@ -324,7 +326,10 @@ class Devices:
         manifest = self._desk.knowledge.manifest(device.plugin)
         model = None if manifest is None else manifest.model(device.model)
         keyed = bool(phrase_of(self._desk.tables, device))
-        items = []
+        items = [
+            {"name": name, "kind": rule.kind, "content_type": rule.content_type, "secrets": rule.secrets}
+            for name, _, rule in (self._desk.knowledge.own_files(device) if is_thing(device.mac) else ())
+        ]
         for rule in () if manifest is None else manifest.files:
             if rule.kind in {"absent", "static"} or (rule.encrypted_only and not keyed):
                 continue

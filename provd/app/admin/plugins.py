@@ -88,7 +88,7 @@ class Plugins:
 
     async def _available(self, _args: Args, _caller: Caller) -> object:
         offers = await self._packages.offers(Progress())
-        return [asdict(offer) | {"in_force": self._version(offer.plugin)} for offer in offers]
+        return {"items": [asdict(offer) | {"in_force": self._version(offer.plugin)} for offer in offers]}
 
     async def _prepare(self, args: Args, caller: Caller) -> object:
         given = {name: args.text(name) for name in ("plugin", "version", "package")}
@@ -166,7 +166,7 @@ class Operations:
 
     async def _list(self, _args: Args, _caller: Caller) -> object:
         works = sorted(self._desk.tables.works.values(), key=lambda work: -work.started)
-        return [{**self.view(work), "result": None} for work in works]
+        return {"items": [{**self.view(work), "result": None} for work in works]}
 
     async def _show(self, args: Args, _caller: Caller) -> object:
         return self.view(self._works.find(args.text("id")))

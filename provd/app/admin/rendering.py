@@ -10,6 +10,7 @@ from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.preview import NOBODY, Shown
 from provd.base.errors import NotFoundError, UsageError
+from provd.base.types import is_thing
 from provd.domain.records import MASTER_TENANT, Device
 
 _DEFAULT_LOCAL = "127.0.0.1"
@@ -30,7 +31,7 @@ class Rendering:
                 "Show a file as it would be served.",
                 self._render,
                 (
-                    Param("mac", "mac", required=True),
+                    Param("mac", "device", required=True),
                     _NAME,
                     _LOCAL,
                     Param("reveal", "flag"),
@@ -94,6 +95,8 @@ class Rendering:
         return _view(await desk.boot.previews.of_model(device, name, self._local(args)), name)
 
     def _own_name(self, device: Device) -> str:
+        if is_thing(device.mac):
+            return next((name for name, _, _ in self._desk.knowledge.own_files(device)), "")
         manifest = self._desk.knowledge.manifest(device.plugin)
         rules = () if manifest is None else manifest.files
         return next((rule.name.replace("{mac}", device.mac) for rule in rules if rule.kind == "device"), "")

@@ -171,7 +171,15 @@ class Tasks:
         device = self._desk.device(args.mac(), caller)
         found = self._desk.tables.metadata(device.mac)
         data = {} if found is None else dict(found.data)
-        return {"device": mac_text(device.mac), "metadata": data, "faults": self._book.rules.faults(device, data)}
+        standing = self._book.rules.standing(device, data, self._desk.tables.knows)
+        return {
+            "device": mac_text(device.mac),
+            "metadata": data,
+            "faults": [fault for _, _, faults in standing for fault in faults],
+            "constraints": [
+                {"name": rule.name, "state": state.value, "faults": faults} for rule, state, faults in standing
+            ],
+        }
 
 
 def template_view(template: Template) -> views.View:

@@ -16,7 +16,7 @@ from provd.domain.regions import handover
 from provd.domain.regions.home import Kind, Outgoing, Region, pause
 from provd.domain.regions.speech import Heard, Said
 
-LEASE = 60.0
+LEASE = 30.0
 """Seconds that something belongs to the daemon that says it; longer than any exchange takes."""
 AT_ONCE = 16
 _LOOK = 5.0
@@ -48,6 +48,10 @@ class Courier:
         self._saying: set[asyncio.Task[None]] = set()
         self._silent: dict[str, float] = {}
         self.sent = self.heard = self.failed = 0
+
+    async def free(self) -> None:
+        """Nobody else can have anything in hand: what an earlier life had is said at once. Raises StorageError."""
+        await self._ledger.change((), lambda book: book.free())
 
     # --- the steps, which a simulation takes one by one
 
@@ -111,8 +115,11 @@ class Courier:
         """Something is to be said."""
         self._woken.set()
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
+    async def run(self, *, alone: bool) -> None:
+        """Until it is cancelled. ``alone``: no other daemon can use the database."""
+        if alone:
+            with contextlib.suppress(StorageError):  # then the leases have to end by themselves
+                await self.free()
         try:
             while True:
                 self._woken.clear()

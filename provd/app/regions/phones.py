@@ -51,6 +51,11 @@ def phone_in(device_id: str) -> Mac | None:
         return None
 
 
+def is_phone(device_id: str) -> bool:
+    """Whether a device_id is a MAC."""
+    return phone_in(device_id) is not None
+
+
 @dataclass(slots=True)
 class _Phone:
     """What is known of one of them, and what was made of it."""

@@ -163,6 +163,10 @@ class Book(Reading, Protocol):
         """A device that was activated elsewhere counts as activated here."""
         ...
 
+    def free(self) -> None:
+        """Nothing that waits to be said is in anybody's hands."""
+        ...
+
     def due(self, now: float, limit: int) -> Sequence[Outgoing]:
         """What is to be said now and is in nobody's hands, the longest waiting ones first."""
         ...

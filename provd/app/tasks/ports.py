@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from provd.app.ports import Change
+from provd.domain.hooks import Letter
 from provd.domain.records import TaskRun, TaskStep
 from provd.domain.tasks import Outcome
 
@@ -44,6 +46,18 @@ class CsvCall:
 
 
 Call = SqlCall | HttpCall | CsvCall
+
+
+class Post(Protocol):
+    """The outbox of webhooks."""
+
+    def post(self, hook: str, letter: Letter) -> Change:
+        """What keeps a letter. Raises LookupError without such an endpoint, OverflowError when too many wait."""
+        ...
+
+    def posted(self, hook: str) -> None:
+        """A letter of :meth:`post` is durable."""
+        ...
 
 
 class Outside(Protocol):

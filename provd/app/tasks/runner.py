@@ -6,6 +6,7 @@ After a crash at most the step in flight is repeated, with the same Idempotency-
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -16,7 +17,7 @@ from provd.app.ports import Change, Put
 from provd.app.tasks import setting
 from provd.app.tasks.book import TaskBook
 from provd.app.tasks.calls import call_of, device_values, run_values
-from provd.app.tasks.ports import Claims, Outside
+from provd.app.tasks.ports import Claims, Outside, Post
 from provd.app.tasks.setting import Refused, RoomOf
 from provd.base.clock import Clock
 from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
@@ -25,7 +26,8 @@ from provd.base.facts.daemon import InternalError
 from provd.base.facts.devices import DeviceStateChanged
 from provd.base.facts.tasks import TaskConflict, TaskDone, TaskFailed, TaskRetry, TaskStarted, TaskWaiting
 from provd.domain import tasks
-from provd.domain.filling import Values
+from provd.domain.filling import Values, filled
+from provd.domain.hooks import Letter
 from provd.domain.records import AuditEntry, Device, RunState, TaskRun, TaskStep
 from provd.domain.tasks import (
     Conflict,
@@ -42,6 +44,7 @@ from provd.domain.tasks import (
     Step,
     Template,
     WaitStep,
+    WebhookStep,
 )
 
 LEASE = 90.0
@@ -70,6 +73,7 @@ class Runner:
         emit: FactSink,
         owner: str,
         at_once: int = 8,
+        post: Post | None = None,
     ) -> None:
         self.at_once = at_once
         self._fleet = fleet
@@ -77,6 +81,7 @@ class Runner:
         self._book = book
         self._claims = claims
         self._outside = outside
+        self._post = post
         self._room_of = room_of
         self._clock = clock
         self._emit = emit
@@ -189,6 +194,8 @@ class Runner:
             following = next((each.id for each in template.steps[place + 1 :] if each.id not in done), "")
             if isinstance(step, SetStep):
                 outcome = await self._set(template, run, step, following)
+            elif isinstance(step, WebhookStep):
+                outcome = await self._tell(template, run, step, following)
             else:
                 outcome = await self._outcome(run, step)
                 if isinstance(outcome, Done) and self._ours(run):
@@ -322,6 +329,31 @@ class Runner:
                     )
                 )
         return Done(result)
+
+    async def _tell(self, template: Template, run: TaskRun, step: WebhookStep, following: str) -> Outcome:
+        """The letter and the step are one transaction: it is never sent without the other, nor twice under two ids."""
+        device = self._tables.device(run.mac)
+        if device is None or self._ours(run) is None:
+            return Failed("the device is no more")
+        try:
+            values = self._values(run, device)
+            data = {name: filled(text, values) for name, text in step.body.items()}
+            body = json.dumps({"device": device.mac, "run": run.id, "data": data}, default=str)
+            letter = Letter(hook=step.to, id=f"{run.id}:{step.id}", fact=step.event, at=self._clock.now(), body=body)
+            kept = self._post.post(step.to, letter) if self._post else None
+        except UsageError as error:
+            return Failed(str(error))
+        except OverflowError as error:
+            return Retry(str(error))
+        except LookupError:
+            kept = None
+        if kept is None:
+            return Failed(f"there is no webhook {step.to!r}")
+        done = {"letter": letter.id}
+        await self._fleet.settle(kept, *self._passed(template, run, step, done, following))
+        if self._post:
+            self._post.posted(step.to)
+        return Done(done)
 
     def _audit(self, run: TaskRun, written: Sequence[Change]) -> list[Change]:
         if not written:

@@ -38,7 +38,7 @@ def changes(
         present = tables.metadata(device.mac)
         found = {name: filled(text, values) for name, text in step.metadata.items()}
         data = {**({} if present is None else present.data), **found}
-        faults = rules.faults(given, data)
+        faults = rules.faults(given, data, tables.knows)
         if faults:
             raise Refused(Failed("; ".join(faults)))
         written.append(Put(Metadata(mac=device.mac, data=data)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 
 from provd.app.activation.desk import ThingDesk
@@ -18,13 +19,17 @@ _LARGEST = 1 << 20
 _UPLOADS = 4
 """Contents that are taken at the same time: each is a stream of writes, and phones are written between them."""
 
+_PATIENCE = 900.0
+"""Seconds in which a content has to arrive: who trickles one in keeps others from sending theirs."""
+
 
 class ThingCounter:
     """Answers devices and their vendors; everything else on the same listeners is a phone's."""
 
-    def __init__(self, desk: ThingDesk, vendors: Vendors, downloads: Downloads) -> None:
+    def __init__(self, desk: ThingDesk, vendors: Vendors, downloads: Downloads, *, patience: float = _PATIENCE) -> None:
         self._desk = desk
         self._vendors = vendors
+        self._patience = patience
         self._uploading = 0
         self._paths: Mapping[str, Callable[[ThingRequest], Awaitable[Reply]]] = {
             ACTIVATE: self._activate,
@@ -67,7 +72,10 @@ class ThingCounter:
             return retry(503, _BUSY)
         self._uploading += 1
         try:
-            return await self._vendors.upload(request, octets)
+            async with asyncio.timeout(self._patience):
+                return await self._vendors.upload(request, octets)
+        except TimeoutError:
+            return error(408)
         except FormError as refusal:
             return error(refusal.status)
         except StorageError:

@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ThingRequest:
-    """One request. ``path`` is decoded, ``target`` as it was sent; ``body`` is whole."""
+    """One request. ``path`` is decoded, ``target`` as it was sent; ``body`` is whole. ``local`` is the address of ours
+    that was talked to."""
 
     method: str
     path: str
@@ -37,6 +38,8 @@ class ThingRequest:
     headers: CIMultiDictProxy[str]
     body: bytes
     peer: str
+    local: str = ""
+    secure: bool = False
 
     def form(self, most: int = MOST_FIELDS) -> Fields:
         """The form in the body. Raises FormError."""

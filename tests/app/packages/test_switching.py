@@ -138,7 +138,7 @@ async def test_removal_to_nowhere() -> None:
 
 async def test_lists() -> None:
     site = Site()
-    (offer,) = await site.call("plugin.available")
+    (offer,) = (await site.call("plugin.available"))["items"]
     assert (offer["plugin"], offer["version"], offer["in_force"]) == ("acme", "2.0.0", "1.0.0")
     rows = (await site.call("plugin.list"))["items"]
     assert [(row["id"], row["origin"], row["versions"]) for row in rows] == [
@@ -146,7 +146,7 @@ async def test_lists() -> None:
         ("bolt", "package", ["2.0.0"]),
     ]
     work = await site.call("plugin.prepare", plugin="acme")
-    (row,) = await site.call("operation.list")
+    (row,) = (await site.call("operation.list"))["items"]
     assert (row["id"], row["kind"], row["args"]) == (work["id"], "plugin.prepare", {"plugin": "acme"})
     assert (await site.call("operation.show", id=work["id"]))["result"] == work["result"]
     assert (await site.call("operation.cancel", id=work["id"]))["state"] == "done"

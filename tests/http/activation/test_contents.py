@@ -7,8 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from provd.domain.activation.content import PIECE, Content, Piece
+from provd.http.activation.contents import Downloads
+from provd.http.activation.counter import ThingCounter
+from provd.http.activation.vendors import Vendors
+from provd.http.activation.wire import ThingRequest
 from tests.http.activation.kit import World, world
 
 BIN = ("Content-Type", "application/x-firmware; v=2")
@@ -168,6 +173,25 @@ async def test_nothing_is_read_for_a_stranger(here: World) -> None:
     for name, token, status in (("image", "", 401), ("ghost", "X-Exosite-Token: acme-token\r\n", 404)):
         (reply,) = await here.raw(head.format(name, token).encode())
         assert (reply.status, reply.headers["Connection"]) == (status, "close")
+
+
+async def test_who_trickles_a_content_in_is_not_waited_for_for_ever(here: World) -> None:
+    await room(here, "image", b"old")
+    headers = CIMultiDictProxy(CIMultiDict({"X-Exosite-Token": "acme-token", "Content-Type": "a/b"}))
+    path = "/provision/manage/content/m1/image"
+    request = ThingRequest("POST", path, path, headers, b"", "127.0.0.1")
+    begun = asyncio.Event()
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield bytes(PIECE)
+        begun.set()
+        await asyncio.Event().wait()
+
+    counter = ThingCounter(here.desk, Vendors(here.office), Downloads(here.office.contents, here.desk), patience=0.2)
+    reply = await counter.upload(request, trickle())
+    assert (reply.status, begun.is_set()) == (408, True)
+    assert (await here.download("S1", "&id=image")).body == b"old"
+    assert [each.octets for each in await pieces(here)] == [b"old"]
 
 
 async def test_a_full_disk_leaves_what_was_there(here: World) -> None:

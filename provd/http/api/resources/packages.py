@@ -84,7 +84,7 @@ def _cancel(admin: Admin) -> Route:
 
 def _available(admin: Admin) -> Route:
     async def handle(ask: Ask) -> Reply:
-        return Reply(body={"items": await ask.do("plugin.available")})
+        return Reply(body=await ask.do("plugin.available"))
 
     return Route(
         method="GET",

@@ -23,6 +23,11 @@ _TEMPLATE = schemas.of_object(
 )
 
 
+_CONSTRAINT = schemas.of_object(
+    ["name", "state", "faults"], name=schemas.TEXT, state=schemas.TEXT, faults=schemas.TEXTS
+)
+
+
 def _run(admin: Admin, name: str, caller: Caller) -> TaskRun:
     for run in admin.collections["tasks"].records(caller):
         if isinstance(run, TaskRun) and run.id == name:
@@ -112,6 +117,10 @@ def _metadata(admin: Admin) -> Route:
         access=access_of(admin, "task.metadata"),
         handler=handle,
         answer=schemas.of_object(
-            ["device", "metadata", "faults"], device=schemas.TEXT, metadata=schemas.ANY, faults=schemas.TEXTS
+            ["device", "metadata", "faults", "constraints"],
+            device=schemas.TEXT,
+            metadata=schemas.ANY,
+            faults=schemas.TEXTS,
+            constraints={"type": "array", "items": _CONSTRAINT},
         ),
     )
