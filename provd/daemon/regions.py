@@ -24,7 +24,7 @@ from provd.config.settings import Settings
 from provd.daemon.core import Core
 from provd.daemon.secret_files import secret_in
 from provd.daemon.translate import fresh_id, region_terms
-from provd.domain.regions.home import Home, Region
+from provd.domain.regions.home import Home, Region, Role
 from provd.domain.regions.speech import Heard, Said
 from provd.domain.regions.unit import Unit
 from provd.http.regions.counter import RegionCounter
@@ -58,12 +58,23 @@ class Federation:
         return self._core.region_terms
 
     def open(self) -> None:
-        """Begin to say what is owed."""
+        """Begin to say what is owed, where there are others."""
         self._reach()
-        self._tasks = [
-            asyncio.create_task(self.courier.run(alone=self._core.store.dialect.name == "sqlite")),
-            asyncio.create_task(self.upkeep.run()),
-        ]
+        self._go_on()
+
+    def _go_on(self) -> None:
+        alone = self.terms().role is Role.STANDALONE
+        if alone == (not self._tasks):
+            return
+        if alone:
+            for task in self._tasks:
+                task.cancel()
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+            self._tasks = []
+            return
+        only = self._core.store.dialect.name == "sqlite"
+        self._tasks = [asyncio.create_task(self.courier.run(alone=only)), asyncio.create_task(self.upkeep.run())]
 
     def reload(self, settings: Settings) -> None:
         """Take over another configuration."""
@@ -72,6 +83,7 @@ class Federation:
         self._section = settings.region
         self._core.region_terms = region_terms(self._section)
         self._reach()
+        self._go_on()
         self._spoken()
 
     async def close(self) -> None:
@@ -81,7 +93,7 @@ class Federation:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._web is not None:
             await self._web.close()
-        await asyncio.gather(*self._closing)
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     def _spoken(self) -> None:
         self.courier.wake()

@@ -97,6 +97,17 @@ def test_nobody_has_such_paths_who_has_no_regions(tmp_path: Path) -> None:
     with Member("world", tmp_path / "world", role="standalone") as alone:
         assert Traveller("sensor-1", "its-key").ask(alone.port, b"{}")[0] in {404, 405}
         assert json.loads(alone.provd("region", "status", "--json").stdout)["role"] == "standalone"
+        (alone.folder / "devices.csv").write_text(f"device_id,key_sha256\nsensor-1,{KEY_HASH}\n")
+        refused = alone.provd("region", "register", str(alone.folder / "devices.csv"), check=False)
+        assert refused.returncode
+        assert "stands alone" in refused.stderr
+
+        # And from now on it does not.
+        alone.config.write_text(alone.config.read_text().replace('role = "standalone"', 'role = "global"'))
+        alone.reload()
+        alone.wait_for("RELOADED")
+        alone.register(SENSOR)
+        assert Traveller("sensor-1", "its-key").query(alone.port)[1]["lifecycle_state"] == "GLOBAL"
 
 
 def test_an_activated_device_takes_its_key_along(tmp_path: Path) -> None:

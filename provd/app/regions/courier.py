@@ -11,7 +11,7 @@ from provd.app.regions.ports import Book, Ledger, Peers, Unreached
 from provd.app.regions.turns import Terms, carry_out, told
 from provd.base.errors import ClashError, StorageError
 from provd.base.facts import Fact, FactSink
-from provd.base.facts.regions import RegionContradicted, RegionReached, RegionUnreached
+from provd.base.facts.regions import RegionContradicted, RegionDistrusted, RegionReached, RegionUnreached
 from provd.domain.regions import handover
 from provd.domain.regions.home import Kind, Outgoing, Region, pause
 from provd.domain.regions.speech import Heard, Said
@@ -150,7 +150,7 @@ class Courier:
                 heard = await self._peers.say(region, said)
             except Unreached as error:
                 self.failed += 1
-                self._tell_silent(region.name, str(error))
+                self._tell_silent(region.name, error)
                 await self.postpone(outgoing, str(error))
                 return
             self.heard += 1
@@ -163,10 +163,12 @@ class Courier:
             return  # the lease ends, and it is said again
         self.wake()
 
-    def _tell_silent(self, region: str, reason: str) -> None:
+    def _tell_silent(self, region: str, error: Unreached) -> None:
         if region not in self._silent:
             self._silent[region] = self._now()
-            self._emit(RegionUnreached(at=self._now(), region=region, reason=reason))
+            self._emit(RegionUnreached(at=self._now(), region=region, reason=str(error)))
+            if error.trust:
+                self._emit(RegionDistrusted(at=self._now(), region=region))
 
     def _tell_reached(self, region: str) -> None:
         since = self._silent.pop(region, None)

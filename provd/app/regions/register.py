@@ -17,7 +17,7 @@ from provd.domain.records import AuditEntry
 from provd.domain.regions import enrolment as enrolling
 from provd.domain.regions.codes import Code, Wrong
 from provd.domain.regions.enrolment import Enrolment
-from provd.domain.regions.home import STUCK, Home, HomeState, Outgoing, Region, Tombstone
+from provd.domain.regions.home import STUCK, Home, HomeState, Outgoing, Region, Role, Tombstone
 from provd.domain.regions.unit import Unit
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ class Regions:
         """Take a request of up to a thousand devices; gives its id. Raises UsageError."""
         if not 0 < len(devices) <= enrolling.MOST:
             raise UsageError(f"devices: 1 to {enrolling.MOST} in one request, not {len(devices)}")
+        if self.terms().role is Role.STANDALONE:
+            raise ConflictError("this instance stands alone: see region.role")
         now = self.now()
         request = Enrolment(
             id=self._fresh(),
