@@ -56,6 +56,11 @@ class Phone:
         """Any digits are sent as they are."""
         return Dialed(digits) if self.accounts else Dialed("", "no account")
 
+    @property
+    def keys(self) -> list[str]:
+        """It has none."""
+        return []
+
     def clock(self, at: datetime) -> None:
         """It has none."""
 

@@ -39,6 +39,7 @@ from provd.plugin.phone import (
 from .phone_cipher import decrypted
 from .phone_clock import shown
 from .phone_files import ACCUMULATES, RESETS, meaningful_lines, read_config
+from .phone_keys import drawn
 
 OPTION60 = "yealink"
 OPTION55 = (1, 2, 3, 4, 6, 7, 12, 15, 28, 42, 66, 67, 43, 120)
@@ -90,6 +91,7 @@ class Phone:
         self._rng = rng
         self._name = model.name.replace(" ", "_")
         self._lines = model.lines
+        self._model = model
         self._common = model.common[0] if model.common else ""
         usual = f"{model.traits.get('family', 0)}.{model.traits.get('generation', 0) or 84}.0.15"
         self.version = handset.version or FIRMWARE.get(self._name, usual)
@@ -99,6 +101,11 @@ class Phone:
     def accounts(self) -> tuple[Account, ...]:
         """The enabled accounts that have a user and a server."""
         return tuple(self._enabled_accounts())
+
+    @property
+    def keys(self) -> list[str]:
+        """What stands beside its keys, those of expansion modules too."""
+        return drawn(self.settings, self._model)
 
     @property
     def user_agent(self) -> str:

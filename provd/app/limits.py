@@ -1,4 +1,4 @@
-"""What a device cannot do of what it is told: its vendor's template says it, and what no rule can say of its clock."""
+"""What a device cannot do of what it is told: by its manifest, by its vendor's template, and by the clock."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from provd.app import effective
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.ports import Renderer, RenderJob
 from provd.app.station import Station
@@ -48,7 +49,7 @@ def read(body: bytes) -> tuple[Limit, ...]:
 
 
 class Limits:
-    """Asks the plugin of a device, and the clock."""
+    """Asks what the plugin of a device writes and what it says, and the clock."""
 
     def __init__(self, station: Station, renderer: Renderer, maker: ContextMaker, clock: Clock) -> None:
         self._station = station
@@ -66,6 +67,7 @@ class Limits:
         manifest = station.knowledge.manifest(device.plugin)
         if manifest is None:
             return ()
+        notes = station.knowledge.notes(device, effective.for_device(station.fleet.tables, device))
         model = station.knowledge.model(device.plugin, device.model)
         subject = Subject(device.vendor, model, local, device=device, secrets=True, masked=True)
         context = self._maker.make(subject, station.site)
@@ -73,7 +75,8 @@ class Limits:
         if manifest.limits:
             body = await self._renderer.render(RenderJob(manifest.id, limits_rule(manifest), context, SHARED))
             said = read(bytes(body))
-        return (*said, *self._of_clock(context.get("zone")))
+        unwritten = (Limit(name, reason) for name, reason in sorted(notes.items()))
+        return (*said, *unwritten, *self._of_clock(context.get("zone")))
 
     def _of_clock(self, zone: object) -> Iterator[Limit]:
         """What the rules of the zone get wrong in the next years, whatever the phone."""

@@ -8,25 +8,36 @@ on that: an encrypted one is given to nobody who would not be given the clear on
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from provd.app import effective
 from provd.app.tables import Tables
 from provd.base.secrets import Secret
 from provd.domain.records import Device
-
-
-def key_of(tables: Tables, device: Device) -> str:
-    """The key that the device is to have, or an empty text."""
-    key = effective.for_device(tables, device).values.get("files.key")
-    return key.reveal() if isinstance(key, Secret) else ""
+from provd.plugin import FileRule
 
 
 def phrase_of(tables: Tables, device: Device) -> str:
     """What its files are encrypted with; empty while it has not been given the key that is in force."""
     if not device.sealed:
         return ""
-    key = key_of(tables, device)
-    return key if key and digest(device, key) == device.sealed else ""
+    key = effective.for_device(tables, device).values.get("files.key")
+    phrase = key.reveal() if isinstance(key, Secret) else ""
+    return phrase if phrase and digest(device, phrase) == device.sealed else ""
+
+
+def key_in(context: Mapping[str, object], rule: FileRule, device: Device | None) -> str:
+    """Digest of the key that a file of this rule has in it, in the clear, when it is rendered from that context."""
+    if device is None or not rule.brings_key or _entry(context, "device", "sealed"):
+        return ""
+    key = _entry(_entry(context, "settings", "files"), "key")
+    return digest(device, key) if isinstance(key, str) and key else ""
+
+
+def _entry(value: object, *names: str) -> object:
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def digest(device: Device, key: str) -> str:

@@ -14,7 +14,7 @@ from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.ports import Renderer, RenderJob, RenderMemory
 from provd.app.resolve import Job, Resolver, split
-from provd.app.sealed import digest, key_of, phrase_of
+from provd.app.sealed import key_in, phrase_of
 from provd.app.station import Station
 from provd.base.clock import Clock
 from provd.base.drafts import drafted
@@ -194,23 +194,15 @@ class Serving:
             return None
         phrase = self._phrase(job)
         sent = encrypt(body, phrase, job.rule.encryption) if phrase else body
-        return self._keep(job, sent, self._quick(job), self._revisions(job))
+        return self._keep(job, sent, self._quick(job), self._revisions(job), key_in(context, job.rule, job.device))
 
     def _phrase(self, job: Job) -> str:
         if job.device is None or not job.rule.encryption:
             return ""
         return phrase_of(self._station.fleet.tables, job.device)
 
-    def _brings(self, job: Job) -> str:
-        """Digest of the key that the file has in it, when it is one in the clear."""
-        tables, device = self._station.fleet.tables, job.device
-        if device is None or not job.rule.brings_key or phrase_of(tables, device):
-            return ""
-        key = key_of(tables, device)
-        return digest(device, key) if key else ""
-
-    def _keep(self, job: Job, body: bytes, quick: Quick, revisions: Hashable) -> FileReply:
-        reply = _reply(job, body, self._etag(body), self._brings(job))
+    def _keep(self, job: Job, body: bytes, quick: Quick, revisions: Hashable, brings: str) -> FileReply:
+        reply = _reply(job, body, self._etag(body), brings)
         self._cache.put(job.key, Entry(reply, quick, revisions, _owner(job)))
         return reply
 
@@ -269,7 +261,8 @@ class Serving:
             self._failures.pop(job.key, None)
         if self._memory is not None and job.device is not None:
             self._memory.remember(making.work, body)
-        return self._keep(job, sent, making.quick, making.revisions)
+        brings = key_in(making.work.context, job.rule, job.device)
+        return self._keep(job, sent, making.quick, making.revisions, brings)
 
     def _failed(self, job: Job, revisions: Hashable, error: PluginError) -> FileReply:
         now = self._clock.now()

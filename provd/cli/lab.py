@@ -64,6 +64,7 @@ class _Report(Protocol):
     metavar="CODES_FILE",
     help="One line for each phone: the codes that its user dials, one after another until one is accepted.",
 )
+@click.option("--show-screen", is_flag=True, help="In the end, what stands beside the keys of each phone.")
 @click.option("--blksize", default=0, help="TFTP block size to ask for.")
 @click.option("--thing", default="", metavar="URL", help="Devices that are not phones, against the server there.")
 @click.option("--serial", default="", metavar="SN", help="With --thing: the first serial; its last number counts on.")

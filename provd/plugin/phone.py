@@ -225,6 +225,11 @@ class Phone(Protocol):
         """Type digits and press the key that sends them, on the first account."""
         ...
 
+    @property
+    def keys(self) -> list[str]:
+        """What stands beside its keys that do something, those of expansion modules too: ``2: Anna [blf 101]``."""
+        ...
+
     def clock(self, at: datetime) -> datetime | None:
         """The wall clock (naive) on its display at a moment (aware); None where it is not known, or where there is
         none."""

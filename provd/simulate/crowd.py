@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from provd.base.clock import Clock, SystemClock
 from provd.base.errors import UsageError
-from provd.base.types import Mac
+from provd.base.types import Mac, mac_text
 from provd.plugin import Manifest, Model
 from provd.plugin.phone import Handset, Phone, PhoneClass
 from provd.simulate.link import Link, RawLink, RelayLink
@@ -34,7 +34,8 @@ class CrowdOptions:
     seconds.
 
     With ``sip`` the phones register their accounts. ``codes`` are what their users dial, those of the first phone
-    first: each dials the next one until a code is accepted.
+    first: each dials the next one until a code is accepted. ``show_screen`` puts what stands beside their keys into the
+    report.
     """
 
     vendor: str
@@ -45,6 +46,7 @@ class CrowdOptions:
     relay: str = ""
     server: str = ""
     server_port: int = 67
+    show_screen: bool = False
     client_port: int = 68
     spread: float = 0.0
     seed: int = 1
@@ -81,6 +83,8 @@ async def run(
     notes = []
     if transport.foreign_source:
         notes.append("leased addresses are not local to this machine: files were asked for from another address")
+    if options.show_screen:
+        notes += [f"{mac_text(phone.mac)}  {line}" for phone in phones for line in phone.keys or ["no keys"]]
     return tally.report(ok=ok, seconds=seconds, retransmissions=transport.retransmissions, notes=tuple(notes))
 
 

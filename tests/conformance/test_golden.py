@@ -19,7 +19,7 @@ from tests.conformance.test_writes import EVERYTHING, files
 ENGINE = Engine()
 VENDORS = ("cisco_spa", "yealink")
 
-FULL = [phone for phone in PHONES if phone.model in ("T48G", "W52P")]
+FULL = [phone for phone in PHONES if phone.model in ("SPA509G", "SPA525G2", "T48G", "W52P")]
 
 each_phone = pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)
 each_case = pytest.mark.parametrize("case", CASES)

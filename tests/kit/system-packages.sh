@@ -5,7 +5,7 @@
 set -u
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=
-pairs="ip:iproute2 udhcpc:udhcpc dhcpcd:dhcpcd5 dhclient:isc-dhcp-client dhcrelay:isc-dhcp-relay atftp:atftp tftp:tftp-hpa curl:curl setpriv:util-linux nmap:nmap perfdhcp:kea-admin strace:strace openssl:openssl chromium:chromium systemd-analyze:systemd sipp:sip-tester sipsak:sipsak baresip:baresip-core nft:nftables mosquitto:mosquitto minisign:minisign"
+pairs="ip:iproute2 udhcpc:udhcpc dhcpcd:dhcpcd5 dhclient:isc-dhcp-client dhcrelay:isc-dhcp-relay atftp:atftp tftp:tftp-hpa curl:curl setpriv:util-linux nmap:nmap perfdhcp:kea-admin strace:strace openssl:openssl chromium:chromium systemd-analyze:systemd sipp:sip-tester sipsak:sipsak baresip:baresip-core nft:nftables mosquitto:mosquitto minisign:minisign xmllint:libxml2-utils"
 [ "${1:-}" = bench ] && pairs="ip:iproute2 kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server dnsmasq:dnsmasq-base in.tftpd:tftpd-hpa \
   nginx:nginx-light wrk:wrk gcc:gcc sipp:sip-tester"
 for pair in $pairs; do

@@ -150,3 +150,15 @@ async def test_what_cannot_be_played_is_said(some, says):
 
 def test_a_file_of_codes_is_a_line_for_each_phone():
     assert read_codes("# who dials what\n9999 1234\n\n*77#\n") == (("9999", "1234"), (), ("*77#",))
+
+
+async def test_the_keys_of_the_phones_can_be_looked_at():
+    async with MiniServer() as server:
+        crowd = options(server, model="T27P", count=2, show_screen=True)
+        first, second = (phone.mac for phone in make_phones(crowd, MANIFESTS, CLASSES))
+        keys = b"linekey.1.type = 15\nlinekey.1.line = 1\nlinekey.1.label = Anna\n"
+        server.files[f"{first}.cfg"] = account("one") + keys
+        server.files[f"{second}.cfg"] = account("two")
+        report = await run(crowd, MANIFESTS, CLASSES, lambda _event: None)
+    shown = [note.split("  ")[1] for note in report.notes]
+    assert shown == ["1: Anna [line 1]", "no keys"]

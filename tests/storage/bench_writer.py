@@ -19,8 +19,9 @@ from provd.base.errors import StorageError
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease, LeaseState
 from provd.storage import migrations
-from provd.storage.batch import Planner, Statement
+from provd.storage.batch import Extension, Planner, Statement
 from provd.storage.session import Session, make_engine, parse_url
+from provd.storage.step import Step
 from provd.storage.vault import Vault
 from provd.storage.writer import Limits, Writer
 
@@ -45,10 +46,10 @@ class SlowSession(Session):
 
     delay = 0.0
 
-    def write(self, statements: Sequence[Statement]) -> None:
+    def write(self, statements: Sequence[Statement | Extension], steps: Sequence[Step] = ()) -> None:
         if self.delay:
             threading.Event().wait(self.delay)
-        super().write(statements)
+        super().write(statements, steps)
 
 
 class Storm:
