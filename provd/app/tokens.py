@@ -51,6 +51,10 @@ class Tokens:
         """Whether this is the device's token, in constant time."""
         return hmac.compare_digest(token.encode(), self.token(mac, epoch).encode())
 
+    def handed(self, mac: Mac, epoch: int) -> str:
+        """What proves a device to us that another instance hands over with this epoch: 26 characters, too."""
+        return self._derive("handed over", mac, epoch)
+
     def account(self, mac: Mac, epoch: int = 0, port: int = 1) -> TemporaryAccount:
         """The temporary account of the device, or of one of its ports; the SIP side derives the same one."""
         suffix, purpose = ("", "account") if port == 1 else (f"-{port}", f"account {port}")

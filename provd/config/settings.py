@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provd.base.secrets import Secret
 from provd.config.hooks import WebhookSection
+from provd.config.mqtt import MqttSection
 from provd.config.pbx import PbxSection, ResyncSection
 from provd.config.plugins import PluginsSection
 from provd.config.regions import RegionSection
@@ -377,6 +378,7 @@ class Settings(Section):
     activation: ActivationSection = ActivationSection()
     tasks: TasksSection = TasksSection()
     region: RegionSection = RegionSection()
+    mqtt: MqttSection = MqttSection()
     webhook: tuple[WebhookSection, ...] = ()
 
     @model_validator(mode="after")

@@ -20,7 +20,9 @@ from provd.app.context import ContextMaker
 from provd.app.dialing import AccountBook, DialDesk
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
+from provd.app.regions.phones import is_phone
 from provd.app.regions.register import Regions
+from provd.app.regions.watching import Watching
 from provd.app.resync.notes import Notes
 from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
@@ -130,7 +132,7 @@ class Core:
             leap=leap,
         )
         beside = ThingDevices(self.fleet, self.tasks, clock)
-        ledger = StoredLedger(self.store, beside)
+        ledger = self.thing_ledger = StoredLedger(self.store, beside)
         self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
         audited = (ledger, self.things.now, emit)
         self.vendors = VendorOffice(
@@ -140,11 +142,15 @@ class Core:
             shares=Shares(*audited),
             badges=Badges(*audited, Authority(self.fleet, clock).caller, self._is_open),
         )
-        self.home_ledger = StoredRegions(self.store, ledger.statements, beside)
-        self.region_terms = region_terms(settings.region)
-        self.regions = Regions(self.home_ledger, lambda: self.region_terms, clock.now, emit, fresh_id)
+        self._begin_regions(StoredRegions(self.store, ledger.statements, beside))
         self.dialing: DialDesk = self.codes.desk
         self.accounts: AccountBook = self.codes.accounts
+
+    def _begin_regions(self, stored: StoredRegions) -> None:
+        self.stored_homes = stored
+        self.home_ledger = Watching(stored, is_phone)
+        self.region_terms = region_terms(self.settings.region)
+        self.regions = Regions(self.home_ledger, lambda: self.region_terms, self.clock.now, self.emit, fresh_id)
 
     def _is_open(self, tenant: str) -> bool:
         found = self.fleet.tables.tenant(tenant)

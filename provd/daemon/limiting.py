@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from provd.app import effective
 from provd.app.boot import Boot
 from provd.base.clock import Clock
-from provd.base.errors import PluginError
+from provd.base.errors import ProvdError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.files import FileServed, SettingBeyondDevice
 from provd.base.types import Mac
@@ -61,8 +61,8 @@ class LimitWatch:
         if len(self._judged) >= _KNOWN:
             self._judged.clear()
         self._judged.add(kind)
-        # A template that fails is told of when the device's own file is rendered, or by `device check`.
-        with contextlib.suppress(PluginError):
+        # What fails here is told of when the device's own file is rendered, or by `device check`.
+        with contextlib.suppress(ProvdError):
             for limit in await self._boot.limits(device, _LOCAL):
                 self._emit(
                     SettingBeyondDevice(

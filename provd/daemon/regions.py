@@ -10,18 +10,22 @@ import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from provd.app import ownership
 from provd.app.regions.courier import Courier
 from provd.app.regions.desk import HomeDesk
 from provd.app.regions.first_boot import FirstBoots
 from provd.app.regions.neighbour import Neighbour
+from provd.app.regions.phones import Phones
 from provd.app.regions.ports import Unreached
 from provd.app.regions.turns import Terms
 from provd.app.regions.upkeep import Upkeep
 from provd.base.errors import ConfigError, StorageError
 from provd.base.facts.daemon import Degraded, Recovered
+from provd.base.types import Mac
 from provd.config.regions import RegionSection
 from provd.config.settings import Settings
 from provd.daemon.core import Core
+from provd.daemon.mqtt import SCHEME, Brokered
 from provd.daemon.secret_files import secret_in
 from provd.daemon.translate import fresh_id, region_terms
 from provd.domain.regions.home import Home, Region, Role
@@ -49,17 +53,46 @@ class Federation:
         self.upkeep = Upkeep(self.ledger, FirstBoots(core.fleet, core.tasks), core.regions.enrol, now, emit)
         self.desk = HomeDesk(self.ledger, self.terms, now, emit, fresh=fresh_id, advice=self, spoke=self._spoken)
         self.neighbour.spoke = core.regions.spoke = self._spoken
-        core.home_ledger.departed = self._departed
+        core.stored_homes.departed = self._departed
         core.regions.silent = lambda: self.courier.silent
+        self.phones = Phones(
+            self.ledger,
+            self.terms,
+            now,
+            emit,
+            fresh=fresh_id,
+            advice=self,
+            tokens=core.boot.station.tokens,
+            spoke=self._spoken,
+            forget=self._forget_phone,
+        )
+        self.neighbour.way = self.phones.way
+        core.home_ledger.hear = self.phones.hear
+        core.boot.station.elsewhere = self.phones
+        self.brokered = Brokered(core, self.ledger, self.neighbour, self.desk)
         self.counter = RegionCounter(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
 
     def terms(self) -> Terms:
         """What this instance is at present."""
         return self._core.region_terms
 
+    async def load(self) -> None:
+        """Learn where phones are, before any of them asks."""
+        try:
+            await self.phones.load()
+        except StorageError:
+            return  # the store has told of itself
+
+    async def _forget_phone(self, mac: Mac) -> None:
+        """A phone has gone home elsewhere: nothing of it stays here."""
+        device = self._core.fleet.tables.device(mac)
+        if device is not None:
+            await self._core.fleet.change(lambda: ownership.delete_device(self._core.fleet.tables, device))
+
     def open(self) -> None:
         """Begin to say what is owed, where there are others."""
         self._reach()
+        self.brokered.open()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -78,6 +111,7 @@ class Federation:
 
     def reload(self, settings: Settings) -> None:
         """Take over another configuration."""
+        self.brokered.reload(settings)
         if settings.region == self._section and not self._degraded:
             return
         self._section = settings.region
@@ -88,6 +122,8 @@ class Federation:
 
     async def close(self) -> None:
         """Stop; what is owed stays owed."""
+        await self.brokered.close()
+        await self.phones.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -111,6 +147,8 @@ class Federation:
 
     async def say(self, region: Region, said: Said) -> Heard:
         """Hand on to the way that there is at present."""
+        if region.url.partition(":")[0] == SCHEME:
+            return await self.brokered.say(region, said)
         if self._web is None:
             raise Unreached(self._degraded)
         return await self._web.say(region, said)

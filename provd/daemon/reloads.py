@@ -25,6 +25,7 @@ _RELOADABLE = _CERTIFICATES | {
     "pbx",
     "tasks",
     "region",
+    "mqtt",
     "webhook",
     "plugins.trust",
     "plugins.keys",

@@ -157,6 +157,7 @@ class Service:
         keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()
+            await federation.load()
             await edges.open()
             telling.open()
             await tasking.open()

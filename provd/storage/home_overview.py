@@ -102,6 +102,15 @@ class Overview:
         """What waits to be said, the oldest first."""
         return self.records(Outgoing, self.rows(select(OUTGOING).order_by(OUTGOING.c.created).limit(limit)))
 
+    def named(self, lengths: Sequence[int], after: str, limit: int) -> Sequence[str]:
+        """Ids of so many characters, of devices that are here or were."""
+        found: set[str] = set()
+        for column in (HOME.c.device_id, TOMBSTONE.c.device_id):
+            fits = or_(*(func.length(column) == length for length in lengths))
+            query = select(column).where(column > after, fits).order_by(column).limit(limit)
+            found.update(str(row[0]) for row in self.rows(query))
+        return sorted(found)[:limit]
+
     def free(self) -> None:
         """Nothing that waits to be said is in anybody's hands."""
         self.write(update(OUTGOING).where(OUTGOING.c.lease > 0).values(lease=0.0, owner=""))

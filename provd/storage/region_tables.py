@@ -54,6 +54,7 @@ HOME = Table(
     Column("agreed", Boolean, nullable=False),
     text_column("rest"),
     text_column("source"),
+    text_column("way"),  # sealed by the vault
     text_column("facts"),
     text_column("reason"),
     Column("since", Double, nullable=False),
@@ -94,6 +95,7 @@ TOMBSTONE = Table(
     text_column("region"),
     Column("epoch", BigInteger, nullable=False),
     text_column("source"),
+    text_column("way"),  # sealed by the vault
     Column("at", Double, nullable=False),
 )
 

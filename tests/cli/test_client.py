@@ -155,7 +155,7 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
             text = group.commands["list"].help or ""
             assert all(word in text for word in known), name
             assert bool(known) == ("Filters are" in text), name
-    assert seen == 11
+    assert seen == 12
 
 
 def test_every_command_takes_the_configuration_that_needs_one() -> None:

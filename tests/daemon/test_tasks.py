@@ -7,9 +7,11 @@ import json
 import re
 import sqlite3
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -186,6 +188,8 @@ class Server:
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
+    stop_at: int = 0
+    """From so many calls on they hang."""
     port: int = 0
 
 
@@ -197,7 +201,7 @@ def server() -> Iterator[Server]:
         def do_GET(self) -> None:
             octets = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             made.calls.append((f"{self.command} {self.path}", self.headers["Idempotency-Key"], octets.decode()))
-            if "slow" in self.path:
+            if "slow" in self.path or 0 < made.stop_at <= len(made.calls):
                 made.arrived.set()
                 made.go_on.wait(20)
             body = json.dumps({"data": [{"tenant": "north"}]}).encode()
@@ -272,6 +276,46 @@ def test_a_killed_daemon_goes_on_with_the_step_in_flight_and_repeats_no_other(tm
     assert look[:2] == ("GET /api/device/02%3Aaa%3Aaa%3A00%3A00%3A01", f"welcome:1:{PHONE}:1:look")
     assert first == second, "the same request, with the same key"
     assert json.loads(first[2])["mac"] == COLONS
+
+
+MANY = 200
+
+
+@pytest.mark.fault
+def test_of_two_hundred_runs_that_are_killed_no_finished_step_is_repeated(tmp_path: Path, server: Server) -> None:
+    sections = STEPS.format(port=server.port).replace("/slow", "/told")
+    config, _ = loopback_config(tmp_path / "state", sections=sections)
+    rows = tmp_path / "phones.csv"
+    rows.write_text("mac\n" + "".join(f"02aabb{number:06x}\n" for number in range(MANY)))
+    daemon = Daemon(config, tmp_path)
+    try:
+        daemon.start()
+        daemon.provd("tenant", "add", "north", "--name", "North")
+        server.stop_at = MANY
+        daemon.provd("device", "import", str(rows))
+        assert server.arrived.wait(30)
+        daemon.kill()
+        done_before = len(server.calls)
+        server.stop_at = 0
+        server.go_on.set()
+        daemon.start()
+        daemon.drain()
+        with contextlib.closing(sqlite3.connect(tmp_path / "state/provd.db")) as connection:
+            states = "SELECT count(*) FROM task_run WHERE state = 'done'"
+            deadline = time.monotonic() + 60
+            while connection.execute(states).fetchone()[0] < MANY and time.monotonic() < deadline:
+                daemon.json("task", "list", "--limit", "1")
+            assert connection.execute(states).fetchone()[0] == MANY
+        asked = Counter(key for _, key, _ in server.calls)
+        assert len(asked) == 2 * MANY, "each step of each run"
+        # What was in flight when it was killed, and nothing else: eight runs at a time.
+        assert sum(count > 1 for count in asked.values()) <= 8
+        assert max(asked.values()) <= 2
+        assert MANY - 8 <= done_before <= MANY + 8
+        assert {device["tenant"] for device in daemon.json("device", "list")} == {"north"}
+    finally:
+        server.go_on.set()
+        daemon.kill()
 
 
 def test_other_templates_add_and_remove_runs_at_a_reload(tmp_path: Path) -> None:

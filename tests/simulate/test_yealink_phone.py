@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from provd.plugin.phone import Account, Failed, Fetched, LeaseGot, NotFound
@@ -366,3 +368,25 @@ def test_what_is_dialed_when_a_code_is_typed(version, settings, typed, user):
 
 def test_a_phone_without_an_account_dials_nothing():
     assert t27().dial("123").why == "no account"
+
+
+ENCRYPTED = base64.b64decode("IuiLGFIckVXHiDnXrIwcRGSy7t1ckCzSSXpQS5+nOSbZr3Vw/0Ria1r7h6tmpxTL")
+"""``account.1.enable = 1`` under the key 0123456789abcdef, as another open tool encrypts it."""
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "key", "read"),
+    [
+        ("T27P", "aes_key_16.mac", "0123456789abcdef", True),
+        ("T27P", "aes_key_16.com", "0123456789abcdef", True),
+        ("T27P", "aes_key_16.mac", "0123456789abcdeX", False),
+        ("T27P", "aes_key_16.mac", "", False),
+    ],
+)
+def test_an_encrypted_file_is_read_with_the_key_that_the_phone_has(model, name, key, read):
+    phone = make_phone("yealink", model, mac=MAC)
+    phone.settings[f"auto_provision.{name}"] = key
+    net = with_files({f"{MAC}.cfg": ENCRYPTED})
+    net.boot(phone)
+    assert (phone.settings.get("account.1.enable") == "1") is read
+    assert bool(net.complaints) is not read

@@ -21,8 +21,9 @@ from provd.domain.regions.home import Home, HomeState, Outgoing, Region, Tombsto
 _NAME = Param("name", "id", required=True)
 _DEVICE = Param("device", required=True, doc="its device_id")
 _SHORTEST_SECRET = 16
+_BROKERED = "mqtt:"
 _WAY = (
-    Param("url", doc="where it is reached: https://eu.example"),
+    Param("url", doc="where it is reached: https://eu.example, or mqtt: for by way of the broker"),
     Param("endpoint", doc="what devices are told that are at home there; the URL unless said"),
     Param("secret", "secret", doc="shared by the two instances, at least 16 characters"),
     Param("enabled", "flag", doc="false: no devices are sent there"),
@@ -146,6 +147,8 @@ class RegionGroup:
 
 def _check_url(name: str, url: str) -> None:
     parts = urlsplit(url)
+    if name == "url" and url == _BROKERED:
+        return
     try:
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:

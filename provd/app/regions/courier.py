@@ -68,7 +68,8 @@ class Courier:
                     continue
                 taken = replace(outgoing, owner=self._owner, lease=now + LEASE)
                 book.say(taken)
-                found.append((taken, region, handover.said_by(outgoing, book.home(outgoing.device_id))))
+                stone = book.tombstone(outgoing.device_id) if outgoing.kind == Kind.MOVED else None
+                found.append((taken, region, handover.said_by(outgoing, book.home(outgoing.device_id), stone)))
             return found
 
         return await self._ledger.change((), work)

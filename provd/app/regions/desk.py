@@ -69,6 +69,10 @@ class HomeDesk:
 
     async def handle(self, octets: bytes, key: str, peer: str) -> Reply:
         """Answer a message. ``key`` is what its sender has shown, ``peer`` where it comes from. Raises StorageError."""
+        return await self.proven(octets, digest(key) if 0 < len(key) <= _LONGEST_KEY else "", peer)
+
+    async def proven(self, octets: bytes, key_hash: str, peer: str) -> Reply:
+        """The same for a sender that has proven to have the key with this SHA-256; empty for one that has not."""
         now = self._now()
         wait = self._failures.wait(peer, now, ("", ""))
         if wait:
@@ -79,7 +83,6 @@ class HomeDesk:
             return Reply(status=status_of(wrong.code), octets=messages.unreadable(wrong), refused=True)
         if message.late(now):
             return self._reply(message, Answer(code=Code.FIELD, reason="its time to live is over"), now, _EXPIRED)
-        key_hash = digest(key) if 0 < len(key) <= _LONGEST_KEY else ""
         try:
             answer = await self._decided(message, key_hash, now)
         except Wrong as wrong:

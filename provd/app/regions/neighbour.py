@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from provd.app.regions.ports import Book, Ledger
 from provd.app.regions.turns import Terms, carry_out, told
 from provd.base.errors import ClashError, PeerError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.regions import DeviceExpected
+from provd.base.secrets import Secret
 from provd.domain.regions import handover, speech
 from provd.domain.regions.codes import Code
 from provd.domain.regions.handover import Turn
@@ -34,6 +36,8 @@ class Neighbour:
         self._transfer = transfer
         self.spoke: Callable[[], None] = _nothing
         """Is called when something is to be said."""
+        self.way: Callable[[str, int], Secret] = _no_way
+        """What proves a device that was accepted, for who leads it here: by its id and epoch."""
 
     async def hear(self, said: Said, sender: str) -> Heard:
         """Do what ``sender``, whose signature was right, says. The answer is durable.
@@ -54,7 +58,13 @@ class Neighbour:
         for fact in facts:
             self._emit(fact)
         self.spoke()
+        if said.kind is Kind.REGISTER and heard.result == speech.ACCEPTED.result:
+            return replace(heard, way=self.way(said.device_id, said.epoch))
         return heard
+
+
+def _no_way(_device_id: str, _epoch: int) -> Secret:
+    return Secret("")
 
 
 def _nothing() -> None:

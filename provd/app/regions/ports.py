@@ -91,6 +91,10 @@ class Reading(Protocol):
         """How many devices are in which state, by region: state, region, number. GONE counts tombstones."""
         ...
 
+    def named(self, lengths: Sequence[int], after: str, limit: int) -> Sequence[str]:
+        """Ids of so many characters, of devices that are here or were, in their order behind ``after``."""
+        ...
+
     def stuck(self, before: float, limit: int) -> Sequence[Home]:
         """Devices on their way, or refused, since before that time, the longest waiting ones first."""
         ...

@@ -18,7 +18,7 @@ PENDING = 5
 """Seconds after which a device may ask again."""
 REFUSED_FOR = 60.0
 """Seconds for which a refusal of the region stands before the device may ask for another hand-over."""
-_WAITING = frozenset({HomeState.REG, HomeState.GLOBAL, HomeState.QRY_FAIL})
+WAITING = frozenset({HomeState.REG, HomeState.GLOBAL, HomeState.QRY_FAIL})
 _GOING = frozenset({HomeState.REHOMING, HomeState.REGIONAL})
 
 
@@ -42,7 +42,7 @@ def asked(
 ) -> tuple[Answer | AskFirst, list[Fact]]:
     """The answer to a PROVISION_QUERY. Raises Wrong."""
     query = messages.query_of(message)
-    if home.state not in _WAITING or terms.role is not Role.GLOBAL:
+    if home.state not in WAITING or terms.role is not Role.GLOBAL:
         return standing(book, home, terms, now), []
     if home.state is HomeState.QRY_FAIL and now < home.since + REFUSED_FOR:
         left = int(home.since + REFUSED_FOR - now) + 1
@@ -58,7 +58,7 @@ def asked(
         primary=query.primary,
     )
     mates = _mates(book, said)
-    if not said.primary and any(each.primary and each.state in _WAITING for each in mates):
+    if not said.primary and any(each.primary and each.state in WAITING for each in mates):
         return messages.pending(PENDING, "the primary unit has not asked yet"), []
     known = [region.name for region in book.regions() if region.enabled and region.name != terms.name]
     choice = chosen(rules, said, book.listed(home.device_id), known)
@@ -94,7 +94,7 @@ def _sent(
     turn = handover.begun(said, region, fresh[0], now, waits_for="" if said.primary else "".join(first[:1]))
     carry_out(book, home, turn, delete=terms.delete)
     facts = told(home, turn.home, now)
-    along_with = [each for each in mates if said.primary and each.state in _WAITING]
+    along_with = [each for each in mates if said.primary and each.state in WAITING]
     for number, mate in enumerate(along_with):
         along = handover.begun(mate, region, f"{fresh[1]}-{number}", now, waits_for=said.device_id)
         carry_out(book, mate, along, delete=terms.delete)
@@ -111,7 +111,7 @@ def standing(book: Book, home: Home, terms: Terms, now: float) -> Answer:
     if home.state is HomeState.REGIONAL:
         region = book.region(home.region)
         return Answer(body=_where("REGIONAL", home.region, "" if region is None else region.endpoint, home.epoch))
-    if home.state in _WAITING:
+    if home.state in WAITING:
         return Answer(body=_where(home.state.value, "", "", home.epoch))
     return Answer(body=_where(home.state.value, terms.name, terms.endpoint, home.epoch))
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from provd.base.types import parse_mac
 from provd.domain.regions.codes import Code, Wrong
 from provd.domain.regions.home import Home
 from provd.domain.regions.messages import UNIT, VEHICLE
@@ -52,10 +53,21 @@ def home_of(given: Mapping[str, object], now: float) -> Home:
         raise Wrong(Code.MANDATORY, f"kind: is one of {', '.join(sorted(VEHICLE))} or {UNIT}")
     if texts["vin"] and len(texts["vin"]) != 17:
         raise Wrong(Code.VIN, "vin: has 17 characters")
-    if not key_hash and not (texts["vendor"] and texts["model"] and texts["sn"]):
-        raise Wrong(Code.MANDATORY, "key_sha256: is needed, unless vendor, model and sn name an activated device")
+    named = texts["vendor"] and texts["model"] and texts["sn"]
+    if not (key_hash or named or _is_mac(texts["device_id"])):
+        reason = "key_sha256: is needed, unless vendor, model and sn name an activated device, or a MAC a phone"
+        raise Wrong(Code.MANDATORY, reason)
     home = Home(device_id=texts.pop("device_id"), primary=primary, attributes=attributes, key_hash=key_hash)
     return replace(home, since=now, created=now, **{name: text for name, text in texts.items() if text})  # type: ignore[arg-type]
+
+
+def _is_mac(device_id: str) -> bool:
+    """A phone says nothing but whose file it wants, and needs no key for that."""
+    try:
+        parse_mac(device_id)
+    except ValueError:
+        return False
+    return True
 
 
 def _text(given: Mapping[str, object], name: str) -> str:

@@ -27,6 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from provd.base.errors import WireError
+from provd.base.secrets import Secret
 from provd.domain.regions import speech
 from provd.domain.regions.codes import Code
 from provd.domain.regions.home import HERE, MOVABLE, Home, HomeState, Kind, Outgoing, Tombstone
@@ -89,8 +90,8 @@ def withdrawing(home: Home, then: str, now: float) -> Turn:
     return Turn(home=waits, say=(_say(waits, Kind.WITHDRAW, now, then),))
 
 
-def said_by(outgoing: Outgoing, home: Home | None) -> Said:
-    """What is sent now. ``home`` is the device as it stands."""
+def said_by(outgoing: Outgoing, home: Home | None, stone: Tombstone | None = None) -> Said:
+    """What is sent now. ``home`` is the device as it stands, ``stone`` where it is."""
     kind = Kind(outgoing.kind)
     region = outgoing.body.get("region", "")
     return Said(
@@ -100,6 +101,7 @@ def said_by(outgoing: Outgoing, home: Home | None) -> Said:
         epoch=outgoing.epoch,
         region=str(region),
         device=speech.facts_of(home) if kind is Kind.REGISTER and home is not None else {},
+        way=stone.way if kind is Kind.MOVED and stone is not None and stone.epoch == outgoing.epoch else Secret(""),
     )
 
 
@@ -113,7 +115,7 @@ def answered(home: Home, outgoing: Outgoing, heard: Heard, now: float, transfer:
     """
     match outgoing.kind, heard.result:
         case Kind.REGISTER, "accepted":
-            agreed = replace(home, agreed=True)
+            agreed = replace(home, agreed=True, way=heard.way)
             turn: Turn | None = Turn(home=agreed, say=(_say(agreed, Kind.RELEASE, now),))
         case Kind.REGISTER, "refused":
             turn = returned(home, f"{heard.error}: {heard.reason}", now)
@@ -145,6 +147,7 @@ def returned(home: Home, reason: str, now: float) -> Turn:
     state = HomeState(home.rest) if at_home else HomeState.QRY_FAIL
     where = "" if at_home else home.region  # for whoever tries it again
     back = replace(home, state=state, region=where, transfer="", agreed=False, rest="", reason=reason, since=now)
+    back = replace(back, way=Secret(""))
     return Turn(home=back, hush=(home.transfer,))
 
 
@@ -155,6 +158,7 @@ def gone(home: Home, now: float) -> Turn:
         region=home.region,
         epoch=home.epoch,
         source=home.source,
+        way=home.way,
         at=now,
     )
     left = replace(home, state=HomeState.GONE, agreed=False, rest="", reason="", since=now)
@@ -205,10 +209,10 @@ def moved_heard(home: Home | None, stone: Tombstone | None, said: Said, sender: 
         return None
     if home is not None and home.state in _LEAVING and home.region == sender:
         # Word that it had arrived there has been overtaken by this one.
-        return gone(replace(home, region=said.region, epoch=said.epoch), now)
+        return gone(replace(home, region=said.region, epoch=said.epoch, way=said.way), now)
     if stone is None or (home is not None and home.state is not HomeState.GONE):
         return None
-    fresh = replace(stone, region=said.region, epoch=said.epoch, at=now)
+    fresh = replace(stone, region=said.region, epoch=said.epoch, way=said.way, at=now)
     left = None if home is None else replace(home, region=said.region, epoch=said.epoch)
     return Turn(home=left, tombstone=fresh, say=told_on(fresh, sender, now))
 

@@ -82,8 +82,8 @@ class Home:
     it, ``waits_for`` is the primary unit that is handed over together with it. Of its key only the SHA-256 is kept.
     ``region`` is where it is or goes, empty for here. ``agreed`` says in REHOMING that the region has accepted the
     device, and in PROV_PEN that the former owner serves it no more. ``rest`` is the state that a hand-over began in.
-    ``source`` is the instance it came from. ``facts`` is a digest of what the device said of itself when it was
-    provisioned.
+    ``source`` is the instance it came from, ``way`` what proves a phone at the region that it goes to. ``facts`` is a
+    digest of what the device said of itself when it was provisioned.
     """
 
     device_id: str
@@ -107,6 +107,7 @@ class Home:
     agreed: bool = False
     rest: str = ""
     source: str = ""
+    way: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
     facts: str = ""
     reason: str = ""
     since: float = 0.0
@@ -120,12 +121,13 @@ class Home:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """What is left of a device that has gone home: where that is, and by which epoch."""
+    """What is left of a device that has gone home: where that is, and by which epoch; ``way`` proves a phone there."""
 
     device_id: str
     region: str
     epoch: int
     source: str = ""
+    way: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
     at: float = 0.0
 
 

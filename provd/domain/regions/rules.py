@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from provd.base.types import parse_mac
 from provd.domain.regions.home import Home
 
 
@@ -15,7 +17,7 @@ class By(enum.StrEnum):
     SERIAL = "serial"
     """The beginning of the device's id, serial or VIN, without regard to case."""
     MAC = "mac"
-    """The beginning of the attribute ``mac``, however it is written."""
+    """The beginning of its MAC, however it is written: its id where that is one, else the attribute ``mac``."""
     COUNTRY = "country"
     TENANT = "tenant"
     ATTRIBUTE = "attribute"
@@ -66,7 +68,7 @@ def _fits(rule: Rule, home: Home) -> bool:
         case By.SERIAL:
             return any(each.casefold().startswith(value) for each in (home.device_id, home.sn, home.vin) if each)
         case By.MAC:
-            return bool(mac := _digits(str(home.attributes.get("mac", "")))) and mac.startswith(_digits(value))
+            return bool(mac := _digits(_mac(home))) and mac.startswith(_digits(value))
         case By.COUNTRY:
             return home.country.casefold() == value
         case By.TENANT:
@@ -75,6 +77,13 @@ def _fits(rule: Rule, home: Home) -> bool:
             return str(home.attributes.get(rule.name, "")).casefold() == value
         case _:
             return rule.by is By.ALL
+
+
+def _mac(home: Home) -> str:
+    """The attribute, or the id of a device that is called by its MAC, as phones are."""
+    with suppress(ValueError):
+        return parse_mac(home.device_id)
+    return str(home.attributes.get("mac", ""))
 
 
 def _digits(text: str) -> str:

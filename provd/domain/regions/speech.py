@@ -46,6 +46,7 @@ class Said:
     epoch: int
     region: str = ""
     device: Mapping[str, object] = field(default_factory=dict)
+    way: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Heard:
     result: str
     error: int = 0
     reason: str = ""
+    way: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
 
 
 ACCEPTED, RELEASED, WITHDRAWN = Heard(result="accepted"), Heard(result="released"), Heard(result="withdrawn")
@@ -91,6 +93,7 @@ def said_octets(said: Said) -> bytes:
         "epoch": said.epoch,
         "region": said.region,
         "device": dict(said.device),
+        **({"way": said.way.reveal()} if said.way else {}),
     }
     return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
@@ -113,6 +116,7 @@ def said_of(octets: bytes) -> Said:
         epoch=epoch,
         region=_text(document, "region"),
         device=device,
+        way=Secret(_text(document, "way")),
     )
     if not said.device_id:
         raise WireError("device_id: is empty")
@@ -121,7 +125,8 @@ def said_of(octets: bytes) -> Said:
 
 def heard_octets(heard: Heard) -> bytes:
     """An answer as it is sent."""
-    return json.dumps({"result": heard.result, "error": heard.error, "reason": heard.reason}).encode()
+    way = {"way": heard.way.reveal()} if heard.way else {}
+    return json.dumps({"result": heard.result, "error": heard.error, "reason": heard.reason, **way}).encode()
 
 
 def heard_of(octets: bytes) -> Heard:
@@ -130,7 +135,8 @@ def heard_of(octets: bytes) -> Heard:
     error = document.get("error", 0)
     if type(error) is not int:
         raise WireError("error: is not a number")
-    return Heard(result=_text(document, "result"), error=error, reason=_text(document, "reason"))
+    way = Secret(_text(document, "way"))
+    return Heard(result=_text(document, "result"), error=error, reason=_text(document, "reason"), way=way)
 
 
 def _document(octets: bytes) -> dict[str, object]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from provd.base.errors import PluginError
+from provd.net.authorities import trusting
 
 QUIET_SECONDS = 30.0
 """A server that says nothing for so long is given up."""
@@ -73,7 +74,9 @@ class Downloads:
         asked = {"Accept-Encoding": "identity", "User-Agent": "provd", **(headers or {})}
         try:
             async with (
-                aiohttp.ClientSession(timeout=self._timeout) as session,
+                aiohttp.ClientSession(
+                    timeout=self._timeout, connector=aiohttp.TCPConnector(ssl=await trusting())
+                ) as session,
                 session.get(url, headers=asked, proxy=self._proxy, max_redirects=5) as response,
             ):
                 if response.status not in {200, 206}:

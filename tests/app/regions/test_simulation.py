@@ -32,7 +32,7 @@ from tests.kit.federation import (
     run,
 )
 
-SEEDS, LOTS = 1000, 8
+SEEDS, LOTS = 1000, 20
 CHAOS, PATIENCE = 150, 100
 """Steps in which anything may happen, and rounds until everything has to be at rest."""
 WEIGHTS = (4, 4, 10, 2, 1.5)
