@@ -33,7 +33,7 @@ def main() -> int:
         "--realtime",
         action="store_true",
         help="for a machine with other work: both in the kernel's round-robin class. It stops them for 50 ms in every "
-        "busy second, so that 99 % and slowest times say nothing",
+        "busy second, so that 99 %% and slowest times say nothing",
     )
     chosen = parser.parse_args()
     lacking = missing("ip", "gcc", "taskset")
