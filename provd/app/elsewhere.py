@@ -44,11 +44,11 @@ class Elsewhere(Protocol):
 class Nowhere:
     """There are no other instances."""
 
-    def place(self, mac: Mac) -> Place | None:  # noqa: ARG002
+    def place(self, mac: Mac) -> Place | None:  # noqa: ARG002 - as the port names it
         """Here."""
         return None
 
-    def holder(self, token: str) -> Mac | None:  # noqa: ARG002
+    def holder(self, token: str) -> Mac | None:  # noqa: ARG002 - as above
         """Nobody."""
         return None
 

@@ -102,16 +102,11 @@ class Knowledge:
     def model(self, plugin: str, name: str) -> Model:
         """The model of that name; a plain one of the same plugin while the model is not known yet.
 
-        The plain one has a single line and no keys, and the traits of the plugin's first model, for templates rely
-        on their presence. Raises LookupError when the plugin is not there.
+        Raises LookupError when the plugin is not there.
         """
         found = self._models.get((plugin, name))
         if found is None:
-            manifest = self._manifests[plugin]
-            found = manifest.model(name) if name else None
-            if found is None:
-                traits = manifest.models[0].traits if manifest.models else {}
-                found = Model(name="", lines=1, keys=0, traits=traits)
+            found = self._manifests[plugin].assumed(name)
             if len(self._models) >= _REMEMBERED:
                 self._models.clear()
             self._models[plugin, name] = found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -14,12 +14,22 @@ from provd.cli.output import Exit, errors_to_exit, show_json, show_one, show_row
 from provd.cli.working import worked
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_yes = click.option("--yes", is_flag=True, help="Do not ask when files change.")
-_force = click.option("--force", is_flag=True, help="Also when some device would be worse off.")
-_diff = click.option("--diff", is_flag=True, help="Show what changes in the files (20 of them at most).")
-_dry = click.option("--dry-run", is_flag=True, help="Only say what would change.")
 
 Params = Mapping[str, object]
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _changing(command: F) -> F:
+    """The options of whatever tries a change before it makes it."""
+    for option in (
+        as_json,
+        click.option("--force", is_flag=True, help="Also when some device would be worse off."),
+        click.option("--yes", is_flag=True, help="Do not ask when files change."),
+        click.option("--diff", is_flag=True, help="Show what changes in the files (20 of them at most)."),
+        click.option("--dry-run", is_flag=True, help="Only say what would change."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command("available", cls=Command)
@@ -35,11 +45,7 @@ def plugin_available(ctx: click.Context, *, as_json: bool) -> None:
 @click.command("install", cls=Command)
 @click.argument("source")
 @click.option("--version", help="This version instead of the newest (of a plugin that a publisher offers).")
-@_dry
-@_diff
-@_yes
-@_force
-@as_json
+@_changing
 @click.pass_context
 def plugin_install(ctx: click.Context, /, source: str, version: str | None, **how: bool) -> None:
     """Install SOURCE: a package, a plugin's folder, or the id of a plugin that a publisher offers.
@@ -61,11 +67,7 @@ def plugin_install(ctx: click.Context, /, source: str, version: str | None, **ho
 @click.command("upgrade", cls=Command)
 @click.argument("name", metavar="[ID]", required=False)
 @click.option("--version", help="This version instead of the newest.")
-@_dry
-@_diff
-@_yes
-@_force
-@as_json
+@_changing
 @click.pass_context
 def plugin_upgrade(ctx: click.Context, /, name: str | None, version: str | None, **how: bool) -> None:
     """Put a newer version of a plugin in force; without ID, of every plugin for which there is one."""
@@ -85,11 +87,7 @@ def plugin_upgrade(ctx: click.Context, /, name: str | None, version: str | None,
 
 @click.command("rollback", cls=Command)
 @click.argument("name", metavar="ID")
-@_dry
-@_diff
-@_yes
-@_force
-@as_json
+@_changing
 @click.pass_context
 def plugin_rollback(ctx: click.Context, /, name: str, **how: bool) -> None:
     """Put in force again what was before the last change."""

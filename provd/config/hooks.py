@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from pydantic import Field, field_validator
 
 from provd.config.section import Section
-from provd.config.values import Duration, Network
+from provd.config.values import Duration, Network, with_host
 from provd.domain.hooks import Hook
 
 
@@ -33,11 +31,7 @@ class WebhookSection(Section):
     @field_validator("url")
     @classmethod
     def _whole(cls, url: str) -> str:
-        parts = urlsplit(url)
-        # Reading the port checks it: "Port out of range 0-65535".
-        if not parts.hostname or parts.port == 0:
-            raise ValueError("must name a host")
-        return url
+        return with_host(url)
 
     @field_validator("facts")
     @classmethod

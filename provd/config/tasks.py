@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -13,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from provd.app.tasks.calls import DEVICE_VALUES, RUN_VALUES
 from provd.config.section import Section
-from provd.config.values import Duration, Network
+from provd.config.values import Duration, Network, with_host
 from provd.domain.filling import places
 
 _ID = r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$"
@@ -48,11 +47,7 @@ class TaskServer(Section):
     @field_validator("url")
     @classmethod
     def _whole(cls, url: str) -> str:
-        parts = urlsplit(url)
-        # Reading the port checks it: "Port out of range 0-65535".
-        if not parts.hostname or parts.port == 0:
-            raise ValueError("must name a host")
-        return url
+        return with_host(url)
 
 
 class AttributeSection(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
@@ -82,6 +83,15 @@ def _endpoint(value: object) -> object:
 
 
 ListenOn = Annotated[Endpoint, BeforeValidator(_endpoint), PlainSerializer(str)]
+
+
+def with_host(url: str) -> str:
+    """A URL that names a host and no impossible port. Raises ValueError."""
+    parts = urlsplit(url)
+    # Reading the port checks it: "Port out of range 0-65535".
+    if not parts.hostname or parts.port == 0:
+        raise ValueError("must name a host")
+    return url
 
 
 def _ipv4(value: str) -> str:

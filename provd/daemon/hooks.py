@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 
 from provd.app.hooks.outbox import AFTER_STORAGE, Outbox
 from provd.base.errors import ConfigError, StorageError
@@ -58,8 +58,8 @@ class Hooking:
         self._reach()
         self._begin(self._changed(former))
 
-    def _begin(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 

@@ -240,3 +240,11 @@ class Manifest:
             if model.name.lower() == wanted or any(alias.lower() == wanted for alias in model.aliases):
                 return model
         return None
+
+    def assumed(self, name: str) -> Model:
+        """The model with that name, else what to assume of a device whose model is not known: a single line, no keys,
+        and the traits of the first model, for templates rely on their presence."""
+        found = self.model(name) if name else None
+        if found is None:
+            found = Model(name="", lines=1, keys=0, traits=self.models[0].traits if self.models else {})
+        return found

@@ -32,7 +32,8 @@ class OutOfTimeError(BaseException):
     """Not an Exception, so that nothing between a template and the loop below takes it for its own."""
 
 
-def _out_of_time(*_: object) -> NoReturn:
+def out_of_time(*_: object) -> NoReturn:
+    """What the timer of processor time does when it rings (a handler of SIGPROF)."""
     raise OutOfTimeError
 
 
@@ -89,7 +90,7 @@ def main() -> None:
     """Take the socket from descriptor 0, confine the process and serve."""
     connection = socket.socket(fileno=0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the daemon's terminal is the daemon's business
-    signal.signal(signal.SIGPROF, _out_of_time)
+    signal.signal(signal.SIGPROF, out_of_time)
     for limit, value in _LIMITS.items():
         resource.setrlimit(limit, (value, value))
     drop_capabilities()

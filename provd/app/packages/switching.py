@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from provd.app.fleet import Fleet
-from provd.app.packages.ports import BUNDLED, Candidate, Held, Packages
+from provd.app.packages.ports import BUNDLED, Held, Packages
 from provd.app.packages.trial import Trial, plain
 from provd.app.ports import Change, Put
 from provd.app.works import Progress, Works
@@ -48,12 +48,10 @@ class Switching:
 
     async def _tried(self, plugin: str, choice: str, progress: Progress) -> Mapping[str, object]:
         held = self._packages.held(plugin)
-        before, after = await self._present(held), await self._packages.candidate(plugin, choice)
+        before = await self._packages.candidate(plugin, held.in_force)
+        after = await self._packages.candidate(plugin, choice)
         outcome = await self._trial.run(before, after, plugin, progress)
         return {"plugin": plugin, "choice": choice, "expect": held.in_force, "outcome": plain(outcome)}
-
-    async def _present(self, held: Held) -> Candidate | None:
-        return await self._packages.candidate(held.plugin, held.in_force)
 
     async def switch(self, plugin: str, choice: str, expect: str | None) -> Held:
         """Put a version in force.

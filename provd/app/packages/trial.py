@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from provd.app.context import SHARED, ContextMaker, Subject
@@ -16,7 +16,7 @@ from provd.app.works import Progress
 from provd.base.errors import PluginError
 from provd.base.types import mac_text
 from provd.domain.records import Device
-from provd.plugin import FileRule, Manifest, Model
+from provd.plugin import FileRule, Manifest
 
 MOST_SHOWN = 20
 """Files whose differences are shown, and reasons that are told."""
@@ -156,7 +156,7 @@ class Trial:
             token = "***" if masked else station.token(device.mac, device)
         subject = Subject(
             vendor=manifest.vendor,
-            model=_model(manifest, file.model),
+            model=manifest.assumed(file.model),
             local=station.site.advertise or "192.0.2.1",
             device=device if rule.kind == "device" else None,
             token=token,
@@ -172,13 +172,7 @@ class Trial:
 
 def plain(outcome: Outcome) -> dict[str, Any]:
     """The outcome as plain values."""
-    return {
-        name: getattr(outcome, name)
-        for name in (
-            *("plugin", "before", "after", "devices", "files", "same", "changed", "appear", "vanish", "failed"),
-            *("unknown", "reasons", "diffs", "harmful"),
-        )
-    }
+    return asdict(outcome) | {"harmful": outcome.harmful}
 
 
 def _tell(outcome: Outcome, reason: str) -> None:
@@ -188,14 +182,6 @@ def _tell(outcome: Outcome, reason: str) -> None:
 
 def _version(candidate: Candidate | None) -> str:
     return "" if candidate is None else candidate.manifest.version
-
-
-def _model(manifest: Manifest, name: str) -> Model:
-    found = manifest.model(name) if name else None
-    if found is not None:
-        return found
-    traits = manifest.models[0].traits if manifest.models else {}
-    return Model(name="", lines=1, keys=0, traits=traits)
 
 
 def _rules(candidate: Candidate | None, kind: str) -> dict[str, FileRule]:

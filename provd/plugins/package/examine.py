@@ -16,7 +16,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
 from provd.app.ports import RenderJob
 from provd.base.errors import PluginError
@@ -26,6 +25,7 @@ from provd.plugins.confine import drop_capabilities
 from provd.plugins.loader import load
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
+from provd.plugins.renderd import OutOfTimeError, out_of_time
 
 CPU_SECONDS = 60
 FILE_SECONDS = 2.0
@@ -34,28 +34,20 @@ MEMORY = 1 << 30
 _LARGEST_FILE = 1 << 20
 
 
-class _OutOfTimeError(BaseException):
-    """Not an Exception, so that nothing in a template takes it for its own."""
-
-
 class _EndlessError(Exception):
     """A file that is never finished."""
 
 
-def _out_of_time(*_: object) -> NoReturn:
-    raise _OutOfTimeError
-
-
 def examine(folder: Path, neighbours: Mapping[str, Path]) -> Report:
     """What ``provd plugin check`` says of the folder beside these plugins."""
-    signal.signal(signal.SIGPROF, _out_of_time)
+    signal.signal(signal.SIGPROF, out_of_time)
     engine = Engine()
 
     def render(job: RenderJob) -> bytes:
         signal.setitimer(signal.ITIMER_PROF, FILE_SECONDS)
         try:
             return render_once(folder / "templates", job, engine=engine)
-        except _OutOfTimeError:
+        except OutOfTimeError:
             # One is enough: with the others like it the check would take minutes.
             raise _EndlessError(f"file {job.rule.name}: takes more than {FILE_SECONDS:g} s of processor time") from None
         finally:

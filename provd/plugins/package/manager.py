@@ -27,7 +27,7 @@ from provd.plugins.package.download import Downloads
 from provd.plugins.package.gate import Trust, admit
 from provd.plugins.package.index import INDEX, SIGNATURE, Index, Offer
 from provd.plugins.package.minisign import PublicKey, verify
-from provd.plugins.package.shelf import Choice, unpack
+from provd.plugins.package.shelf import Choice, replace_file, unpack
 from provd.plugins.package.version import Version
 from provd.plugins.render import RENDERER, RenderPool
 from provd.plugins.render_worker import Launch
@@ -250,10 +250,7 @@ class PluginManager:
 
     def _remember(self, seen: dict[str, int]) -> None:
         try:
-            self._shelf.root.mkdir(parents=True, exist_ok=True)
-            part = self._shelf.root / f".{_SEEN}"
-            part.write_text(json.dumps(seen))
-            part.replace(self._shelf.root / _SEEN)
+            replace_file(self._shelf.root / _SEEN, json.dumps(seen))
         except OSError as error:
             raise PluginError(f"{self._shelf.root / _SEEN} cannot be written: {error.strerror}") from None
 

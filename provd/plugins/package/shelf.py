@@ -128,15 +128,7 @@ class Shelf:
         place = self.root / plugin
         content = json.dumps({"in_force": choice.in_force, "history": list(choice.history)})
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=_INCOMING, dir=place)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(content + "\n")
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
-            Path(name).rename(place / _CHOICE)
-            _sync(place)
+            replace_file(place / _CHOICE, content + "\n")
         except OSError as error:
             raise PluginError(f"{place}: {error.strerror}") from None
 
@@ -178,6 +170,19 @@ def unpack(package: Package, folder: Path) -> None:
             os.fsync(file.fileno())
     for made in folders:
         _sync(made)
+
+
+def replace_file(path: Path, content: str) -> None:
+    """Put a text in place of a file by one rename: after a power cut it is the old one or the new. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=_INCOMING, dir=path.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), 0o644)
+        os.fsync(file.fileno())
+    Path(name).rename(path)
+    _sync(path.parent)
 
 
 def _sync(folder: Path) -> None:
