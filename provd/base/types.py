@@ -22,6 +22,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._:-]+")
 _ODD = re.compile(rb"[^A-Za-z0-9._:-]")
 _ESCAPED = re.compile(r"=([0-9A-F]{2})")
 _TYPED = re.compile(r"[A-Za-z0-9._:-]|=[0-9A-F]{2}")
+_OCTETS = {str(value): value for value in range(256)}
 
 _MAC = re.compile(r"[0-9a-f]{12}|[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}")
 _NOT_HEX = str.maketrans("", "", ":-.")
@@ -106,6 +107,14 @@ def ip_text(address: int) -> str:
 
 def ip_int(text: str) -> int:
     """32-bit number of a dotted IPv4 address. Raises ValueError on anything else."""
+    try:
+        first, second, third, fourth = text.split(".")
+        return _OCTETS[first] << 24 | _OCTETS[second] << 16 | _OCTETS[third] << 8 | _OCTETS[fourth]
+    except (KeyError, ValueError):
+        return _unusual_ip(text)
+
+
+def _unusual_ip(text: str) -> int:
     parts = text.split(".")
     if len(parts) != 4:
         raise ValueError(f"not an IPv4 address: {text[:40]!r}")

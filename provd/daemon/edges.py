@@ -28,6 +28,7 @@ from provd.http.connection import Limits as HttpLimits
 from provd.http.counters import Counter, Counters
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
+from provd.net.netlink import interfaces
 from provd.sip.connections import TcpLimits
 from provd.sip.pnp_server import PnpServer
 from provd.tftp.limits import Limits
@@ -57,6 +58,8 @@ class Edges:
             core.boot,
             leases=as_of(core.store.load(Lease), now, (leap.start, leap.end) if leap else None),
             reservations=reserved_of(core.fleet.tables.reservations.values()),
+            # The server would tell it of them when it opens, and every lease would find its place a second time.
+            own=frozenset(address for info in interfaces() for address, _ in info.addresses),
             now=now,
         )
         self.dhcp = DhcpServer(dhcp, engine, core.store, core.emit, core.clock)

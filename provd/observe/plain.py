@@ -11,11 +11,22 @@ from provd.base.facts.files import FileServed
 from provd.base.types import is_thing
 
 _COMMON = frozenset({"at", "mac", "boot"})
+_OWN_FIELDS: dict[type[Fact], tuple[str, ...]] = {}
+_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
 
 
 def data_of(fact: Fact) -> dict[str, object]:
     """The fields of this kind of fact, without the ones every fact has. Secrets become ``***``."""
-    return {field.name: _plain(getattr(fact, field.name)) for field in fields(fact) if field.name not in _COMMON}
+    data: dict[str, object] = {}
+    for name in _OWN_FIELDS.get(fact.__class__) or _own_fields(fact.__class__):
+        value = getattr(fact, name)
+        data[name] = value if value.__class__ in _AS_IT_IS else _plain(value)
+    return data
+
+
+def _own_fields(kind: type[Fact]) -> tuple[str, ...]:
+    names = _OWN_FIELDS[kind] = tuple(field.name for field in fields(kind) if field.name not in _COMMON)
+    return names
 
 
 def label_of(fact: Fact) -> str:

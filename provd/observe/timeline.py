@@ -50,11 +50,27 @@ class Timeline:
         """Remember a batch."""
         warning = Level.WARNING
         self._warnings.extend([fact for fact in facts if warning <= fact.LEVEL])
-        remember = self._remember
+        by_mac, most, added = self._by_mac, self._facts, 0
         for fact in facts:
             mac = fact.mac
-            if mac is not None:
-                remember(mac, fact)
+            if mac is None:
+                continue
+            held = by_mac.get(mac)
+            if held is None:
+                # A list: most devices have a handful of facts, and a deque sets out with room for sixty-four.
+                by_mac[mac] = [fact]
+                added += 1
+                continue
+            by_mac.move_to_end(mac)
+            if len(held) < most:
+                added += 1
+            else:
+                del held[0]
+            held.append(fact)
+        self._held += added
+        while len(by_mac) > self._devices or (self._held > self._total and len(by_mac) > 1):
+            _, forgotten = by_mac.popitem(last=False)
+            self._held -= len(forgotten)
 
     def facts(self, mac: Mac) -> tuple[Fact, ...]:
         """The last facts of a device, oldest first."""
@@ -77,19 +93,3 @@ class Timeline:
     def warnings(self) -> tuple[Fact, ...]:
         """The last warnings, refusals and errors of all devices and of none, newest first."""
         return tuple(reversed(self._warnings))
-
-    def _remember(self, mac: Mac, fact: Fact) -> None:
-        held = self._by_mac.get(mac)
-        if held is None:
-            # A list: most devices have a handful of facts, and a deque sets out with room for sixty-four.
-            held = self._by_mac[mac] = []
-        else:
-            self._by_mac.move_to_end(mac)
-        if len(held) < self._facts:
-            self._held += 1
-        else:
-            del held[0]
-        held.append(fact)
-        while len(self._by_mac) > self._devices or (self._held > self._total and len(self._by_mac) > 1):
-            _, forgotten = self._by_mac.popitem(last=False)
-            self._held -= len(forgotten)

@@ -146,9 +146,13 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
+# A fact is a note for people: what is not plain is kept as its text, and a secret's text is ``***``. One encoder for
+# all of them: json.dumps makes one for each.
+_encoded_fact = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+
 def _fact_json(data: Mapping[str, object]) -> str:
-    # A fact is a note for people: what is not plain is kept as its text, and a secret's text is ``***``.
-    return json.dumps(dict(data), separators=(",", ":"), default=str)
+    return _encoded_fact(data if type(data) is dict else dict(data))
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -324,10 +328,12 @@ class Codec(Generic[R]):
         try:
             for index, out in self._convert if usual else self._check:
                 values[index] = out(values[index])
-            if self._open:
-                key = self.key_text(self.key_of_row(values))
-                for index, opened in self._open:
-                    values[index] = opened(values[index], key)
+            key = ""
+            for index, opened in self._open:
+                value = values[index]
+                if value or type(value) is str:  # most devices have no settings of their own, and no secret in them
+                    key = key or self.key_text(self.key_of_row(values))
+                    values[index] = opened(value, key)
         except (TypeError, ValueError, StorageError) as error:
             raise RowError(f"{self.columns[index]}: {error}") from error
         return self._draft(*values)

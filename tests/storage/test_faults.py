@@ -263,8 +263,9 @@ async def test_a_cut_write_ahead_log_loses_nothing_older(sqlite_place: Place) ->
     store = sqlite_place.open()
     await store.commit([Put(a_lease(1))])
     wal = sqlite_place.state_dir / "provd.db-wal"
-    first = wal.stat().st_size
+    before = wal.read_bytes()
     await store.commit([Put(a_lease(2))])
+    first = next(place for place, (old, new) in enumerate(zip(before, wal.read_bytes(), strict=True)) if old != new)
     copies = {path.name: path.read_bytes() for path in sqlite_place.state_dir.iterdir() if "lock" not in path.name}
     sqlite_place.close()
     for name, octets in copies.items():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import resource
 import sqlite3
 from pathlib import Path
 
@@ -42,6 +44,47 @@ def test_sqlite_is_durable(tmp_path: Path) -> None:
         }
     engine.dispose()
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}, "2 is FULL"
+
+
+def test_the_log_has_its_length_from_the_first_write_on(sqlite_place: Place) -> None:
+    folder = sqlite_place.state_dir
+    folder.mkdir()
+    engine = make_engine(parse_url(sqlite_place.url, folder))
+    session = Session(engine)
+    session.write([("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)", ())])
+    log = folder / "provd.db-wal"
+    length = log.stat().st_size
+    for n in range(600):
+        session.write([("INSERT INTO t VALUES (?, ?)", (n, "x" * 2000))])
+    assert log.stat().st_size == length
+    # As after kill -9: what is behind the last commit is not taken for one.
+    copied = folder / "copied"
+    copied.mkdir()
+    for name in ("provd.db", "provd.db-wal"):
+        (copied / name).write_bytes((folder / name).read_bytes())
+    session.close()
+    engine.dispose()
+    with contextlib.closing(sqlite3.connect(copied / "provd.db")) as found:
+        assert found.execute("SELECT count(*), sum(n) FROM t").fetchone() == (600, 600 * 599 // 2)
+        assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_log_that_cannot_be_made_longer_is_used_as_it_is(sqlite_place: Place) -> None:
+    folder = sqlite_place.state_dir
+    folder.mkdir()
+    engine = make_engine(parse_url(sqlite_place.url, folder))
+    session = Session(engine)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        session.write([("CREATE TABLE t (n INTEGER)", ())])
+        session.write([("INSERT INTO t VALUES (1)", ())])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    session.close()
+    engine.dispose()
+    with contextlib.closing(sqlite3.connect(folder / "provd.db")) as found:
+        assert found.execute("SELECT n FROM t").fetchall() == [(1,)]
 
 
 def test_several_statements_are_one_transaction(place: Place) -> None:
