@@ -7,7 +7,9 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from provd.app.kinds import Kinds
 from provd.base.types import Mac, parse_device
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.records import (
     ApiToken,
     Code,
@@ -39,9 +41,9 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
-    FreeParameter: _BY_ID,
+    **dict.fromkeys((FreeParameter, DeviceType, Constraint), _BY_ID),
 }
-_SHARED = frozenset({Tenant, Profile, FreeParameter})
+_SHARED = frozenset({Tenant, Profile, FreeParameter, DeviceType})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -72,6 +74,7 @@ class Tables:
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
         self._free_parameters: dict[str, FreeParameter] = {}
         self._works: dict[str, Work] = {}
+        self.kinds = Kinds()
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -89,6 +92,8 @@ class Tables:
             TaskStep: self._task_steps,
             FreeParameter: self._free_parameters,
             Work: self._works,
+            DeviceType: self.kinds.types,
+            Constraint: self.kinds.constraints,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
@@ -252,6 +257,8 @@ class Tables:
                 self._runs_of.setdefault(record.mac, {})[record.id] = record
             case TaskStep():
                 self._steps_of.setdefault(record.run, {})[record.name] = record
+            case DeviceType() | Constraint():
+                self.kinds.changed()
             case _:
                 pass
 
@@ -281,6 +288,8 @@ class Tables:
                     del self._hashes[record.hash]
             case TaskRun() | TaskStep():
                 self._forget_task(record)
+            case DeviceType() | Constraint():
+                self.kinds.changed()
             case _:
                 pass
 

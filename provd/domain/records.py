@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.hooks import DeadLetter, Letter
 
 MASTER_TENANT = "master"
@@ -397,24 +398,10 @@ class AuditEntry:
     data: Settings = field(default_factory=dict)
 
 
-Kept = (
-    Device
-    | Tenant
-    | Line
-    | Code
-    | Redemption
-    | Profile
-    | Reservation
-    | PendingResync
-    | Lock
-    | Heartbeat
-    | ApiToken
-    | Metadata
-    | TaskRun
-    | TaskStep
-    | FreeParameter
-    | Work
-)
+_Config = Tenant | Line | Profile | Reservation | FreeParameter | ApiToken | DeviceType | Constraint
+_Working = Code | Redemption | PendingResync | Lock | Heartbeat | Metadata | TaskRun | TaskStep | Work
+
+Kept = Device | _Config | _Working
 """Records with a key and a present state: they are kept in memory."""
 
 Record = Kept | AuditEntry | StoredFact | ThingOwner | Letter | DeadLetter

@@ -8,7 +8,7 @@ step; what a step gives is kept before the next one begins.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from fnmatch import fnmatchcase
@@ -17,6 +17,7 @@ from cronsim import CronSim
 
 from provd.base.types import Mac
 from provd.domain.constraints import Rule, Standing, There, everything
+from provd.domain.device_types import DeviceType, Typing
 from provd.domain.records import Device, RunState, TaskRun, TaskStep
 
 WAITS = (60.0, 300.0, 900.0, 3600.0)
@@ -120,7 +121,8 @@ Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep
 class Template:
     """A task. ``devices`` are patterns over ``Vendor/Model``, without regard to case; ``*`` alone fits every device.
 
-    With ``seen`` a device has it from its first contact on, else from when it is known.
+    With ``seen`` a device has it from its first contact on, else from when it is known. ``type`` is the type of devices
+    whose template it is, empty for one of the configuration file.
     """
 
     id: str
@@ -133,6 +135,7 @@ class Template:
     cron: str = ""
     zone: tzinfo | None = None
     fact: str = ""
+    type: str = ""
 
     def fits(self, device: Device) -> bool:
         """Whether it belongs to this device."""
@@ -331,19 +334,57 @@ def began_at(run: TaskRun, steps: Iterable[TaskStep]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Rulebook:
-    """All templates and all rules on metadata in force."""
+class Brought:
+    """What a type brings to its devices; ``faults`` says which of its tasks cannot be read any more."""
 
     templates: tuple[Template, ...] = ()
     rules: tuple[Rule, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+_NOTHING = Brought()
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """All templates and all rules on metadata in force: those of the configuration file, and those of types.
+
+    ``databases`` are those that tasks may use, each with whether it may only be read; ``servers`` likewise.
+    """
+
+    templates: tuple[Template, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    databases: Mapping[str, bool] = field(default_factory=dict)
+    servers: frozenset[str] = frozenset()
+    typing: Typing = field(default_factory=Typing)
+    types: Mapping[str, Brought] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Template]:
+        """Every template."""
+        yield from self.templates
+        for brought in self.types.values():
+            yield from brought.templates
 
     def template(self, name: str) -> Template | None:
         """The template of that id."""
-        return next((template for template in self.templates if template.id == name), None)
+        return next((template for template in self if template.id == name), None)
+
+    def type_of(self, device: Device) -> DeviceType | None:
+        """The type of a device."""
+        return self.typing.of(device.vendor, device.model, device.tenant)
+
+    def brought(self, device: Device) -> Brought:
+        """What its type brings to a device."""
+        found = self.type_of(device)
+        return _NOTHING if found is None else self.types.get(found.id, _NOTHING)
 
     def of(self, device: Device) -> list[Template]:
         """The templates that belong to a device."""
-        return [template for template in self.templates if template.fits(device)]
+        return [template for template in (*self.templates, *self.brought(device).templates) if template.fits(device)]
+
+    def has(self, device: Device, template: Template) -> bool:
+        """Whether this template belongs to a device."""
+        return template.fits(device) and (not template.type or template in self.brought(device).templates)
 
     def faults(self, device: Device, metadata: Mapping[str, object], there: There = everything) -> list[str]:
         """What is wrong with a device's metadata."""
@@ -353,10 +394,10 @@ class Rulebook:
         self, device: Device, metadata: Mapping[str, object], there: There = everything
     ) -> list[tuple[Rule, Standing, list[str]]]:
         """How each rule for this device stands, with what is wrong."""
+        own = {rule.name: rule for rule in self.rules if fits(rule.devices, device)}
         found = []
-        for rule in self.rules:
-            if fits(rule.devices, device):
-                faults = list(rule.faults(metadata, there))
-                state = Standing.FAILED if faults else Standing.IN_EFFECT
-                found.append((rule, state if metadata else Standing.APPLYING, faults))
+        for rule in {**own, **{rule.name: rule for rule in self.brought(device).rules}}.values():
+            faults = list(rule.faults(metadata, there))
+            state = Standing.FAILED if faults else Standing.IN_EFFECT
+            found.append((rule, state if metadata else Standing.APPLYING, faults))
         return found
