@@ -373,7 +373,8 @@ class Phone:
         elif get("auto_provision.repeat.enable") == "1":
             return 60 * _number(get("auto_provision.repeat.minutes", ""), 1440), "repeat"
         if get("auto_provision.weekly.enable") == "1":
-            return 86400 * self._rng.uniform(0.5, 7), "weekly check"
+            days = max(1, len(get("auto_provision.weekly.mask") or get("auto_provision.weekly.dayofweek") or "0123456"))
+            return self._rng.uniform(0, 86400 * 7 / days) + 600, f"check at {get('auto_provision.weekly.begin_time')}"
         return NEVER, "no periodic check is configured"
 
     def _upgrade(self) -> Steps:

@@ -201,6 +201,8 @@ class Writes:
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
     """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
+    since: str = ""
+    """The version of the firmware from which on the device knows it, compared from :attr:`Manifest.version_from` on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,8 @@ class Manifest:
     pnp: PnpAdvice | None = None
     """None: its devices are not answered over multicast PnP."""
     writes: tuple[Writes, ...] = ()
+    version_from: int = 0
+    """How many numbers at the beginning of a firmware's version tell the model and not the age."""
     names: frozenset[str] = frozenset()
     """The vendor's own parameter names, with ``X`` or ``#`` in place of a number: what ``vendor.ID.NAME`` may be."""
 

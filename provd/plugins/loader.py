@@ -284,7 +284,7 @@ def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
         for name in names:
             if name not in fields:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
-    if row.when and not (row.otherwise or row.values or row.upto):
+    if row.when and not (row.otherwise or row.values or row.upto or row.since):
         yield "otherwise: is needed, it is said of models that do not suit"
     if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
@@ -358,13 +358,14 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
         limits=file.limits,
         pnp=None if file.pnp is None else _pnp(file.pnp),
         writes=tuple(_writes(row) for row in file.writes),
+        version_from=file.version_from,
         names=names,
     )
 
 
 def _writes(row: WritesRow) -> Writes:
     when = {name: tuple(value) if isinstance(value, list) else value for name, value in row.when.items()}
-    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto))
+    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.since)
 
 
 def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:
