@@ -38,7 +38,7 @@ from provd.plugin.phone import (
 
 from .phone_cipher import decrypted
 from .phone_clock import shown
-from .phone_files import ACCUMULATES, RESETS, meaningful_lines, read_config
+from .phone_files import ACCUMULATES, RESETS, is_static, meaningful_lines, read_config
 from .phone_keys import drawn
 
 OPTION60 = "yealink"
@@ -281,7 +281,8 @@ class Phone:
             yield Report("unchanged")
             return
         if overwrite:
-            self.settings = dict(FACTORY)
+            # What has "static." in front of its name survives.
+            self.settings = {**FACTORY, **{name: value for name, value in self.settings.items() if is_static(name)}}
         for name, _ in files:
             if name in changed or (overwrite and name in self._applied):
                 for parameter in self._take(self._applied[name][1]):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from provd.app.elsewhere import Place
 from provd.app.files import FileRequest
+from provd.app.ownership import handed_over
 from provd.app.roster import network_of
 from provd.app.sealed import phrase_of
 from provd.app.station import Station
@@ -157,6 +158,8 @@ class Resolver:
         verdict = decide(station.site.secrets, mac, asked.claims)
         if route.rule.secrets and not verdict.allowed:
             return _No(verdict.reason, mac, refused=True)
+        if route.rule.hands_over and not verdict.allowed:
+            return _No("not offered")
         if device is None and route.plugin != (news.plugin or known.plugin):
             return _No("nothing says that this is a phone of ours", mac, refused=True)
         boot, begins = self._boot(asked, mac, known, news)
@@ -174,6 +177,8 @@ class Resolver:
     def _offered(self, rule: FileRule, device: Device | None) -> bool:
         if rule.encrypted_only:
             return device is not None and bool(phrase_of(self._station.fleet.tables, device))
+        if rule.hands_over:
+            return device is not None and handed_over(self._station.fleet.tables, device)
         return rule.kind != "absent"
 
     def _away(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac, place: Place) -> Job | _No:

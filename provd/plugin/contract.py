@@ -103,6 +103,9 @@ class FileRule:
     """How the file is encrypted, with the setting ``files.key``, for a device that has that key already."""
     encrypted_only: bool = False
     """A file that there is in encrypted form only."""
+    hands_over: bool = False
+    """A device's file that is there only until a device that has changed hands has fetched its own: it makes the device
+    forget what neither of them says."""
     brings_key: bool = False
     """The file, as long as it goes out in the clear, has the key in it: who got it whole has the key."""
 

@@ -215,6 +215,8 @@ def _key_problems(place: str, row: FileRow) -> Iterator[str]:
         yield f"{place}.encryption: only a device's own file is encrypted, with that device's key"
     if row.encrypted_only and not row.encryption:
         yield f"{place}.encrypted_only: needs encryption"
+    if row.hands_over and (row.kind != "device" or row.secrets):
+        yield f"{place}.hands_over: is for a device's file without secrets"
 
 
 def _dhcp_problems(file: ManifestFile, names: set[str]) -> Iterator[str]:
@@ -338,21 +340,7 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
             )
             for row in file.oui
         ),
-        files=tuple(
-            FileRule(
-                row.name,
-                row.kind,
-                row.template,
-                row.format,
-                row.content_type,
-                row.secrets,
-                row.elsewhere,
-                row.encryption,
-                row.encrypted_only,
-                row.brings_key,
-            )
-            for row in file.file
-        ),
+        files=tuple(FileRule(**row.model_dump()) for row in file.file),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),
         limits=file.limits,

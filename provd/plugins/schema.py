@@ -78,6 +78,7 @@ class FileRow(Strict):
     elsewhere: Below = ""
     encryption: Literal["", "salted-aes-256-cbc", "aes-128-ecb"] = ""
     encrypted_only: bool = False
+    hands_over: bool = False
     brings_key: bool = False
 
 
