@@ -184,7 +184,7 @@ def transfer(tables: Tables, mac: Mac, tenant: str, *, new_token: bool = False) 
 
 
 def handed_over(tables: Tables, device: Device) -> bool:
-    """Whether a device still has the file of somebody else: of another tenant, or with none of the lines that it has now."""
+    """Whether a device still has the file of somebody else: of another tenant, or with none of its present lines."""
     note = tables.resync(device.mac)
     if note is None:
         return False
