@@ -253,3 +253,16 @@ def test_what_the_old_user_has_keyed_in_goes_too(name: str, version: str, change
         assert not KEYED_IN.keys() & phone.settings.keys()
         asked = [line.rpartition(" ")[2] for line in house.lan.story if boot in line]
         assert (asked.count("200"), asked[-1]) == (1, "404")
+
+
+def test_the_boot_file_is_nobody_elses_business() -> None:
+    with House("bound") as house:
+        phone = house.phone("yealink", "T23P", version="44.84.0.140")
+        house.boots(phone)
+        old(house, phone, 3, "device", "yealink")
+        new(house)
+        house.admin("device.transfer", mac=phone.mac, tenant="new")
+        ip = house.device(phone.mac).ip
+        assert not house.ask(f"/{phone.mac}.boot", peer="10.20.99.99").found
+        assert house.ask(f"/{phone.mac}.boot", peer=ip).found
+        assert not house.ask(f"/{phone.mac}.boot", peer="10.20.99.99").found
