@@ -258,8 +258,9 @@ def test_what_the_old_user_has_keyed_in_goes_too(name: str, version: str, change
 def test_the_boot_file_is_nobody_elses_business() -> None:
     with House("bound") as house:
         phone = house.phone("yealink", "T23P", version="44.84.0.140")
-        house.boots(phone)
+        plugged = house.boots(phone)
         old(house, phone, 3, "device", "yealink")
+        settles(plugged)
         new(house)
         house.admin("device.transfer", mac=phone.mac, tenant="new")
         ip = house.device(phone.mac).ip
