@@ -48,6 +48,8 @@ def faults(name: str, value: str) -> str:
         return f"{fields.get('fnc', '')!r} is no function"
     if "blf" in functions and not fields.get("sub"):
         return "a lamp (blf) without anybody to watch (sub)"
+    if functions == {"xml"} and not re.match(r"https?://", fields.get("url", "")):
+        return "a service (xml) without a URL"
     if functions == {"sd"} and not fields.get("ext"):
         return "a speed dial (sd) without a number (ext)"
     return ""
@@ -55,7 +57,7 @@ def faults(name: str, value: str) -> str:
 
 def _function(value: str) -> str:
     fields = _fields(value) or {}
-    who = fields.get("sub") or fields.get("ext") or ""
+    who = fields.get("sub") or fields.get("ext") or fields.get("url") or ""
     line = f" on line {fields['vid']}" if "vid" in fields else ""
     return f"{fields.get('nme') or who} [{fields.get('fnc', '?')} {who}{line}]"
 
@@ -64,7 +66,7 @@ def _fields(value: str) -> dict[str, str] | None:
     found = {}
     for part in value.split(";"):
         match = _FIELD.fullmatch(part.strip())
-        if match is None or "=" in match[2]:
+        if match is None or ("=" in match[2] and match[1] != "url"):
             return None
         found[match[1]] = match[2]
     return found

@@ -49,6 +49,8 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object,
         return f"the plugin {manifest.id} does not write it"
     who = model.name or manifest.vendor
     for row in rows:
+        if row.never:
+            return f"{who} {row.never}"
         if not all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
             if row.otherwise:
                 return f"{who} {row.otherwise}"
@@ -65,7 +67,8 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object,
 
 def written(manifest: Manifest, name: str) -> bool:
     """Whether the plugin writes this setting for any model at all."""
-    return bool(_rows(manifest.writes, name))
+    rows = _rows(manifest.writes, name)
+    return bool(rows) and not any(row.never for row in rows)
 
 
 def _rows(rows: tuple[Writes, ...], name: str) -> tuple[Writes, ...]:
