@@ -150,8 +150,8 @@ class Templates:
             chosen = self._plugin(args, caller)[0].id
         known = sorted(self._desk.tables.overrides.values(), key=lambda each: each.id)
         seen = [each for each in known if self._visible(each, caller) and chosen in (None, each.plugin)]
-        wanted = args.text("tenant")
-        if wanted:
+        if "tenant" in args:
+            wanted = self._desk.tenant(args.text("tenant"), caller).id
             seen = [each for each in seen if (each.place, each.applies_to) == (Place.TENANT, wanted)]
         defaults = {plugin: await self._defaults(plugin) for plugin in {each.plugin for each in seen}}
         items = []
