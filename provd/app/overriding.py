@@ -185,4 +185,6 @@ def _different(devices: list[Device]) -> list[Device]:
 
 
 def _told(error: PluginError, target: Target) -> str:
-    return str(error).removeprefix(f"{target.plugin.id}: ")
+    reason = str(error).removeprefix(f"{target.plugin.id}: ")
+    # A limit has no line: it is told which text went over it.
+    return reason if reason.startswith(target.template) or ".j2:" in reason else f"{target.template}: {reason}"

@@ -8,11 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from provd.base.types import Mac, parse_device
-<<<<<<< HEAD
-from provd.domain.inheritance import lineage
 from provd.domain.overrides import Override
-=======
->>>>>>> main
 from provd.domain.records import (
     ApiToken,
     Code,

@@ -29,18 +29,24 @@ def _meant(command: F) -> F:
     """The arguments that say which template, and whose."""
     for option in (
         as_json,
-        click.option("--device", metavar="MAC", help="The one for this device; MODEL is left out."),
+        click.option("--device", metavar="MAC", help="The one for this device: without a MODEL, just TEMPLATE."),
         click.option("--tenant", metavar="ID", help="The one for this tenant's devices."),
         click.option("--site", is_flag=True, help="The one for all devices of the plugin."),
-        click.argument("name", metavar="TEMPLATE"),
-        click.argument("model", metavar="[MODEL]", default=""),
+        click.argument("name", metavar="MODEL/TEMPLATE"),
     ):
         command = option(command)
     return command
 
 
-def _where(model: str, site: bool, tenant: str | None, device: str | None) -> dict[str, object]:
-    return {"model": model or None, "site": site or None, "tenant": tenant, "device": device}
+def _where(name: str, site: bool, tenant: str | None, device: str | None) -> dict[str, object]:
+    """``T27P/device.cfg.j2``, or a plugin's id in front; of a device the template alone."""
+    whose = {"site": site or None, "tenant": tenant, "device": device}
+    if device:
+        return {"name": name, **whose}
+    model, slash, template = name.partition("/")
+    if not slash:
+        raise click.UsageError(f"{name!r} is not MODEL/TEMPLATE, such as T27P/device.cfg.j2")
+    return {"name": template, "model": model, **whose}
 
 
 @template.command("list")
@@ -64,11 +70,11 @@ def template_list(ctx: click.Context, model: str, *, as_json: bool) -> None:
 @click.option("--default", is_flag=True, help="The default, also where it is overridden.")
 @click.pass_context
 def template_show(
-    ctx: click.Context, model: str, name: str, site: bool, tenant: str | None, device: str | None, *,
+    ctx: click.Context, name: str, site: bool, tenant: str | None, device: str | None, *,
     default: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Print a template. Example: provd template show T27P device.cfg.j2 > mine.j2"""
-    shown = run(ctx, "template.show", name=name, **_where(model, site, tenant, device))
+    """Print a template. Example: provd template show T27P/device.cfg.j2 > mine.j2"""
+    shown = run(ctx, "template.show", **_where(name, site, tenant, device))
     if as_json:
         show_json(shown)
     else:
@@ -80,11 +86,11 @@ def template_show(
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @click.pass_context
 def template_set(
-    ctx: click.Context, model: str, name: str, site: bool, tenant: str | None, device: str | None, *,
+    ctx: click.Context, name: str, site: bool, tenant: str | None, device: str | None, *,
     file: Any, as_json: bool,
 ) -> None:  # fmt: skip
     """Put FILE (- for standard input) in place of TEMPLATE. What does not work is refused, with the line."""
-    kept = run(ctx, "template.set", name=name, text=file.read(), **_where(model, site, tenant, device))
+    kept = run(ctx, "template.set", text=file.read(), **_where(name, site, tenant, device))
     _told(kept, f"{kept['id']} is in force", as_json=as_json)
 
 
@@ -93,21 +99,21 @@ def template_set(
 @click.option("--merge", is_flag=True, help="Begin with what has changed in the default merged into yours.")
 @click.pass_context
 def template_edit(
-    ctx: click.Context, model: str, name: str, site: bool, tenant: str | None, device: str | None, *,
+    ctx: click.Context, name: str, site: bool, tenant: str | None, device: str | None, *,
     merge: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Open a template in $EDITOR, show what it changes, and put it in force when you agree."""
-    where = _where(model, site, tenant, device)
-    begin = run(ctx, "template.show", name=name, **where)["text"]
+    where = _where(name, site, tenant, device)
+    begin = run(ctx, "template.show", **where)["text"]
     if merge:
-        begin = run(ctx, "template.diff", name=name, **where)["merged"] or begin
+        begin = run(ctx, "template.diff", **where)["merged"] or begin
     text = click.edit(begin, extension=Path(name).suffix or ".j2")
     if text is None:
         click.echo("nothing was changed", err=True)
         sys.exit(Exit.NOTHING)
-    _show_preview(run(ctx, "template.preview", name=name, text=text, **where), ctx)
+    _show_preview(run(ctx, "template.preview", text=text, **where), ctx)
     click.confirm("Put it in force?", abort=True)
-    kept = run(ctx, "template.set", name=name, text=text, **where)
+    kept = run(ctx, "template.set", text=text, **where)
     _told(kept, f"{kept['id']} is in force", as_json=as_json)
 
 
@@ -119,13 +125,13 @@ def template_edit(
 @click.option("--reveal", is_flag=True, help="Show passwords; this is written to the audit trail.")
 @click.pass_context
 def template_preview(
-    ctx: click.Context, model: str, name: str, site: bool, tenant: str | None, device: str | None, *,
+    ctx: click.Context, name: str, site: bool, tenant: str | None, device: str | None, *,
     file: Any, restored: bool, on: str | None, reveal: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show what FILE would change in the files of a device, and what a simulated phone would not understand in them."""
     shown = run(
-        ctx, "template.preview", name=name, text=None if file is None else file.read(), restored=restored or None,
-        on=on, reveal=reveal or None, **_where(model, site, tenant, device),
+        ctx, "template.preview", text=None if file is None else file.read(), restored=restored or None,
+        on=on, reveal=reveal or None, **_where(name, site, tenant, device),
     )  # fmt: skip
     if as_json:
         show_json({**shown, "complaints": _complaints(ctx, shown)})
@@ -137,11 +143,11 @@ def template_preview(
 @_meant
 @click.pass_context
 def template_diff(
-    ctx: click.Context, model: str, name: str, site: bool, tenant: str | None, device: str | None, *,
+    ctx: click.Context, name: str, site: bool, tenant: str | None, device: str | None, *,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Show how yours differs from the default; where the default has changed since, all three ways."""
-    found = run(ctx, "template.diff", name=name, **_where(model, site, tenant, device))
+    found = run(ctx, "template.diff", **_where(name, site, tenant, device))
     if as_json:
         show_json(found)
         return
@@ -157,11 +163,11 @@ def template_diff(
 @_meant
 @click.pass_context
 def template_restore(
-    ctx: click.Context, model: str, name: str, site: bool, tenant: str | None, device: str | None, *,
+    ctx: click.Context, name: str, site: bool, tenant: str | None, device: str | None, *,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Take an override away: what is weaker applies again, at last the plugin's own."""
-    gone = run(ctx, "template.restore", name=name, **_where(model, site, tenant, device))
+    gone = run(ctx, "template.restore", **_where(name, site, tenant, device))
     _told(gone, f"{gone['restored']} is gone", as_json=as_json)
 
 

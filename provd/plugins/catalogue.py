@@ -206,7 +206,6 @@ def _digest(folder: Path, overrides: Path) -> str:
     return digest.hexdigest()
 
 
-<<<<<<< HEAD
 def texts_in(folders: Iterable[Path]) -> dict[str, str]:
     """The templates in these folders by name, those of a later one in place of an earlier one's. Raises PluginError."""
     found: dict[str, str] = {}
@@ -217,11 +216,11 @@ def texts_in(folders: Iterable[Path]) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise PluginError(f"{folder} cannot be read: {error}") from None
     return found
-=======
+
+
 def _listing(folder: Path) -> list[Path]:
     path = folder / FIRMWARE
     return [path] if path.is_file() else []
->>>>>>> main
 
 
 def _files(folder: Path) -> list[Path]:

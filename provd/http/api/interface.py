@@ -24,20 +24,14 @@ from provd.http.api.resources import (
     activation,
     codes,
     devices,
-<<<<<<< HEAD
-=======
     firmware,
->>>>>>> main
     hooks,
     network,
     objects,
     packages,
     regions,
     tasks,
-<<<<<<< HEAD
     templates,
-=======
->>>>>>> main
 )
 from provd.http.api.resources import daemon as about_daemon
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
@@ -65,11 +59,8 @@ class Api:
             tasks.routes(admin),
             hooks.routes(admin),
             packages.routes(admin),
-<<<<<<< HEAD
             templates.routes(admin),
-=======
             firmware.routes(admin),
->>>>>>> main
             regions.routes(admin),
             activation.routes(admin),
             network.routes(admin, daemon),
