@@ -252,7 +252,7 @@ def _check_fact(name: str) -> None:
 class TasksSection(Section):
     """What is done for devices by themselves: at first sight, at times, when something happens."""
 
-    at_once: int = Field(default=8, ge=1, le=100, description="runs at a time")
+    at_once: int = Field(default=16, ge=1, le=100, description="runs at a time")
     allow: tuple[Network, ...] = Field(
         default=(), description="networks with servers of tasks, beside public addresses: 10.0.5.0/24"
     )

@@ -116,6 +116,17 @@ class WebhookStep:
 Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep
 
 
+def only_looks(step: Step) -> bool:
+    """Whether nobody notices a step that is carried out once more after a crash, with another time of its run."""
+    match step:
+        case SqlStep():
+            return not step.write
+        case HttpStep():
+            return step.method == "GET"
+        case CsvStep() | WaitStep() | SetStep() | WebhookStep():
+            return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """A task. ``devices`` are patterns over ``Vendor/Model``, without regard to case; ``*`` alone fits every device.

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from provd.plugin.firmware import Package
+
 CONTRACT = 1
 """Version of this contract. A manifest names the version it was written for."""
 
@@ -230,6 +232,8 @@ class Manifest:
     pnp: PnpAdvice | None = None
     """None: its devices are not answered over multicast PnP."""
     writes: tuple[Writes, ...] = ()
+    packages: tuple[Package, ...] = ()
+    """Firmware and languages of its devices."""
     names: frozenset[str] = frozenset()
     """The vendor's own parameter names, with ``X`` or ``#`` in place of a number: what ``vendor.ID.NAME`` may be."""
 
@@ -240,6 +244,10 @@ class Manifest:
             if model.name.lower() == wanted or any(alias.lower() == wanted for alias in model.aliases):
                 return model
         return None
+
+    def package(self, name: str) -> Package | None:
+        """The firmware or language package of that name, without regard to case."""
+        return next((each for each in self.packages if each.name.lower() == name.lower()), None)
 
     def assumed(self, name: str) -> Model:
         """The model with that name, else what to assume of a device whose model is not known: a single line, no keys,

@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from provd.plugin import (
     Writes,
 )
 from provd.plugins.expression import faults
+from provd.plugins.firmware.listed import packages
 from provd.plugins.schema import (
     DhcpRow,
     FileRow,
@@ -71,9 +73,10 @@ def load(folder: Path, plugin: str = "") -> Manifest:
         file = ManifestFile.model_validate(content)
     except ValidationError as error:
         raise ManifestError(origin, _explained(error, content)) from None
-    problems = list(_problems(file, plugin or folder.name))
+    found, listed = packages(folder, {row.name for row in file.model})
+    problems = [*_problems(file, plugin or folder.name), *listed]
     if not problems:
-        manifest = _manifest(file, _names(folder, file.names))
+        manifest = replace(_manifest(file, _names(folder, file.names)), packages=found)
         problems = [f"file: two rules would answer {name!r}" for name in ambiguities(manifest)]
         if not problems:
             return manifest

@@ -80,6 +80,9 @@ class Held:
 class Claims(Protocol):
     """Sees to it that a run is carried out by one daemon only, where several share a database."""
 
+    alone: bool
+    """No other daemon can use the database: what is in memory is what there is."""
+
     def claim(self, run: TaskRun, now: float) -> Awaitable[Held | None]:
         """Take this run, as it is to be from now on (``owner`` and ``lease``); it is durable when this returns.
 

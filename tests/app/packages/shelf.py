@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provd.app.context import ContextMaker
+from provd.app.firmware.warehouse import Warehouse
 from provd.app.packages import Shop
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
 from provd.app.packages.switching import Switching
@@ -112,7 +113,10 @@ def shop_of(world: World, packages: FixedPackages) -> Shop:
 
     works = Works(fleet, world.clock, world.facts.append, patient=True)
     trial = Trial(world.boot.station, maker, packages)
-    return Shop(packages, Switching(fleet, packages, trial, works), works)
+    warehouse = Warehouse(
+        world.depot, world.boot.station.knowledge, fleet.tables, works, world.clock, world.facts.append
+    )
+    return Shop(packages, Switching(fleet, packages, trial, works), works, warehouse)
 
 
 @dataclass

@@ -56,6 +56,7 @@ from provd.storage.ledger import StoredLedger
 from provd.storage.store import Store
 from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
+from tests.app.firmware.depot import held
 from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
@@ -251,6 +252,7 @@ async def house(
     world = office.world
     broken, world.journal.broken = getattr(world.journal, "broken", False), False
     list(world.tasks.change(RULES))
+    world.depot.here.append(held("1.9b"))
     codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
     vendors = None if things is None else vendors_in(things, office)
     office.admin = Admin(
