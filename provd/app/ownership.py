@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from provd.app.ports import Change, Delete, Put
 from provd.app.tables import Tables
+from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
@@ -181,6 +182,18 @@ def transfer(tables: Tables, mac: Mac, tenant: str, *, new_token: bool = False) 
     if device.tenant == owner.id:
         raise ConflictError(f"the device belongs to tenant {owner.id!r} already")
     return [Put(_given(device, device.lines, owner.id, new_token=new_token))]
+
+
+def handed_over(tables: Tables, device: Device) -> bool:
+    """Whether a device still has the file of somebody else: of another tenant, or with none of its present lines."""
+    note = tables.resync(device.mac)
+    if note is None:
+        return False
+    had = set(note.lines) - {ACCOUNT_PREFIX + device.mac}
+    if note.tenant != device.tenant and (had or note.tenant != MASTER_TENANT):
+        return True
+    users = {line.username for key in device.lines if (line := tables.line(key)) is not None}
+    return bool(had) and users.isdisjoint(had)
 
 
 def delete_device(tables: Tables, device: Device) -> list[Change]:

@@ -105,6 +105,9 @@ class FileRule:
     """How the file is encrypted, with the setting ``files.key``, for a device that has that key already."""
     encrypted_only: bool = False
     """A file that there is in encrypted form only."""
+    hands_over: bool = False
+    """A device's file that is there only until a device that has changed hands has fetched its own: it makes the device
+    forget what neither of them says."""
     brings_key: bool = False
     """The file, as long as it goes out in the clear, has the key in it: who got it whole has the key."""
 
@@ -203,6 +206,8 @@ class Writes:
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
     """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
+    since: str = ""
+    """The version of the firmware from which on the device knows it, compared from :attr:`Manifest.version_from` on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +237,8 @@ class Manifest:
     pnp: PnpAdvice | None = None
     """None: its devices are not answered over multicast PnP."""
     writes: tuple[Writes, ...] = ()
+    version_from: int = 0
+    """How many numbers at the beginning of a firmware's version tell the model and not the age."""
     packages: tuple[Package, ...] = ()
     """Firmware and languages of its devices."""
     names: frozenset[str] = frozenset()

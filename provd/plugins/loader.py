@@ -218,6 +218,8 @@ def _key_problems(place: str, row: FileRow) -> Iterator[str]:
         yield f"{place}.encryption: only a device's own file is encrypted, with that device's key"
     if row.encrypted_only and not row.encryption:
         yield f"{place}.encrypted_only: needs encryption"
+    if row.hands_over and (row.kind != "device" or row.secrets):
+        yield f"{place}.hands_over: is for a device's file without secrets"
 
 
 def _dhcp_problems(file: ManifestFile, names: set[str]) -> Iterator[str]:
@@ -287,7 +289,7 @@ def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
         for name in names:
             if name not in fields:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
-    if row.when and not (row.otherwise or row.values or row.upto):
+    if row.when and not (row.otherwise or row.values or row.upto or row.since):
         yield "otherwise: is needed, it is said of models that do not suit"
     if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
@@ -341,33 +343,20 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
             )
             for row in file.oui
         ),
-        files=tuple(
-            FileRule(
-                row.name,
-                row.kind,
-                row.template,
-                row.format,
-                row.content_type,
-                row.secrets,
-                row.elsewhere,
-                row.encryption,
-                row.encrypted_only,
-                row.brings_key,
-            )
-            for row in file.file
-        ),
+        files=tuple(FileRule(**row.model_dump()) for row in file.file),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),
         limits=file.limits,
         pnp=None if file.pnp is None else _pnp(file.pnp),
         writes=tuple(_writes(row) for row in file.writes),
+        version_from=file.version_from,
         names=names,
     )
 
 
 def _writes(row: WritesRow) -> Writes:
     when = {name: tuple(value) if isinstance(value, list) else value for name, value in row.when.items()}
-    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto))
+    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.since)
 
 
 def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:
