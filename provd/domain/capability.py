@@ -47,21 +47,16 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object,
     rows = _rows(manifest.writes, unnumbered(name))
     if not rows:
         return f"the plugin {manifest.id} does not write it"
-    who = model.name or manifest.vendor
     for row in rows:
         if row.never:
-            return f"{who} {row.never}"
-        if not all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
-            if row.otherwise:
-                return f"{who} {row.otherwise}"
-            continue
-        reason = (
-            _too_high(row, model, numbers(name))
-            or _strange(row, value)
-            or _too_old(row.since, version, manifest.version_from)
-        )
+            reason = row.never
+        elif all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
+            reason = _too_high(row, model, numbers(name)) or _strange(row, value)
+            reason = reason or _too_old(row.since, version, manifest.version_from)
+        else:
+            reason = row.otherwise
         if reason:
-            return f"{who} {reason}"
+            return f"{model.name or manifest.vendor} {reason}"
     return ""
 
 
