@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from provd.plugin.firmware import Package
+
 CONTRACT = 1
 """Version of this contract. A manifest names the version it was written for."""
 
@@ -104,6 +106,9 @@ class FileRule:
     """How the file is encrypted, with the setting ``files.key``, for a device that has that key already."""
     encrypted_only: bool = False
     """A file that there is in encrypted form only."""
+    hands_over: bool = False
+    """A device's file that is there only until a device that has changed hands has fetched its own: it makes the device
+    forget what neither of them says."""
     brings_key: bool = False
     """The file, as long as it goes out in the clear, has the key in it: who got it whole has the key."""
 
@@ -202,6 +207,8 @@ class Writes:
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
     """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
+    since: str = ""
+    """The version of the firmware from which on the device knows it, compared from :attr:`Manifest.version_from` on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +256,10 @@ class Manifest:
     pnp: PnpAdvice | None = None
     """None: its devices are not answered over multicast PnP."""
     writes: tuple[Writes, ...] = ()
+    version_from: int = 0
+    """How many numbers at the beginning of a firmware's version tell the model and not the age."""
+    packages: tuple[Package, ...] = ()
+    """Firmware and languages of its devices."""
     names: frozenset[str] = frozenset()
     """The vendor's own parameter names, with ``X`` or ``#`` in place of a number: what ``vendor.ID.NAME`` may be."""
     steps: tuple[StepRule, ...] = ()
@@ -264,6 +275,10 @@ class Manifest:
             if model.name.lower() == wanted or any(alias.lower() == wanted for alias in model.aliases):
                 return model
         return None
+
+    def package(self, name: str) -> Package | None:
+        """The firmware or language package of that name, without regard to case."""
+        return next((each for each in self.packages if each.name.lower() == name.lower()), None)
 
     def assumed(self, name: str) -> Model:
         """The model with that name, else what to assume of a device whose model is not known: a single line, no keys,

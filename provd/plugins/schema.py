@@ -78,6 +78,7 @@ class FileRow(Strict):
     elsewhere: Below = ""
     encryption: Literal["", "salted-aes-256-cbc", "aes-128-ecb"] = ""
     encrypted_only: bool = False
+    hands_over: bool = False
     brings_key: bool = False
 
 
@@ -149,6 +150,7 @@ class WritesRow(Strict):
     otherwise: Annotated[str, StringConstraints(max_length=80)] = ""
     values: list[str] = []
     upto: list[str] = []
+    since: Annotated[str, StringConstraints(pattern=r"^(?:\d{1,5}(?:\.\d{1,5}){0,3}[a-z]?)?$")] = ""
 
 
 class ManifestFile(Strict):
@@ -172,6 +174,7 @@ class ManifestFile(Strict):
     resync: ResyncRow | None = None
     pnp: PnpRow | None = None
     writes: list[WritesRow] = []
+    version_from: int = Field(default=0, ge=0, le=3)
     names: Literal["", "names.txt"] = ""
     step: list[StepRow] = []
 
