@@ -12,6 +12,7 @@ from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
+from provd.domain.overrides import Place
 from provd.domain.records import MASTER_TENANT, Code, Device, Kept, Level, Line, Profile, Tenant
 from provd.plugin import Manifest
 
@@ -227,6 +228,7 @@ def delete_tenant(tables: Tables, key: str, renews: Renews = lambda _device: Fal
         *(profile for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id),
         *(token for token in tables.api_tokens.values() if token.tenant == tenant.id),
         *(lock for lock in tables.locks.values() if lock.tenant == tenant.id),
+        *(each for each in tables.overrides.values() if (each.place, each.applies_to) == (Place.TENANT, tenant.id)),
         tenant,
     ]
     return [*released, *codes, *(Delete(record) for record in gone)]

@@ -26,6 +26,7 @@ from provd.app.admin.regions import RegionGroup
 from provd.app.admin.rendering import Rendering
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
+from provd.app.admin.templates import Templates
 from provd.app.admin.tokens import Tokens
 from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
@@ -80,6 +81,7 @@ class Admin:
             Profiles(desk),
             Network(desk),
             Insight(desk),
+            Templates(desk),
         ]
         groups += [self.tokens, Syncing(desk, resyncer), Importing(desk), hooks := Webhooks(desk, outbox)]
         listed += [collections.webhooks(hooks)]

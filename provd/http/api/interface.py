@@ -31,6 +31,7 @@ from provd.http.api.resources import (
     packages,
     regions,
     tasks,
+    templates,
 )
 from provd.http.api.resources import daemon as about_daemon
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
@@ -58,6 +59,7 @@ class Api:
             tasks.routes(admin),
             hooks.routes(admin),
             packages.routes(admin),
+            templates.routes(admin),
             firmware.routes(admin),
             regions.routes(admin),
             activation.routes(admin),

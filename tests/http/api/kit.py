@@ -29,6 +29,7 @@ from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.overrides import Override, Place
 from provd.domain.records import (
     AuditEntry,
     Device,
@@ -207,6 +208,15 @@ def furniture() -> list[object]:
         Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
+        Override(
+            id="acme/device.j2@tenant:north",
+            plugin="acme",
+            template="device.j2",
+            place=Place.TENANT,
+            applies_to="north",
+            text="north's",
+            base="the default",
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from tests.http.api.kit import RUN, House, house
 
 NEW = "02aaaa0000aa"
 ANY = {"If-Match": "*"}
+TEMPLATE = "/models/acme:a1/templates/device.j2"
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,13 @@ ROWS: dict[str, Row] = {
     "operations.cancel": Row("/operations/w1/cancel"),
     "models.list": Row("/models", other=200),
     "models.show": Row("/models/acme:a1", other=200),
+    "templates.list": Row("/templates", other=200),
+    "models.templates": Row("/models/acme:a1/templates", other=200),
+    "templates.show": Row(f"{TEMPLATE}?tenant=north"),
+    "templates.put": Row(f"{TEMPLATE}?tenant=north", body={"text": "x"}),
+    "templates.restore": Row(f"{TEMPLATE}?tenant=north", 204),
+    "templates.preview": Row(f"{TEMPLATE}/preview?device={PHONE}", body={"text": "x"}),
+    "templates.diff": Row(f"{TEMPLATE}/diff?tenant=north"),
     "status.show": Row("/status"),
     "reload.do": Row("/reload"),
     "audit.list": Row("/audit", other=200),
