@@ -45,6 +45,7 @@ from provd.plugins.schema import (
     WritesRow,
     keys_at,
 )
+from provd.plugins.steps import step_problems, steps_of
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -151,6 +152,7 @@ def _problems(file: ManifestFile, folder: str) -> Iterator[str]:
         yield from _resync_problems(file.resync)
     if file.pnp is not None:
         yield from _pnp_problems(file.pnp)
+    yield from step_problems(file.step)
     fields = {"lines", "keys", "ports", *file.traits}
     for number, row in enumerate(file.writes, 1):
         yield from (f"writes[{number}].{fault}" for fault in _writes_faults(row, fields))
@@ -353,6 +355,7 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
         writes=tuple(_writes(row) for row in file.writes),
         version_from=file.version_from,
         names=names,
+        steps=steps_of(file.step),
     )
 
 
