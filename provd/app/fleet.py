@@ -20,6 +20,7 @@ from provd.base.drafts import altering
 from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
 from provd.domain.device_types import Constraint, DeviceType
+from provd.domain.overrides import Override
 from provd.domain.records import (
     MASTER_TENANT,
     Device,
@@ -216,7 +217,7 @@ class Fleet:
             if after is None and isinstance(before, Revised):
                 self._floor = max(self._floor, before.revision)
             record = after or before
-            if isinstance(record, Tenant | Line | Profile | FreeParameter | DeviceType):
+            if isinstance(record, Tenant | Line | Profile | FreeParameter | Override | DeviceType):
                 self.generation += 1
             if isinstance(record, Device):
                 if after is None:

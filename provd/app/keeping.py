@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.hooks import DeadLetter, Letter
+from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -30,6 +31,7 @@ from provd.domain.records import (
     Work,
 )
 from provd.domain.settings import FREE, begins, protect
+from provd.domain.site_models import SiteModel
 
 Revised = Device | Tenant | Line | Profile | DeviceType | Constraint
 """Kinds with a revision."""
@@ -49,6 +51,8 @@ PLAIN = (
     TaskStep,
     FreeParameter,
     Work,
+    Override,
+    SiteModel,
 )
 """Kinds that hold no settings of their own."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from provd.domain.device_types import Constraint, DeviceType, Typing
 
 
@@ -11,6 +14,7 @@ class Kinds:
     def __init__(self) -> None:
         self.types: dict[str, DeviceType] = {}
         self.constraints: dict[str, Constraint] = {}
+        self.rows: Mapping[type, dict[str, Any]] = {DeviceType: self.types, Constraint: self.constraints}
         self.stamp = 0
         self.typing = Typing()
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from provd.app.kinds import Kinds
 from provd.base.types import Mac, parse_device
 from provd.domain.device_types import Constraint, DeviceType
+from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
     Code,
@@ -30,6 +31,7 @@ from provd.domain.records import (
     Tenant,
     Work,
 )
+from provd.domain.site_models import SiteModel
 
 _K = TypeVar("_K")
 
@@ -41,9 +43,9 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
-    **dict.fromkeys((FreeParameter, DeviceType, Constraint), _BY_ID),
+    **dict.fromkeys((FreeParameter, Override, SiteModel, DeviceType, Constraint), _BY_ID),
 }
-_SHARED = frozenset({Tenant, Profile, FreeParameter, DeviceType})
+_SHARED = frozenset({Tenant, Profile, FreeParameter, Override, DeviceType})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -75,6 +77,8 @@ class Tables:
         self._free_parameters: dict[str, FreeParameter] = {}
         self._works: dict[str, Work] = {}
         self.kinds = Kinds()
+        self._overrides: dict[str, Override] = {}
+        self._site_models: dict[str, SiteModel] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -92,13 +96,14 @@ class Tables:
             TaskStep: self._task_steps,
             FreeParameter: self._free_parameters,
             Work: self._works,
-            DeviceType: self.kinds.types,
-            Constraint: self.kinds.constraints,
+            **self.kinds.rows,
+            Override: self._overrides,
+            SiteModel: self._site_models,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
         self.stamp = 0
-        """Rises when a tenant or a profile, which many devices share, is put or removed."""
+        """Rises when something that many devices share (a tenant, a profile, a template) is put or removed."""
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
@@ -111,12 +116,10 @@ class Tables:
         self.profile = self._profiles.get
         self.reservation = self._reservations.get
         self.resync = self._resyncs.get
-        self.lock = self._locks.get
-        self.heartbeat = self._heartbeats.get
+        self.lock, self.heartbeat = self._locks.get, self._heartbeats.get
         self.api_token = self._api_tokens.get
         self.metadata = self._metadata.get
-        self.task_run = self._task_runs.get
-        self.work = self._works.get
+        self.task_run, self.work = self._task_runs.get, self._works.get
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -163,6 +166,16 @@ class Tables:
     def works(self) -> Mapping[str, Work]:
         """Long work by id, the oldest first."""
         return MappingProxyType(self._works)
+
+    @property
+    def overrides(self) -> Mapping[str, Override]:
+        """Overridden templates by id."""
+        return MappingProxyType(self._overrides)
+
+    @property
+    def site_models(self) -> Mapping[str, SiteModel]:
+        """Models without a plugin by id."""
+        return MappingProxyType(self._site_models)
 
     @property
     def reservations(self) -> Mapping[str, Reservation]:

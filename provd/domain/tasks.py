@@ -8,7 +8,7 @@ step; what a step gives is kept before the next one begins.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from fnmatch import fnmatchcase
@@ -16,8 +16,6 @@ from fnmatch import fnmatchcase
 from cronsim import CronSim
 
 from provd.base.types import Mac
-from provd.domain.constraints import Rule, Standing, There, everything
-from provd.domain.device_types import DeviceType, Typing
 from provd.domain.records import Device, RunState, TaskRun, TaskStep
 
 WAITS = (60.0, 300.0, 900.0, 3600.0)
@@ -114,7 +112,32 @@ class WebhookStep:
     body: Mapping[str, str] = field(default_factory=dict)
 
 
-Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStep:
+    """What a plugin brings along: ``step`` of ``plugin`` (empty: of the device's own), with these values."""
+
+    id: str
+    step: str
+    plugin: str = ""
+    server: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
+    waiting_for: str = ""
+
+
+Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep | PluginStep
+
+
+def only_looks(step: Step) -> bool:
+    """Whether nobody notices a step that is carried out once more after a crash, with another time of its run."""
+    match step:
+        case SqlStep():
+            return not step.write
+        case HttpStep():
+            return step.method == "GET"
+        case PluginStep():
+            return False
+        case CsvStep() | WaitStep() | SetStep() | WebhookStep():
+            return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,73 +354,3 @@ def outdated(runs: Sequence[TaskRun], template: str) -> list[TaskRun]:
 def began_at(run: TaskRun, steps: Iterable[TaskStep]) -> float:
     """When the present step's turn came."""
     return max([run.began, *(step.at for step in steps)])
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What a type brings to its devices; ``faults`` says which of its tasks cannot be read any more."""
-
-    templates: tuple[Template, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    faults: tuple[str, ...] = ()
-
-
-_NOTHING = Brought()
-
-
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """All templates and all rules on metadata in force: those of the configuration file, and those of types.
-
-    ``databases`` are those that tasks may use, each with whether it may only be read; ``servers`` likewise.
-    """
-
-    templates: tuple[Template, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    databases: Mapping[str, bool] = field(default_factory=dict)
-    servers: frozenset[str] = frozenset()
-    typing: Typing = field(default_factory=Typing)
-    types: Mapping[str, Brought] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[Template]:
-        """Every template."""
-        yield from self.templates
-        for brought in self.types.values():
-            yield from brought.templates
-
-    def template(self, name: str) -> Template | None:
-        """The template of that id."""
-        return next((template for template in self if template.id == name), None)
-
-    def type_of(self, device: Device) -> DeviceType | None:
-        """The type of a device."""
-        return self.typing.of(device.vendor, device.model, device.tenant)
-
-    def brought(self, device: Device) -> Brought:
-        """What its type brings to a device."""
-        found = self.type_of(device)
-        return _NOTHING if found is None else self.types.get(found.id, _NOTHING)
-
-    def of(self, device: Device) -> list[Template]:
-        """The templates that belong to a device."""
-        return [template for template in (*self.templates, *self.brought(device).templates) if template.fits(device)]
-
-    def has(self, device: Device, template: Template) -> bool:
-        """Whether this template belongs to a device."""
-        return template.fits(device) and (not template.type or template in self.brought(device).templates)
-
-    def faults(self, device: Device, metadata: Mapping[str, object], there: There = everything) -> list[str]:
-        """What is wrong with a device's metadata."""
-        return [fault for _, _, faults in self.standing(device, metadata, there) for fault in faults]
-
-    def standing(
-        self, device: Device, metadata: Mapping[str, object], there: There = everything
-    ) -> list[tuple[Rule, Standing, list[str]]]:
-        """How each rule for this device stands, with what is wrong."""
-        own = {rule.name: rule for rule in self.rules if fits(rule.devices, device)}
-        found = []
-        for rule in {**own, **{rule.name: rule for rule in self.brought(device).rules}}.values():
-            faults = list(rule.faults(metadata, there))
-            state = Standing.FAILED if faults else Standing.IN_EFFECT
-            found.append((rule, state if metadata else Standing.APPLYING, faults))
-        return found

@@ -10,14 +10,14 @@ from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, Prov
 from provd.base.secrets import Secret
 from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.records import Device, Level, Line, Profile, RunState, TaskRun
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from tests.app.fakes import BOLT, OTHER, PHONE, tenant
 from tests.app.test_admin import Office
 
 NORTH = Caller(name="north's", tenant="north")
 SOUTH = Caller(name="south's", tenant="south")
 SITE = Caller(name="site's")
-_NAMING = {"device", "tenant", "line", "profile", "task", "type", "constraint"}
 NOBODY = "02aaaa0000ff"
 """A MAC that does not exist."""
 
@@ -76,6 +76,7 @@ ABSENT = {
     "t": "nowhere:sensor",
     "c": "nowhere:asset",
 }
+WHERE: list[dict[str, object]] = [{"model": "acme", "tenant": "north"}, {"device": PHONE}]
 CALLS: dict[str, list[dict[str, object]]] = {
     "device.list": [{"tenant": "north"}, {"profile": "p"}, {"query": PHONE}],
     "device.show": [{"mac": PHONE}, {"mac": PHONE, "reveal": True}],
@@ -128,6 +129,12 @@ CALLS: dict[str, list[dict[str, object]]] = {
     "constraint.add": [{"id": "c", "attributes": [{"name": "x"}]}],
     "constraint.set": [{"id": "c", "attributes": [{"name": "x"}]}],
     "constraint.delete": [{"id": "c"}, {"id": "mine", "to": "c"}],
+    "template.list": [{"tenant": "north"}, {"device": PHONE}],
+    "template.show": [{"name": "device.j2", **where} for where in WHERE],
+    "template.set": [{"name": "device.j2", "text": "x", **where} for where in WHERE],
+    "template.preview": [{"name": "device.j2", "text": "x", **where} for where in WHERE],
+    "template.diff": [{"name": "device.j2", **where} for where in WHERE],
+    "template.restore": [{"name": "device.j2", **where} for where in WHERE],
 }
 """Every operation that takes the name of an object, with those of the north."""
 
@@ -165,12 +172,15 @@ async def test_what_another_tenant_has_is_answered_like_what_nobody_has(operatio
         assert office.world.journal.records == before
 
 
+KINDS = {"device", "tenant", "line", "profile", "task", "template", "type", "constraint"}
+
+
 async def test_every_operation_that_names_an_object_is_in_the_table_above_or_for_the_site():
     office = furnished()
     free = {"identify", "device.export", "device.sync_progress", "tenant.list", "profile.list", "task.templates"}
     free |= {"type.list", "constraint.list"}
     named = {name for name, operation in office.admin.operations.items() if not operation.site} - free
-    assert {name for name in named if name.partition(".")[0] in _NAMING} == set(CALLS)
+    assert {name for name in named if name.partition(".")[0] in KINDS} == set(CALLS)
 
 
 async def test_lists_and_exports_hold_only_ones_own():
@@ -235,6 +245,9 @@ async def test_the_names_of_a_deleted_tenant_go_with_it():
         ("plugin.rollback", {"id": "acme"}),
         ("plugin.remove", {"id": "acme"}),
         ("plugin.link", {"id": "acme", "folder": "/x"}),
+        ("firmware.fetch", {"name": "acme-a1", "version": "2.1"}),
+        ("firmware.upload", {"name": "acme-a1", "version": "2.0", "entry": "x", "called": "x"}),
+        ("firmware.remove", {"name": "acme-a1"}),
         ("import.wazo", {"devices": [], "configs": []}),
         ("operation.list", {}),
         ("operation.show", {"id": "x"}),

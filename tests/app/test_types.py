@@ -14,7 +14,8 @@ from provd.base.secrets import Secret
 from provd.domain.constraints import Attribute, Rule
 from provd.domain.device_types import DeviceType, Typing
 from provd.domain.records import Device, Level, Metadata, Profile, RunState, TaskStep
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, tenant
 from tests.app.test_admin import Office
 

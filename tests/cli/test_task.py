@@ -6,7 +6,8 @@ import pytest
 
 from provd.app.ports import Put
 from provd.domain.records import Metadata, RunState, TaskRun, TaskStep
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from tests.app.fakes import PHONE
 from tests.cli.conftest import BELL, Office, Shell
 

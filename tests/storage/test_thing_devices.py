@@ -21,7 +21,8 @@ from provd.base.types import Mac
 from provd.domain.activation.form import Ask
 from provd.domain.activation.thing import ThingModel, ThingState
 from provd.domain.records import Device, DeviceState, Metadata, RunState, TaskRun, Tenant
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.storage.ledger import StoredLedger
 from provd.storage.store import Store
 from tests.storage.conftest import Place

@@ -19,7 +19,7 @@ from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFou
 from provd.base.types import mac_text
 from provd.domain.constraints import Attribute, Standing
 from provd.domain.device_types import Constraint, DeviceType
-from provd.domain.tasks import Rulebook
+from provd.domain.rulebook import Rulebook
 
 _WRITE = Scope.WRITE
 _LONGEST = 80

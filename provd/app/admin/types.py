@@ -19,8 +19,9 @@ from provd.app.tasks.book import TaskBook
 from provd.base.errors import ConflictError, FaultsError, NotFoundError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.device_types import DeviceType
+from provd.domain.rulebook import Rulebook
 from provd.domain.settings import masked
-from provd.domain.tasks import Rulebook, SetStep, Template, WaitStep, WebhookStep
+from provd.domain.tasks import SetStep, Template, WaitStep, WebhookStep
 
 if TYPE_CHECKING:
     from provd.app.hooks.outbox import Outbox

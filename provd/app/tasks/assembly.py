@@ -12,7 +12,8 @@ from provd.base.types import Mac
 from provd.domain.constraints import Attribute, Rule
 from provd.domain.device_types import Constraint, DeviceType, Typing
 from provd.domain.records import Device
-from provd.domain.tasks import Brought, HttpStep, Rulebook, SqlStep, Template
+from provd.domain.rulebook import Brought, Rulebook
+from provd.domain.tasks import HttpStep, PluginStep, SqlStep, Template
 
 
 class Reader(Protocol):
@@ -95,7 +96,7 @@ def _attributes(
 def out_of_reach(template: Template, rules: Rulebook) -> str:
     """What a template needs that the configuration does not name, empty when there is nothing."""
     for step in template.steps:
-        if isinstance(step, HttpStep) and step.server not in rules.servers:
+        if isinstance(step, HttpStep | PluginStep) and step.server and step.server not in rules.servers:
             return f"step {step.id!r}: there is no server {step.server!r}"
         if isinstance(step, SqlStep):
             if step.database not in rules.databases:

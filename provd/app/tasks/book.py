@@ -18,7 +18,8 @@ from provd.base.types import Mac
 from provd.domain import tasks
 from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.records import MASTER_TENANT, Device, RunState, TaskRun
-from provd.domain.tasks import Rulebook, Template
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Template
 
 _AT_ONCE = 100
 """Devices that are seen to in one turn of the event loop."""

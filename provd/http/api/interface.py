@@ -24,12 +24,14 @@ from provd.http.api.resources import (
     activation,
     codes,
     devices,
+    firmware,
     hooks,
     network,
     objects,
     packages,
     regions,
     tasks,
+    templates,
     types,
 )
 from provd.http.api.resources import daemon as about_daemon
@@ -59,6 +61,8 @@ class Api:
             types.routes(admin),
             hooks.routes(admin),
             packages.routes(admin),
+            templates.routes(admin),
+            firmware.routes(admin),
             regions.routes(admin),
             activation.routes(admin),
             network.routes(admin, daemon),

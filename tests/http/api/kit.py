@@ -30,6 +30,7 @@ from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.domain.device_types import Constraint, DeviceType
+from provd.domain.overrides import Override, Place
 from provd.domain.records import (
     AuditEntry,
     Device,
@@ -48,7 +49,8 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.handover import begun
 from provd.domain.regions.home import Home, Role
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
 from provd.observe.tail import Tail
@@ -57,6 +59,7 @@ from provd.storage.ledger import StoredLedger
 from provd.storage.store import Store
 from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
+from tests.app.firmware.depot import held
 from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
@@ -209,6 +212,15 @@ def furniture() -> list[object]:
         Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
+        Override(
+            id="acme/device.j2@tenant:north",
+            plugin="acme",
+            template="device.j2",
+            place=Place.TENANT,
+            applies_to="north",
+            text="north's",
+            base="the default",
+        ),
     ]
 
 
@@ -254,6 +266,7 @@ async def house(
     world = office.world
     broken, world.journal.broken = getattr(world.journal, "broken", False), False
     list(world.tasks.change(RULES))
+    world.depot.here.append(held("1.9b"))
     codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
     vendors = None if things is None else vendors_in(things, office)
     office.admin = Admin(
