@@ -71,7 +71,7 @@ def clock_of(vendor: str, name: str, template: str = "") -> object:
         pairs = [(a or c, b or d) for a, b, c, d in found]
     else:
         body = render_once(PLUGINS / vendor / "templates", job, engine=ENGINE)
-        pairs = PARSERS[job.rule.format](body)
+        pairs = PARSERS[vendor](body)
     model = MANIFESTS[vendor].model(phone.model)
     simulated = phone_class(PLUGINS / vendor)(model, Handset(Mac(phone.mac)), random.Random(1))
     for key, value in pairs:

@@ -121,6 +121,7 @@ FREE = {
         "vendor.yealink.multicast.codec": "old-codec",
     },
     "cisco_spa": {"vendor.cisco_spa.GPP_A": "old-gpp", "vendor.cisco_spa.GPP_B": "old-gpp2"},
+    "snom": {"vendor.snom.lcserver1": "old-lcserver"},
 }
 """Parameters of the vendor's own that no setting of ours is about."""
 
