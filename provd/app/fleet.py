@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
+from provd.app import consistency
 from provd.app.keeping import ASIDE, IN_FILES, PLAIN, decides_tasks, free_names, restored, with_secrets
 from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.tables import Tables
@@ -174,7 +175,7 @@ class Fleet:
         try:
             for before, after in steps:
                 if after is None or self.tables.get(after) is after:
-                    self.tables.check(before, after)
+                    consistency.check(self.tables, before, after)
         except UsageError:
             for before, after in reversed(steps):
                 self._set(after, before)
