@@ -58,13 +58,37 @@ def snom_settings(body: bytes) -> Pairs:
     return pairs
 
 
-PARSERS = {"cisco_spa": flat_profile, "yealink": key_value, "snom": snom_settings}
+def gs_provision(body: bytes) -> Pairs:
+    """``<config>`` of numbered parameters (version 1) or of named items (version 2), never of both."""
+    assert body.startswith(b'<?xml version="1.0" encoding="utf-8"?>\n<gs_provision version="1">\n'), body[:60]
+    (config,) = ET.fromstring(body)
+    assert (config.tag, config.get("version")) in {("config", "1"), ("config", "2")}
+    pairs = []
+    for element in config:
+        assert not len(element)
+        assert (element.tail or "").strip() == ""
+        if config.get("version") == "2":
+            assert (element.tag, list(element.attrib)) == ("item", ["name"])
+            pairs.append((element.attrib["name"], element.text or ""))
+        else:
+            assert re.fullmatch(r"P[0-9]{1,5}", element.tag)
+            assert not element.attrib
+            pairs.append((element.tag, element.text or ""))
+    return pairs
+
+
+PARSERS = {
+    "cisco_spa": flat_profile,
+    "yealink": key_value,
+    "snom": snom_settings,
+    "grandstream": gs_provision,
+}
 """By plugin."""
 
 
 def pattern(vendor: str, name: str) -> str:
     """A name with its indexes taken out, as ``names.txt`` lists it."""
-    if vendor == "snom":
+    if vendor not in {"cisco_spa", "yealink"}:
         return name
     if vendor == "cisco_spa":
         if re.fullmatch(r"Unit_[12]_Enable", name):

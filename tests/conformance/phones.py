@@ -55,7 +55,7 @@ class Phone:
         return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
 
 
-VENDORS = ("cisco_spa", "yealink", "snom")
+VENDORS = ("cisco_spa", "yealink", "snom", "grandstream")
 """The plugins that have files."""
 
 MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in VENDORS}
@@ -108,6 +108,10 @@ PHONES = [
     other("snom", "725", "", NEW_YORK, "0004130a0002"),
     other("snom", "320", "8.4.18", BERLIN, "0004130a0003"),
     other("snom", "M700", "05.20.0001", PARIS, "0004130a0004"),
+    other("grandstream", "GXP1760", "1.0.1.133", NEW_YORK, "000b820a0001"),
+    other("grandstream", "GRP2614", "1.0.5.15", MADRID, "000b820a0002"),
+    other("grandstream", "HT802", "", KOLKATA, "000b820a0003"),
+    other("grandstream", "DP750", "", BERLIN, "000b820a0004"),
 ]
 
 FAMILIES = [

@@ -66,6 +66,10 @@ def lan(servers: Servers) -> MemoryWorld:
     return MemoryWorld(options={66: option.encode()}, serve=servers.serve)
 
 
+PATIENCE = {"grandstream": 10}
+"""How many times longer some wait before they look again."""
+
+
 def users(phone: Phone) -> list[str]:
     return [account.username for account in phone.accounts]
 
@@ -74,7 +78,7 @@ def users(phone: Phone) -> list[str]:
 def test_a_phone_with_one_address_in_the_world_ends_at_its_home(kind):
     servers = Servers(kind)
     world, phone = lan(servers), phone_of(kind)
-    world.boot(phone, until=600)
+    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
     assert users(phone) == ["at-10.1"]
     assert world.complaints == []
     world.boot(phone, until=3 * 86400)
@@ -85,10 +89,10 @@ def test_a_phone_with_one_address_in_the_world_ends_at_its_home(kind):
 def test_it_follows_when_its_home_becomes_another_one(kind):
     servers = Servers(kind)
     world, phone = lan(servers), phone_of(kind)
-    world.boot(phone, until=600)
+    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
     servers.home = servers.knows[WORLD] = SOUTH
     servers.knows[NORTH] = WORLD
-    world.boot(phone, until=600)
+    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
     assert users(phone) == ["at-10.2"]
 
 
@@ -96,14 +100,14 @@ def test_it_follows_when_its_home_becomes_another_one(kind):
 def test_it_follows_from_where_its_own_site_sends_it_first(kind):
     servers = Servers(kind)
     world, phone = lan(servers), phone_of(kind)
-    world.boot(phone, until=600)
+    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
     # Now it stands where DHCP names the former home.
     there = f"{NORTH}/{TOKENS[NORTH]}"
     option = f"{there}/spa$PSN.cfg" if kind.vendor == "cisco_spa" else there
     world = MemoryWorld(options={66: option.encode()}, serve=servers.serve)
     servers.home = servers.knows[WORLD] = SOUTH
     servers.knows[NORTH] = WORLD
-    world.boot(phone, until=900)
+    world.boot(phone, until=900 * PATIENCE.get(kind.vendor, 1))
     assert users(phone) == ["at-10.2"]
 
 
@@ -111,11 +115,11 @@ def test_it_follows_from_where_its_own_site_sends_it_first(kind):
 def test_it_keeps_what_it_has_while_nobody_answers_and_follows_afterwards(kind):
     servers = Servers(kind)
     world, phone = lan(servers), phone_of(kind)
-    world.boot(phone, until=600)
+    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
     servers.down = {WORLD, NORTH}
     servers.home = servers.knows[WORLD] = SOUTH
-    world.boot(phone, until=3600)
+    world.boot(phone, until=3600 * PATIENCE.get(kind.vendor, 1))
     assert users(phone) == ["at-10.1"]
     servers.down = {NORTH}
-    world.boot(phone, until=3600)
+    world.boot(phone, until=3600 * PATIENCE.get(kind.vendor, 1))
     assert users(phone) == ["at-10.2"], "although its former home is gone for ever"
