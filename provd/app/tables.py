@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from provd.base.types import Mac, parse_device
+from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
     Code,
@@ -28,6 +29,7 @@ from provd.domain.records import (
     Tenant,
     Work,
 )
+from provd.domain.site_models import SiteModel
 
 _K = TypeVar("_K")
 
@@ -39,9 +41,9 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
-    FreeParameter: _BY_ID,
+    **dict.fromkeys((FreeParameter, Override, SiteModel), _BY_ID),
 }
-_SHARED = frozenset({Tenant, Profile, FreeParameter})
+_SHARED = frozenset({Tenant, Profile, FreeParameter, Override})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -72,6 +74,8 @@ class Tables:
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
         self._free_parameters: dict[str, FreeParameter] = {}
         self._works: dict[str, Work] = {}
+        self._overrides: dict[str, Override] = {}
+        self._site_models: dict[str, SiteModel] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -89,11 +93,13 @@ class Tables:
             TaskStep: self._task_steps,
             FreeParameter: self._free_parameters,
             Work: self._works,
+            Override: self._overrides,
+            SiteModel: self._site_models,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
         self.stamp = 0
-        """Rises when a tenant or a profile, which many devices share, is put or removed."""
+        """Rises when something that many devices share (a tenant, a profile, a template) is put or removed."""
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
@@ -158,6 +164,16 @@ class Tables:
     def works(self) -> Mapping[str, Work]:
         """Long work by id, the oldest first."""
         return MappingProxyType(self._works)
+
+    @property
+    def overrides(self) -> Mapping[str, Override]:
+        """Overridden templates by id."""
+        return MappingProxyType(self._overrides)
+
+    @property
+    def site_models(self) -> Mapping[str, SiteModel]:
+        """Models without a plugin by id."""
+        return MappingProxyType(self._site_models)
 
     @property
     def reservations(self) -> Mapping[str, Reservation]:
@@ -279,16 +295,12 @@ class Tables:
             case ApiToken():
                 if self._hashes.get(record.hash) == record.id:
                     del self._hashes[record.hash]
-            case TaskRun() | TaskStep():
-                self._forget_task(record)
+            case TaskRun():
+                _drop(self._runs_of, record.mac, record.id)
+            case TaskStep():
+                _drop(self._steps_of, record.run, record.name)
             case _:
                 pass
-
-    def _forget_task(self, record: TaskRun | TaskStep) -> None:
-        if isinstance(record, TaskRun):
-            _drop(self._runs_of, record.mac, record.id)
-        else:
-            _drop(self._steps_of, record.run, record.name)
 
     def _left(self, line: str, mac: Mac) -> None:
         rest = tuple(holder for holder in self._holders.get(line, ()) if holder != mac)

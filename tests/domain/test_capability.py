@@ -26,7 +26,9 @@ ACME = Manifest(
         Writes(("modules",), {"modules": 1}, "carries no expansion modules", upto=("modules", "module_keys")),
         Writes(("display.logo_url",), {"screen": True}, "shows no pictures"),
         Writes(("dect",), {"kind": ("dect",)}, "is no DECT base"),
+        Writes(("syslog.port",), since="7.5.2b"),
     ),
+    version_from=1,
     names=frozenset({"account.X.label", "Ring_#_", "Profile_Rule", "line2"}),
 )
 
@@ -54,6 +56,26 @@ ACME = Manifest(
 )
 def test_why_a_setting_does_nothing(model, name, value, reason):
     assert shortfall(ACME, model, name, value) == reason
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [
+        ("", False),
+        ("48", False),
+        ("48.7.5.2b", False),
+        ("48.7.5.2c", False),
+        ("48.7.5.2", True),
+        ("48.7.5.2a", True),
+        ("48.7.5.10", False),
+        ("48.7.5", True),
+        ("99.6.9.9", True),
+        ("1.8", False),
+    ],
+)
+def test_firmware_may_be_too_old(version, old):
+    reason = f"B9 knows it from firmware 7.5.2b on, and has {version}"
+    assert shortfall(ACME, BIG, "syslog.port", 5514, version) == (reason if old else "")
 
 
 def test_a_device_without_a_plugin_is_told_nothing():
