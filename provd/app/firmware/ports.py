@@ -49,7 +49,7 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to come: a package as the catalogue or the operator describes it. ``files`` empty: every file of the
-    archive, or the one that comes, under the name ``called``. ``xml``: their root element, if they are to be checked."""
+    archive, or the one that comes, under the name ``called``. ``xml``: their root element, to be checked."""
 
     plugin: str
     name: str

@@ -35,7 +35,7 @@ def check_xml(path: Path, root: str) -> None:
     parser.StartElementHandler = begins
     parser.StartDoctypeDeclHandler = declares
     try:
-        parser.Parse(path.read_bytes(), True)
+        parser.Parse(path.read_bytes(), 1)
     except _RootError as error:
         raise PluginError(
             f"{path.name} begins with <{str(error)[:40]}>, and should with <{root}>: it is another kind of file"
