@@ -34,7 +34,7 @@ def program(name: str) -> str:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are cores: whoever waits for a process or a phone's timer leaves its core to others."""
+    """Half as many again as there are cores: whoever waits for a process or a timer leaves its core to others."""
     return max((os.cpu_count() or 1) * 3 // 2, 1)
 
 

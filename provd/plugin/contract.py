@@ -16,7 +16,8 @@ CONTRACT = 1
 
 MatchSource = Literal["option60", "user_agent", "file"]
 FileKind = Literal["common", "device", "static", "absent", "elsewhere", "thing"]
-FileFormat = Literal["xml", "keyvalue", "text"]
+FileFormat = Literal["xml", "keyvalue", "text", "json"]
+"""``json`` is for steps of tasks alone: every value is written as JSON has it, a text with its quotation marks."""
 Encryption = Literal["", "salted-aes-256-cbc", "aes-128-ecb"]
 """``salted-aes-256-cbc``: what ``openssl enc -aes-256-cbc -md md5 -k PHRASE`` writes. ``aes-128-ecb``: the key is the
 phrase's 16 octets and the file is filled up with blanks."""
@@ -206,8 +207,28 @@ class Writes:
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
     """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
+    never: str = ""
+    """What is said of every model, for none can be told: the templates do not write it."""
     since: str = ""
     """The version of the firmware from which on the device knows it, compared from :attr:`Manifest.version_from` on."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRule:
+    """A kind of step that tasks may have. Its templates say what is asked of a server and what the reply means; which
+    server that is, with its secrets, is the operator's matter."""
+
+    name: str
+    template: str
+    """Renders a JSON object: a request, or how the step ends."""
+    reply: str = ""
+    """Renders how the step ends, from ``reply`` and ``status``. Empty: it is done and gives what ``take`` names."""
+    take: Mapping[str, str] = field(default_factory=dict)
+    """Values of the reply by JSON pointer (RFC 6901)."""
+    needs: tuple[str, ...] = ()
+    """What a task must give with it."""
+    accepts: tuple[int, ...] = ()
+    """Statuses beside 2xx that ``reply`` understands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +264,11 @@ class Manifest:
     """Firmware and languages of its devices."""
     names: frozenset[str] = frozenset()
     """The vendor's own parameter names, with ``X`` or ``#`` in place of a number: what ``vendor.ID.NAME`` may be."""
+    steps: tuple[StepRule, ...] = ()
+
+    def step(self, name: str) -> StepRule | None:
+        """The kind of step of that name."""
+        return next((step for step in self.steps if step.name == name), None)
 
     def model(self, name: str) -> Model | None:
         """The model with that name or alias, without regard to case."""

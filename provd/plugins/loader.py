@@ -45,6 +45,7 @@ from provd.plugins.schema import (
     WritesRow,
     keys_at,
 )
+from provd.plugins.steps import step_problems, steps_of
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -151,6 +152,7 @@ def _problems(file: ManifestFile, folder: str) -> Iterator[str]:
         yield from _resync_problems(file.resync)
     if file.pnp is not None:
         yield from _pnp_problems(file.pnp)
+    yield from step_problems(file.step)
     fields = {"lines", "keys", "ports", *file.traits}
     for number, row in enumerate(file.writes, 1):
         yield from (f"writes[{number}].{fault}" for fault in _writes_faults(row, fields))
@@ -291,6 +293,8 @@ def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
     if row.when and not (row.otherwise or row.values or row.upto or row.since):
         yield "otherwise: is needed, it is said of models that do not suit"
+    if row.never and (row.when or row.otherwise or row.values or row.upto or row.since):
+        yield "never: is said of every model, and stands alone"
     if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
     for name in row.settings:
@@ -351,12 +355,13 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
         writes=tuple(_writes(row) for row in file.writes),
         version_from=file.version_from,
         names=names,
+        steps=steps_of(file.step),
     )
 
 
 def _writes(row: WritesRow) -> Writes:
     when = {name: tuple(value) if isinstance(value, list) else value for name, value in row.when.items()}
-    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.since)
+    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.never, row.since)
 
 
 def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:

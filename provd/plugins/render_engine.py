@@ -16,7 +16,7 @@ from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provd.base.errors import PluginError
-from provd.plugins.render_values import FINALIZE, guarded, secrets_hidden
+from provd.plugins.render_values import FINALIZE, UNGUARDED, guarded, secrets_hidden
 from provd.plugins.render_wire import MAX_OUTPUT, REMEMBERED
 
 # Nothing here looks at a clock, draws lots, walks attributes or turns escaping off.
@@ -227,9 +227,9 @@ class Engine:
         ``clean``: no text of the rest holds anything but printable ASCII.
         """
         environment = self._environment(folders, file_format, overlay or {})
-        values = context if clean or file_format == "text" else guarded(context)
+        values = context if clean or file_format in UNGUARDED else guarded(context)
         if shared:
-            values = {**values, **(shared if file_format == "text" else self._guard(shared))}
+            values = {**values, **(shared if file_format in UNGUARDED else self._guard(shared))}
             context = {**context, **shared}
         try:
             text = _collected(environment, template, values)
@@ -267,7 +267,7 @@ def _collected(environment: Environment, template: str, values: Mapping[str, obj
 def _checked(template: str, file_format: str, body: bytes) -> bytes:
     if len(body) > MAX_OUTPUT:
         raise LimitError(f"{template}: more than {MAX_OUTPUT} octets of output")
-    if file_format != "text" and (not body or body[:1].isspace()):
+    if file_format not in UNGUARDED and (not body or body[:1].isspace()):
         # Phones compare the first octets of a file; a blank there comes from a block tag in the wrong place.
         raise PluginError(f"{template}: the file is empty or begins with a blank")
     return body

@@ -131,6 +131,17 @@ class PnpRow(Strict):
     confidence: Confidence = 90
 
 
+class StepRow(Strict):
+    """``[[step]]``."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?$")]
+    template: Annotated[Below, StringConstraints(min_length=1)]
+    reply: Below = ""
+    take: dict[str, str] = {}
+    needs: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]] = []
+    accepts: list[Annotated[int, Field(ge=400, le=599)]] = []
+
+
 class WritesRow(Strict):
     """``[[writes]]``."""
 
@@ -139,6 +150,7 @@ class WritesRow(Strict):
     otherwise: Annotated[str, StringConstraints(max_length=80)] = ""
     values: list[str] = []
     upto: list[str] = []
+    never: Annotated[str, StringConstraints(max_length=80)] = ""
     since: Annotated[str, StringConstraints(pattern=r"^(?:\d{1,5}(?:\.\d{1,5}){0,3}[a-z]?)?$")] = ""
 
 
@@ -165,6 +177,7 @@ class ManifestFile(Strict):
     writes: list[WritesRow] = []
     version_from: int = Field(default=0, ge=0, le=3)
     names: Literal["", "names.txt"] = ""
+    step: list[StepRow] = []
 
 
 def keys_at(location: tuple[int | str, ...]) -> list[str]:
