@@ -1,4 +1,4 @@
-"""``site_model.…``: models of any vendor without a plugin: two templates, and the names that their files are asked by."""
+"""``site_model.…``: models of any vendor without a plugin: two templates, and the names their files are asked by."""
 
 from __future__ import annotations
 
