@@ -11,6 +11,8 @@ from provd.domain.names import LONGEST_NAME, MODEL_MARK, NameTable
 from provd.plugin import DhcpAdvice, FileRule, Manifest
 
 COMMON_MARK = "{common}"
+SITE = "site-"
+"""The ids of models that have no plugin begin so."""
 
 SURE = 50
 """From this confidence on, the plugin of an identity is taken at its word."""
@@ -71,7 +73,9 @@ def choose(routes: tuple[Route, ...], identity: Identity) -> Route | None:
         return routes[0]
     if identity.plugin and identity.confidence >= SURE and any(route.mac for route in routes):
         return None
-    claimed = [route for route in routes if route.prefix_claimed] or routes
+    # A model that is described here without evidence is for devices that are recorded as such.
+    known = [route for route in routes if not route.plugin.startswith(SITE)] or routes
+    claimed = [route for route in routes if route.prefix_claimed] or known
     return claimed[0] if len(claimed) == 1 else None
 
 

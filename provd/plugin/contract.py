@@ -207,6 +207,8 @@ class Writes:
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
     """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
+    never: str = ""
+    """What is said of every model, for none can be told: the templates do not write it."""
     since: str = ""
     """The version of the firmware from which on the device knows it, compared from :attr:`Manifest.version_from` on."""
 

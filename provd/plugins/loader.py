@@ -293,6 +293,8 @@ def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
     if row.when and not (row.otherwise or row.values or row.upto or row.since):
         yield "otherwise: is needed, it is said of models that do not suit"
+    if row.never and (row.when or row.otherwise or row.values or row.upto or row.since):
+        yield "never: is said of every model, and stands alone"
     if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
     for name in row.settings:
@@ -359,7 +361,7 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
 
 def _writes(row: WritesRow) -> Writes:
     when = {name: tuple(value) if isinstance(value, list) else value for name, value in row.when.items()}
-    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.since)
+    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.never, row.since)
 
 
 def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:
