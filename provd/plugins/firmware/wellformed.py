@@ -35,11 +35,14 @@ def check_xml(path: Path, root: str) -> None:
     parser.StartElementHandler = begins
     parser.StartDoctypeDeclHandler = declares
     try:
-        parser.Parse(path.read_bytes(), 1)
+        with path.open("rb") as file:
+            parser.ParseFile(file)
     except _RootError as error:
         raise PluginError(
             f"{path.name} begins with <{str(error)[:40]}>, and should with <{root}>: it is another kind of file"
         ) from None
+    except LookupError:
+        raise PluginError(f"{path.name} is no well-formed XML: line 1: it names an unknown encoding") from None
     except ExpatError as error:
         raise PluginError(
             f"{path.name} is no well-formed XML: line {error.lineno}, column {error.offset + 1}:"
