@@ -30,6 +30,7 @@ from provd.domain.records import (
     Profile,
     Tenant,
 )
+from provd.domain.site_models import SiteModel
 
 WRITE_EVERY = 5.0
 """Seconds between two writes of one device that was merely seen."""
@@ -217,7 +218,7 @@ class Fleet:
             if after is None and isinstance(before, Revised):
                 self._floor = max(self._floor, before.revision)
             record = after or before
-            if isinstance(record, Tenant | Line | Profile | FreeParameter | Override | DeviceType):
+            if isinstance(record, Tenant | Line | Profile | FreeParameter | Override | SiteModel | DeviceType):
                 self.generation += 1
             if isinstance(record, Device):
                 if after is None:
