@@ -50,9 +50,8 @@ from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.handover import begun
 from provd.domain.regions.home import Home, Role
 from provd.domain.rulebook import Rulebook
-from provd.domain.tasks import Kind, Template, WaitStep
 from provd.domain.site_models import SiteModel
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
 from provd.observe.tail import Tail
