@@ -43,7 +43,7 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
     **dict.fromkeys((FreeParameter, Override, SiteModel), _BY_ID),
 }
-_SHARED = frozenset({Tenant, Profile, FreeParameter, Override})
+_SHARED = frozenset({Tenant, Profile, FreeParameter, Override, SiteModel})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:

@@ -24,6 +24,7 @@ from provd.app.regions.phones import is_phone
 from provd.app.regions.register import Regions
 from provd.app.regions.watching import Watching
 from provd.app.resync.notes import Notes
+from provd.app.site_catalogue import SiteCatalogue
 from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
@@ -108,7 +109,7 @@ class Core:
         tokens = Tokens(derive("device tokens"))
         self.boot = Boot(
             fleet=self.fleet,
-            catalogue=self.catalogue,
+            catalogue=SiteCatalogue(self.catalogue, self.fleet.tables, clock, emit),
             leases=self.holders,
             renderer=watched(self.renderer),
             tokens=tokens,

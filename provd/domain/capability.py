@@ -47,25 +47,23 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object,
     rows = _rows(manifest.writes, unnumbered(name))
     if not rows:
         return f"the plugin {manifest.id} does not write it"
-    who = model.name or manifest.vendor
     for row in rows:
-        if not all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
-            if row.otherwise:
-                return f"{who} {row.otherwise}"
-            continue
-        reason = (
-            _too_high(row, model, numbers(name))
-            or _strange(row, value)
-            or _too_old(row.since, version, manifest.version_from)
-        )
+        if row.never:
+            reason = row.never
+        elif all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
+            reason = _too_high(row, model, numbers(name)) or _strange(row, value)
+            reason = reason or _too_old(row.since, version, manifest.version_from)
+        else:
+            reason = row.otherwise
         if reason:
-            return f"{who} {reason}"
+            return f"{model.name or manifest.vendor} {reason}"
     return ""
 
 
 def written(manifest: Manifest, name: str) -> bool:
     """Whether the plugin writes this setting for any model at all."""
-    return bool(_rows(manifest.writes, name))
+    rows = _rows(manifest.writes, name)
+    return bool(rows) and not any(row.never for row in rows)
 
 
 def _rows(rows: tuple[Writes, ...], name: str) -> tuple[Writes, ...]:

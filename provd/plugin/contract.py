@@ -79,10 +79,10 @@ class OuiRule:
 class FileRule:
     """One file name that devices of this plugin ask for.
 
-    ``name`` is matched whole and without regard to case; ``{mac}`` stands for the device's MAC in any form and
-    ``{common}`` for each common file of each model. Kind ``absent`` is a name that is known and deliberately
-    not offered. Kind ``thing`` is the file of a device that has no MAC and shows its key: ``{serial}`` stands for its
-    serial.
+    ``name`` is matched whole and without regard to case; ``{mac}`` stands for the device's MAC in any form, beside it
+    ``{model}`` for the name or an alias of each model, and ``{common}`` for each common file of each model. Kind
+    ``absent`` is a name that is known and deliberately not offered. Kind ``thing`` is the file of a device that has no
+    MAC and shows its key: ``{serial}`` stands for its serial.
     """
 
     name: str
@@ -207,6 +207,8 @@ class Writes:
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
     """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
+    never: str = ""
+    """What is said of every model, for none can be told: the templates do not write it."""
     since: str = ""
     """The version of the firmware from which on the device knows it, compared from :attr:`Manifest.version_from` on."""
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from provd.base.errors import PluginError
 from provd.base.types import ip_int
 from provd.domain.capability import covers
-from provd.domain.names import MAC_MARK, SERIAL_MARK
+from provd.domain.names import MAC_MARK, MODEL_MARK, SERIAL_MARK
 from provd.domain.route import COMMON_MARK, ambiguities
 from provd.domain.settings import KNOWN, NUMBERED
 from provd.plugin import (
@@ -195,7 +195,7 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
     for number, row in enumerate(file.file, 1):
         place = f"file[{number}] ({row.name})"
         mark = next((mark for mark in (MAC_MARK, SERIAL_MARK) if mark in row.name), COMMON_MARK)
-        rest = row.name.replace(mark, "", 1)
+        rest = row.name.replace(mark, "", 1).replace(MODEL_MARK, "", int(mark == MAC_MARK))
         if "{" in rest or "}" in rest:
             yield f"{place}.name: one {MAC_MARK}, one {SERIAL_MARK} or one {COMMON_MARK}, no other braces"
         if row.elsewhere and row.kind != "device":
@@ -293,6 +293,8 @@ def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
     if row.when and not (row.otherwise or row.values or row.upto or row.since):
         yield "otherwise: is needed, it is said of models that do not suit"
+    if row.never and (row.when or row.otherwise or row.values or row.upto or row.since):
+        yield "never: is said of every model, and stands alone"
     if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
     for name in row.settings:
@@ -359,7 +361,7 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
 
 def _writes(row: WritesRow) -> Writes:
     when = {name: tuple(value) if isinstance(value, list) else value for name, value in row.when.items()}
-    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.since)
+    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.never, row.since)
 
 
 def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:

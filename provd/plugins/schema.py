@@ -150,6 +150,7 @@ class WritesRow(Strict):
     otherwise: Annotated[str, StringConstraints(max_length=80)] = ""
     values: list[str] = []
     upto: list[str] = []
+    never: Annotated[str, StringConstraints(max_length=80)] = ""
     since: Annotated[str, StringConstraints(pattern=r"^(?:\d{1,5}(?:\.\d{1,5}){0,3}[a-z]?)?$")] = ""
 
 

@@ -271,6 +271,7 @@ BRACES = "one {mac}, one {serial} or one {common}, no other braces"
             "",
             "writes[1].otherwise: is said of models that do not suit, and belongs to 'when'",
         ),
+        ('upto = ["keys"]', 'never = "cannot"', "writes[1].never: is said of every model, and stands alone"),
         ("[[dhcp]]\noptions.66", '[[dhcp]]\nmodels = ["A2"]\noptions.66', "dhcp[2].models: A2 has a block already"),
     ],
 )

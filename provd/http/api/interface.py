@@ -30,6 +30,7 @@ from provd.http.api.resources import (
     objects,
     packages,
     regions,
+    site_models,
     tasks,
     templates,
 )
@@ -60,6 +61,7 @@ class Api:
             hooks.routes(admin),
             packages.routes(admin),
             templates.routes(admin),
+            site_models.routes(admin),
             firmware.routes(admin),
             regions.routes(admin),
             activation.routes(admin),

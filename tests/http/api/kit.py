@@ -48,6 +48,7 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.handover import begun
 from provd.domain.regions.home import Home, Role
+from provd.domain.site_models import SiteModel
 from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
@@ -208,6 +209,7 @@ def furniture() -> list[object]:
         Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
+        SiteModel(id="x1", vendor="Zeta", model="X1", generic=("zeta-x1.cfg",)),
         Override(
             id="acme/device.j2@tenant:north",
             plugin="acme",

@@ -136,6 +136,14 @@ ROWS: dict[str, Row] = {
     "operations.cancel": Row("/operations/w1/cancel"),
     "models.list": Row("/models", other=200),
     "models.show": Row("/models/acme:a1", other=200),
+    "site-models.list": Row("/site-models"),
+    "site-models.show": Row("/site-models/x1"),
+    "site-models.add": Row(
+        "/site-models", 201, body={"id": "x2", "vendor": "Zeta", "model": "X2", "generic": ["x2.cfg"]}
+    ),
+    "site-models.put": Row("/site-models/x1", body={"vendor": "Zeta", "model": "X1", "generic": ["x"]}, headers=ANY),
+    "site-models.change": Row("/site-models/x1", body={"lines": 2}, headers=ANY),
+    "site-models.delete": Row("/site-models/x1", 204),
     "templates.list": Row("/templates", other=200),
     "models.templates": Row("/models/acme:a1/templates", other=200),
     "templates.show": Row(f"{TEMPLATE}?tenant=north"),
