@@ -148,6 +148,7 @@ ROWS: dict[str, Row] = {
     "operations.cancel": Row("/operations/w1/cancel"),
     "models.list": Row("/models", other=200),
     "models.show": Row("/models/acme:a1", other=200),
+    "models.render": Row("/models/acme:a1/render", body={"line": ["n1"]}),
     "site-models.list": Row("/site-models"),
     "site-models.show": Row("/site-models/x1"),
     "site-models.add": Row(
