@@ -24,7 +24,8 @@ from provd.domain.overrides import Override, override_id
 from provd.domain.overrides import Place as Whose
 from provd.domain.records import Device, DeviceState, Metadata, Profile, RunState, TaskRun, TaskStep, Tenant
 from provd.domain.regions.home import Home
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.storage.ledger import StoredLedger
 from provd.storage.region_ledger import StoredRegions
 from provd.storage.store import Store
