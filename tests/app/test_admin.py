@@ -11,7 +11,7 @@ from provd.app.admin import Admin, Caller
 from provd.app.site import Site
 from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError, UsageError
 from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState
-from provd.domain.tasks import Rulebook
+from provd.domain.rulebook import Rulebook
 from provd.plugin import Manifest
 from tests.app.fakes import (
     OTHER,

@@ -22,7 +22,8 @@ from provd.domain.activation.form import Ask
 from provd.domain.activation.thing import ThingModel, ThingState
 from provd.domain.records import Device, DeviceState, Metadata, RunState, TaskRun, Tenant
 from provd.domain.regions.home import Home
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.storage.ledger import StoredLedger
 from provd.storage.region_ledger import StoredRegions
 from provd.storage.store import Store

@@ -12,7 +12,7 @@ import pytest
 
 from provd.app.site import Site
 from provd.domain.records import Device, TaskRun
-from provd.domain.tasks import Rulebook
+from provd.domain.rulebook import Rulebook
 from provd.plugin import PnpAdvice
 from provd.sip.pnp import Arrival, Asked, Words
 from tests.app.dialing_kit import Floor, phone
