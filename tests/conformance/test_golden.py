@@ -37,7 +37,9 @@ ENABLED = {
 """What says whether the first line is in use."""
 
 FULL = [
-    phone for phone in PHONES if phone.model in ("SPA509G", "SPA525G2", "T48G", "W52P", "D785", "GRP2614", "VVX411", "X4U")
+    phone
+    for phone in PHONES
+    if phone.model in ("SPA509G", "SPA525G2", "T48G", "W52P", "D785", "GRP2614", "VVX411", "X4U")
 ]
 
 each_phone = pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)
