@@ -11,7 +11,7 @@ from typing import Any
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.packages.overridden import Reviewed
 from provd.app.packages.ports import Candidate, Packages
-from provd.app.ports import Renderer, RenderJob
+from provd.app.ports import Renderer, RenderJob, Want
 from provd.app.station import Station
 from provd.app.works import Progress
 from provd.base.errors import PluginError
@@ -127,8 +127,8 @@ class Trial:
         return outcome
 
     async def _compare(self, file: _File, before: _Side, after: _Side, outcome: Outcome) -> None:
-        old = await self._made(file, file.before, before)
-        new = await self._made(file, file.after, after)
+        old = await self._made(file, file.before, before, "digest")
+        new = await self._made(file, file.after, after, "digest")
         if isinstance(new, PluginError):
             if isinstance(old, PluginError):
                 outcome.same += 1  # It is no worse than before.
@@ -150,8 +150,8 @@ class Trial:
                 shown["diff"] = await self._difference(file, before, after)
 
     async def _difference(self, file: _File, before: _Side, after: _Side) -> str:
-        old = await self._made(file, file.before, before, masked=True)
-        new = await self._made(file, file.after, after, masked=True)
+        old = await self._made(file, file.before, before, "file")
+        new = await self._made(file, file.after, after, "file")
         if not isinstance(old, bytes) or not isinstance(new, bytes):
             return ""
         lines = difflib.unified_diff(
@@ -159,10 +159,9 @@ class Trial:
         )
         return "\n".join(line for number, line in enumerate(lines) if 2 <= number < LONGEST_DIFF)
 
-    async def _made(
-        self, file: _File, rule: FileRule | None, side: _Side, *, masked: bool = False
-    ) -> bytes | PluginError | None:
-        manifest = side.manifest
+    async def _made(self, file: _File, rule: FileRule | None, side: _Side, wants: Want) -> bytes | PluginError | None:
+        """The digest of the file as it would be served, or the file with every password as ``***``."""
+        manifest, masked = side.manifest, wants == "file"
         if rule is None or manifest is None:
             return None
         station = self._station
@@ -182,7 +181,7 @@ class Trial:
         try:
             context = side.maker.make(subject, station.site)
             overlay = station.overlays.supposing(manifest.id, subject.model.name, subject.device, side.overrides)
-            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay))
+            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay, wants))
         except PluginError as error:
             return PluginError(str(error).removeprefix(f"{side.label}: "))
 
