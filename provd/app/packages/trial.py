@@ -18,7 +18,7 @@ from provd.base.errors import PluginError
 from provd.base.types import mac_text
 from provd.domain.overrides import Override
 from provd.domain.records import Device
-from provd.plugin import FileRule, Manifest
+from provd.plugin import FileRule, Manifest, Model
 
 MOST_SHOWN = 20
 """Files whose differences are shown, and reasons that are told."""
@@ -57,7 +57,7 @@ class Outcome:
         return bool(self.failed or self.vanish or self.unknown)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _File:
     """One file of one device, or of one model, in the two versions; a rule is None where a version does not have it."""
 
@@ -67,6 +67,9 @@ class _File:
     model: str
     before: FileRule | None
     after: FileRule | None
+    subject: Subject | None = None
+    context: Mapping[str, object] = field(default_factory=dict)
+    """What was put together for the subject last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,14 @@ class _Side:
     renderer: Renderer
     overrides: Mapping[str, Override | None] = field(default_factory=dict)
     """Those that will be others with this version, by id."""
+    models: dict[str, Model] = field(default_factory=dict)
+
+    def model(self, name: str) -> Model:
+        """The model of that name, or what is assumed; the very same object each time."""
+        found = self.models.get(name)
+        if found is None and self.manifest is not None:
+            found = self.models[name] = self.manifest.assumed(name)
+        return found or Model(name)
 
 
 class Trial:
@@ -169,18 +180,23 @@ class Trial:
         token = ""
         if device is not None and station.site.secrets == "token":
             token = "***" if masked else station.token(device.mac, device)
+        model = side.model(file.model)
         subject = Subject(
             vendor=manifest.vendor,
-            model=manifest.assumed(file.model),
+            model=model,
             local=station.site.advertise or "192.0.2.1",
             device=device if rule.kind == "device" else None,
             token=token,
             secrets=rule.secrets,
             masked=masked,
+            plugin=manifest.id,
         )
         try:
-            context = side.maker.make(subject, station.site)
-            overlay = station.overlays.supposing(manifest.id, subject.model.name, subject.device, side.overrides)
+            # Mostly both versions know a model alike: what was put together for the one is good for the other.
+            if file.subject != subject:
+                file.subject, file.context = subject, side.maker.make(subject, station.site)
+            context = file.context
+            overlay = station.overlays.supposing(manifest.id, model.name, subject.device, side.overrides)
             return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay, wants))
         except PluginError as error:
             return PluginError(str(error).removeprefix(f"{side.label}: "))
