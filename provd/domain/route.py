@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from provd.base.types import Mac
 from provd.domain.evidence import Identity
-from provd.domain.names import LONGEST_NAME, NameTable
+from provd.domain.names import LONGEST_NAME, MODEL_MARK, NameTable
 from provd.plugin import DhcpAdvice, FileRule, Manifest
 
 COMMON_MARK = "{common}"
@@ -110,9 +110,13 @@ def ambiguities(manifest: Manifest) -> tuple[str, ...]:
 def expand(manifest: Manifest) -> Iterator[tuple[str, Route]]:
     """Every name that the plugin's rules stand for; ``{mac}`` stays a placeholder."""
     commons = _commons(manifest)
+    words = [word for model in manifest.models for word in (model.name, *model.aliases)]
     for rule in manifest.files:
         if rule.kind == "thing":
             continue  # nobody gets it by its name alone
+        if MODEL_MARK in rule.name:
+            yield from ((rule.name.replace(MODEL_MARK, word), Route(manifest.id, rule)) for word in words)
+            continue
         if COMMON_MARK not in rule.name:
             yield rule.name, Route(manifest.id, rule)
             continue

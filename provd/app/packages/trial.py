@@ -16,6 +16,7 @@ from provd.app.station import Station
 from provd.app.works import Progress
 from provd.base.errors import PluginError
 from provd.base.types import mac_text
+from provd.domain.names import name_for
 from provd.domain.overrides import Override
 from provd.domain.records import Device
 from provd.plugin import FileRule, Manifest, Model
@@ -230,7 +231,7 @@ def _files(devices: list[Device], before: Candidate | None, after: Candidate | N
         for name in names:
             yield _File(
                 mac_text(device.mac),
-                name.replace("{mac}", device.mac),
+                name_for(name, device.mac, device.model),
                 device,
                 device.model,
                 old.get(name),
