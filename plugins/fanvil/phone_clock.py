@@ -1,4 +1,4 @@
-"""What the clock of a Fanvil phone shows: quarters of an hour from UTC, and change-overs at a whole hour of a weekday."""
+"""What the clock of a Fanvil phone shows: quarters of an hour from UTC, change-overs at a whole hour of a weekday."""
 
 from __future__ import annotations
 
