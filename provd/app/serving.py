@@ -151,7 +151,7 @@ class Serving:
         revision, sealed = (0, "") if device is None else (device.revision, device.sealed)
         if job.rule.kind == "thing":
             sealed = self._known(job)
-        return station.fleet.generation, revision, station.knowledge.revision, sealed
+        return station.fleet.generation + self._maker.stamp, revision, station.knowledge.revision, sealed
 
     def _revisions(self, job: Job) -> Hashable:
         tables = self._station.fleet.tables
@@ -159,7 +159,7 @@ class Serving:
             made_from: Hashable = (effective.device_revisions(tables, job.device), self._known(job))
         else:
             made_from = effective.model_revisions(tables, self._vendor(job), job.model)
-        return self._station.knowledge.revision, made_from
+        return self._station.knowledge.revision, self._maker.stamp, made_from
 
     def _known(self, job: Job) -> str:
         """What a file of a device that is no phone depends on beside the device: its metadata."""

@@ -18,6 +18,7 @@ from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import ContextMaker
 from provd.app.dialing import AccountBook, DialDesk
+from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
 from provd.app.regions.phones import is_phone
@@ -93,6 +94,7 @@ class Core:
         self.emit = emit
         self.store = Store.open(settings.database.url, state, clock, emit)
         self.catalogue = PluginCatalogue(plugin_folders(settings), state, clock, emit)
+        self.images = Images(self.catalogue.stock)
         self.holders = Holders()
         self.fleet = Fleet(self.store)
         self.fleet.load()
@@ -119,6 +121,7 @@ class Core:
             prefix=secrets.token_hex(2),
             etag_key=derive("etags"),
             memory=None if self.keeper is None else self.keeper.memory,
+            images=self.images,
         )
         self.packaging = self._packaging(tokens, patient=not keeps)
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
@@ -170,7 +173,7 @@ class Core:
             self.settings.plugins,
             self.catalogue,
             self.boot,
-            lambda: ContextMaker(self.fleet.tables, tokens, zone),
+            lambda: ContextMaker(self.fleet.tables, tokens, zone, self.images),
             self.clock,
             self.emit,
             overrides=self.settings.server.state_dir / "overrides",

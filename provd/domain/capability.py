@@ -34,10 +34,15 @@ def shortfalls(manifest: Manifest | None, model: Model, values: Mapping[str, obj
     return found
 
 
+_WRITTEN_AS = {"firmware.version": "firmware.url"}
+"""Settings that templates see as another one."""
+
+
 def shortfall(manifest: Manifest | None, model: Model, name: str, value: object) -> str:
     """Why this setting does nothing on that model, or an empty text."""
     if manifest is None:
         return "no plugin of this device writes it"
+    name = _WRITTEN_AS.get(name, name)
     if name.startswith(FREE):
         return "" if name.split(".")[1] == manifest.id else f"is not for a {manifest.vendor} device"
     rows = _rows(manifest.writes, unnumbered(name))
@@ -57,7 +62,7 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object)
 
 def written(manifest: Manifest, name: str) -> bool:
     """Whether the plugin writes this setting for any model at all."""
-    return bool(_rows(manifest.writes, name))
+    return bool(_rows(manifest.writes, _WRITTEN_AS.get(name, name)))
 
 
 def _rows(rows: tuple[Writes, ...], name: str) -> tuple[Writes, ...]:

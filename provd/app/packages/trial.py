@@ -162,6 +162,7 @@ class Trial:
             token=token,
             secrets=rule.secrets,
             masked=masked,
+            plugin=manifest.id,
         )
         try:
             context = side.maker.make(subject, station.site)
