@@ -28,6 +28,7 @@ from provd.domain.records import (
     ThingOwner,
     Work,
 )
+from provd.domain.rollouts import Rollout, RolloutDevice
 from provd.domain.settings import FREE, begins, protect
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
@@ -45,6 +46,8 @@ PLAIN = (
     TaskStep,
     FreeParameter,
     Work,
+    Rollout,
+    RolloutDevice,
 )
 """Kinds that hold no settings of their own."""
 

@@ -28,6 +28,7 @@ from provd.domain.records import (
     Tenant,
     Work,
 )
+from provd.domain.rollouts import Rollout, RolloutDevice
 
 _K = TypeVar("_K")
 
@@ -40,6 +41,8 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
     FreeParameter: _BY_ID,
+    Rollout: _BY_ID,
+    RolloutDevice: attrgetter("rollout", "mac"),
 }
 _SHARED = frozenset({Tenant, Profile, FreeParameter})
 
@@ -72,6 +75,8 @@ class Tables:
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
         self._free_parameters: dict[str, FreeParameter] = {}
         self._works: dict[str, Work] = {}
+        self._rollouts: dict[str, Rollout] = {}
+        self._rollout_devices: dict[tuple[str, Mac], RolloutDevice] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -89,6 +94,8 @@ class Tables:
             TaskStep: self._task_steps,
             FreeParameter: self._free_parameters,
             Work: self._works,
+            Rollout: self._rollouts,
+            RolloutDevice: self._rollout_devices,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
@@ -112,6 +119,9 @@ class Tables:
         self.metadata = self._metadata.get
         self.task_run = self._task_runs.get
         self.work = self._works.get
+        self.rollout = self._rollouts.get
+        self.rollout_device = self._rollout_devices.get
+        self._in_rollouts: dict[str, dict[str, RolloutDevice]] = {}
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -158,6 +168,15 @@ class Tables:
     def works(self) -> Mapping[str, Work]:
         """Long work by id, the oldest first."""
         return MappingProxyType(self._works)
+
+    @property
+    def rollouts(self) -> Mapping[str, Rollout]:
+        """Rollouts of firmware by id."""
+        return MappingProxyType(self._rollouts)
+
+    def in_rollout(self, rollout: str) -> tuple[RolloutDevice, ...]:
+        """The devices that a rollout has given its version."""
+        return tuple(self._in_rollouts.get(rollout, {}).values())
 
     @property
     def reservations(self) -> Mapping[str, Reservation]:
@@ -250,6 +269,8 @@ class Tables:
                 self._hashes.setdefault(record.hash, record.id)
             case TaskRun():
                 self._runs_of.setdefault(record.mac, {})[record.id] = record
+            case RolloutDevice():
+                self._in_rollouts.setdefault(record.rollout, {})[record.mac] = record
             case TaskStep():
                 self._steps_of.setdefault(record.run, {})[record.name] = record
             case _:
@@ -281,6 +302,8 @@ class Tables:
                     del self._hashes[record.hash]
             case TaskRun() | TaskStep():
                 self._forget_task(record)
+            case RolloutDevice():
+                _drop(self._in_rollouts, record.rollout, record.mac)
             case _:
                 pass
 

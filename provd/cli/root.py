@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "db": ("provd.cli.db:db", "the database: upgrade, backup, restore, verify"),
     "plugin": ("provd.cli.plugin:plugin", "vendor plugins: list, install, upgrade, rollback; check, build, sign …"),
     "firmware": ("provd.cli.firmware:firmware", "firmware and languages of phones: available, fetch, upload, remove"),
+    "rollout": ("provd.cli.rollout:rollout", "give a version of firmware to many phones, ring by ring"),
     "operation": ("provd.cli.working:operation", "what takes its time: list, wait, cancel"),
     "import": ("provd.cli.importing:importing", "take over what another provisioning server knows"),
     "identify": ("provd.cli.evidence:identify", "what provd makes of some evidence, and why"),

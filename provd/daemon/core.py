@@ -19,6 +19,7 @@ from provd.app.codes.office import Office
 from provd.app.context import ContextMaker
 from provd.app.dialing import AccountBook, DialDesk
 from provd.app.firmware.choosing import Images
+from provd.app.firmware.rollouts import Rollouts
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
 from provd.app.regions.phones import is_phone
@@ -125,6 +126,8 @@ class Core:
         )
         self.packaging = self._packaging(tokens, patient=not keeps)
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
+        self.rollouts = Rollouts(self.fleet, self.images, self.notes, clock, emit)
+        self.packaging.warehouse.needed = lambda held: self.rollouts.needed(held.name, held.version)
         self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks))
         self.codes = Office(
             station=self.boot.station,

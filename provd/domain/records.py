@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.domain.hooks import DeadLetter, Letter
+from provd.domain.rollouts import RolloutRecord
 
 MASTER_TENANT = "master"
 """Owner of every device that nobody has claimed yet. It always exists."""
@@ -142,7 +143,6 @@ class Code:
     """0 means never."""
     created: float = 0.0
     by: str = ""
-    """Who made it."""
     revoked: float = 0.0
     last_used: float = 0.0
 
@@ -368,8 +368,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFact:
-    """A fact as kept for timelines and the audit: its id, when, whose, and the rest as a mapping of plain
-    values."""
+    """A fact as kept for timelines and the audit: its id, when, whose, and the rest as plain values."""
 
     seq: int = 0
     fact: str
@@ -414,6 +413,7 @@ Kept = (
     | TaskStep
     | FreeParameter
     | Work
+    | RolloutRecord
 )
 """Records with a key and a present state: they are kept in memory."""
 

@@ -46,6 +46,7 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
 from provd.domain.regions.unit import Unit
+from provd.domain.rollouts import Rollout, RolloutDevice
 from provd.storage import region_tables, tables, thing_tables
 from provd.storage.vault import Vault
 
@@ -65,6 +66,8 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         TaskStep: tables.TASK_STEP,
         FreeParameter: tables.FREE_PARAMETER,
         Work: tables.OPERATION,
+        Rollout: tables.ROLLOUT,
+        RolloutDevice: tables.ROLLOUT_DEVICE,
         AuditEntry: tables.AUDIT,
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,

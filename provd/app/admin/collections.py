@@ -15,12 +15,14 @@ from provd.app.admin.hooks import Webhooks
 from provd.app.admin.hooks import view as hook_view
 from provd.app.admin.listing import Collection, Column, Kind
 from provd.app.admin.plugins import view_of
+from provd.app.admin.rollouts import Rollouts
 from provd.app.admin.tasks import Tasks
 from provd.app.ownership import owner_of_profile
 from provd.app.works import Works
 from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant, Work
+from provd.domain.rollouts import Rollout, ring_name
 from provd.plugin import Manifest, Model
 
 
@@ -312,6 +314,25 @@ def operations(works: Works, desk: Desk) -> Collection[Work]:
         records=lambda _caller: tuple(desk.tables.works.values()),
         view=lambda work, _caller: {name: value for name, value in view_of(work, works).items() if name != "result"},
         site=True,
+    )
+
+
+def rollouts(group: Rollouts) -> Collection[Rollout]:
+    """Rollouts of firmware."""
+    return Collection(
+        name="rollouts",
+        columns=(
+            _name("id"),
+            *_columns("text", "plugin package version tenant reason by"),
+            _name("profile"),
+            _text("state", lambda rollout: rollout.state.value),
+            _text("ring", ring_name),
+            *_columns("number", "tolerance"),
+            *_columns("time", "created finished"),
+        ),
+        key=attrgetter("id"),
+        records=group.visible,
+        view=group.view,
     )
 
 

@@ -81,7 +81,7 @@ class Images:
         """Why a device cannot be brought to that version, or an empty text."""
         found = self.chosen(device.plugin, model, version)
         if found is None:
-            return f"no firmware {version} for a {model or device.vendor} is here"
+            return f"no firmware {version} for {model or device.vendor} is here"
         if lacks_step(found, device.version):
             return f"it has to run {found.held.step} before, which is not here"
         return ""

@@ -30,6 +30,7 @@ from provd.http.api.resources import (
     objects,
     packages,
     regions,
+    rollouts,
     tasks,
 )
 from provd.http.api.resources import daemon as about_daemon
@@ -59,6 +60,7 @@ class Api:
             hooks.routes(admin),
             packages.routes(admin),
             firmware.routes(admin),
+            rollouts.routes(admin),
             regions.routes(admin),
             activation.routes(admin),
             network.routes(admin, daemon),
