@@ -182,7 +182,7 @@ class ContextMaker:
         name = values.get("time.zone")
         zone = self._zone(name) if isinstance(name, str) else None
         settings = {**nest(values), "vendor": self._free(values, subject)}
-        return _Common(subject.model, values, _model(subject.model), settings, zone)
+        return _Common(subject.model, values, model_values(subject.model), settings, zone)
 
     def _located(self, subject: Subject, site: Site, common: _Common) -> Mapping[str, object]:
         """The settings, with ``firmware.version`` as URLs of the images that bring the device there."""
@@ -294,6 +294,7 @@ class ContextMaker:
         return effective.for_device(self._tables, replace(device, tenant=tenant, profile="", settings={})).values
 
 
-def _model(model: Model) -> dict[str, object]:
+def model_values(model: Model) -> dict[str, object]:
+    """What a template knows of the model."""
     own = {"name": model.name, "lines": model.lines, "keys": model.keys, "common": list(model.common)}
     return {**model.traits, **own}

@@ -19,6 +19,7 @@ from provd.app.tables import Tables
 from provd.base.drafts import altering
 from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
+from provd.domain.overrides import Override
 from provd.domain.records import (
     MASTER_TENANT,
     Device,
@@ -28,6 +29,7 @@ from provd.domain.records import (
     Profile,
     Tenant,
 )
+from provd.domain.site_models import SiteModel
 
 WRITE_EVERY = 5.0
 """Seconds between two writes of one device that was merely seen."""
@@ -211,7 +213,7 @@ class Fleet:
             if after is None and isinstance(before, Device | Tenant | Line | Profile):
                 self._floor = max(self._floor, before.revision)
             record = after or before
-            if isinstance(record, Tenant | Line | Profile | FreeParameter):
+            if isinstance(record, Tenant | Line | Profile | FreeParameter | Override | SiteModel):
                 self.generation += 1
             if isinstance(record, Device):
                 if after is None:

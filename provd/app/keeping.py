@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from provd.domain.hooks import DeadLetter, Letter
+from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -30,6 +31,7 @@ from provd.domain.records import (
 )
 from provd.domain.rollouts import Rollout, RolloutDevice
 from provd.domain.settings import FREE, begins, protect
+from provd.domain.site_models import SiteModel
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
@@ -48,6 +50,8 @@ PLAIN = (
     Work,
     Rollout,
     RolloutDevice,
+    Override,
+    SiteModel,
 )
 """Kinds that hold no settings of their own."""
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from provd.base.types import Mac, parse_device
+from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
     Code,
@@ -29,6 +30,7 @@ from provd.domain.records import (
     Work,
 )
 from provd.domain.rollouts import Rollout, RolloutDevice
+from provd.domain.site_models import SiteModel
 
 _K = TypeVar("_K")
 
@@ -40,11 +42,10 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
-    FreeParameter: _BY_ID,
-    Rollout: _BY_ID,
+    **dict.fromkeys((FreeParameter, Override, SiteModel, Rollout), _BY_ID),
     RolloutDevice: attrgetter("rollout", "mac"),
 }
-_SHARED = frozenset({Tenant, Profile, FreeParameter})
+_SHARED = frozenset({Tenant, Profile, FreeParameter, Override, SiteModel})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -68,15 +69,13 @@ class Tables:
         self._reservations: dict[str, Reservation] = {}
         self._resyncs: dict[Mac, PendingResync] = {}
         self._locks: dict[str, Lock] = {}
-        self._heartbeats: dict[str, Heartbeat] = {}
         self._api_tokens: dict[str, ApiToken] = {}
-        self._metadata: dict[Mac, Metadata] = {}
         self._task_runs: dict[str, TaskRun] = {}
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
         self._free_parameters: dict[str, FreeParameter] = {}
         self._works: dict[str, Work] = {}
-        self._rollouts: dict[str, Rollout] = {}
-        self._rollout_devices: dict[tuple[str, Mac], RolloutDevice] = {}
+        self._overrides: dict[str, Override] = {}
+        self._site_models: dict[str, SiteModel] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -87,20 +86,19 @@ class Tables:
             Reservation: self._reservations,
             PendingResync: self._resyncs,
             Lock: self._locks,
-            Heartbeat: self._heartbeats,
             ApiToken: self._api_tokens,
-            Metadata: self._metadata,
             TaskRun: self._task_runs,
             TaskStep: self._task_steps,
             FreeParameter: self._free_parameters,
             Work: self._works,
-            Rollout: self._rollouts,
-            RolloutDevice: self._rollout_devices,
+            **{kind: {} for kind in (Heartbeat, Metadata, Rollout, RolloutDevice)},
+            Override: self._overrides,
+            SiteModel: self._site_models,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
         self.stamp = 0
-        """Rises when a tenant or a profile, which many devices share, is put or removed."""
+        """Rises when something that many devices share (a tenant, a profile, a template) is put or removed."""
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
@@ -114,14 +112,11 @@ class Tables:
         self.reservation = self._reservations.get
         self.resync = self._resyncs.get
         self.lock = self._locks.get
-        self.heartbeat = self._heartbeats.get
+        self.heartbeat = self._rows[Heartbeat].get
         self.api_token = self._api_tokens.get
-        self.metadata = self._metadata.get
+        self.metadata = self._rows[Metadata].get
         self.task_run = self._task_runs.get
         self.work = self._works.get
-        self.rollout = self._rollouts.get
-        self.rollout_device = self._rollout_devices.get
-        self._in_rollouts: dict[str, dict[str, RolloutDevice]] = {}
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -172,11 +167,30 @@ class Tables:
     @property
     def rollouts(self) -> Mapping[str, Rollout]:
         """Rollouts of firmware by id."""
-        return MappingProxyType(self._rollouts)
+        return MappingProxyType(self._rows[Rollout])
+
+    def rollout(self, key: str) -> Rollout | None:
+        """The rollout of that id, or None."""
+        return self.rollouts.get(key)
 
     def in_rollout(self, rollout: str) -> tuple[RolloutDevice, ...]:
         """The devices that a rollout has given its version."""
-        return tuple(self._in_rollouts.get(rollout, {}).values())
+        return tuple(member for (key, _), member in self._rows[RolloutDevice].items() if key == rollout)
+
+    def rollout_device(self, rollout: str, mac: Mac) -> RolloutDevice | None:
+        """This device in that rollout, or None."""
+        found: RolloutDevice | None = self._rows[RolloutDevice].get((rollout, mac))
+        return found
+
+    @property
+    def overrides(self) -> Mapping[str, Override]:
+        """Overridden templates by id."""
+        return MappingProxyType(self._overrides)
+
+    @property
+    def site_models(self) -> Mapping[str, SiteModel]:
+        """Models without a plugin by id."""
+        return MappingProxyType(self._site_models)
 
     @property
     def reservations(self) -> Mapping[str, Reservation]:
@@ -269,8 +283,6 @@ class Tables:
                 self._hashes.setdefault(record.hash, record.id)
             case TaskRun():
                 self._runs_of.setdefault(record.mac, {})[record.id] = record
-            case RolloutDevice():
-                self._in_rollouts.setdefault(record.rollout, {})[record.mac] = record
             case TaskStep():
                 self._steps_of.setdefault(record.run, {})[record.name] = record
             case _:
@@ -300,18 +312,12 @@ class Tables:
             case ApiToken():
                 if self._hashes.get(record.hash) == record.id:
                     del self._hashes[record.hash]
-            case TaskRun() | TaskStep():
-                self._forget_task(record)
-            case RolloutDevice():
-                _drop(self._in_rollouts, record.rollout, record.mac)
+            case TaskRun():
+                _drop(self._runs_of, record.mac, record.id)
+            case TaskStep():
+                _drop(self._steps_of, record.run, record.name)
             case _:
                 pass
-
-    def _forget_task(self, record: TaskRun | TaskStep) -> None:
-        if isinstance(record, TaskRun):
-            _drop(self._runs_of, record.mac, record.id)
-        else:
-            _drop(self._steps_of, record.run, record.name)
 
     def _left(self, line: str, mac: Mac) -> None:
         rest = tuple(holder for holder in self._holders.get(line, ()) if holder != mac)

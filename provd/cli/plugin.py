@@ -72,6 +72,7 @@ def plugin_check(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
         for note in report.notes:
             click.echo(f"note: {note}")
         counted = f"{report.models} models, {report.cases} cases, {report.rendered} files rendered"
+        counted += f", {report.steps} steps of tasks" if report.steps else ""
         click.echo(f"{report.plugin} {report.version}: {report.level} ({counted})")
     if not report.ok:
         sys.exit(Exit.FAILURE)

@@ -33,6 +33,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "reservation": ("provd.cli.network:reservation", "addresses kept for a client"),
     "db": ("provd.cli.db:db", "the database: upgrade, backup, restore, verify"),
     "plugin": ("provd.cli.plugin:plugin", "vendor plugins: list, install, upgrade, rollback; check, build, sign …"),
+    "model": ("provd.cli.model:model", "models of any vendor without a plugin: two templates and their names"),
+    "template": ("provd.cli.template:template", "templates in place of a plugin's: edit, preview, diff, restore"),
     "firmware": ("provd.cli.firmware:firmware", "firmware and languages of phones: available, fetch, upload, remove"),
     "rollout": ("provd.cli.rollout:rollout", "give a version of firmware to many phones, ring by ring"),
     "operation": ("provd.cli.working:operation", "what takes its time: list, wait, cancel"),

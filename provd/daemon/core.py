@@ -26,6 +26,7 @@ from provd.app.regions.phones import is_phone
 from provd.app.regions.register import Regions
 from provd.app.regions.watching import Watching
 from provd.app.resync.notes import Notes
+from provd.app.site_catalogue import SiteCatalogue
 from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
@@ -36,6 +37,7 @@ from provd.base.types import Mac
 from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
 from provd.daemon.packaging import Packaging
+from provd.daemon.plugin_steps import StepRenderer
 from provd.daemon.templates import rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
@@ -100,16 +102,14 @@ class Core:
         self.fleet = Fleet(self.store)
         self.fleet.load()
         self.renderer = RenderPool(self.template_folders, clock, emit)
+        self.step_renderer = StepRenderer(self.template_folders, clock, emit)
         derive = self.store.vault.derive
-        self.keeper: RenderKeeper | None = None
-        if keeps:
-            rendered = RenderedFiles(state, derive("rendered files"), clock, emit)
-            self.keeper = RenderKeeper(rendered, self.catalogue, derive("names of rendered files"))
+        self.keeper = self._keeping(state) if keeps else None
         site = site_of(settings)
         tokens = Tokens(derive("device tokens"))
         self.boot = Boot(
             fleet=self.fleet,
-            catalogue=self.catalogue,
+            catalogue=SiteCatalogue(self.catalogue, self.fleet.tables, clock, emit),
             leases=self.holders,
             renderer=watched(self.renderer),
             tokens=tokens,
@@ -126,8 +126,7 @@ class Core:
         )
         self.packaging = self._packaging(tokens, patient=not keeps)
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
-        self.rollouts = Rollouts(self.fleet, self.images, self.notes, clock, emit)
-        self.packaging.warehouse.needed = lambda held: self.rollouts.needed(held.name, held.version)
+        self.rollouts = self._rolling()
         self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks))
         self.codes = Office(
             station=self.boot.station,
@@ -162,6 +161,16 @@ class Core:
         found = self.fleet.tables.tenant(tenant)
         return found is not None and found.enabled
 
+    def _keeping(self, state: Path) -> RenderKeeper:
+        derive = self.store.vault.derive
+        rendered = RenderedFiles(state, derive("rendered files"), self.clock, self.emit)
+        return RenderKeeper(rendered, self.catalogue, derive("names of rendered files"))
+
+    def _rolling(self) -> Rollouts:
+        rollouts = Rollouts(self.fleet, self.images, self.notes, self.clock, self.emit)
+        self.packaging.warehouse.needed = lambda held: rollouts.needed(held.name, held.version)
+        return rollouts
+
     def template_folders(self, plugin: str) -> tuple[Path, ...]:
         """Where a plugin's templates are looked for: the operator's overrides first."""
         override = self.settings.server.state_dir / "overrides" / plugin
@@ -187,12 +196,14 @@ class Core:
     def plugins_changed(self) -> None:
         """The catalogue has another version of a plugin in force, or another template."""
         self.renderer.reload()
+        self.step_renderer.reload()
         self.boot.station.refresh()
 
     async def close(self) -> None:
         """Stop long work and the renderer, and let the store write what it was given."""
         await self.packaging.shop.works.close()
         await self.renderer.close()
+        await self.step_renderer.close()
         if self.keeper is not None:
             self.keeper.close()
         self.store.close()

@@ -113,7 +113,19 @@ class WebhookStep:
     body: Mapping[str, str] = field(default_factory=dict)
 
 
-Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStep:
+    """What a plugin brings along: ``step`` of ``plugin`` (empty: of the device's own), with these values."""
+
+    id: str
+    step: str
+    plugin: str = ""
+    server: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
+    waiting_for: str = ""
+
+
+Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep | PluginStep
 
 
 def only_looks(step: Step) -> bool:
@@ -123,6 +135,8 @@ def only_looks(step: Step) -> bool:
             return not step.write
         case HttpStep():
             return step.method == "GET"
+        case PluginStep():
+            return False
         case CsvStep() | WaitStep() | SetStep() | WebhookStep():
             return True
 

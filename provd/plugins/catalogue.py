@@ -104,6 +104,10 @@ class PluginCatalogue:
             return content
         return self._blobs.find((self._firmware / plugin, found.folder / "static"), name)
 
+    def templates(self, plugin: str) -> dict[str, str]:
+        """The plugin's templates by name, those of the operator's folder in place of its own."""
+        return texts_in((self.template_root(plugin), self._overrides / plugin))
+
     def reload(self) -> bool:
         """Read all folders again; tells whether anything changed.
 
@@ -200,6 +204,18 @@ def _digest(folder: Path, overrides: Path) -> str:
     except OSError as error:
         raise PluginError(f"{folder}: {error.strerror}") from None
     return digest.hexdigest()
+
+
+def texts_in(folders: Iterable[Path]) -> dict[str, str]:
+    """The templates in these folders by name, those of a later one in place of an earlier one's. Raises PluginError."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        try:
+            for path in _files(folder):
+                found[path.relative_to(folder).as_posix()] = path.read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PluginError(f"{folder} cannot be read: {error}") from None
+    return found
 
 
 def _listing(folder: Path) -> list[Path]:

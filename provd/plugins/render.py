@@ -29,6 +29,12 @@ FAULT_SECONDS = 600.0
 """So many faults in so many seconds put a plugin into quarantine."""
 
 
+def _blamed(job: RenderJob) -> str:
+    """Who is to blame for a fault: a plugin, or the overrides that stand in it: nobody else suffers for them."""
+    overlay = job.overlay
+    return f"{job.plugin} with {overlay.digest}" if overlay.overrides else job.plugin
+
+
 class RenderPool:
     """Renders files in other processes. One process does for thousands of phones; more use more processors."""
 
@@ -74,7 +80,7 @@ class RenderPool:
         except PluginError as error:
             result.set_exception(error)
             return result
-        self._queue.append(Task(job.plugin, job.rule.template, message, result))
+        self._queue.append(Task(job.plugin, job.rule.template, message, result, _blamed(job)))
         self._wanted.set()
         self.feed()
         return result
@@ -82,8 +88,8 @@ class RenderPool:
     def _message(self, job: RenderJob) -> bytes:
         if self._closing:
             raise PluginError("the renderer is not running")
-        if job.plugin in self._quarantined:
-            raise PluginError(f"{job.plugin}: in quarantine until the next reload")
+        if self._quarantined and _blamed(job) in self._quarantined:
+            raise PluginError(f"{_blamed(job)}: in quarantine until the next reload")
         folders = self._places.get(job.plugin) or self._place(job.plugin)
         try:
             return self._encoder.encode(request_of(job, folders, self._epoch))
@@ -103,7 +109,7 @@ class RenderPool:
 
     @property
     def quarantined(self) -> frozenset[str]:
-        """The plugins of which nothing is rendered."""
+        """The plugins of which nothing is rendered, those with overrides each for itself."""
         return frozenset(self._quarantined)
 
     async def close(self) -> None:
@@ -148,12 +154,13 @@ class RenderPool:
         waiting.clear()
         if guilty is not None:
             guilty.fail(reason)
-            self._fault(guilty.plugin, reason)
+            self._fault(guilty.blamed, reason)
         elif not (self._queue or self._closing):
             self._wanted.clear()  # it died of itself: another one, which may do the same, when it is needed
         self.feed()
 
     def _fault(self, plugin: str, reason: str) -> None:
+        """``plugin`` is the one to blame, with the override that was in force."""
         now = self._clock.now()
         recent = [at for at in self._faults.get(plugin, ()) if now - at < FAULT_SECONDS]
         self._faults[plugin] = [*recent, now]
@@ -161,7 +168,7 @@ class RenderPool:
             self._quarantined.add(plugin)
             self._facts(PluginQuarantined(at=now, plugin=plugin, faults=len(recent) + 1, reason=reason))
             for task in self._queue:
-                if task.plugin == plugin:
+                if task.blamed == plugin:
                     task.fail("in quarantine until the next reload")
 
     def _fail_waiting(self, reason: str) -> None:

@@ -69,6 +69,9 @@ class Worker:
         if request.epoch != self._epoch:
             self._engine.forget()
             self._epoch = request.epoch
+        if request.check:
+            self._engine.compile(request.folders, request.template, request.format, request.overlay)
+            return b""
         return self._engine.render(
             request.folders,
             request.template,
@@ -76,6 +79,7 @@ class Worker:
             request.context,
             request.shared,
             clean=request.clean,
+            overlay=request.overlay,
         )
 
 

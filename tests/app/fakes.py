@@ -153,6 +153,11 @@ class FakeCatalogue:
         self.statics: dict[tuple[str, str], bytes] = {}
         self.looked: list[str] = []
 
+    def templates(self, plugin: str) -> dict[str, str]:
+        return {
+            rule.template: "{{ device.mac }}\n" for each in self.manifests if each.id == plugin for rule in each.files
+        }
+
     def static(self, plugin: str, name: str) -> bytes | None:
         self.looked.append(name)
         return self.statics.get((plugin, name))

@@ -25,8 +25,10 @@ from provd.app.admin.plugins import Operations, Plugins
 from provd.app.admin.regions import RegionGroup
 from provd.app.admin.rendering import Rendering
 from provd.app.admin.rollouts import Rollouts
+from provd.app.admin.site_models import SiteModels
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
+from provd.app.admin.templates import Templates
 from provd.app.admin.tokens import Tokens
 from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
@@ -84,9 +86,11 @@ class Admin:
             Profiles(desk),
             Network(desk),
             Insight(desk),
+            Templates(desk),
+            site_models := SiteModels(desk),
         ]
         groups += [self.tokens, Syncing(desk, resyncer), Importing(desk), hooks := Webhooks(desk, outbox)]
-        listed += [collections.webhooks(hooks)]
+        listed += [collections.webhooks(hooks), collections.site_models(site_models, desk)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
@@ -111,6 +115,7 @@ class Admin:
         }
         self.collections: dict[str, Collection[Any]] = {each.name: each for each in listed}
         self.desk = desk
+        self.site_models = site_models
         self.vendors = vendors
         self.warehouse = None if shop is None else shop.warehouse
 

@@ -16,6 +16,7 @@ from provd.app.admin.hooks import view as hook_view
 from provd.app.admin.listing import Collection, Column, Kind
 from provd.app.admin.plugins import view_of
 from provd.app.admin.rollouts import Rollouts
+from provd.app.admin.site_models import SiteModels
 from provd.app.admin.tasks import Tasks
 from provd.app.ownership import owner_of_profile
 from provd.app.works import Works
@@ -23,6 +24,7 @@ from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant, Work
 from provd.domain.rollouts import Rollout, ring_name
+from provd.domain.site_models import MARK, SiteModel
 from provd.plugin import Manifest, Model
 
 
@@ -167,7 +169,7 @@ def plugins(desk: Desk) -> Collection[Manifest]:
             _names("models", lambda manifest: tuple(model.name for model in manifest.models)),
         ),
         key=attrgetter("id"),
-        records=lambda _caller: desk.knowledge.catalogue.manifests,
+        records=lambda _caller: [m for m in desk.knowledge.catalogue.manifests if not m.id.startswith(MARK)],
         view=lambda manifest, _caller: views.plugin(manifest),
         site=True,
     )
@@ -333,6 +335,24 @@ def rollouts(group: Rollouts) -> Collection[Rollout]:
         key=attrgetter("id"),
         records=group.visible,
         view=group.view,
+    )
+
+
+def site_models(group: SiteModels, desk: Desk) -> Collection[SiteModel]:
+    """Models without a plugin."""
+    return Collection(
+        name="site-models",
+        columns=(
+            *_columns("text", "id vendor model plugin format content_type by"),
+            *_columns("number", "lines"),
+            Column("devices", "number", lambda own, _caller: group.view(own)["devices"]),
+            *(_names(name, attrgetter(name)) for name in ("generic", "specific", "user_agents", "ouis", "dhcp")),
+            *_columns("time", "changed"),
+        ),
+        key=attrgetter("id"),
+        records=lambda _caller: tuple(desk.tables.site_models.values()),
+        view=lambda own, _caller: group.view(own),
+        site=True,
     )
 
 

@@ -277,7 +277,7 @@ class Rollouts:
             return
         for rollout in self._tables.rollouts.values():
             if rollout.state in {*ACTIVE, RolloutState.DONE} and same(after.version, rollout.version):
-                if self._tables.rollout_device((rollout.id, after.mac)) is None:
+                if self._tables.rollout_device(rollout.id, after.mac) is None:
                     continue
                 self._emit(
                     RolloutReached(

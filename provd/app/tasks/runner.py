@@ -38,6 +38,7 @@ from provd.domain.tasks import (
     Later,
     NotYet,
     Outcome,
+    PluginStep,
     Retry,
     SetStep,
     SqlStep,
@@ -286,7 +287,7 @@ class Runner:
 
     # --- one step
 
-    async def _outcome(self, run: TaskRun, step: SqlStep | HttpStep | CsvStep | WaitStep) -> Outcome:
+    async def _outcome(self, run: TaskRun, step: SqlStep | HttpStep | CsvStep | PluginStep | WaitStep) -> Outcome:
         if isinstance(step, WaitStep):
             until = tasks.began_at(run, self._tables.steps_of(run.id)) + step.seconds
             return Done() if self._clock.now() >= until else Later(until)
@@ -294,7 +295,7 @@ class Runner:
         if device is None:
             return Failed("the device is no more")
         try:
-            call = call_of(run, step, self._values(run, device))
+            call = call_of(run, device, step, self._values(run, device))
         except UsageError as error:
             return Failed(str(error))
         try:

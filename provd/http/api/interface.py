@@ -31,7 +31,9 @@ from provd.http.api.resources import (
     packages,
     regions,
     rollouts,
+    site_models,
     tasks,
+    templates,
 )
 from provd.http.api.resources import daemon as about_daemon
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
@@ -59,6 +61,8 @@ class Api:
             tasks.routes(admin),
             hooks.routes(admin),
             packages.routes(admin),
+            templates.routes(admin),
+            site_models.routes(admin),
             firmware.routes(admin),
             rollouts.routes(admin),
             regions.routes(admin),

@@ -32,6 +32,7 @@ class FixedPackages:
     fetched: list[tuple[str, str]] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     refuses: str = ""
+    templates: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
 
     def lay(self, manifest: Manifest, choice: str, making: Making) -> None:
         """This version lies there from now on."""
@@ -68,6 +69,9 @@ class FixedPackages:
     async def candidate(self, plugin: str, choice: str) -> Candidate | None:
         found = self.kinds.get((plugin, choice))
         return None if found is None else Candidate(choice, found[0], (Path(f"/{plugin}/{choice or 'bundled'}"),))
+
+    async def texts(self, candidate: Candidate) -> Mapping[str, str]:
+        return self.templates.get((candidate.manifest.id, candidate.choice), {})
 
     async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
         held = self.held(plugin)

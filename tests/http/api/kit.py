@@ -32,6 +32,7 @@ from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.overrides import Override, Place
 from provd.domain.records import (
     AuditEntry,
     Device,
@@ -51,6 +52,7 @@ from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.handover import begun
 from provd.domain.regions.home import Home, Role
 from provd.domain.rollouts import Rollout, RolloutState
+from provd.domain.site_models import SiteModel
 from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
@@ -212,6 +214,16 @@ def furniture() -> list[object]:
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
         *(rollout(f"{state}", RolloutState(state)) for state in ("planned", "running", "paused", "done")),
+        SiteModel(id="x1", vendor="Zeta", model="X1", generic=("zeta-x1.cfg",)),
+        Override(
+            id="acme/device.j2@tenant:north",
+            plugin="acme",
+            template="device.j2",
+            place=Place.TENANT,
+            applies_to="north",
+            text="north's",
+            base="the default",
+        ),
     ]
 
 

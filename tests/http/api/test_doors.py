@@ -14,6 +14,7 @@ from tests.http.api.kit import RUN, House, house
 
 NEW = "02aaaa0000aa"
 ANY = {"If-Match": "*"}
+TEMPLATE = "/models/acme:a1/templates/device.j2"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ ROWS: dict[str, Row] = {
     ),
     "rollouts.change": Row("/rollouts/north:planned", body={"tolerance": 9}, headers=ANY),
     "rollouts.delete": Row("/rollouts/north:planned", 204),
-    "rollouts.start": Row("/rollouts/north:planned/start", 409),  # none of the phones here has a plugin
+    "rollouts.start": Row("/rollouts/north:planned/start"),
     "rollouts.pause": Row("/rollouts/north:running/pause"),
     "rollouts.resume": Row("/rollouts/north:paused/resume"),
     "rollouts.abort": Row("/rollouts/north:running/abort"),
@@ -147,6 +148,21 @@ ROWS: dict[str, Row] = {
     "operations.cancel": Row("/operations/w1/cancel"),
     "models.list": Row("/models", other=200),
     "models.show": Row("/models/acme:a1", other=200),
+    "site-models.list": Row("/site-models"),
+    "site-models.show": Row("/site-models/x1"),
+    "site-models.add": Row(
+        "/site-models", 201, body={"id": "x2", "vendor": "Zeta", "model": "X2", "generic": ["x2.cfg"]}
+    ),
+    "site-models.put": Row("/site-models/x1", body={"vendor": "Zeta", "model": "X1", "generic": ["x"]}, headers=ANY),
+    "site-models.change": Row("/site-models/x1", body={"lines": 2}, headers=ANY),
+    "site-models.delete": Row("/site-models/x1", 204),
+    "templates.list": Row("/templates", other=200),
+    "models.templates": Row("/models/acme:a1/templates", other=200),
+    "templates.show": Row(f"{TEMPLATE}?tenant=north"),
+    "templates.put": Row(f"{TEMPLATE}?tenant=north", body={"text": "x"}),
+    "templates.restore": Row(f"{TEMPLATE}?tenant=north", 204),
+    "templates.preview": Row(f"{TEMPLATE}/preview?device={PHONE}", body={"text": "x"}),
+    "templates.diff": Row(f"{TEMPLATE}/diff?tenant=north"),
     "status.show": Row("/status"),
     "reload.do": Row("/reload"),
     "audit.list": Row("/audit", other=200),
