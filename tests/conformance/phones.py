@@ -55,7 +55,7 @@ class Phone:
         return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
 
 
-VENDORS = ("cisco_spa", "yealink", "snom", "grandstream")
+VENDORS = ("cisco_spa", "yealink", "snom", "grandstream", "polycom")
 """The plugins that have files."""
 
 MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in VENDORS}
@@ -112,6 +112,8 @@ PHONES = [
     other("grandstream", "GRP2614", "1.0.5.15", MADRID, "000b820a0002"),
     other("grandstream", "HT802", "", KOLKATA, "000b820a0003"),
     other("grandstream", "DP750", "", BERLIN, "000b820a0004"),
+    other("polycom", "VVX411", "5.9.2.3446", MADRID, "0004f20a0001"),
+    other("polycom", "SPIP650", "", NEW_YORK, "0004f20a0002"),
 ]
 
 FAMILIES = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 _TEXTS = ("id", "plugin", "package", "version", "models", "tenant", "profile", "devices", "rings")
 
