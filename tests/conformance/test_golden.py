@@ -22,6 +22,7 @@ FIRST = {
     "yealink": f"{VERSION_LINE}\n".encode(),
     "snom": b"<?xml ",
     "grandstream": b"<?xml ",
+    "aastra": b"!auto resync mode: 3\n",
 }
 """What a file begins with."""
 ENABLED = {
@@ -29,10 +30,11 @@ ENABLED = {
     "yealink": ("account.1.enable",),
     "snom": ("user_active.1",),
     "grandstream": ("P271", "account.1.enable"),
+    "aastra": ("sip line1 proxy ip",),
 }
 """What says whether the first line is in use."""
 
-FULL = [phone for phone in PHONES if phone.model in ("SPA509G", "SPA525G2", "T48G", "W52P", "D785", "GRP2614")]
+FULL = [phone for phone in PHONES if phone.model in ("SPA509G", "SPA525G2", "T48G", "W52P", "D785", "GRP2614", "6867i")]
 
 each_phone = pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)
 each_file = pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_a_tenant_that_is_switched_off_leaves_a_phone_without_accounts(phone):
     values = dict(pairs(phone, "claimed", lines=[]))
     assert set(values) <= {name for name, _ in pairs(phone, "claimed")}
     name = next(name for name in ENABLED[phone.vendor] if name in values)
-    assert values[name] in ("No", "0", "off")
+    assert values[name] in ("No", "0", "off", "0.0.0.0")
 
 
 @each_phone

@@ -122,6 +122,7 @@ FREE = {
     },
     "cisco_spa": {"vendor.cisco_spa.GPP_A": "old-gpp", "vendor.cisco_spa.GPP_B": "old-gpp2"},
     "snom": {"vendor.snom.lcserver1": "old-lcserver"},
+    "aastra": {"vendor.aastra.xml_application_uri": "http://old.example/menu.xml"},
     "grandstream": {"vendor.grandstream.P1552": "old-proxy", "vendor.grandstream.network.proxy.http": "old-proxy"},
 }
 """Parameters of the vendor's own that no setting of ours is about."""
