@@ -131,7 +131,16 @@ class Phone(OrdinaryPhone):
             )
 
 
-_PARAMETERS = ("user name", "password", "auth name", "display name", "screen name", "proxy ip", "proxy port", "backup proxy ip")
+_PARAMETERS = (
+    "user name",
+    "password",
+    "auth name",
+    "display name",
+    "screen name",
+    "proxy ip",
+    "proxy port",
+    "backup proxy ip",
+)
 
 
 def _value(text: str) -> str:

@@ -25,6 +25,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "lock": ("provd.cli.code:lock", "who dialed wrong codes"),
     "activation": ("provd.cli.activation:activation", "devices that are not phones: models, serials, keys"),
     "profile": ("provd.cli.objects:profile", "settings for many devices"),
+    "type": ("provd.cli.types:type_", "types of devices: settings, tasks and constraints of a model"),
+    "constraint": ("provd.cli.types:constraint", "what the metadata of devices is to be like"),
     "task": ("provd.cli.task:task", "what is done for devices by itself: runs, retry, cancel"),
     "webhook": ("provd.cli.webhook:webhook", "servers that hear of facts: list, dead letters, replay"),
     "region": ("provd.cli.region:region", "which instance is the home of which device"),

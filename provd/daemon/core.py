@@ -36,7 +36,7 @@ from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
 from provd.daemon.packaging import Packaging
 from provd.daemon.plugin_steps import StepRenderer
-from provd.daemon.templates import rulebook_of
+from provd.daemon.templates import SectionReader, rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
@@ -125,7 +125,7 @@ class Core:
         )
         self.packaging = self._packaging(tokens, patient=not keeps)
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
-        self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks))
+        self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks), SectionReader())
         self.codes = Office(
             station=self.boot.station,
             key=self.store.vault.derive("provisioning codes"),

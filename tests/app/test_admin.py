@@ -11,6 +11,7 @@ from provd.app.admin import Admin, Caller
 from provd.app.site import Site
 from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError, UsageError
 from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState
+from provd.domain.rulebook import Rulebook
 from provd.plugin import Manifest
 from tests.app.fakes import (
     OTHER,
@@ -52,8 +53,14 @@ class FakeAddresses:
 class Office:
     """A world with an administrator in it."""
 
-    def __init__(self, *records: object, journal: type[MemoryJournal] = MemoryJournal, site: Site | None = None):
-        self.world = World(journal(*records), site=site or Site())
+    def __init__(
+        self,
+        *records: object,
+        journal: type[MemoryJournal] = MemoryJournal,
+        site: Site | None = None,
+        rules: Rulebook | None = None,
+    ):
+        self.world = World(journal(*records), site=site or Site(), rules=rules or Rulebook())
         self.addresses = FakeAddresses()
         self.admin = Admin(
             fleet=self.world.fleet,

@@ -95,12 +95,26 @@ def aastra_lines(body: bytes) -> Pairs:
     return pairs
 
 
+def attributes(body: bytes) -> Pairs:
+    """Every attribute of the one element that has any, each on a line of its own; ``device.…`` follows its ``.set``."""
+    assert body.startswith(b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<'), body[:60]
+    root = ET.fromstring(body)
+    (holder,) = [element for element in root.iter() if element.attrib]
+    pairs = list(holder.attrib.items())
+    assert len(re.findall(rb'^[\w.-]+="[^"\n]*"$', body, re.MULTILINE)) == len(pairs)
+    for place, (name, _) in enumerate(pairs):
+        if name.startswith("device.") and not name.endswith("set"):
+            assert pairs[place - 1] == (f"{name}.set", "1")
+    return pairs
+
+
 PARSERS = {
     "cisco_spa": flat_profile,
     "yealink": key_value,
     "snom": snom_settings,
     "grandstream": gs_provision,
     "aastra": aastra_lines,
+    "polycom": attributes,
 }
 """By plugin."""
 

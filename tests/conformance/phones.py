@@ -56,7 +56,7 @@ class Phone:
         return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
 
 
-VENDORS = ("cisco_spa", "yealink", "snom", "grandstream", "aastra")
+VENDORS = ("cisco_spa", "yealink", "snom", "grandstream", "polycom", "aastra")
 """The plugins that have files."""
 
 MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in VENDORS}
@@ -116,6 +116,8 @@ PHONES = [
     other("aastra", "6867i", "4.2.0.181", PARIS, "00085d0a0001"),
     other("aastra", "6731i", "3.2.2.56", NEW_YORK, "00085d0a0002"),
     other("aastra", "6757i", "", KOLKATA, "00085d0a0003"),
+    other("polycom", "VVX411", "5.9.2.3446", MADRID, "0004f20a0001"),
+    other("polycom", "SPIP650", "", NEW_YORK, "0004f20a0002"),
 ]
 
 FAMILIES = [

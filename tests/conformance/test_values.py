@@ -24,7 +24,7 @@ MARK = "placeholder"
 SOME = [
     phone
     for phone in PHONES
-    if phone.model in ("SPA504G", "SPA525G2", "T21P", "T27P", "W52P", "W56P", "D785", "GXP1760", "6867i")
+    if phone.model in ("SPA504G", "SPA525G2", "T21P", "T27P", "W52P", "W56P", "D785", "GXP1760", "VVX411", "6867i")
 ]
 
 
@@ -42,6 +42,7 @@ ODD = {
     "snom": "lcserver1",
     "grandstream": "P1552",
     "aastra": "xml_application_title",
+    "polycom": "up.backlight.timeout",
 }
 TEXTS = st.text(min_size=1, max_size=40) | st.text(alphabet="=;%#<>&\"'[]{}$|\\ \nab1", min_size=1, max_size=40)
 

@@ -21,8 +21,11 @@ from provd.base.types import Mac
 from provd.domain.activation.form import Ask
 from provd.domain.activation.thing import ThingModel, ThingState
 from provd.domain.records import Device, DeviceState, Metadata, RunState, TaskRun, Tenant
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.regions.home import Home
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.storage.ledger import StoredLedger
+from provd.storage.region_ledger import StoredRegions
 from provd.storage.store import Store
 from tests.storage.conftest import Place
 
@@ -124,6 +127,18 @@ async def test_a_task_for_what_is_known_begins_with_the_import(store: Store) -> 
     await site.activate()
     assert site.runs() == [f"first:1:{S1}:1", f"known:1:{S1}:1"]
     assert site.stored()[1] == sorted([*site.runs(), *site.runs(Mac("acme~m1~S2"))])
+
+
+async def test_one_that_comes_from_another_region_gets_its_runs_with_its_key(store: Store) -> None:
+    site = await site_of(store, FIRST, KNOWN)
+    beside = ThingDevices(site.fleet, site.tasks, site.clock)
+    regions = StoredRegions(store, StoredLedger(store, beside).statements, beside)
+    home = Home(device_id="acme/m1/S1", vendor="acme", model="m1", sn="S1", key_hash="a" * 64, tenant="blue")
+    await regions.change(("S1",), lambda book: book.adopt(home, site.clock.now()))
+    both = ["first:1:acme~m1~S1:1", "known:1:acme~m1~S1:1"]
+    assert (site.device().state, site.device().tenant, site.runs()) == (DeviceState.ACTIVATED, "blue", both)
+    (stored,), runs = site.stored()
+    assert (stored.mac, runs) == (S1, both)
 
 
 async def test_being_activated_twice_starts_nothing(store: Store) -> None:

@@ -11,6 +11,7 @@ from provd.app.admin import collections
 from provd.app.admin.activation import Serials, Things
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
+from provd.app.admin.constraints import Constraints
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
 from provd.app.admin.firmware import Firmware
@@ -29,6 +30,7 @@ from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.templates import Templates
 from provd.app.admin.tokens import Tokens
+from provd.app.admin.types import Types
 from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
@@ -92,9 +94,16 @@ class Admin:
             listed += [collections.codes(issuing), collections.locks(locks)]
         if vendors is not None:
             groups += [Things(desk, vendors.registry), Serials(desk, vendors.registry), VendorGroup(desk, vendors)]
+        self.types: Types | None = None
+        self.constraints: Constraints | None = None
         if tasks is not None:
-            groups += [running := Tasks(desk, tasks)]
-            listed += [collections.tasks(running)]
+            self.types, self.constraints = Types(desk, tasks, outbox), Constraints(desk, tasks)
+            groups += [running := Tasks(desk, tasks), self.types, self.constraints]
+            listed += [
+                collections.tasks(running),
+                collections.types(self.types),
+                collections.constraints(self.constraints),
+            ]
         if shop is not None:
             groups += [Plugins(desk, shop), Operations(desk, shop.works)]
             listed += [collections.operations(shop.works, desk)]

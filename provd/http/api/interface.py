@@ -33,6 +33,7 @@ from provd.http.api.resources import (
     site_models,
     tasks,
     templates,
+    types,
 )
 from provd.http.api.resources import daemon as about_daemon
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
@@ -58,6 +59,7 @@ class Api:
             objects.routes(admin),
             codes.routes(admin),
             tasks.routes(admin),
+            types.routes(admin),
             hooks.routes(admin),
             packages.routes(admin),
             templates.routes(admin),

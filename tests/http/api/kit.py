@@ -29,6 +29,7 @@ from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.overrides import Override, Place
 from provd.domain.records import (
     AuditEntry,
@@ -48,8 +49,9 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.handover import begun
 from provd.domain.regions.home import Home, Role
+from provd.domain.rulebook import Rulebook
 from provd.domain.site_models import SiteModel
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
 from provd.observe.tail import Tail
@@ -203,6 +205,8 @@ def furniture() -> list[object]:
         Profile(id="north:desk", settings={"admin.password": Secret(NORTHS)}),
         Profile(id="south:desk"),
         Profile(id="site", level=Level.SITE),
+        Constraint(id="north:asset", attributes={"asset": {"type": "string", "required": True}}),
+        DeviceType(id="north:sensor", devices=("acme/sensor",), settings={"admin.password": Secret(NORTHS)}),
         Lock(id=f"device:{PHONE}", kind="device", subject=PHONE, tenant="north", wrong=1),
         Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
         TaskRun(id=RUN, template="greet", version=1, mac=PHONE, state=RunState.FAILED, began=5.0, finished=9.0),
