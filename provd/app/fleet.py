@@ -27,6 +27,7 @@ from provd.domain.records import (
     FreeParameter,
     Kept,
     Line,
+    Metadata,
     Profile,
     Tenant,
 )
@@ -312,14 +313,16 @@ class Fleet:
         """Take over what somebody has decided and written within the writer's transaction; gives what was news.
 
         The device may have changed in memory meanwhile: ``merged`` makes one of what was written and what is here, in
-        this order. A run or a step that is here already has gone on since, and stays.
+        this order. A run or a step that is here already has gone on since, and stays; metadata is as it was written.
         """
         news: list[Change] = []
         for change in changes:
             record = change.record
             if isinstance(record, Device):
                 self._adopt_device(change, record, merged)
-            elif isinstance(record, PLAIN) and (isinstance(change, Delete) or self.tables.get(record) is None):
+            elif isinstance(record, PLAIN) and (
+                isinstance(change, Delete) or isinstance(record, Metadata) or self.tables.get(record) is None
+            ):
                 self._put_plain([change])
                 news.append(change)
         return news

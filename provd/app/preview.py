@@ -20,8 +20,9 @@ from provd.domain.records import Device, Line
 from provd.domain.route import Route
 from provd.plugin import FileRule, Manifest
 
-NOBODY = Mac("000000000000")
-"""MAC of a device that there is not."""
+NOBODY = Mac("00005e005300")
+"""MAC of a device that there is not: one of those for documentation (RFC 7042), which no vendor has and no file common
+to many phones is called by."""
 _SAMPLE = Line(id="sample", tenant="", username="101", password=Secret("***"), display_name="Sample", number="101")
 
 

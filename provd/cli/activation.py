@@ -306,5 +306,8 @@ def enable(
 @as_json
 @click.pass_context
 def remap(ctx: click.Context, vendor: str, model: str, sn: str, old: str, *, as_json: bool) -> None:
-    """Put a device in the place of another one, which is nobody's from then on."""
+    """Put a device in the place of another one, which is nobody's from then on.
+
+    Its owner, groups, settings, profile, metadata and templates go along; the key does not, it has to be activated.
+    """
     show_one(run(ctx, "activation.remap", vendor=vendor, model=model, sn=sn, old=old), as_json=as_json)

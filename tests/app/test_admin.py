@@ -380,7 +380,7 @@ async def test_a_file_is_shown_as_a_device_that_there_is_not_would_get_it():
     await office.do("tenant.set", id="north", settings={"vlan.id": 7})
     made = await office.do("device.render_as", model="a1g", firmware="52.84.0.15", settings={"ntp.server": "10.0.0.9"})
     file = json.loads(made["text"])
-    assert made["name"] == "000000000000.cfg"
+    assert made["name"] == "00005e005300.cfg"
     assert (file["model"]["name"], file["firmware"]["parts"]) == ("A1G", [52, 84, 0, 15])
     assert (file["claimed"], file["lines"][0]["display_name"]) == (True, "Sample")
     assert (file["settings"]["ntp"]["server"], file["settings"]["vlan"]["id"]) == ("10.0.0.9", None)

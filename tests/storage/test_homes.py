@@ -36,6 +36,9 @@ class Alone:
     def changed(self, things: object) -> list[object]:
         return []
 
+    def handed_over(self, gone: object, fresh: object) -> list[object]:
+        return []
+
     def dropped(self, vendor: str, model: str, sns: object) -> list[object]:
         return []
 

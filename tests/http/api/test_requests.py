@@ -426,7 +426,7 @@ async def test_a_file_as_a_device_of_some_model_would_get_it():
         path = "/models/acme:a1/render"
         body = {"line": ["n1"], "firmware": "1.2.3", "settings": {"sip.server": "pbx.example"}}
         made = await home.ask("POST", path, "north.write", body=body)
-        assert (made.status, made.json["plugin"], made.json["name"]) == (200, "acme", "000000000000.cfg")
+        assert (made.status, made.json["plugin"], made.json["name"]) == (200, "acme", "00005e005300.cfg")
         assert "***" in made.json["text"]
         assert NORTHS not in made.json["text"]
         assert (await home.ask("POST", path, "north.write", body={})).status == 200

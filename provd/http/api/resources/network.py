@@ -100,7 +100,7 @@ def _rendered(admin: Admin) -> Route:
         name="models.render",
         summary="A file as a device of this model would get it, if there were one",
         detail="With that firmware, tenant, group profile, lines and settings; without lines it has a made-up one. "
-        "`name` is a file of its own, with `000000000000` for its MAC. Passwords are `***`; nothing is kept.",
+        "`name` is a file of its own, with `00005e005300` for its MAC. Passwords are `***`; nothing is kept.",
         access=Access.WRITE,
         body=tuple(
             param for param in admin.operations["device.render_as"].params if param.name not in {"model", "local"}
