@@ -222,7 +222,7 @@ class Serving:
         if making is None:
             # Everything is read now: the body belongs to exactly these revisions.
             context = self._maker.make(self._subject(job), self._station.site)
-            work = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), False)  # noqa: FBT003
+            work = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), "file")
             making = self._rendering[running] = _Making(job, work, self._quick(job), revisions, self._phrase(job))
             self._begin(running, making)
         # Whoever asked first may hang up; the others still want their file.

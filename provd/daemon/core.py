@@ -177,7 +177,7 @@ class Core:
             self.clock,
             self.emit,
             overrides=self.settings.server.state_dir / "overrides",
-            changed=self.plugins_changed,
+            renderer=self.renderer,
             patient=patient,
         )
 
