@@ -15,6 +15,7 @@ from provd.app.admin.constraints import Constraints
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
 from provd.app.admin.firmware import Firmware
+from provd.app.admin.groups import GroupGroup
 from provd.app.admin.hooks import Webhooks
 from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
@@ -94,6 +95,7 @@ class Admin:
             listed += [collections.codes(issuing), collections.locks(locks)]
         if vendors is not None:
             groups += [Things(desk, vendors.registry), Serials(desk, vendors.registry), VendorGroup(desk, vendors)]
+            groups.append(GroupGroup(vendors))
         self.types: Types | None = None
         self.constraints: Constraints | None = None
         if tasks is not None:

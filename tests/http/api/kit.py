@@ -229,8 +229,8 @@ def furniture() -> list[object]:
 def regions_of(disk: Disk, now: Callable[[], float], emit: Callable[[Fact], None]) -> Regions:
     """Two regions, a device that has asked for its home, and one that is on its way."""
     disk.know("eu", "us")
-    disk.look(lambda book: book.save(None, Home(device_id="sensor-1", key_hash="a" * 64)))
-    leaving = begun(Home(device_id="acme/s2/S1", key_hash="b" * 64), "eu", "t1", 1_700_000_000.0)
+    disk.look(lambda book: book.save(None, Home(device_id="sensor-1", key_hash="a" * 64, tenant="north")))
+    leaving = begun(Home(device_id="acme/s2/S1", key_hash="b" * 64, tenant="north"), "eu", "t1", 1_700_000_000.0)
     disk.look(lambda book: carry_out(book, None, leaving, delete=True))
     request = Enrolment(id="r1", by="ann", total=3, done=1, devices={"items": []})
     disk.look(lambda book: book.put_enrolment(request))

@@ -116,6 +116,7 @@ ROWS: dict[str, Row] = {
     "regions.retry": Row("/regions/devices/acme%2Fs2%2FS1/retry", body={}),
     "regions.add": Row("/regions", 201, body={"name": "new", "url": "https://new.example", "secret": "s" * 16}),
     "regions.show": Row("/regions/eu"),
+    "regions.delete": Row("/regions/us"),
     "regions.set": Row("/regions/eu", body={"enabled": False}),
     "devices.metadata": Row(f"/devices/{PHONE}/metadata"),
     "reservations.list": Row("/reservations"),
