@@ -50,6 +50,7 @@ OF_OLD = {
     "resync.unclaimed_minutes": "9",
     "resync.at": "05:15",
     "files.key": "OldKeyOldKeyOld1",
+    "firmware.version": "9.8.7",
     "firmware.url": "http://rom.old.example/new.rom",
     "firmware.step_url": "http://rom.old.example/step.rom",
     "firmware.step_below": "99.1",
