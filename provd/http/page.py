@@ -182,7 +182,7 @@ class PageServer:
         state, tenant = request.query.get("state", ""), request.query.get("tenant", "")
         text, page = _asked(request)
         found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS, tenant)
-        shown = {"state": state, "states": self._views.states(), "tenant": tenant}
+        shown: dict[str, Any] = {"state": state, "states": self._views.states(), "tenant": tenant}
         return self._render(request, "devices.html", found=found, total=found.total, **shown)
 
     async def _device(self, request: web.Request) -> web.Response:
