@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from provd.base.errors import StorageError
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
+from provd.domain.overrides import NOTHING, Overlay
 from provd.domain.records import Record
 from provd.plugin import FileRule, Manifest
 
@@ -67,18 +68,25 @@ class LeaseView(Protocol):
         ...
 
 
+Want = Literal["file", "digest", "check"]
+
+
 @dataclass(frozen=True, slots=True)
 class RenderJob:
     """One file to be rendered: plain values only (the renderer is another process).
 
     ``shared`` names entries of the context that are the very same objects in the jobs of many files, and never changed:
-    it pays to remember what was made of them.
+    it pays to remember what was made of them. ``overlay`` has the templates that outrank those on disk. ``wants`` is
+    the file, its digest (who only compares has no use for so many octets), or to see whether the template can be
+    compiled, which gives nothing.
     """
 
     plugin: str
     rule: FileRule
     context: Mapping[str, object]
     shared: frozenset[str] = frozenset()
+    overlay: Overlay = NOTHING
+    wants: Want = "file"
 
 
 class Renderer(Protocol):
@@ -120,4 +128,11 @@ class Catalogue(Protocol):
 
     def static(self, plugin: str, name: str) -> bytes | memoryview | None:
         """A file below the plugin's ``static`` folder or the operator's firmware folder, or None."""
+        ...
+
+    def templates(self, plugin: str) -> Mapping[str, str]:
+        """The plugin's templates by name, those of the operator's folder in place of its own. Reads the disk.
+
+        Raises PluginError.
+        """
         ...

@@ -15,11 +15,14 @@ from provd.app.station import Station
 from provd.base.errors import NotFoundError
 from provd.base.secrets import Secret
 from provd.base.types import Mac, is_thing, mac_text
+from provd.domain.overrides import Overlay
 from provd.domain.records import Device, Line
 from provd.domain.route import Route
+from provd.plugin import FileRule, Manifest
 
-NOBODY = Mac("000000000000")
-"""MAC of a device that there is not."""
+NOBODY = Mac("00005e005300")
+"""MAC of a device that there is not: one of those for documentation (RFC 7042), which no vendor has and no file common
+to many phones is called by."""
 _SAMPLE = Line(id="sample", tenant="", username="101", password=Secret("***"), display_name="Sample", number="101")
 
 
@@ -40,8 +43,11 @@ class Preview:
         self._maker = maker
         self._serving = serving
 
-    async def of_device(self, device: Device, name: str, local: str, *, reveal: bool) -> Shown:
-        """A file as this device would get it, whoever asks; passwords masked unless ``reveal``.
+    async def of_device(
+        self, device: Device, name: str, local: str, *, reveal: bool, overlay: Overlay | None = None
+    ) -> Shown:
+        """A file as this device would get it, whoever asks; passwords masked unless ``reveal``. ``overlay`` takes the
+        place of the overrides that apply.
 
         Raises NotFoundError for a name that the device's plugin does not offer, and PluginError.
         """
@@ -50,10 +56,10 @@ class Preview:
         token = self._station.token(device.mac, device) if tokens else ""
         subject = self._subject(device, route, local, masked=not reveal)
         subject = replace(subject, token=token if reveal or not token else "***")
-        reply = await self._made(device, route, self._maker.make(subject, self._station.site))
+        reply = await self._made(device, route, self._maker.make(subject, self._station.site), overlay)
         return Shown(reply, self._serving.last(device.mac, route.rule) if reveal else None)
 
-    async def of_model(self, device: Device, name: str, local: str) -> Shown:
+    async def of_model(self, device: Device, name: str, local: str, overlay: Overlay | None = None) -> Shown:
         """A file as a device like this one would get it; without lines it has one that is made up. No password is
         shown. Raises NotFoundError and PluginError."""
         route = self._route(device, name)
@@ -61,7 +67,26 @@ class Preview:
         if not device.lines and route.rule.kind == "device":
             values = effective.for_device(self._station.fleet.tables, device).values
             context |= {"claimed": True, "account": None, "lines": [of_line(1, _SAMPLE, "***", values)]}
-        return Shown(await self._made(device, route, context))
+        return Shown(await self._made(device, route, context, overlay))
+
+    async def sample(self, manifest: Manifest, rule: FileRule, overlay: Overlay, local: str) -> bytes:
+        """A file for a device that there is not, of a plugin that need not be in force. Raises PluginError."""
+        model = manifest.models[0]
+        device = Device(mac=NOBODY, vendor=manifest.vendor, model=model.name, plugin=manifest.id)
+        own = device if rule.kind == "device" else None
+        subject = Subject(
+            manifest.vendor, model, local, device=own, secrets=rule.secrets, masked=True, plugin=manifest.id
+        )
+        context = self._maker.make(subject, self._station.site)
+        if own is not None:
+            values = effective.for_device(self._station.fleet.tables, device).values
+            context |= {"claimed": True, "account": None, "lines": [of_line(1, _SAMPLE, "***", values)]}
+        return await self._renderer.render(RenderJob(manifest.id, rule, context, SHARED, overlay))
+
+    async def compiles(self, plugin: str, template: str, overlay: Overlay) -> None:
+        """See whether a template can be compiled in the sandbox. Raises PluginError that names the line."""
+        rule = FileRule(template, "device", template=template)
+        await self._renderer.render(RenderJob(plugin, rule, {}, overlay=overlay, wants="check"))
 
     def _route(self, device: Device, name: str) -> Route:
         self._station.refresh()
@@ -89,8 +114,14 @@ class Preview:
             plugin=route.plugin,
         )
 
-    async def _made(self, device: Device, route: Route, context: dict[str, object]) -> FileReply:
-        body = await self._renderer.render(RenderJob(route.plugin, route.rule, context, SHARED))
+    async def _made(
+        self, device: Device, route: Route, context: dict[str, object], overlay: Overlay | None
+    ) -> FileReply:
+        if overlay is None:
+            own = route.rule.kind in {"device", "thing"}
+            model = device.model if own else route.model
+            overlay = self._station.overlays.of(route.plugin, model, device if own else None)
+        body = await self._renderer.render(RenderJob(route.plugin, route.rule, context, SHARED, overlay))
         return FileReply(
             found=True,
             body=body,

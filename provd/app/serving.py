@@ -13,6 +13,7 @@ from provd.app.cache import Cache, Entry, Quick
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.ports import Renderer, RenderJob, RenderMemory
+from provd.app.replies import owner_of, reply_of
 from provd.app.resolve import Job, Resolver, split
 from provd.app.sealed import key_in, phrase_of
 from provd.app.station import Station
@@ -21,6 +22,7 @@ from provd.base.drafts import drafted
 from provd.base.errors import PluginError
 from provd.base.facts.files import FileServed, RenderFailed
 from provd.base.types import Mac
+from provd.domain.overrides import Overlay
 from provd.domain.records import Device
 from provd.domain.sealing import encrypt
 from provd.plugin import FileRule
@@ -31,18 +33,17 @@ PENALTY = 2.0
 RETRY = 30.0
 """Seconds until a template that failed is tried again with the same records."""
 
-_FAILURES = 1000
-_STATICS = 8
+_FAILURES, _STATICS = 1000, 8
 
 Pause = Callable[[float], Awaitable[None]]
 
-LOOK_AGAIN = 1.0
-"""Seconds after which a static file is looked for on the disk again."""
+LOOK_AGAIN = 1.0  # seconds after which a static file is looked for on the disk again
+
+_NEVER: Quick = (-1, 0, 0, "")  # a state that no fleet is in
 
 _Static = tuple[bytes | memoryview, str]
 """Octets and ETag."""
 
-_file_reply = drafted(FileReply)
 _file_served = drafted(FileServed)
 _render_job = drafted(RenderJob)
 _subject = drafted(Subject)
@@ -58,6 +59,7 @@ class _Making:
     revisions: Hashable
     phrase: str
     waiting: list[tuple[Job, asyncio.Future[FileReply]]] = field(default_factory=list)
+    broken: PluginError | None = None  # what came of it with the operator's overrides: it is being made without them
 
 
 class Serving:
@@ -151,7 +153,7 @@ class Serving:
         revision, sealed = (0, "") if device is None else (device.revision, device.sealed)
         if job.rule.kind == "thing":
             sealed = self._known(job)
-        return station.fleet.generation, revision, station.knowledge.revision, sealed
+        return station.fleet.generation + self._maker.stamp, revision, station.knowledge.revision, sealed
 
     def _revisions(self, job: Job) -> Hashable:
         tables = self._station.fleet.tables
@@ -159,7 +161,10 @@ class Serving:
             made_from: Hashable = (effective.device_revisions(tables, job.device), self._known(job))
         else:
             made_from = effective.model_revisions(tables, self._vendor(job), job.model)
-        return self._station.knowledge.revision, made_from
+        return self._station.knowledge.revision, self._maker.stamp, made_from, self._overlay(job).digest
+
+    def _overlay(self, job: Job) -> Overlay:
+        return self._station.overlays.of(job.plugin, job.model, job.device)
 
     def _known(self, job: Job) -> str:
         """What a file of a device that is no phone depends on beside the device: its metadata."""
@@ -180,7 +185,7 @@ class Serving:
                 return None
             entry.quick = quick
         if entry.reply.boot != job.boot or entry.reply.mac != job.mac:
-            entry.reply = _reply(job, entry.reply.body, entry.reply.etag, entry.reply.brings)
+            entry.reply = reply_of(job, entry.reply.body, entry.reply.etag, entry.reply.brings)
         return entry.reply
 
     def _recalled(self, job: Job) -> FileReply | None:
@@ -189,7 +194,7 @@ class Serving:
         if not memory or job.device is None:
             return None
         context = self._maker.make(self._subject(job), self._station.site)
-        body = memory.recall(RenderJob(job.plugin, job.rule, context, SHARED))
+        body = memory.recall(RenderJob(job.plugin, job.rule, context, SHARED, self._overlay(job)))
         if body is None:
             return None
         phrase = self._phrase(job)
@@ -202,8 +207,8 @@ class Serving:
         return phrase_of(self._station.fleet.tables, job.device)
 
     def _keep(self, job: Job, body: bytes, quick: Quick, revisions: Hashable, brings: str) -> FileReply:
-        reply = _reply(job, body, self._etag(body), brings)
-        self._cache.put(job.key, Entry(reply, quick, revisions, _owner(job)))
+        reply = reply_of(job, body, self._etag(body), brings)
+        self._cache.put(job.key, Entry(reply, quick, revisions, owner_of(job)))
         return reply
 
     def _make(self, job: Job, now: float, answer: asyncio.Future[FileReply]) -> None:
@@ -217,15 +222,30 @@ class Serving:
         if making is None:
             # Everything is read now: the body belongs to exactly these revisions.
             context = self._maker.make(self._subject(job), self._station.site)
-            work = _render_job(job.plugin, job.rule, context, SHARED)
+            work = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), "file")
             making = self._rendering[running] = _Making(job, work, self._quick(job), revisions, self._phrase(job))
-            rendering = asyncio.ensure_future(self._renderer.render(work))
-            rendering.add_done_callback(lambda body: self._made(running, body))
+            self._begin(running, making)
         # Whoever asked first may hang up; the others still want their file.
         making.waiting.append((job, answer))
 
+    def _begin(self, running: Hashable, making: _Making) -> None:
+        rendering = asyncio.ensure_future(self._renderer.render(making.work))
+        rendering.add_done_callback(lambda body: self._made(running, body))
+
+    def _again(self, making: _Making, rendering: asyncio.Future[bytes]) -> bool:
+        """Whether it is to be made without the overrides that have failed: no phone is left without a file."""
+        overlay, error = making.work.overlay, None if rendering.cancelled() else rendering.exception()
+        if not overlay.overrides or not isinstance(error, PluginError) or self._last_good(making.job).found:
+            return False
+        making.broken, making.work = error, replace(making.work, overlay=overlay.default)
+        return True
+
     def _made(self, running: Hashable, rendering: asyncio.Future[bytes]) -> None:
-        making = self._rendering.pop(running)
+        making = self._rendering[running]
+        if self._again(making, rendering):
+            self._begin(running, making)
+            return
+        del self._rendering[running]
         try:
             reply = self._rendered(making, rendering)
         except asyncio.CancelledError:
@@ -256,7 +276,11 @@ class Serving:
             body = rendering.result()
             sent = encrypt(body, making.phrase, job.rule.encryption) if making.phrase else body
         except PluginError as error:
-            return self._failed(job, making.revisions, error)
+            return self._failed(making, making.broken or error)
+        if making.broken is not None:
+            # Kept as the last good one of a file that is still to be made.
+            self._keep(job, sent, _NEVER, None, key_in(making.work.context, job.rule, job.device))
+            return self._failed(making, making.broken)
         if self._failures:
             self._failures.pop(job.key, None)
         if self._memory is not None and job.device is not None:
@@ -264,11 +288,11 @@ class Serving:
         brings = key_in(making.work.context, job.rule, job.device)
         return self._keep(job, sent, making.quick, making.revisions, brings)
 
-    def _failed(self, job: Job, revisions: Hashable, error: PluginError) -> FileReply:
-        now = self._clock.now()
+    def _failed(self, making: _Making, error: PluginError) -> FileReply:
+        now, job = self._clock.now(), making.job
         if len(self._failures) >= _FAILURES:
             self._failures.clear()
-        self._failures[job.key] = (revisions, now + RETRY)
+        self._failures[job.key] = (making.revisions, now + RETRY)
         last = self._last_good(job)
         self._station.emit(
             RenderFailed(
@@ -278,14 +302,16 @@ class Serving:
                 name=job.name,
                 plugin=job.plugin,
                 reason=str(error),
-                last_good=last.found,
+                last_good=last.found and making.broken is None,
+                overrides=",".join(self._overlay(job).overrides),
+                default=making.broken is not None and last.found,
             )
         )
         return last
 
     def _last_good(self, job: Job) -> FileReply:
         entry = self._cache.get(job.key)
-        if entry is None or entry.owner != _owner(job):
+        if entry is None or entry.owner != owner_of(job):
             return UNKNOWN
         # Revision 0: an old file does not make the device provisioned.
         return replace(entry.reply, mac=job.mac, boot=job.boot, revision=0)
@@ -298,7 +324,7 @@ class Serving:
             task = self._looking[key] = asyncio.ensure_future(self._look(job))
             task.add_done_callback(lambda _: self._looking.pop(key, None))
         kept = await asyncio.shield(task)
-        return self._missing(request, job) if kept is None else _reply(job, kept[0], kept[1])
+        return self._missing(request, job) if kept is None else reply_of(job, kept[0], kept[1])
 
     async def _look(self, job: Job) -> _Static | None:
         # Read in a thread: firmware is large and lies on a disk.
@@ -325,7 +351,7 @@ class Serving:
         (revision, at), kept = found
         if revision != self._station.knowledge.revision or not 0 <= now - at < LOOK_AGAIN:
             return None
-        return _reply(job, kept[0], kept[1])
+        return reply_of(job, kept[0], kept[1])
 
     def _find_static(self, job: Job) -> tuple[str, bytes | memoryview | None]:
         catalogue = self._station.knowledge.catalogue
@@ -392,19 +418,3 @@ class Serving:
             if reply.revision:
                 self._station.fetched(device, reply.revision, now)
                 self._station.elsewhere.came(device.mac)
-
-
-def _owner(job: Job) -> Hashable:
-    device = job.device
-    return None if device is None else (device.tenant, device.lines, device.token_epoch)
-
-
-def _reply(job: Job, body: bytes | memoryview, etag: str, brings: str = "") -> FileReply:
-    device, rule = job.device, job.rule
-    private = rule.secrets or device is not None or bool(job.token or job.home)
-    revision = device.revision if device is not None and rule.secrets else 0
-    large = rule.kind == "static"
-    found = True
-    return _file_reply(
-        found, body, rule.content_type, etag, private, large, job.mac, job.boot, rule.kind, job.plugin, revision, brings
-    )

@@ -13,7 +13,7 @@ from provd.cli.output import show_json, show_one, show_rows
 
 COLUMNS = ("id", "state", "step", "reason", "tenant", "due", "finished")
 STEP_COLUMNS = ("step", "at", "result")
-TEMPLATE_COLUMNS = ("id", "version", "kind", "when", "devices", "steps")
+TEMPLATE_COLUMNS = ("id", "version", "kind", "type", "when", "devices", "steps")
 
 
 @click.group(cls=Group)
@@ -21,7 +21,9 @@ def task() -> None:
     """Tasks: what is done for devices at first sight, at times, or when something happens ([[tasks.template]])."""
 
 
-task.add_command(listing("task.list", COLUMNS, filters=("mac", "template", "state", "tenant"), example="state=waiting"))
+task.add_command(
+    listing("task.list", COLUMNS, filters=("device", "mac", "template", "state", "tenant"), example="state=waiting")
+)
 task.add_command(by_id("retry", "task.retry", "id", "Let a run go on at once with the step where it stands."))
 task.add_command(by_id("cancel", "task.cancel", "id", "End a run; of one that comes again and again, all that follow."))
 task.add_command(by_id("metadata", "task.metadata", "mac", "What tasks have found out about a device."))
@@ -61,5 +63,5 @@ def begin(ctx: click.Context, mac: str, template: str, *, as_json: bool) -> None
 @as_json
 @click.pass_context
 def templates(ctx: click.Context, *, as_json: bool) -> None:
-    """The tasks that the configuration names."""
+    """The tasks there are: those of the configuration file, and those of types."""
     show_rows(run(ctx, "task.templates")["items"], TEMPLATE_COLUMNS, as_json=as_json)

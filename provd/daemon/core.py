@@ -18,12 +18,15 @@ from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import ContextMaker
 from provd.app.dialing import AccountBook, DialDesk
+from provd.app.firmware.choosing import Images
+from provd.app.firmware.rollouts import Rollouts
 from provd.app.fleet import Fleet
 from provd.app.ports import Renderer
 from provd.app.regions.phones import is_phone
 from provd.app.regions.register import Regions
 from provd.app.regions.watching import Watching
 from provd.app.resync.notes import Notes
+from provd.app.site_catalogue import SiteCatalogue
 from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
@@ -34,7 +37,8 @@ from provd.base.types import Mac
 from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
 from provd.daemon.packaging import Packaging
-from provd.daemon.templates import rulebook_of
+from provd.daemon.plugin_steps import StepRenderer
+from provd.daemon.templates import SectionReader, rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
@@ -93,20 +97,19 @@ class Core:
         self.emit = emit
         self.store = Store.open(settings.database.url, state, clock, emit)
         self.catalogue = PluginCatalogue(plugin_folders(settings), state, clock, emit)
+        self.images = Images(self.catalogue.stock)
         self.holders = Holders()
         self.fleet = Fleet(self.store)
         self.fleet.load()
         self.renderer = RenderPool(self.template_folders, clock, emit)
+        self.step_renderer = StepRenderer(self.template_folders, clock, emit)
         derive = self.store.vault.derive
-        self.keeper: RenderKeeper | None = None
-        if keeps:
-            rendered = RenderedFiles(state, derive("rendered files"), clock, emit)
-            self.keeper = RenderKeeper(rendered, self.catalogue, derive("names of rendered files"))
+        self.keeper = self._keeping(state) if keeps else None
         site = site_of(settings)
         tokens = Tokens(derive("device tokens"))
         self.boot = Boot(
             fleet=self.fleet,
-            catalogue=self.catalogue,
+            catalogue=SiteCatalogue(self.catalogue, self.fleet.tables, clock, emit),
             leases=self.holders,
             renderer=watched(self.renderer),
             tokens=tokens,
@@ -119,10 +122,12 @@ class Core:
             prefix=secrets.token_hex(2),
             etag_key=derive("etags"),
             memory=None if self.keeper is None else self.keeper.memory,
+            images=self.images,
         )
         self.packaging = self._packaging(tokens, patient=not keeps)
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
-        self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks))
+        self.rollouts = self._rolling()
+        self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks), SectionReader())
         self.codes = Office(
             station=self.boot.station,
             key=self.store.vault.derive("provisioning codes"),
@@ -156,6 +161,16 @@ class Core:
         found = self.fleet.tables.tenant(tenant)
         return found is not None and found.enabled
 
+    def _keeping(self, state: Path) -> RenderKeeper:
+        derive = self.store.vault.derive
+        rendered = RenderedFiles(state, derive("rendered files"), self.clock, self.emit)
+        return RenderKeeper(rendered, self.catalogue, derive("names of rendered files"))
+
+    def _rolling(self) -> Rollouts:
+        rollouts = Rollouts(self.fleet, self.images, self.notes, self.clock, self.emit)
+        self.packaging.warehouse.needed = lambda held: rollouts.needed(held.name, held.version)
+        return rollouts
+
     def template_folders(self, plugin: str) -> tuple[Path, ...]:
         """Where a plugin's templates are looked for: the operator's overrides first."""
         override = self.settings.server.state_dir / "overrides" / plugin
@@ -170,23 +185,25 @@ class Core:
             self.settings.plugins,
             self.catalogue,
             self.boot,
-            lambda: ContextMaker(self.fleet.tables, tokens, zone),
+            lambda: ContextMaker(self.fleet.tables, tokens, zone, self.images),
             self.clock,
             self.emit,
             overrides=self.settings.server.state_dir / "overrides",
-            changed=self.plugins_changed,
+            renderer=self.renderer,
             patient=patient,
         )
 
     def plugins_changed(self) -> None:
         """The catalogue has another version of a plugin in force, or another template."""
         self.renderer.reload()
+        self.step_renderer.reload()
         self.boot.station.refresh()
 
     async def close(self) -> None:
         """Stop long work and the renderer, and let the store write what it was given."""
         await self.packaging.shop.works.close()
         await self.renderer.close()
+        await self.step_renderer.close()
         if self.keeper is not None:
             self.keeper.close()
         self.store.close()

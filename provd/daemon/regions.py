@@ -26,6 +26,7 @@ from provd.config.regions import RegionSection
 from provd.config.settings import Settings
 from provd.daemon.core import Core
 from provd.daemon.mqtt import SCHEME, Brokered
+from provd.daemon.others import Others
 from provd.daemon.secret_files import secret_in
 from provd.daemon.translate import fresh_id, region_terms
 from provd.domain.regions.home import Home, Region, Role
@@ -34,6 +35,10 @@ from provd.domain.regions.unit import Unit
 from provd.http.regions.counter import RegionCounter
 from provd.outbound.regions import RegionWeb, Way
 from provd.outbound.web import Permit
+
+_AGAIN = 2.0
+_HOMES = "homes"
+"""What is degraded while nobody knows where phones are."""
 
 
 class Federation:
@@ -46,6 +51,9 @@ class Federation:
         self._degraded = ""
         self._closing: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._tasks_beside: set[asyncio.Task[None]] = set()
+        self.again = _AGAIN
+        """Seconds between two attempts to learn where phones are."""
         now, emit = core.clock.now, core.emit
         self.ledger = core.home_ledger
         self.courier = Courier(self.ledger, self, self.terms, now, emit, transfer=fresh_id, owner=secrets.token_hex(8))
@@ -69,6 +77,7 @@ class Federation:
         self.neighbour.way = self.phones.way
         core.home_ledger.hear = self.phones.hear
         core.boot.station.elsewhere = self.phones
+        self._others = Others(core.stored_homes, self.phones)
         self.brokered = Brokered(core, self.ledger, self.neighbour, self.desk)
         self.counter = RegionCounter(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
 
@@ -77,11 +86,32 @@ class Federation:
         return self._core.region_terms
 
     async def load(self) -> None:
-        """Learn where phones are, before any of them asks."""
+        """Learn where phones are, before any of them asks; when that cannot be known yet, as soon as it can. What other
+        daemons on the same database move from then on is heard of."""
+        self._others.open(asyncio.get_running_loop())
+        if await self._learned():
+            return
+
+        async def later() -> None:
+            while True:
+                await asyncio.sleep(self.again)
+                if await self._learned():
+                    self._core.emit(Recovered(at=self._core.clock.now(), part=_HOMES))
+                    return
+
+        task = asyncio.create_task(later())
+        self._tasks_beside.add(task)
+        task.add_done_callback(self._tasks_beside.discard)
+
+    async def _learned(self) -> bool:
         try:
             await self.phones.load()
-        except StorageError:
-            return  # the store has told of itself
+        except StorageError as error:
+            if not self._tasks_beside:
+                reason = f"where phones are at home cannot be read: {error}"
+                self._core.emit(Degraded(at=self._core.clock.now(), part=_HOMES, reason=reason))
+            return False
+        return True
 
     async def _forget_phone(self, mac: Mac) -> None:
         """A phone has gone home elsewhere: nothing of it stays here."""
@@ -123,10 +153,12 @@ class Federation:
     async def close(self) -> None:
         """Stop; what is owed stays owed."""
         await self.brokered.close()
+        await self._others.close()
         await self.phones.close()
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._tasks_beside]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._web is not None:
             await self._web.close()
         await asyncio.gather(*self._closing, return_exceptions=True)

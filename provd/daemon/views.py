@@ -23,6 +23,7 @@ from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.activation.thing import Outcome
+from provd.domain.names import name_for
 from provd.domain.records import Device, DeviceState
 from provd.domain.tasks import GOING, age
 from provd.http.views import (
@@ -76,11 +77,11 @@ class DaemonViews:
         """The parts that cannot work, as they were told."""
         return tuple(self._degraded.values())
 
-    async def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+    async def devices(self, query: str, state: str, offset: int, limit: int, tenant: str = "") -> Rows[DeviceRow]:
         """Devices with every word of the query somewhere in their row, newest boot first."""
         found = list[tuple[tuple[float, float, Mac], Device]]()
         async for lot in in_turns(tuple(self._core.fleet.tables.devices.values())):
-            chosen = [d for d in lot if not state or d.state == state]
+            chosen = [d for d in lot if state in ("", d.state) and tenant in ("", d.tenant)]
             found += [((d.last_boot, d.last_seen, d.mac), d) for d in _matching(chosen, query, self._device_words)]
         found.sort(key=itemgetter(0), reverse=True)
         return Rows(tuple(self._row(device) for _, device in found[offset : offset + limit]), len(found))
@@ -265,7 +266,7 @@ def _names(pattern: str, manifest: Manifest | None, device: Device) -> tuple[str
     if pattern == "{common}":
         model = manifest.model(device.model) if manifest else None
         return model.common if model else ()
-    return (pattern.replace("{mac}", device.mac),)
+    return (name_for(pattern, device.mac, device.model),)
 
 
 def _matching(rows: Iterable[T], query: str, words: Callable[[T], tuple[str, ...]]) -> list[T]:

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.hooks import DeadLetter, Letter
+from provd.domain.overrides import Override
+from provd.domain.rollouts import RolloutRecord
+from provd.domain.site_models import SiteModel
 
 MASTER_TENANT = "master"
 """Owner of every device that nobody has claimed yet. It always exists."""
@@ -368,8 +372,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFact:
-    """A fact as kept for timelines and the audit: its id, when, whose, and the rest as a mapping of plain
-    values."""
+    """A fact as kept for timelines and the audit: its id, when, whose, and the rest as plain values."""
 
     seq: int = 0
     fact: str
@@ -397,24 +400,12 @@ class AuditEntry:
     data: Settings = field(default_factory=dict)
 
 
-Kept = (
-    Device
-    | Tenant
-    | Line
-    | Code
-    | Redemption
-    | Profile
-    | Reservation
-    | PendingResync
-    | Lock
-    | Heartbeat
-    | ApiToken
-    | Metadata
-    | TaskRun
-    | TaskStep
-    | FreeParameter
-    | Work
+_Config = (
+    Tenant | Line | Profile | Reservation | FreeParameter | ApiToken | Override | SiteModel | DeviceType | Constraint
 )
+_Working = Code | Redemption | PendingResync | Lock | Heartbeat | Metadata | TaskRun | TaskStep | Work | RolloutRecord
+
+Kept = Device | _Config | _Working
 """Records with a key and a present state: they are kept in memory."""
 
 Record = Kept | AuditEntry | StoredFact | ThingOwner | Letter | DeadLetter

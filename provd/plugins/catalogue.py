@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import provd
 from provd.base.clock import Clock
 from provd.base.errors import PluginError
-from provd.base.facts import FactSink
+from provd.base.facts import Fact, FactSink
 from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
 from provd.plugin import Manifest
 from provd.plugins.blobs import Blobs
+from provd.plugins.firmware.listed import FIRMWARE
+from provd.plugins.firmware.stock import Stock
 from provd.plugins.loader import MANIFEST, load
 from provd.plugins.package.shelf import Shelf
 
@@ -39,18 +41,28 @@ class _Plugin:
     stamp: _Stamp
 
 
+@dataclass(slots=True)
+class Reading:
+    """What was found in the folders, and what there was to tell of it."""
+
+    before: dict[str, _Plugin]
+    after: dict[str, _Plugin] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+
+
 class PluginCatalogue:
     """Implements :class:`provd.app.ports.Catalogue`.
 
     ``folders`` hold one folder per plugin; a plugin of a later one takes the place of the same id in an earlier one,
     and what is in force of the packages in ``state_dir/packages/`` takes the place of both.
-    Firmware and other files of the operator lie in ``state_dir/firmware/<plugin>/``, templates that outrank the
-    plugin's in ``state_dir/overrides/<plugin>/``.
+    Firmware packages and other files of the operator lie in ``state_dir/firmware/<plugin>/``, templates that outrank
+    the plugin's in ``state_dir/overrides/<plugin>/``.
     """
 
     def __init__(self, folders: Iterable[Path], state_dir: Path, clock: Clock, facts: FactSink) -> None:
         self._folders = tuple(folders)
         self._firmware = state_dir / "firmware"
+        self.stock = Stock(self._firmware, clock, facts)
         self._overrides = state_dir / "overrides"
         self.shelf = Shelf(state_dir / "packages")
         self._clock = clock
@@ -86,7 +98,8 @@ class PluginCatalogue:
         return self.folder(plugin) / "templates"
 
     def static(self, plugin: str, name: str) -> bytes | memoryview | None:
-        """A file of the operator's firmware folder or of the plugin's ``static`` folder, or None.
+        """A file of a firmware or language package, of the operator's firmware folder or of the plugin's ``static``
+        folder, or None.
 
         ``name`` is one path segment, matched without regard to case; it is looked up in a listing, so that it cannot
         lead anywhere else. Reads the disk at the first request of a file.
@@ -94,22 +107,41 @@ class PluginCatalogue:
         found = self._plugins.get(plugin)
         if found is None:
             return None
+        packed = self.stock.path(plugin, name)
+        content = None if packed is None else self._blobs.own(packed)
+        if content is not None:
+            return content
         return self._blobs.find((self._firmware / plugin, found.folder / "static"), name)
 
-    def reload(self) -> bool:
-        """Read all folders again; tells whether anything changed.
+    def templates(self, plugin: str) -> dict[str, str]:
+        """The plugin's templates by name, those of the operator's folder in place of its own."""
+        return texts_in((self.template_root(plugin), self._overrides / plugin))
+
+    def reload(self) -> frozenset[str]:
+        """Read all folders again; gives the plugins that have changed.
 
         A plugin that has become unusable stays in force as it was.
         """
-        before = self._plugins
-        after: dict[str, _Plugin] = {}
-        for name, folder in self._candidates():
-            self._take(name, folder, before, after)
+        return self.take(self.read())
+
+    def read(self) -> Reading:
+        """What the folders hold now. Takes a while where much has changed, and may be called in a thread."""
+        reading = Reading(self._plugins)
+        for name, folder in self._candidates(reading.facts):
+            self._take(name, folder, reading)
+        return reading
+
+    def take(self, reading: Reading) -> frozenset[str]:
+        """Put in force what was read, and tell of it; gives the plugins that have changed."""
+        if reading.before is not self._plugins:
+            reading = self.read()  # Somebody else was faster.
+        before, after = reading.before, reading.after
+        for fact in reading.facts:
+            self._facts(fact)
         self._tell_changes(before, after)
         self._blobs.forget()
-        changed = {key: plugin.digest for key, plugin in before.items()} != {
-            key: plugin.digest for key, plugin in after.items()
-        }
+        digests = [{key: plugin.digest for key, plugin in known.items()} for known in (before, after)]
+        changed = frozenset(key for key in {*before, *after} if digests[0].get(key) != digests[1].get(key))
         if changed or not self.revision:
             self._plugins = after
             self._manifests = tuple(after[key].manifest for key in sorted(after))
@@ -121,7 +153,7 @@ class PluginCatalogue:
         found = [root / plugin for root in self._folders if (root / plugin / MANIFEST).is_file()]
         return found[-1] if found else None
 
-    def _candidates(self) -> Iterator[tuple[str, Path]]:
+    def _candidates(self, facts: list[Fact]) -> Iterator[tuple[str, Path]]:
         for root in self._folders:
             if root.is_dir():
                 yield from sorted((path.parent.name, path.parent) for path in root.glob(f"[a-z]*/{MANIFEST}"))
@@ -130,12 +162,13 @@ class PluginCatalogue:
                 folder = self.shelf.folder(plugin, self.shelf.choice(plugin).in_force)
             except PluginError as error:
                 place = str(self.shelf.root / plugin)
-                self._facts(PluginBroken(at=self._clock.now(), plugin=plugin, folder=place, reason=str(error)))
+                facts.append(PluginBroken(at=self._clock.now(), plugin=plugin, folder=place, reason=str(error)))
                 continue
             if folder is not None:
                 yield plugin, folder
 
-    def _take(self, name: str, folder: Path, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
+    def _take(self, name: str, folder: Path, reading: Reading) -> None:
+        before, after = reading.before, reading.after
         try:
             overrides = self._overrides / name
             stamp = _stamp(folder, overrides)
@@ -152,7 +185,8 @@ class PluginCatalogue:
                 after[name] = known
             kept = after[name].manifest.version if name in after else ""
             reason = str(error)[:_REASON]
-            self._facts(PluginBroken(at=self._clock.now(), plugin=name, folder=str(folder), reason=reason, kept=kept))
+            broken = PluginBroken(at=self._clock.now(), plugin=name, folder=str(folder), reason=reason, kept=kept)
+            reading.facts.append(broken)
             return
         after[name] = plugin
 
@@ -173,7 +207,7 @@ def _stamp(folder: Path, overrides: Path) -> _Stamp:
     """Raises PluginError."""
     found = []
     try:
-        for path in (folder / MANIFEST, *_files(folder / "templates"), *_files(overrides)):
+        for path in (folder / MANIFEST, *_listing(folder), *_files(folder / "templates"), *_files(overrides)):
             status = path.stat()
             found.append((str(path), status.st_mtime_ns, status.st_size))
     except OSError as error:
@@ -185,13 +219,30 @@ def _digest(folder: Path, overrides: Path) -> str:
     """Over everything that decides what devices get: the manifest and the templates. Raises PluginError."""
     digest = hashlib.sha256(str(folder).encode())
     try:
-        for path in (folder / MANIFEST, *_files(folder / "templates"), *_files(overrides)):
+        for path in (folder / MANIFEST, *_listing(folder), *_files(folder / "templates"), *_files(overrides)):
             content = path.read_bytes()
             digest.update(f"\0{path}\0{len(content)}\0".encode())
             digest.update(content)
     except OSError as error:
         raise PluginError(f"{folder}: {error.strerror}") from None
     return digest.hexdigest()
+
+
+def texts_in(folders: Iterable[Path]) -> dict[str, str]:
+    """The templates in these folders by name, those of a later one in place of an earlier one's. Raises PluginError."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        try:
+            for path in _files(folder):
+                found[path.relative_to(folder).as_posix()] = path.read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PluginError(f"{folder} cannot be read: {error}") from None
+    return found
+
+
+def _listing(folder: Path) -> list[Path]:
+    path = folder / FIRMWARE
+    return [path] if path.is_file() else []
 
 
 def _files(folder: Path) -> list[Path]:

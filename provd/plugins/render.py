@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from provd.app.ports import RenderJob
@@ -13,7 +14,7 @@ from provd.base.clock import Clock
 from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
-from provd.plugins.render_wire import RequestEncoder, request_of
+from provd.plugins.render_wire import Request, RequestEncoder, request_of
 from provd.plugins.render_worker import Launch, Task, Worker
 
 TemplateFolders = Callable[[str], Sequence[Path]]
@@ -27,6 +28,12 @@ RENDERER = Launch(
 FAULTS = 3
 FAULT_SECONDS = 600.0
 """So many faults in so many seconds put a plugin into quarantine."""
+
+
+def _blamed(job: RenderJob) -> str:
+    """Who is to blame for a fault: a plugin, or the overrides that stand in it: nobody else suffers for them."""
+    overlay = job.overlay
+    return f"{job.plugin} with {overlay.digest}" if overlay.overrides else job.plugin
 
 
 class RenderPool:
@@ -74,7 +81,7 @@ class RenderPool:
         except PluginError as error:
             result.set_exception(error)
             return result
-        self._queue.append(Task(job.plugin, job.rule.template, message, result))
+        self._queue.append(Task(job.plugin, job.rule.template, message, result, _blamed(job)))
         self._wanted.set()
         self.feed()
         return result
@@ -82,8 +89,8 @@ class RenderPool:
     def _message(self, job: RenderJob) -> bytes:
         if self._closing:
             raise PluginError("the renderer is not running")
-        if job.plugin in self._quarantined:
-            raise PluginError(f"{job.plugin}: in quarantine until the next reload")
+        if self._quarantined and _blamed(job) in self._quarantined:
+            raise PluginError(f"{_blamed(job)}: in quarantine until the next reload")
         folders = self._places.get(job.plugin) or self._place(job.plugin)
         try:
             return self._encoder.encode(request_of(job, folders, self._epoch))
@@ -101,9 +108,31 @@ class RenderPool:
         self._faults.clear()
         self._quarantined.clear()
 
+    def moved(self, plugin: str) -> None:
+        """Another folder holds this plugin's templates. The others stay compiled: their phones notice nothing."""
+        self._places.pop(plugin, None)
+        mine = {name for name in self._quarantined if name.partition(" ")[0] == plugin}
+        self._quarantined -= mine
+        for name in mine:
+            self._faults.pop(name, None)
+
+    async def warm(self, folders: Sequence[Path], templates: Iterable[tuple[str, str]]) -> None:
+        """Compile templates (names and formats) that are about to be asked for, one by one: phones come in between."""
+        places = [str(folder) for folder in folders]
+        for name, file_format in templates:
+            if self._closing:
+                return
+            result: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            request = Request(places, name, file_format, self._epoch, {}, wants="check")
+            self._queue.append(Task("", name, self._encoder.encode(request), result, f"(new) {places[-1]}"))
+            self._wanted.set()
+            self.feed()
+            with contextlib.suppress(PluginError):  # It is told when a file is made from it.
+                await result
+
     @property
     def quarantined(self) -> frozenset[str]:
-        """The plugins of which nothing is rendered."""
+        """The plugins of which nothing is rendered, those with overrides each for itself."""
         return frozenset(self._quarantined)
 
     async def close(self) -> None:
@@ -148,12 +177,13 @@ class RenderPool:
         waiting.clear()
         if guilty is not None:
             guilty.fail(reason)
-            self._fault(guilty.plugin, reason)
+            self._fault(guilty.blamed, reason)
         elif not (self._queue or self._closing):
             self._wanted.clear()  # it died of itself: another one, which may do the same, when it is needed
         self.feed()
 
     def _fault(self, plugin: str, reason: str) -> None:
+        """``plugin`` is the one to blame, with the override that was in force."""
         now = self._clock.now()
         recent = [at for at in self._faults.get(plugin, ()) if now - at < FAULT_SECONDS]
         self._faults[plugin] = [*recent, now]
@@ -161,7 +191,7 @@ class RenderPool:
             self._quarantined.add(plugin)
             self._facts(PluginQuarantined(at=now, plugin=plugin, faults=len(recent) + 1, reason=reason))
             for task in self._queue:
-                if task.plugin == plugin:
+                if task.blamed == plugin:
                     task.fail("in quarantine until the next reload")
 
     def _fail_waiting(self, reason: str) -> None:

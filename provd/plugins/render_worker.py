@@ -28,6 +28,8 @@ class Task:
     template: str
     message: bytes
     result: asyncio.Future[bytes]
+    blamed: str = ""
+    """The plugin, with the overrides in force if there are any: whose fault it is."""
 
     def fail(self, reason: str) -> None:
         """Tell the waiter, if it still waits."""

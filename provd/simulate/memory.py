@@ -21,11 +21,14 @@ from provd.plugin.phone import (
     LeaseGot,
     NotFound,
     Notified,
+    Notify,
     Phone,
+    Reaction,
     Report,
     Result,
     Settled,
     Step,
+    Upgraded,
     Wait,
 )
 from provd.simulate.sip_ua import Effect, News, Peer, Send, UserAgent
@@ -108,6 +111,8 @@ class MemoryWorld:
             case Complaint():
                 self.story.append(f"complains: {step.text}")
                 self.complaints.append(step.text)
+            case Upgraded():
+                self.story.append(f"firmware {step.was} becomes {step.version}")
             case Settled():
                 self.story.append(f"accounts: {' '.join(account.username for account in step.accounts) or 'none'}")
         return result
@@ -209,6 +214,16 @@ class PluggedIn:
         """Pull the plug: what the phone has stored stays."""
         self._hang_up()
         self._script.close()
+
+    def notify(self, event: str) -> Reaction:
+        """A NOTIFY comes over the first line, from its server and with its password: what the phone answers, and does
+        when it rests next."""
+        account = self.phone.accounts[0]
+        notify = Notify(account.line, event, account.server, account.server, authenticated=True)
+        reaction = self.phone.notified(notify)
+        if reaction.obeys:
+            self._orders.append(event)
+        return reaction
 
     def dial(self, digits: str) -> str:
         """Type digits on the first line and wait for the end of the call: what the display shows, or why there is no

@@ -22,7 +22,9 @@ from provd.dhcp.lease import Lease
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Thing
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.hooks import DeadLetter, Letter
+from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -46,7 +48,9 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
 from provd.domain.regions.unit import Unit
-from provd.storage import region_tables, tables, thing_tables
+from provd.domain.rollouts import Rollout, RolloutDevice
+from provd.domain.site_models import SiteModel
+from provd.storage import region_tables, tables, template_tables, thing_tables
 from provd.storage.vault import Vault
 
 TABLES: Mapping[type, Table] = types.MappingProxyType(
@@ -64,7 +68,13 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         TaskRun: tables.TASK_RUN,
         TaskStep: tables.TASK_STEP,
         FreeParameter: tables.FREE_PARAMETER,
+        DeviceType: tables.DEVICE_TYPE,
+        Constraint: tables.CONSTRAINT,
         Work: tables.OPERATION,
+        Rollout: tables.ROLLOUT,
+        RolloutDevice: tables.ROLLOUT_DEVICE,
+        Override: template_tables.OVERRIDE,
+        SiteModel: template_tables.SITE_MODEL,
         AuditEntry: tables.AUDIT,
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,

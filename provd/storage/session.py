@@ -30,6 +30,7 @@ from provd.storage.step import Step
 
 _CONNECT_SECONDS = 2
 _BUSY_MILLISECONDS = 5000
+_BRIEFLY_MILLISECONDS = 10
 # A statement text per number of rows; the driver keeps this many of them prepared.
 _PREPARED = 512
 _LOG_PAGES = 256
@@ -55,6 +56,10 @@ class UnavailableError(StorageError):
     def __init__(self, message: str, *, disconnected: bool = False) -> None:
         super().__init__(message)
         self.disconnected = disconnected
+
+
+class BusyError(UnavailableError):
+    """Somebody else has the file of SQLite locked."""
 
 
 def parse_url(text: str, state_dir: Path) -> URL:
@@ -140,6 +145,11 @@ def translated(error: SQLAlchemyError) -> StorageError:
     ):
         return RefusedError(reason_of(error))
     disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
+    # SQLite's extended codes have their kind in the low octet.
+    if isinstance(origin := getattr(error, "orig", None), sqlite3.OperationalError) and (
+        getattr(origin, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    ):
+        return BusyError(reason_of(error))
     return UnavailableError(reason_of(error), disconnected=disconnected)
 
 
@@ -157,6 +167,11 @@ class Session:
         self._connection: Connection | None = None
         self._suspect = False
         self._long = False
+        self._waits = self._waiting = _BUSY_MILLISECONDS
+
+    def wait(self, *, long: bool) -> None:
+        """How long writes from now on wait for somebody else's lock: some seconds, or hardly at all."""
+        self._waits = _BUSY_MILLISECONDS if long else _BRIEFLY_MILLISECONDS
 
     def write(self, statements: Sequence[Statement | Extension], steps: Sequence[Step] = ()) -> None:
         """Execute the statements and then the steps as one transaction; when this returns they are on the disk.
@@ -168,7 +183,9 @@ class Session:
             connection = self._connection
             if connection is None:
                 connection = self._connection = self._engine.connect()
+                self._waiting = _BUSY_MILLISECONDS
                 self._settle(connection)
+            self._be_patient(connection)
             if len(statements) == 1 and not steps:
                 _execute(connection, statements[0])
             else:
@@ -178,13 +195,18 @@ class Session:
                 self._lengthen_log()
         except SQLAlchemyError as error:
             mine = translated(error)
-            if isinstance(mine, UnavailableError):
+            if isinstance(mine, UnavailableError) and not isinstance(mine, BusyError):
                 self._suspect = True
                 self.close()
             raise mine from error
         except (ValueError, OverflowError) as error:
             # The drivers let these pass untranslated: a number of more than 64 bits, a NUL.
             raise RefusedError(str(error)) from error
+
+    def _be_patient(self, connection: Connection) -> None:
+        if self._waiting != self._waits and self._engine.dialect.name == "sqlite":
+            self._waiting = self._waits
+            _told(connection, f"PRAGMA busy_timeout={self._waits}", ())
 
     def _settle(self, connection: Connection) -> None:
         """After a failed write: bring what the log still holds of it to the disk, or fail again.
@@ -215,16 +237,15 @@ class Session:
     @staticmethod
     def _bracketed(connection: Connection, statements: Sequence[Statement | Extension], steps: Sequence[Step]) -> None:
         def execute(sql: str, parameters: Row) -> Sequence[Row]:
-            result = connection.exec_driver_sql(sql, parameters)
-            return result.all() if result.returns_rows else ()
+            return _told(connection, sql, parameters)[1]
 
-        connection.exec_driver_sql("BEGIN")
+        execute("BEGIN", ())
         try:
             for statement in statements:
                 _execute(connection, statement)
             for step in steps:
                 step.run(execute)
-            connection.exec_driver_sql("COMMIT")
+            execute("COMMIT", ())
         except BaseException:
             # A full disk may already have ended the transaction, a lost connection certainly has.
             with contextlib.suppress(SQLAlchemyError):
@@ -254,21 +275,23 @@ class Session:
 
 
 def _execute(connection: Connection, statement: Statement | Extension) -> None:
-    changed = _changed(connection, statement[0], statement[1])
+    changed, _ = _told(connection, statement[0], statement[1])
     if isinstance(statement, Extension) and changed != statement.rows:
-        _changed(connection, *statement.otherwise())
+        _told(connection, *statement.otherwise())
 
 
-def _changed(connection: Connection, sql: str, parameters: Row) -> int:
-    """Execute the statement and tell how many rows it changed.
+def _told(connection: Connection, sql: str, parameters: Row) -> tuple[int, Sequence[Row]]:
+    """Execute the statement and tell how many rows it changed, and the rows that it gives.
 
     Into SQLite directly: what SQLAlchemy notes about each statement takes as long as writing a dozen leases. The errors
     are SQLAlchemy's all the same.
     """
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
-        return connection.exec_driver_sql(sql, parameters).rowcount
+        result = connection.exec_driver_sql(sql, parameters)
+        return result.rowcount, result.all() if result.returns_rows else ()
     try:
-        return driver.execute(sql, parameters).rowcount
+        cursor = driver.execute(sql, parameters)
+        return cursor.rowcount, cursor.fetchall() if cursor.description else ()
     except sqlite3.Error as error:
         raise DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True) from error

@@ -181,6 +181,26 @@ METADATA_OF = Table(
 
 FREE_PARAMETER = Table("free_parameter", METADATA, Column("id", Text, primary_key=True))
 
+DEVICE_TYPE = Table(
+    "device_type",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("description"),
+    text_column("devices"),
+    text_column("settings"),
+    text_column("constraints"),
+    text_column("tasks"),
+    Column("revision", BigInteger, nullable=False),
+)
+
+CONSTRAINT = Table(
+    "metadata_constraint",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("attributes"),
+    Column("revision", BigInteger, nullable=False),
+)
+
 TASK_RUN = Table(
     "task_run",
     METADATA,
@@ -251,6 +271,36 @@ PROFILE = Table(
     text_column("parents"),
     text_column("settings"),
     Column("revision", BigInteger, nullable=False),
+)
+
+ROLLOUT = Table(
+    "rollout",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    *(
+        text_column(name)
+        for name in ("plugin", "package", "version", "models", "tenant", "profile", "devices", "rings")
+    ),
+    Column("tolerance", Integer, nullable=False),
+    Column("patience", Double, nullable=False),
+    Column("tell", Boolean, nullable=False),
+    text_column("state"),
+    Column("ring", Integer, nullable=False),
+    text_column("reason"),
+    text_column("by"),
+    Column("created", Double, nullable=False),
+    Column("finished", Double, nullable=False),
+)
+
+ROLLOUT_DEVICE = Table(
+    "rollout_device",
+    METADATA,
+    Column("rollout", Text, primary_key=True),
+    Column("mac", Text, primary_key=True),
+    Column("ring", Integer, nullable=False),
+    text_column("was"),
+    text_column("had"),
+    Column("at", Double, nullable=False),
 )
 
 RESERVATION = Table(

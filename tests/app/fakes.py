@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from provd.app.boot import Boot
 from provd.app.files import FileReply, FileRequest
+from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Done, Put, RenderJob
 from provd.app.site import Site
@@ -18,12 +19,14 @@ from provd.base.errors import PluginError, StorageError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_int
+from provd.daemon.templates import SectionReader
 from provd.dhcp.advice import ClientInfo
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Redemption, TaskRun, TaskStep, Tenant
-from provd.domain.tasks import Rulebook
+from provd.domain.rulebook import Rulebook
 from provd.plugin import DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue, Writes
 from provd.plugin.contract import OuiRule
+from tests.app.firmware.depot import PACKAGES, FixedDepot
 
 PHONE = Mac("02aaaa000001")
 OTHER = Mac("02aaaa000002")
@@ -151,6 +154,11 @@ class FakeCatalogue:
         self.statics: dict[tuple[str, str], bytes] = {}
         self.looked: list[str] = []
 
+    def templates(self, plugin: str) -> dict[str, str]:
+        return {
+            rule.template: "{{ device.mac }}\n" for each in self.manifests if each.id == plugin for rule in each.files
+        }
+
     def static(self, plugin: str, name: str) -> bytes | None:
         self.looked.append(name)
         return self.statics.get((plugin, name))
@@ -207,6 +215,7 @@ ACME = Manifest(
     ),
     writes=(Writes(("vlan", "sip.server")), Writes(("keys",), {"keys": 1}, "has no keys", upto=("keys",))),
     names=frozenset({"colour", "key.X.tone"}),
+    packages=PACKAGES,
 )
 
 BOLTS = Manifest(
@@ -290,11 +299,12 @@ class World:
         self.leases = FakeLeases()
         self.catalogue = FakeCatalogue(ACME, BOLTS)
         self.renderer = FakeRenderer()
+        self.depot = FixedDepot()
         self.tokens = Tokens(KEY)
         self.paused: list[float] = []
         self.fleet = Fleet(self.journal)
         self.fleet.load()
-        self.tasks = TaskBook(self.fleet, self.clock, self.rules)
+        self.tasks = TaskBook(self.fleet, self.clock, self.rules, SectionReader())
         self.boot = Boot(
             fleet=self.fleet,
             catalogue=self.catalogue,
@@ -310,6 +320,7 @@ class World:
             prefix="t",
             pause=self._pause,
             memory=self.memory,
+            images=Images(self.depot),
         )
 
     async def _pause(self, seconds: float) -> None:

@@ -15,11 +15,25 @@ from provd.domain.records import Line
 from provd.domain.settings import DEFAULTS, KNOWN, NUMBERED, validate
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.phones import MANIFESTS, PHONES, PLUGINS, Phone
+from tests.conformance.phones import FAMILIES, MANIFESTS, PHONES, PLUGINS, Phone
 from tests.e2e.test_transfer import OF_OLD
 
 ENGINE = Engine()
-EVERYTHING = {name: value.reveal() if isinstance(value, Secret) else value for name, value in validate(OF_OLD).items()}
+LOCATED = {"firmware.version"}
+"""What templates see as something else: as the URL of the image."""
+EVERYTHING = {
+    name: value.reveal() if isinstance(value, Secret) else value
+    for name, value in validate(OF_OLD).items()
+    if name not in LOCATED
+}
+
+
+KEYED: dict[str, object] = {
+    "keys.1.type": "blf_pickup",
+    "keys.1.value": "101",
+    "keys.2.type": "group_pickup",
+}
+"""Keys that say no code of their own."""
 
 
 def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]:
@@ -47,12 +61,13 @@ def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]
 
 
 def bases(name: str) -> list[dict[str, object]]:
-    """What may be said beside the setting: nothing, a server that its port is of, its own group, everything."""
+    """What may be said beside the setting: nothing, a server that its port is of, its own group, everything,
+    keys that take it."""
     start = name.rpartition(".")[0]
     others = {other: value for other, value in EVERYTHING.items() if other != name}
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
-    return [{}, servers, group, others]
+    return [{}, servers, group, others, KEYED]
 
 
 def changes(phone: Phone, name: str) -> bool:
@@ -65,8 +80,20 @@ def test_a_setting_changes_the_files_of_exactly_the_models_that_it_is_said_of(ph
     newest = replace(phone, firmware=f"{family}.{generation}.0.1" if family else phone.firmware)
     manifest = MANIFESTS[phone.vendor]
     model = manifest.model(phone.model)
-    claimed = {name for name, value in EVERYTHING.items() if not shortfall(manifest, model, name, value)}
+    version = newest.firmware
+    claimed = {name for name, value in EVERYTHING.items() if not shortfall(manifest, model, name, value, version)}
     assert {name for name in EVERYTHING if changes(newest, name)} == claimed
+
+
+@pytest.mark.parametrize("generation", [70, 73, 80, 81, 82, 83])
+@pytest.mark.parametrize("name", ["T48G", "T23P", "W60B"])
+def test_and_of_exactly_the_firmware_that_knows_it(name: str, generation: int) -> None:
+    phone = next(each for each in (*PHONES, *FAMILIES) if each.model == name)
+    version = f"{phone.traits['family']}.{generation}.0.1"
+    manifest = MANIFESTS[phone.vendor]
+    model = manifest.model(phone.model)
+    claimed = {name for name, value in EVERYTHING.items() if not shortfall(manifest, model, name, value, version)}
+    assert {name for name in EVERYTHING if changes(replace(phone, firmware=version), name)} == claimed
 
 
 def test_every_setting_is_written_by_some_vendor() -> None:
@@ -76,4 +103,4 @@ def test_every_setting_is_written_by_some_vendor() -> None:
         for name in (*KNOWN, *NUMBERED)
         if not any(name == start or name.startswith(f"{start}.") for start in covered)
     }
-    assert missing <= {"display.logo_text"}
+    assert missing <= {"display.logo_text", *LOCATED}

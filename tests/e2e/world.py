@@ -26,8 +26,10 @@ from provd.app.codes.office import Office
 from provd.app.codes.terms import Terms
 from provd.app.dialing import Answer, Dial
 from provd.app.files import UNKNOWN, FileReply, FileRequest
+from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
-from provd.app.ports import Put, RenderJob
+from provd.app.ports import Delete, Put, RenderJob
+from provd.app.resync.notes import Notes
 from provd.app.site import Site
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
@@ -100,7 +102,10 @@ class InProcess:
 class House:
     """provd with a site around it. ``option66`` is what another DHCP server would say instead of our own."""
 
-    def __init__(self, secrets: Policy = "bound", *, option66: str = "", **site: Any) -> None:
+    def __init__(
+        self, secrets: Policy = "bound", *, option66: str = "", plugins: PluginCatalogue | None = None, **site: Any
+    ) -> None:
+        self.plugins = plugins or catalogue()
         self.loop = asyncio.new_event_loop()
         self.facts: list[Fact] = []
         self.clock = FakeClock()
@@ -111,7 +116,8 @@ class House:
         self.option66 = option66
         self.boot = Boot(
             fleet=self.fleet,
-            catalogue=catalogue(),
+            catalogue=self.plugins,
+            images=Images(self.plugins.stock),
             leases=self,
             renderer=InProcess(),
             tokens=Tokens(KEY),
@@ -124,6 +130,8 @@ class House:
             prefix="e",
             pause=self._pause,
         )
+        self.notes = Notes(self.fleet, self.boot.station.knowledge, self.clock)
+        self.boot.station.fetched = self._fetched
         self.codes = Office(
             station=self.boot.station,
             key=KEY,
@@ -233,6 +241,11 @@ class House:
 
     async def _pause(self, _seconds: float) -> None:
         """A closed-out address waits; here nobody has to."""
+
+    def _fetched(self, device: Device, revision: int, _now: float) -> None:
+        note = self.fleet.tables.resync(device.mac)
+        if note is not None and revision >= note.revision:
+            self.fleet.keep(Delete(note))
 
     def _tick(self) -> None:
         self.clock.run_until(self.start + self.lan.now)

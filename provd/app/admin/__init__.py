@@ -11,8 +11,11 @@ from provd.app.admin import collections
 from provd.app.admin.activation import Serials, Things
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
+from provd.app.admin.constraints import Constraints
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.firmware import Firmware
+from provd.app.admin.groups import GroupGroup
 from provd.app.admin.hooks import Webhooks
 from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
@@ -23,13 +26,18 @@ from provd.app.admin.params import Param, check
 from provd.app.admin.plugins import Operations, Plugins
 from provd.app.admin.regions import RegionGroup
 from provd.app.admin.rendering import Rendering
+from provd.app.admin.rollouts import Rollouts
+from provd.app.admin.site_models import SiteModels
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
+from provd.app.admin.templates import Templates
 from provd.app.admin.tokens import Tokens
+from provd.app.admin.types import Types
 from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
+from provd.app.firmware.rollouts import Rollouts as RolloutBook
 from provd.app.fleet import Fleet
 from provd.app.hooks.outbox import Outbox
 from provd.app.packages import Shop
@@ -66,9 +74,11 @@ class Admin:
         outbox: Outbox | None = None,
         shop: Shop | None = None,
         regions: Regions | None = None,
+        rollouts: RolloutBook | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         self.tokens = Tokens(desk)
+        self.rollouts: Rollouts | None = None
         tenancy = None if vendors is None else vendors.registry.tenants
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [
@@ -79,20 +89,36 @@ class Admin:
             Profiles(desk),
             Network(desk),
             Insight(desk),
+            Templates(desk),
+            site_models := SiteModels(desk),
         ]
         groups += [self.tokens, Syncing(desk, resyncer), Importing(desk), hooks := Webhooks(desk, outbox)]
-        listed += [collections.webhooks(hooks)]
+        listed += [collections.webhooks(hooks), collections.site_models(site_models, desk)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
         if vendors is not None:
             groups += [Things(desk, vendors.registry), Serials(desk, vendors.registry), VendorGroup(desk, vendors)]
+            groups.append(GroupGroup(vendors))
+        self.types: Types | None = None
+        self.constraints: Constraints | None = None
         if tasks is not None:
-            groups += [running := Tasks(desk, tasks)]
-            listed += [collections.tasks(running)]
+            self.types, self.constraints = Types(desk, tasks, outbox), Constraints(desk, tasks)
+            groups += [running := Tasks(desk, tasks), self.types, self.constraints]
+            listed += [
+                collections.tasks(running),
+                collections.types(self.types),
+                collections.constraints(self.constraints),
+            ]
         if shop is not None:
             groups += [Plugins(desk, shop), Operations(desk, shop.works)]
             listed += [collections.operations(shop.works, desk)]
+            if shop.warehouse is not None:
+                groups.append(Firmware(desk, shop.warehouse, shop.works))
+                if rollouts is not None:
+                    groups.append(rolling := Rollouts(desk, shop.warehouse, rollouts))
+                    listed.append(collections.rollouts(rolling))
+                    self.rollouts = rolling
         if regions is not None:
             groups.append(RegionGroup(regions))
         self.operations: dict[str, Operation] = {
@@ -100,7 +126,9 @@ class Admin:
         }
         self.collections: dict[str, Collection[Any]] = {each.name: each for each in listed}
         self.desk = desk
+        self.site_models = site_models
         self.vendors = vendors
+        self.warehouse = None if shop is None else shop.warehouse
 
     async def call(self, name: str, params: Mapping[str, object], caller: Caller) -> object:
         """Carry out an operation for somebody.

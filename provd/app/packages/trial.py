@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from provd.app.context import SHARED, ContextMaker, Subject
+from provd.app.packages.overridden import Reviewed
 from provd.app.packages.ports import Candidate, Packages
-from provd.app.ports import Renderer, RenderJob
+from provd.app.ports import Renderer, RenderJob, Want
 from provd.app.station import Station
 from provd.app.works import Progress
 from provd.base.errors import PluginError
 from provd.base.types import mac_text
+from provd.domain.names import name_for
+from provd.domain.overrides import Override
 from provd.domain.records import Device
-from provd.plugin import FileRule, Manifest
+from provd.plugin import FileRule, Manifest, Model
 
 MOST_SHOWN = 20
 """Files whose differences are shown, and reasons that are told."""
@@ -46,6 +49,8 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     diffs: list[dict[str, str]] = field(default_factory=list)
     """``{device, name, diff}``: unified differences with every password as ``***``."""
+    templates: list[dict[str, Any]] = field(default_factory=list)
+    """The overridden templates whose default the other version changes or lacks, and what becomes of them."""
 
     @property
     def harmful(self) -> bool:
@@ -53,7 +58,7 @@ class Outcome:
         return bool(self.failed or self.vanish or self.unknown)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _File:
     """One file of one device, or of one model, in the two versions; a rule is None where a version does not have it."""
 
@@ -63,6 +68,9 @@ class _File:
     model: str
     before: FileRule | None
     after: FileRule | None
+    subject: Subject | None = None
+    context: Mapping[str, object] = field(default_factory=dict)
+    """What was put together for the subject last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,16 @@ class _Side:
     manifest: Manifest | None
     maker: ContextMaker
     renderer: Renderer
+    overrides: Mapping[str, Override | None] = field(default_factory=dict)
+    """Those that will be others with this version, by id."""
+    models: dict[str, Model] = field(default_factory=dict)
+
+    def model(self, name: str) -> Model:
+        """The model of that name, or what is assumed; the very same object each time."""
+        found = self.models.get(name)
+        if found is None and self.manifest is not None:
+            found = self.models[name] = self.manifest.assumed(name)
+        return found or Model(name)
 
 
 class Trial:
@@ -83,14 +101,24 @@ class Trial:
         self._maker = maker
         self._packages = packages
 
-    async def run(self, before: Candidate | None, after: Candidate | None, plugin: str, progress: Progress) -> Outcome:
-        """What goes over from one to the other; None stands for no such plugin at all.
+    async def run(
+        self,
+        before: Candidate | None,
+        after: Candidate | None,
+        plugin: str,
+        progress: Progress,
+        templates: Sequence[Reviewed] = (),
+    ) -> Outcome:
+        """What goes over from one to the other; None stands for no such plugin at all. ``templates`` says what becomes
+        of overridden ones.
 
         A file that cannot be rendered is counted and told, not raised.
         """
         outcome = Outcome(plugin, _version(before), _version(after))
         devices = [device for device in self._station.fleet.tables.devices.values() if device.plugin == plugin]
         outcome.devices = len(devices)
+        outcome.templates = [each.shown for each in templates if each.state != "same"]
+        fresh: dict[str, Override | None] = {each.kept.id: each.kept for each in templates}
         for device in devices if after is not None else ():
             if device.model and after is not None and after.manifest.model(device.model) is None:
                 outcome.unknown[device.model] = outcome.unknown.get(device.model, 0) + 1
@@ -104,15 +132,15 @@ class Trial:
         }
         async with self._packages.trial(folders) as renderer:
             old, new = (
-                _Side(label, None if candidate is None else candidate.manifest, self._maker(), renderer)
-                for label, candidate in ((_BEFORE, before), (_AFTER, after))
+                _Side(label, None if candidate is None else candidate.manifest, self._maker(), renderer, overrides)
+                for label, candidate, overrides in ((_BEFORE, before, {}), (_AFTER, after, fresh))
             )
             await _each(files, lambda file: self._compare(file, old, new, outcome), progress)
         return outcome
 
     async def _compare(self, file: _File, before: _Side, after: _Side, outcome: Outcome) -> None:
-        old = await self._made(file, file.before, before)
-        new = await self._made(file, file.after, after)
+        old = await self._made(file, file.before, before, "digest")
+        new = await self._made(file, file.after, after, "digest")
         if isinstance(new, PluginError):
             if isinstance(old, PluginError):
                 outcome.same += 1  # It is no worse than before.
@@ -134,8 +162,8 @@ class Trial:
                 shown["diff"] = await self._difference(file, before, after)
 
     async def _difference(self, file: _File, before: _Side, after: _Side) -> str:
-        old = await self._made(file, file.before, before, masked=True)
-        new = await self._made(file, file.after, after, masked=True)
+        old = await self._made(file, file.before, before, "file")
+        new = await self._made(file, file.after, after, "file")
         if not isinstance(old, bytes) or not isinstance(new, bytes):
             return ""
         lines = difflib.unified_diff(
@@ -143,10 +171,9 @@ class Trial:
         )
         return "\n".join(line for number, line in enumerate(lines) if 2 <= number < LONGEST_DIFF)
 
-    async def _made(
-        self, file: _File, rule: FileRule | None, side: _Side, *, masked: bool = False
-    ) -> bytes | PluginError | None:
-        manifest = side.manifest
+    async def _made(self, file: _File, rule: FileRule | None, side: _Side, wants: Want) -> bytes | PluginError | None:
+        """The digest of the file as it would be served, or the file with every password as ``***``."""
+        manifest, masked = side.manifest, wants == "file"
         if rule is None or manifest is None:
             return None
         station = self._station
@@ -154,18 +181,24 @@ class Trial:
         token = ""
         if device is not None and station.site.secrets == "token":
             token = "***" if masked else station.token(device.mac, device)
+        model = side.model(file.model)
         subject = Subject(
             vendor=manifest.vendor,
-            model=manifest.assumed(file.model),
+            model=model,
             local=station.site.advertise or "192.0.2.1",
             device=device if rule.kind == "device" else None,
             token=token,
             secrets=rule.secrets,
             masked=masked,
+            plugin=manifest.id,
         )
         try:
-            context = side.maker.make(subject, station.site)
-            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED))
+            # Mostly both versions know a model alike: what was put together for the one is good for the other.
+            if file.subject != subject:
+                file.subject, file.context = subject, side.maker.make(subject, station.site)
+            context = file.context
+            overlay = station.overlays.supposing(manifest.id, model.name, subject.device, side.overrides)
+            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay, wants))
         except PluginError as error:
             return PluginError(str(error).removeprefix(f"{side.label}: "))
 
@@ -198,7 +231,7 @@ def _files(devices: list[Device], before: Candidate | None, after: Candidate | N
         for name in names:
             yield _File(
                 mac_text(device.mac),
-                name.replace("{mac}", device.mac),
+                name_for(name, device.mac, device.model),
                 device,
                 device.model,
                 old.get(name),

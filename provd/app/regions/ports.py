@@ -107,6 +107,14 @@ class Reading(Protocol):
         """A request of many devices."""
         ...
 
+    def living(self, region: str, limit: int) -> Sequence[str]:
+        """Devices that are at home in that region, or on their way there, by id."""
+        ...
+
+    def owed_to(self, region: str) -> int:
+        """How much waits to be said to that region."""
+        ...
+
     def activated(self, key_hash: str) -> Home | None:
         """A device that was activated here and has this key, as a home that is not stored."""
         ...
@@ -195,6 +203,14 @@ class Book(Reading, Protocol):
         """Write a region."""
         ...
 
+    def drop_region(self, name: str, then: str) -> None:
+        """Remove a region, with what waits to be said to it; in the table of homes ``then`` takes its place, if any."""
+        ...
+
+    def announce(self, names: Sequence[str]) -> None:
+        """Tell other daemons on the same database of these devices, once this is durable. An empty name: of regions."""
+        ...
+
     def audit(self, entry: AuditEntry) -> None:
         """Note who did it."""
         ...
@@ -206,8 +222,8 @@ class Ledger(Protocol):
     async def change(self, key: tuple[str, ...], work: Callable[[Book], T], weight: int = 1) -> T:
         """What ``work`` gives, once all that it wrote is durable; when it raises, it must have written nothing.
 
-        ``work`` is pure but for the book, and may be called again. Raises StorageError (ClashError: somebody else was
-        quicker), and whatever ProvdError ``work`` raises.
+        ``work`` is pure but for the book, and is called once more when somebody else was quicker. Raises StorageError
+        (ClashError: he was so again), and whatever ProvdError ``work`` raises.
         """
         ...
 

@@ -20,7 +20,22 @@ from provd.http.api.guard import Guard, Known, need
 from provd.http.api.ports import Daemon
 from provd.http.api.refusal import Refusal
 from provd.http.api.replay import Replays
-from provd.http.api.resources import activation, codes, devices, hooks, network, objects, packages, regions, tasks
+from provd.http.api.resources import (
+    activation,
+    codes,
+    devices,
+    firmware,
+    hooks,
+    network,
+    objects,
+    packages,
+    regions,
+    rollouts,
+    site_models,
+    tasks,
+    templates,
+    types,
+)
 from provd.http.api.resources import daemon as about_daemon
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
 from provd.http.problems import problem, problem_of
@@ -45,8 +60,13 @@ class Api:
             objects.routes(admin),
             codes.routes(admin),
             tasks.routes(admin),
+            types.routes(admin),
             hooks.routes(admin),
             packages.routes(admin),
+            templates.routes(admin),
+            site_models.routes(admin),
+            firmware.routes(admin),
+            rollouts.routes(admin),
             regions.routes(admin),
             activation.routes(admin),
             network.routes(admin, daemon),
