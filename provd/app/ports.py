@@ -79,6 +79,8 @@ class RenderJob:
     rule: FileRule
     context: Mapping[str, object]
     shared: frozenset[str] = frozenset()
+    alike: bool = False
+    """Many jobs have these very shared entries: it pays to find out how their files differ."""
 
 
 class Renderer(Protocol):
@@ -86,6 +88,10 @@ class Renderer(Protocol):
 
     def render(self, job: RenderJob) -> Awaitable[bytes]:
         """The file. Raises PluginError when the template fails, exceeds a limit or a value is refused."""
+        ...
+
+    def at_hand(self, job: RenderJob) -> bytes | None:
+        """The file, if others like it were rendered and it can be made of them at once. Never raises."""
         ...
 
 

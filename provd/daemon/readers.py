@@ -41,6 +41,10 @@ class TimedRenderer:
         future.add_done_callback(done)
         return future
 
+    def at_hand(self, job: RenderJob) -> bytes | None:
+        """The file, if others like it were rendered: that is no rendering."""
+        return self._renderer.at_hand(job)
+
 
 class Readers:
     """Log, timeline, metrics and tail from the first moment; the keeper when there is a store."""

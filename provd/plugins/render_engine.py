@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2.compiler import CodeGenerator, Frame
@@ -58,6 +59,9 @@ class Writer(CodeGenerator):
     """Lets ``finalize`` alone decide how a value is written. Jinja2 would escape once more what is escaped already,
     which costs half of the time, and lets templates switch that off."""
 
+    JOIN = "''.join"
+    """What puts pieces of output together."""
+
     def visit_Output(self, node: nodes.Output, frame: Frame) -> None:  # noqa: N802 - Jinja2's name
         """What stands between two statements as one piece of output: each piece passes through a generator for every
         template that it is nested in, which is a third of the time of a file."""
@@ -65,7 +69,7 @@ class Writer(CodeGenerator):
             super().visit_Output(node, frame)
             return
         finalize = self._make_finalize()
-        self.writeline("yield ''.join((", node)
+        self.writeline(f"yield {self.JOIN}((", node)
         self.indent()
         for child in node.nodes:
             constant = self._constant(child, frame, finalize)
@@ -103,6 +107,9 @@ class Writer(CodeGenerator):
         return finalize.const(node.as_const(frame.eval_ctx))
 
 
+S = TypeVar("S", bound="SandboxEnvironment")
+
+
 class SandboxEnvironment(ImmutableSandboxedEnvironment):
     """The sandbox, in which ``model.keys`` is the entry of that name and not a method of all mappings."""
 
@@ -115,12 +122,13 @@ class SandboxEnvironment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
-def _environment(folders: Sequence[str], file_format: str) -> Environment:
-    environment = SandboxEnvironment(
+def prepared(kind: type[S], folders: Sequence[str], file_format: str, finalize: Callable[..., object]) -> S:
+    """An environment of that kind with the vocabulary that templates may use."""
+    environment = kind(
         loader=FolderLoader(folders),
         autoescape=file_format == "xml",
         undefined=StrictUndefined,
-        finalize=FINALIZE[file_format],
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -180,7 +188,8 @@ class Engine:
         key = (tuple(folders), file_format)
         environment = self._environments.get(key)
         if environment is None:
-            environment = self._environments[key] = _environment(*key)
+            environment = prepared(SandboxEnvironment, *key, FINALIZE[file_format])
+            self._environments[key] = environment
         values = context if clean or file_format == "text" else guarded(context)
         if shared:
             values = {**values, **(shared if file_format == "text" else self._guard(shared))}

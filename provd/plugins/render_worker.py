@@ -28,6 +28,9 @@ class Task:
     template: str
     message: bytes
     result: asyncio.Future[bytes]
+    wants_pattern: bool = False
+    is_pattern: bool = False
+    """The result is a pattern and no file."""
 
     def fail(self, reason: str) -> None:
         """Tell the waiter, if it still waits."""
@@ -147,7 +150,7 @@ class Worker(asyncio.Protocol):
         if kind is Answer.READY:
             self.ready = True
             self._watchdog.cancel()
-        elif not self.in_flight:
+        elif not self.in_flight or (kind is Answer.PATTERN and not self.in_flight[0].wants_pattern):
             raise PeerError("the renderer answered what nobody asked")
         elif kind is Answer.LIMIT:
             self.end(body.decode("utf-8", "replace"))
@@ -157,6 +160,7 @@ class Worker(asyncio.Protocol):
             if kind is Answer.FAILED:
                 task.fail(body.decode("utf-8", "replace"))
             elif not task.result.done():
+                task.is_pattern = kind is Answer.PATTERN
                 task.result.set_result(body)
 
     def _rearm(self) -> None:

@@ -121,3 +121,6 @@ class _Renderer:
 
     async def render(self, job: RenderJob) -> bytes:
         return self.makings[job.plugin](job)
+
+    def at_hand(self, job: RenderJob) -> bytes | None:
+        return None
