@@ -33,6 +33,11 @@ def program(name: str) -> str:
     return found
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: whoever waits for a process or a timer leaves its core to others."""
+    return max((os.cpu_count() or 1) * 3 // 2, 1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:

@@ -377,7 +377,8 @@ def _default_rule(model: Model) -> str:
 
 
 def _doubts(name: str, value: str) -> Iterator[str]:
-    doubt = suspicious(value)
+    # The phone calls it None where nothing is behind everything.
+    doubt = suspicious(value) if name != "Select_Background_Picture" else ""
     if doubt:
         yield doubt
     if _YES_NO.fullmatch(name) and value not in {"Yes", "No"}:

@@ -46,16 +46,19 @@ def faults(name: str, value: str) -> str:
     functions = set(fields.get("fnc", "").split("+"))
     if not functions or not functions <= FUNCTIONS:
         return f"{fields.get('fnc', '')!r} is no function"
+    missing = ""
     if "blf" in functions and not fields.get("sub"):
-        return "a lamp (blf) without anybody to watch (sub)"
+        missing = "a lamp (blf) without anybody to watch (sub)"
+    if functions == {"xml"} and not re.match(r"https?://", fields.get("url", "")):
+        missing = "a service (xml) without a URL"
     if functions == {"sd"} and not fields.get("ext"):
-        return "a speed dial (sd) without a number (ext)"
-    return ""
+        missing = "a speed dial (sd) without a number (ext)"
+    return missing
 
 
 def _function(value: str) -> str:
     fields = _fields(value) or {}
-    who = fields.get("sub") or fields.get("ext") or ""
+    who = fields.get("sub") or fields.get("ext") or fields.get("url") or ""
     line = f" on line {fields['vid']}" if "vid" in fields else ""
     return f"{fields.get('nme') or who} [{fields.get('fnc', '?')} {who}{line}]"
 
@@ -64,7 +67,7 @@ def _fields(value: str) -> dict[str, str] | None:
     found = {}
     for part in value.split(";"):
         match = _FIELD.fullmatch(part.strip())
-        if match is None or "=" in match[2]:
+        if match is None or ("=" in match[2] and match[1] != "url"):
             return None
         found[match[1]] = match[2]
     return found

@@ -38,7 +38,7 @@ from provd.plugin.phone import (
 
 from .phone_cipher import decrypted
 from .phone_clock import shown
-from .phone_files import ACCUMULATES, RESETS, meaningful_lines, read_config
+from .phone_files import ACCUMULATES, RESETS, is_static, meaningful_lines, read_config
 from .phone_keys import drawn
 
 OPTION60 = "yealink"
@@ -281,7 +281,8 @@ class Phone:
             yield Report("unchanged")
             return
         if overwrite:
-            self.settings = dict(FACTORY)
+            # What has "static." in front of its name survives.
+            self.settings = {**FACTORY, **{name: value for name, value in self.settings.items() if is_static(name)}}
         for name, _ in files:
             if name in changed or (overwrite and name in self._applied):
                 for parameter in self._take(self._applied[name][1]):
@@ -373,7 +374,8 @@ class Phone:
         elif get("auto_provision.repeat.enable") == "1":
             return 60 * _number(get("auto_provision.repeat.minutes", ""), 1440), "repeat"
         if get("auto_provision.weekly.enable") == "1":
-            return 86400 * self._rng.uniform(0.5, 7), "weekly check"
+            days = max(1, len(get("auto_provision.weekly.mask") or get("auto_provision.weekly.dayofweek") or "0123456"))
+            return self._rng.uniform(0, 86400 * 7 / days) + 600, f"check at {get('auto_provision.weekly.begin_time')}"
         return NEVER, "no periodic check is configured"
 
     def _upgrade(self) -> Steps:

@@ -72,6 +72,11 @@ def read_config(body: bytes, generation: int) -> ConfigFile:
     return found
 
 
+def is_static(name: str) -> bool:
+    """Whether firmware of V81 and later puts "static." in front of that name."""
+    return _MOVED.match(name) is not None
+
+
 def _known_as(name: str, generation: int) -> str | None:
     """The one name under which a parameter is kept, or None when the firmware does not know it."""
     static = _STATIC.fullmatch(name)

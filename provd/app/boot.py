@@ -26,7 +26,7 @@ from provd.app.context import ContextMaker, Zone
 from provd.app.files import FileReply, FileRequest
 from provd.app.fleet import Fleet
 from provd.app.limits import Limit, Limits
-from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
+from provd.app.ports import Catalogue, FileRenderer, LeaseView, RenderMemory
 from provd.app.preview import Preview
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
@@ -56,7 +56,7 @@ class Boot:
         fleet: Fleet,
         catalogue: Catalogue,
         leases: LeaseView,
-        renderer: Renderer,
+        renderer: FileRenderer,
         tokens: Tokens,
         zone: Zone,
         clock: Clock,

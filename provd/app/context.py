@@ -168,7 +168,7 @@ class ContextMaker:
         name = values.get("time.zone")
         zone = self._zone(name) if isinstance(name, str) else None
         settings = {**nest(values), "vendor": self._free(values, subject)}
-        return _Common(subject.model, values, _model(subject.model), settings, zone)
+        return _Common(subject.model, values, model_values(subject.model), settings, zone)
 
     def _free(self, values: Mapping[str, object], subject: Subject) -> dict[str, object]:
         """The plugin's own parameters that are to be written as they are, in the order of their names; none for those
@@ -263,6 +263,7 @@ class ContextMaker:
         return effective.for_device(self._tables, replace(device, tenant=tenant, profile="", settings={})).values
 
 
-def _model(model: Model) -> dict[str, object]:
+def model_values(model: Model) -> dict[str, object]:
+    """What a template knows of the model."""
     own = {"name": model.name, "lines": model.lines, "keys": model.keys, "common": list(model.common)}
     return {**model.traits, **own}

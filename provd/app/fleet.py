@@ -12,12 +12,14 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
+from provd.app import consistency
 from provd.app.keeping import ASIDE, IN_FILES, PLAIN, decides_tasks, free_names, restored, with_secrets
 from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.tables import Tables
 from provd.base.drafts import altering
 from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
+from provd.domain.overrides import Override
 from provd.domain.records import (
     MASTER_TENANT,
     Device,
@@ -174,7 +176,7 @@ class Fleet:
         try:
             for before, after in steps:
                 if after is None or self.tables.get(after) is after:
-                    self.tables.check(before, after)
+                    consistency.check(self.tables, before, after)
         except UsageError:
             for before, after in reversed(steps):
                 self._set(after, before)
@@ -210,7 +212,7 @@ class Fleet:
             if after is None and isinstance(before, Device | Tenant | Line | Profile):
                 self._floor = max(self._floor, before.revision)
             record = after or before
-            if isinstance(record, Tenant | Line | Profile | FreeParameter):
+            if isinstance(record, Tenant | Line | Profile | FreeParameter | Override):
                 self.generation += 1
             if isinstance(record, Device):
                 if after is None:

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from provd.domain.hooks import DeadLetter, Letter
+from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -29,6 +30,7 @@ from provd.domain.records import (
     Work,
 )
 from provd.domain.settings import FREE, begins, protect
+from provd.domain.site_models import SiteModel
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
 
@@ -45,6 +47,8 @@ PLAIN = (
     TaskStep,
     FreeParameter,
     Work,
+    Override,
+    SiteModel,
 )
 """Kinds that hold no settings of their own."""
 

@@ -117,4 +117,4 @@ class Knowledge:
         manifest = self.manifest(device.plugin)
         model = Model(device.model) if manifest is None else self.model(device.plugin, device.model)
         made = {name: value for name, value in found.values.items() if found.origin(name) != DEFAULT_ORIGIN}
-        return shortfalls(manifest, model, made)
+        return shortfalls(manifest, model, made, device.version)

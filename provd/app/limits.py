@@ -73,7 +73,9 @@ class Limits:
         context = self._maker.make(subject, station.site)
         said: tuple[Limit, ...] = ()
         if manifest.limits:
-            body = await self._renderer.render(RenderJob(manifest.id, limits_rule(manifest), context, SHARED))
+            overlay = station.overlays.of(manifest.id, device.model, device)
+            job = RenderJob(manifest.id, limits_rule(manifest), context, SHARED, overlay)
+            body = await self._renderer.render(job)
             said = read(bytes(body))
         unwritten = (Limit(name, reason) for name, reason in sorted(notes.items()))
         return (*said, *unwritten, *self._of_clock(context.get("zone")))

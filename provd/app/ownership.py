@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from provd.app.ports import Change, Delete, Put
 from provd.app.tables import Tables
+from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
+from provd.domain.overrides import Place
 from provd.domain.records import MASTER_TENANT, Code, Device, Kept, Level, Line, Profile, Tenant
 from provd.plugin import Manifest
 
@@ -182,6 +184,18 @@ def transfer(tables: Tables, mac: Mac, tenant: str, *, new_token: bool = False) 
     return [Put(_given(device, device.lines, owner.id, new_token=new_token))]
 
 
+def handed_over(tables: Tables, device: Device) -> bool:
+    """Whether a device still has the file of somebody else: of another tenant, or with none of its present lines."""
+    note = tables.resync(device.mac)
+    if note is None:
+        return False
+    had = set(note.lines) - {ACCOUNT_PREFIX + device.mac}
+    if note.tenant != device.tenant and (had or note.tenant != MASTER_TENANT):
+        return True
+    users = {line.username for key in device.lines if (line := tables.line(key)) is not None}
+    return bool(had) and users.isdisjoint(had)
+
+
 def delete_device(tables: Tables, device: Device) -> list[Change]:
     """Delete a device and what is remembered of it."""
     lock = tables.lock(f"device:{device.mac}")
@@ -214,6 +228,7 @@ def delete_tenant(tables: Tables, key: str, renews: Renews = lambda _device: Fal
         *(profile for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id),
         *(token for token in tables.api_tokens.values() if token.tenant == tenant.id),
         *(lock for lock in tables.locks.values() if lock.tenant == tenant.id),
+        *(each for each in tables.overrides.values() if (each.place, each.applies_to) == (Place.TENANT, tenant.id)),
         tenant,
     ]
     return [*released, *codes, *(Delete(record) for record in gone)]

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from provd.base.errors import StorageError
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
+from provd.domain.overrides import NOTHING, Overlay
 from provd.domain.records import Record
 from provd.plugin import FileRule, Manifest
 
@@ -72,13 +73,16 @@ class RenderJob:
     """One file to be rendered: plain values only (the renderer is another process).
 
     ``shared`` names entries of the context that are the very same objects in the jobs of many files, and never changed:
-    it pays to remember what was made of them.
+    it pays to remember what was made of them. ``overlay`` has the templates that outrank those on disk; with ``check``
+    it is only seen whether the template can be compiled, and the file is empty.
     """
 
     plugin: str
     rule: FileRule
     context: Mapping[str, object]
     shared: frozenset[str] = frozenset()
+    overlay: Overlay = NOTHING
+    check: bool = False
     alike: bool = False
     """Many jobs have these very shared entries: it pays to find out how their files differ."""
 
@@ -89,6 +93,10 @@ class Renderer(Protocol):
     def render(self, job: RenderJob) -> Awaitable[bytes]:
         """The file. Raises PluginError when the template fails, exceeds a limit or a value is refused."""
         ...
+
+
+class FileRenderer(Renderer, Protocol):
+    """A renderer that learns from the files of a fleet."""
 
     def at_hand(self, job: RenderJob) -> bytes | None:
         """The file, if others like it were rendered and it can be made of them at once. Never raises."""
@@ -126,4 +134,11 @@ class Catalogue(Protocol):
 
     def static(self, plugin: str, name: str) -> bytes | memoryview | None:
         """A file below the plugin's ``static`` folder or the operator's firmware folder, or None."""
+        ...
+
+    def templates(self, plugin: str) -> Mapping[str, str]:
+        """The plugin's templates by name, those of the operator's folder in place of its own. Reads the disk.
+
+        Raises PluginError.
+        """
         ...

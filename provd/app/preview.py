@@ -15,8 +15,10 @@ from provd.app.station import Station
 from provd.base.errors import NotFoundError
 from provd.base.secrets import Secret
 from provd.base.types import Mac, is_thing, mac_text
+from provd.domain.overrides import Overlay
 from provd.domain.records import Device, Line
 from provd.domain.route import Route
+from provd.plugin import FileRule
 
 NOBODY = Mac("000000000000")
 """MAC of a device that there is not."""
@@ -40,8 +42,11 @@ class Preview:
         self._maker = maker
         self._serving = serving
 
-    async def of_device(self, device: Device, name: str, local: str, *, reveal: bool) -> Shown:
-        """A file as this device would get it, whoever asks; passwords masked unless ``reveal``.
+    async def of_device(
+        self, device: Device, name: str, local: str, *, reveal: bool, overlay: Overlay | None = None
+    ) -> Shown:
+        """A file as this device would get it, whoever asks; passwords masked unless ``reveal``. ``overlay`` takes the
+        place of the overrides that apply.
 
         Raises NotFoundError for a name that the device's plugin does not offer, and PluginError.
         """
@@ -50,10 +55,10 @@ class Preview:
         token = self._station.token(device.mac, device) if tokens else ""
         subject = self._subject(device, route, local, masked=not reveal)
         subject = replace(subject, token=token if reveal or not token else "***")
-        reply = await self._made(device, route, self._maker.make(subject, self._station.site))
+        reply = await self._made(device, route, self._maker.make(subject, self._station.site), overlay)
         return Shown(reply, self._serving.last(device.mac, route.rule) if reveal else None)
 
-    async def of_model(self, device: Device, name: str, local: str) -> Shown:
+    async def of_model(self, device: Device, name: str, local: str, overlay: Overlay | None = None) -> Shown:
         """A file as a device like this one would get it; without lines it has one that is made up. No password is
         shown. Raises NotFoundError and PluginError."""
         route = self._route(device, name)
@@ -61,7 +66,12 @@ class Preview:
         if not device.lines and route.rule.kind == "device":
             values = effective.for_device(self._station.fleet.tables, device).values
             context |= {"claimed": True, "account": None, "lines": [of_line(1, _SAMPLE, "***", values)]}
-        return Shown(await self._made(device, route, context))
+        return Shown(await self._made(device, route, context, overlay))
+
+    async def compiles(self, plugin: str, template: str, overlay: Overlay) -> None:
+        """See whether a template can be compiled in the sandbox. Raises PluginError that names the line."""
+        rule = FileRule(template, "device", template=template)
+        await self._renderer.render(RenderJob(plugin, rule, {}, overlay=overlay, check=True))
 
     def _route(self, device: Device, name: str) -> Route:
         self._station.refresh()
@@ -89,8 +99,14 @@ class Preview:
             plugin=route.plugin,
         )
 
-    async def _made(self, device: Device, route: Route, context: dict[str, object]) -> FileReply:
-        body = await self._renderer.render(RenderJob(route.plugin, route.rule, context, SHARED))
+    async def _made(
+        self, device: Device, route: Route, context: dict[str, object], overlay: Overlay | None
+    ) -> FileReply:
+        if overlay is None:
+            own = route.rule.kind in {"device", "thing"}
+            model = device.model if own else route.model
+            overlay = self._station.overlays.of(route.plugin, model, device if own else None)
+        body = await self._renderer.render(RenderJob(route.plugin, route.rule, context, SHARED, overlay))
         return FileReply(
             found=True,
             body=body,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from provd.app.elsewhere import Place
 from provd.app.files import FileRequest
+from provd.app.ownership import handed_over
 from provd.app.roster import network_of
 from provd.app.sealed import phrase_of
 from provd.app.station import Station
@@ -150,11 +151,11 @@ class Resolver:
         believed = proven or device is None or not device.lines
         news = self._news(asked, mac, known) if believed else _NO_NEWS
         route = _route(routes, known, news)
-        if route is None or not self._offered(route.rule, device):
+        verdict = decide(station.site.secrets, mac, asked.claims)
+        if route is None or not self._offered(route.rule, device, allowed=verdict.allowed):
             return _No("not offered" if route else "which plugin is not clear", mac if proven else None)
         if not proven and station.throttle.closed(request.peer, now):
             return _No(refused=True)
-        verdict = decide(station.site.secrets, mac, asked.claims)
         if route.rule.secrets and not verdict.allowed:
             return _No(verdict.reason, mac, refused=True)
         if device is None and route.plugin != (news.plugin or known.plugin):
@@ -171,9 +172,11 @@ class Resolver:
         token = station.token(mac, device) if shown else ""
         return _job(asked, route, model=device.model, device=device, mac=mac, boot=boot, token=token)
 
-    def _offered(self, rule: FileRule, device: Device | None) -> bool:
+    def _offered(self, rule: FileRule, device: Device | None, *, allowed: bool) -> bool:
         if rule.encrypted_only:
             return device is not None and bool(phrase_of(self._station.fleet.tables, device))
+        if rule.hands_over:
+            return allowed and device is not None and handed_over(self._station.fleet.tables, device)
         return rule.kind != "absent"
 
     def _away(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac, place: Place) -> Job | _No:

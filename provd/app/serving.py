@@ -12,7 +12,8 @@ from provd.app import effective
 from provd.app.cache import Cache, Entry, Quick
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
-from provd.app.ports import Renderer, RenderJob, RenderMemory
+from provd.app.ports import FileRenderer, RenderJob, RenderMemory
+from provd.app.replies import owner_of, reply_of
 from provd.app.resolve import Job, Resolver, split
 from provd.app.sealed import key_in, phrase_of
 from provd.app.statics import Statics
@@ -22,6 +23,7 @@ from provd.base.drafts import drafted
 from provd.base.errors import PluginError
 from provd.base.facts.files import FileServed, RenderFailed
 from provd.base.types import Mac
+from provd.domain.overrides import Overlay
 from provd.domain.records import Device
 from provd.domain.sealing import encrypt
 from provd.plugin import FileRule
@@ -36,7 +38,8 @@ _FAILURES = 1000
 
 Pause = Callable[[float], Awaitable[None]]
 
-_file_reply = drafted(FileReply)
+_NEVER: Quick = (-1, 0, 0, "")  # a state that no fleet is in
+
 _file_served = drafted(FileServed)
 _render_job = drafted(RenderJob)
 _subject = drafted(Subject)
@@ -58,7 +61,9 @@ class _Making:
 
     job: Job
     work: _Work
+    revisions: Hashable
     waiting: list[tuple[Job, asyncio.Future[FileReply]]] = field(default_factory=list)
+    broken: PluginError | None = None  # what came of it with the operator's overrides: it is being made without them
 
 
 class Serving:
@@ -68,7 +73,7 @@ class Serving:
         self,
         station: Station,
         *,
-        renderer: Renderer,
+        renderer: FileRenderer,
         maker: ContextMaker,
         clock: Clock,
         cache: Cache,
@@ -171,7 +176,10 @@ class Serving:
             made_from: Hashable = (effective.device_revisions(tables, job.device), self._known(job))
         else:
             made_from = effective.model_revisions(tables, self._vendor(job), job.model)
-        return self._station.knowledge.revision, made_from
+        return self._station.knowledge.revision, made_from, self._overlay(job).digest
+
+    def _overlay(self, job: Job) -> Overlay:
+        return self._station.overlays.of(job.plugin, job.model, job.device)
 
     def _known(self, job: Job) -> str:
         """What a file of a device that is no phone depends on beside the device: its metadata."""
@@ -192,14 +200,14 @@ class Serving:
                 return None
             entry.quick = quick
         if entry.reply.boot != job.boot or entry.reply.mac != job.mac:
-            entry.reply = _reply(job, entry.reply.body, entry.reply.etag, entry.reply.brings)
+            entry.reply = reply_of(job, entry.reply.body, entry.reply.etag, entry.reply.brings)
         return entry.reply
 
     def _work(self, job: Job) -> _Work:
         """Everything is read now: what comes of it belongs to exactly these revisions."""
         context = self._maker.make(self._subject(job), self._station.site)
         alike = job.device is None or not job.device.settings
-        render = _render_job(job.plugin, job.rule, context, SHARED, alike)
+        render = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), False, alike)  # noqa: FBT003
         return _Work(render, self._quick(job), self._revisions(job), self._phrase(job))
 
     def _fresh(self, job: Job, work: _Work) -> bool:
@@ -230,8 +238,8 @@ class Serving:
     def _keep(self, job: Job, work: _Work, body: bytes) -> FileReply:
         """The answer with a file that was made. Raises PluginError when it cannot be encrypted."""
         sent = encrypt(body, work.phrase, job.rule.encryption) if work.phrase else body
-        reply = _reply(job, sent, self._etag(sent), key_in(work.job.context, job.rule, job.device))
-        self._cache.put(job.key, Entry(reply, work.quick, work.revisions, _owner(job)))
+        reply = reply_of(job, sent, self._etag(sent), key_in(work.job.context, job.rule, job.device))
+        self._cache.put(job.key, Entry(reply, work.quick, work.revisions, owner_of(job)))
         return reply
 
     def _make(self, job: Job, now: float, answer: asyncio.Future[FileReply], work: _Work | None = None) -> None:
@@ -244,14 +252,32 @@ class Serving:
         running = (key, revisions)
         making = self._rendering.get(running)
         if making is None:
-            making = self._rendering[running] = _Making(job, work)
-            rendering = asyncio.ensure_future(self._renderer.render(work.job))
-            rendering.add_done_callback(lambda body: self._made(running, body))
+            making = self._rendering[running] = _Making(job, work, revisions)
+            self._begin(running, making)
         # Whoever asked first may hang up; the others still want their file.
         making.waiting.append((job, answer))
 
+    def _begin(self, running: Hashable, making: _Making) -> None:
+        rendering = asyncio.ensure_future(self._renderer.render(making.work.job))
+        rendering.add_done_callback(lambda body: self._made(running, body))
+
+    def _again(self, making: _Making, rendering: asyncio.Future[bytes]) -> bool:
+        """Whether it is to be made without the overrides that have failed: no phone is left without a file."""
+        work, error = making.work, None if rendering.cancelled() else rendering.exception()
+        overlay = work.job.overlay
+        if not overlay.overrides or not isinstance(error, PluginError) or self._last_good(making.job).found:
+            return False
+        # What comes of it is kept as the last good one of a file that is still to be made.
+        making.broken = error
+        making.work = replace(work, job=replace(work.job, overlay=overlay.default), quick=_NEVER, revisions=None)
+        return True
+
     def _made(self, running: Hashable, rendering: asyncio.Future[bytes]) -> None:
-        making = self._rendering.pop(running)
+        making = self._rendering[running]
+        if self._again(making, rendering):
+            self._begin(running, making)
+            return
+        del self._rendering[running]
         try:
             reply = self._rendered(making, rendering)
         except asyncio.CancelledError:
@@ -282,18 +308,20 @@ class Serving:
             body = rendering.result()
             reply = self._keep(job, work, body)
         except PluginError as error:
-            return self._failed(job, work.revisions, error)
+            return self._failed(making, making.broken or error)
+        if making.broken is not None:
+            return self._failed(making, making.broken)
         if self._failures:
             self._failures.pop(job.key, None)
         if self._memory is not None and job.device is not None:
             self._memory.remember(work.job, body)
         return reply
 
-    def _failed(self, job: Job, revisions: Hashable, error: PluginError) -> FileReply:
-        now = self._clock.now()
+    def _failed(self, making: _Making, error: PluginError) -> FileReply:
+        now, job = self._clock.now(), making.job
         if len(self._failures) >= _FAILURES:
             self._failures.clear()
-        self._failures[job.key] = (revisions, now + RETRY)
+        self._failures[job.key] = (making.revisions, now + RETRY)
         last = self._last_good(job)
         self._station.emit(
             RenderFailed(
@@ -303,25 +331,27 @@ class Serving:
                 name=job.name,
                 plugin=job.plugin,
                 reason=str(error),
-                last_good=last.found,
+                last_good=last.found and making.broken is None,
+                overrides=",".join(self._overlay(job).overrides),
+                default=making.broken is not None and last.found,
             )
         )
         return last
 
     def _last_good(self, job: Job) -> FileReply:
         entry = self._cache.get(job.key)
-        if entry is None or entry.owner != _owner(job):
+        if entry is None or entry.owner != owner_of(job):
             return UNKNOWN
         # Revision 0: an old file does not make the device provisioned.
         return replace(entry.reply, mac=job.mac, boot=job.boot, revision=0)
 
     async def _static(self, request: FileRequest, job: Job) -> FileReply:
         kept = await self._statics.file(job.plugin, job.rule.template, self._clock.now())
-        return self._missing(request, job) if kept is None else _reply(job, kept[0], kept[1])
+        return self._missing(request, job) if kept is None else reply_of(job, kept[0], kept[1])
 
     def _seen(self, job: Job, now: float) -> FileReply | None:
         kept = self._statics.seen(job.plugin, job.rule.template, now)
-        return None if kept is None else _reply(job, kept[0], kept[1])
+        return None if kept is None else reply_of(job, kept[0], kept[1])
 
     def _missing(self, request: FileRequest, job: Job) -> FileReply:
         now = self._clock.now()
@@ -379,19 +409,3 @@ class Serving:
             if reply.revision:
                 self._station.fetched(device, reply.revision, now)
                 self._station.elsewhere.came(device.mac)
-
-
-def _owner(job: Job) -> Hashable:
-    device = job.device
-    return None if device is None else (device.tenant, device.lines, device.token_epoch)
-
-
-def _reply(job: Job, body: bytes | memoryview, etag: str, brings: str = "") -> FileReply:
-    device, rule = job.device, job.rule
-    private = rule.secrets or device is not None or bool(job.token or job.home)
-    revision = device.revision if device is not None and rule.secrets else 0
-    large = rule.kind == "static"
-    found = True
-    return _file_reply(
-        found, body, rule.content_type, etag, private, large, job.mac, job.boot, rule.kind, job.plugin, revision, brings
-    )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from provd.app.elsewhere import Elsewhere, Nowhere
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
+from provd.app.overlays import Overlays, left_behind
 from provd.app.ports import Catalogue, LeaseView
 from provd.app.roster import Bucket, Roster
 from provd.app.sightings import Sightings
@@ -48,6 +49,7 @@ class Station:
         self.leases = leases
         self.tokens = tokens
         self.book = TokenBook(tokens)
+        self.overlays = Overlays(fleet.tables)
         self.site = site
         self.emit = emit
         self.sightings = Sightings(prefix)
@@ -57,6 +59,7 @@ class Station:
         self.fetched: Fetched = _nobody_cares
         self.elsewhere: Elsewhere = Nowhere()
         fleet.watch(self._on_device)
+        fleet.accompany(lambda before, after, _planned: left_behind(fleet.tables, before, after))
 
     def _on_device(self, before: Device | None, after: Device | None) -> None:
         if after is None:

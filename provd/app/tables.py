@@ -7,11 +7,9 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from provd.base.errors import ConflictError, NotFoundError
 from provd.base.types import Mac, parse_device
-from provd.domain.inheritance import lineage
+from provd.domain.overrides import Override
 from provd.domain.records import (
-    MASTER_TENANT,
     ApiToken,
     Code,
     Device,
@@ -31,6 +29,7 @@ from provd.domain.records import (
     Tenant,
     Work,
 )
+from provd.domain.site_models import SiteModel
 
 _K = TypeVar("_K")
 
@@ -42,9 +41,9 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
-    FreeParameter: _BY_ID,
+    **dict.fromkeys((FreeParameter, Override, SiteModel), _BY_ID),
 }
-_SHARED = frozenset({Tenant, Profile, FreeParameter})
+_SHARED = frozenset({Tenant, Profile, FreeParameter, Override})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -56,7 +55,7 @@ def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
 
 
 class Tables:
-    """The read model. :meth:`put` and :meth:`remove` are total; :meth:`check` says what a batch has broken."""
+    """The read model. :meth:`put` and :meth:`remove` are total; what a batch has broken :mod:`.consistency` says."""
 
     def __init__(self) -> None:
         self._devices: dict[Mac, Device] = {}
@@ -75,6 +74,8 @@ class Tables:
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
         self._free_parameters: dict[str, FreeParameter] = {}
         self._works: dict[str, Work] = {}
+        self._overrides: dict[str, Override] = {}
+        self._site_models: dict[str, SiteModel] = {}
         self._rows: dict[type, dict[Any, Any]] = {
             Device: self._devices,
             Tenant: self._tenants,
@@ -92,11 +93,13 @@ class Tables:
             TaskStep: self._task_steps,
             FreeParameter: self._free_parameters,
             Work: self._works,
+            Override: self._overrides,
+            SiteModel: self._site_models,
         }
         self._holders: dict[str, tuple[Mac, ...]] = {}
         self._levels: dict[tuple[Level, str], dict[str, Profile]] = {}
         self.stamp = 0
-        """Rises when a tenant or a profile, which many devices share, is put or removed."""
+        """Rises when something that many devices share (a tenant, a profile, a template) is put or removed."""
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
@@ -161,6 +164,16 @@ class Tables:
     def works(self) -> Mapping[str, Work]:
         """Long work by id, the oldest first."""
         return MappingProxyType(self._works)
+
+    @property
+    def overrides(self) -> Mapping[str, Override]:
+        """Overridden templates by id."""
+        return MappingProxyType(self._overrides)
+
+    @property
+    def site_models(self) -> Mapping[str, SiteModel]:
+        """Models without a plugin by id."""
+        return MappingProxyType(self._site_models)
 
     @property
     def reservations(self) -> Mapping[str, Reservation]:
@@ -282,16 +295,12 @@ class Tables:
             case ApiToken():
                 if self._hashes.get(record.hash) == record.id:
                     del self._hashes[record.hash]
-            case TaskRun() | TaskStep():
-                self._forget_task(record)
+            case TaskRun():
+                _drop(self._runs_of, record.mac, record.id)
+            case TaskStep():
+                _drop(self._steps_of, record.run, record.name)
             case _:
                 pass
-
-    def _forget_task(self, record: TaskRun | TaskStep) -> None:
-        if isinstance(record, TaskRun):
-            _drop(self._runs_of, record.mac, record.id)
-        else:
-            _drop(self._steps_of, record.run, record.name)
 
     def _left(self, line: str, mac: Mac) -> None:
         rest = tuple(holder for holder in self._holders.get(line, ()) if holder != mac)
@@ -299,98 +308,3 @@ class Tables:
             self._holders[line] = rest
         else:
             self._holders.pop(line, None)
-
-    def check(self, before: Kept | None, after: Kept | None) -> None:
-        """Whether a record that has just been put (``after``) or removed fits to all others.
-
-        Raises NotFoundError or ConflictError.
-        """
-        match after or before:
-            case Device() as device if after:
-                self._check_device(device)
-            case Line() as line:
-                self._check_line(line, gone=after is None)
-            case Code() as code if after:
-                self._check_code(code)
-            case Profile() as profile:
-                self._check_profile(profile, gone=after is None)
-            case Tenant() as tenant if after is None:
-                self._check_no_tenant(tenant)
-            case ApiToken() as token if after:
-                self._check_token(token)
-            case _:
-                pass
-
-    def _check_device(self, device: Device) -> None:
-        if device.tenant not in self._tenants:
-            raise NotFoundError(f"there is no tenant {device.tenant!r}")
-        if len(set(device.lines)) != len(device.lines):
-            raise ConflictError("a line can be on a device only once")
-        if device.ports and not len(set(device.ports)) == len(device.ports) == len(device.lines):
-            raise ConflictError("every line of such a device needs a port of its own")
-        for key in device.lines:
-            line = self._lines.get(key)
-            if line is None or (line.tenant != device.tenant and not device.ports):
-                # Another tenant's line must look like none at all.
-                raise NotFoundError(f"tenant {device.tenant!r} has no line {key!r}")
-            holders = len(self.holders(key))
-            if holders > line.max_devices:
-                where = "another device" if line.max_devices == 1 else f"{holders - 1} other devices"
-                raise ConflictError(f"line {key!r} is on {where}")
-        if device.profile:
-            profile = self._profiles.get(device.profile)
-            if profile is None or profile.level is not Level.GROUP:
-                raise NotFoundError(f"there is no group profile {device.profile!r}")
-
-    def _check_line(self, line: Line, *, gone: bool) -> None:
-        holders = [device for mac in self.holders(line.id) if (device := self._devices.get(mac)) is not None]
-        if gone:
-            if holders:
-                raise ConflictError(f"line {line.id!r} is on device {holders[0].mac}")
-            if line.id in self._codes_of:
-                raise ConflictError(f"line {line.id!r} has codes")
-            return
-        if line.tenant not in self._tenants:
-            raise NotFoundError(f"there is no tenant {line.tenant!r}")
-        for holder in holders:
-            if holder.tenant != line.tenant and not holder.ports:
-                raise ConflictError(f"line {line.id!r} is on a device of tenant {holder.tenant!r}")
-        if len(holders) > line.max_devices:
-            raise ConflictError(f"line {line.id!r} is on {len(holders)} devices")
-        if any(code.tenant != line.tenant for code in self.codes_of(line.id)):
-            raise ConflictError(f"line {line.id!r} has codes of another tenant")
-
-    def _check_code(self, code: Code) -> None:
-        line = self._lines.get(code.line)
-        if line is None or line.tenant != code.tenant:
-            raise NotFoundError(f"tenant {code.tenant!r} has no line {code.line!r}")
-        if self._digests.get(code.digest) != code.id:
-            raise ConflictError("there is such a code already")
-
-    def _check_token(self, token: ApiToken) -> None:
-        if token.tenant and token.tenant not in self._tenants:
-            raise NotFoundError(f"there is no tenant {token.tenant!r}")
-        if self._hashes.get(token.hash) != token.id:
-            raise ConflictError("there is such a token already")
-
-    def _check_profile(self, profile: Profile, *, gone: bool) -> None:
-        if not gone:
-            missing = [parent for parent in profile.parents if parent not in self._profiles]
-            if missing:
-                raise NotFoundError(f"there is no profile {missing[0]!r}")
-            lineage(profile, self._profiles)
-            return
-        if any(device.profile == profile.id for device in self._devices.values()):
-            raise ConflictError(f"profile {profile.id!r} is in use by devices")
-        if any(profile.id in other.parents for other in self._profiles.values()):
-            raise ConflictError(f"profile {profile.id!r} is the parent of another one")
-
-    def _check_no_tenant(self, tenant: Tenant) -> None:
-        if tenant.id == MASTER_TENANT:
-            raise ConflictError(f"the tenant {MASTER_TENANT!r} owns what nobody has claimed and cannot be deleted")
-        if any(device.tenant == tenant.id for device in self._devices.values()):
-            raise ConflictError(f"tenant {tenant.id!r} has devices")
-        if any(line.tenant == tenant.id for line in self._lines.values()):
-            raise ConflictError(f"tenant {tenant.id!r} has lines")
-        if any(token.tenant == tenant.id for token in self._api_tokens.values()):
-            raise ConflictError(f"tenant {tenant.id!r} has tokens")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,25 @@ def brought(config: str | None, path: Path) -> str:
     except OSError as error:
         raise UsageError(f"{entry} cannot be written: {error.strerror}; be root or the user of the daemon") from None
     return name
+
+
+def laid(config: str | None, path: Path) -> str:
+    """Lay a firmware image where the daemon takes it from; gives its name there. Raises ProvdError."""
+    from provd.cli.client import settings_of
+    from provd.cli.offline import as_owner
+    from provd.plugins.firmware.stock import ENTRY
+
+    entry = settings_of(config).server.state_dir / "firmware" / ENTRY
+    target = entry / f"{secrets.token_hex(8)}.sent"
+    try:
+        with path.open("rb") as source, as_owner(entry.parent.parent):
+            entry.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise UsageError(f"{error.filename or entry}: {error.strerror}; nothing was kept") from None
+    return target.name
 
 
 def newer(offers: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -70,7 +70,7 @@ def settings_of(config: str | None) -> Settings:
 
 def config_file(config: str | None) -> Path:
     """Its file. Raises ConfigError when there is none."""
-    from provd.config.load import config_path
+    from provd.config.documents import config_path
 
     path = config_path(config)
     try:
@@ -85,21 +85,27 @@ def config_file(config: str | None) -> Path:
 
 def call(config: str | None, operation: str, **params: object) -> Any:
     """Carry out an operation and return its result. Raises ProvdError."""
-    settings = settings_of(config)
     needed = {name: value for name, value in params.items() if value is not None}
     try:
-        return ask(settings, operation, needed)
+        return ask(_socket(config), operation, needed)
     except NotRunningError:
         from provd.cli.offline import perform
 
         if sys.stderr.isatty():
             sys.stderr.write("no daemon runs: working on the database\n")
-        return perform(settings, operation, needed)
+        return perform(settings_of(config), operation, needed)
 
 
-def ask(settings: Settings, operation: str, params: Mapping[str, object]) -> Any:
-    """Let the running daemon do it. Raises NotRunningError when there is none, else ProvdError."""
-    connection = _UnixConnection(settings.server.control_path)
+def _socket(config: str | None) -> Path:
+    """Where the daemon would listen. Raises ConfigError."""
+    from provd.config.documents import control_socket
+
+    return control_socket(config_file(config))
+
+
+def ask(control: Path, operation: str, params: Mapping[str, object]) -> Any:
+    """Let the daemon that listens there do it. Raises NotRunningError when there is none, else ProvdError."""
+    connection = _UnixConnection(control)
     try:
         connection.request("POST", f"/v1/{operation}", json.dumps(params), {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -116,7 +122,7 @@ def stream(config: str | None, **query: str | None) -> Iterator[Mapping[str, Any
     """Facts of the running daemon as they happen, until it stops or the caller does. Raises ProvdError."""
     from urllib.parse import urlencode
 
-    connection = _UnixConnection(settings_of(config).server.control_path, None)
+    connection = _UnixConnection(_socket(config), None)
     wanted = urlencode({name: value for name, value in query.items() if value})
     try:
         connection.request("GET", f"/v1/tail?{wanted}")

@@ -120,7 +120,7 @@ def _nobody_at_work(settings: Settings) -> None:
     from provd.base.errors import ConflictError
 
     try:
-        ask(settings, "status", {})
+        ask(settings.server.control_path, "status", {})
     except NotRunningError:
         return
     raise ConflictError("the daemon runs: stop it first")

@@ -37,6 +37,14 @@ def _tasks(settings: Settings) -> Iterator[str]:
         world_of(settings.tasks, SystemClock())
     except ConfigError as error:
         yield str(error)
+    if any(step.do == "plugin" for template in settings.tasks.template for step in template.step):
+        from provd.daemon.core import plugin_folders
+        from provd.daemon.plugin_steps import step_faults
+        from provd.plugins.catalogue import PluginCatalogue
+
+        state = settings.server.state_dir
+        found = PluginCatalogue(plugin_folders(settings), state, SystemClock(), lambda _fact: None)
+        yield from step_faults(settings.tasks, found.manifests)
 
 
 def _exchanges(settings: Settings) -> Iterator[str]:

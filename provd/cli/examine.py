@@ -50,7 +50,7 @@ def findings(settings: Settings, *, probe: float) -> Iterator[Finding]:
 def _daemon(settings: Settings) -> Generator[Finding, None, bool]:
     """Gives whether it runs."""
     try:
-        status = ask(settings, "status", {})
+        status = ask(settings.server.control_path, "status", {})
     except NotRunningError:
         yield Finding("daemon", "note", "no daemon runs")
         return False

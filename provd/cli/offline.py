@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, get_args
 from provd.base.clock import SystemClock
 from provd.base.errors import ConfigError, UsageError
 from provd.base.facts import Fact, Level
-from provd.config.load import config_path, load
+from provd.config.documents import config_path
+from provd.config.load import load
 from provd.config.settings import Settings
 from provd.plugin import Manifest
 

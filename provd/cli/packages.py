@@ -26,6 +26,7 @@ def _changing(command: F) -> F:
         click.option("--force", is_flag=True, help="Also when some device would be worse off."),
         click.option("--yes", is_flag=True, help="Do not ask when files change."),
         click.option("--diff", is_flag=True, help="Show what changes in the files (20 of them at most)."),
+        click.option("--keep-templates", is_flag=True, help="Leave your own templates exactly as they are."),
         click.option("--dry-run", is_flag=True, help="Only say what would change."),
     ):
         command = option(command)
@@ -127,7 +128,8 @@ def _changed(
     by: str = "plugin.switch",
 ) -> None:
     """Try it, tell, ask, do it."""
-    work = worked(ctx, run(ctx, operation, **given), quiet=how["as_json"])
+    keep = {"keep_templates": True} if how["keep_templates"] else {}
+    work = worked(ctx, run(ctx, operation, **given, **keep), quiet=how["as_json"])
     tried: Mapping[str, Any] = work["result"]
     outcome = tried["outcome"]
     if not how["as_json"]:
@@ -135,10 +137,10 @@ def _changed(
     refused = outcome["harmful"] and not how["force"]
     done: Mapping[str, Any] = {}
     if not (how["dry_run"] or refused):
-        if outcome["changed"] and not how["yes"] and not how["as_json"]:
+        if (outcome["changed"] or outcome["templates"]) and not how["yes"] and not how["as_json"]:
             click.confirm("Put it in force?", abort=True)
         choice = {"version": tried["choice"], "expect": tried["expect"]} if by == "plugin.switch" else {}
-        done = run(ctx, by, id=tried["plugin"], **choice)
+        done = run(ctx, by, id=tried["plugin"], **choice, **keep)
     if how["as_json"]:
         show_json({**tried, "in_force": done or None})
     elif done:
@@ -161,8 +163,26 @@ def _tell(tried: Mapping[str, Any], *, diff: bool) -> None:
         click.echo(f"  {devices} of {model}: the model is not known any more", err=True)
     for reason in outcome["reasons"]:
         click.echo(f"  {reason}", err=True)
+    for each in outcome["templates"]:
+        _tell_template(each, diff=diff)
     for each in outcome["diffs"] if diff else ():
         click.echo(f"--- {each['device']} {each['name']}\n{each['diff']}")
+
+
+_BECOMES = {
+    "merges": "the default has changed, and what is new fits into yours",
+    "conflicts": "the default has changed where yours differs: yours stays; see `provd template edit --merge`",
+    "gone": "the new version has no such template: yours does nothing",
+}
+
+
+def _tell_template(each: Mapping[str, Any], *, diff: bool) -> None:
+    whom = f"{each['place']} {each['applies_to']}".rstrip()
+    click.echo(f"your {each['template']} for {whom}: {_BECOMES[each['state']]}")
+    if diff and each["default"]:
+        click.echo(
+            f"--- what is new in the default\n{each['default']}--- what you have changed\n{each['mine']}", nl=False
+        )
 
 
 def _counts(outcome: Mapping[str, Any]) -> str:

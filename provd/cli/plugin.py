@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from provd.cli.commands import Group, as_json, listing
+from provd.cli.firmware import firmware
 from provd.cli.output import Exit, errors_to_exit, show_json
 from provd.cli.packages import (
     plugin_available,
@@ -36,6 +37,8 @@ for _command in (
     *(plugin_key, plugin_build, plugin_sign, plugin_index),
 ):
     plugin.add_command(_command)
+# One may look for it here as well.
+plugin.add_command(firmware)
 plugin.add_command(
     listing("plugin.list", ("id", "version", "origin", "before", "vendor", "models", "license"), view=_counted)
 )
@@ -69,6 +72,7 @@ def plugin_check(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
         for note in report.notes:
             click.echo(f"note: {note}")
         counted = f"{report.models} models, {report.cases} cases, {report.rendered} files rendered"
+        counted += f", {report.steps} steps of tasks" if report.steps else ""
         click.echo(f"{report.plugin} {report.version}: {report.level} ({counted})")
     if not report.ok:
         sys.exit(Exit.FAILURE)

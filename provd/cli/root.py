@@ -33,6 +33,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "reservation": ("provd.cli.network:reservation", "addresses kept for a client"),
     "db": ("provd.cli.db:db", "the database: upgrade, backup, restore, verify"),
     "plugin": ("provd.cli.plugin:plugin", "vendor plugins: list, install, upgrade, rollback; check, build, sign …"),
+    "template": ("provd.cli.template:template", "templates in place of a plugin's: edit, preview, diff, restore"),
+    "firmware": ("provd.cli.firmware:firmware", "firmware and languages of phones: available, fetch, upload, remove"),
     "operation": ("provd.cli.working:operation", "what takes its time: list, wait, cancel"),
     "import": ("provd.cli.importing:importing", "take over what another provisioning server knows"),
     "identify": ("provd.cli.evidence:identify", "what provd makes of some evidence, and why"),

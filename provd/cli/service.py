@@ -72,7 +72,7 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
     with errors_to_exit():
         settings = settings_of(ctx.find_root().obj)
         try:
-            shown = {"running": True, **ask(settings, "status", {})}
+            shown = {"running": True, **ask(settings.server.control_path, "status", {})}
         except NotRunningError as error:
             from provd.cli.offline import perform
 

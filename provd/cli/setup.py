@@ -61,7 +61,7 @@ def setup(
     Example: provd setup --interface eth1 --mode phones-only --yes
     """
     with errors_to_exit():
-        from provd.config.load import config_path
+        from provd.config.documents import config_path
 
         path = config_path(ctx.find_root().obj)
         if path.exists() and not overwrite:

@@ -12,6 +12,7 @@ from netaddr import IPNetwork
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provd.base.secrets import Secret
+from provd.config.documents import CONTROL, DEFAULT_STATE
 from provd.config.hooks import WebhookSection
 from provd.config.mqtt import MqttSection
 from provd.config.pbx import PbxSection, ResyncSection
@@ -39,7 +40,7 @@ from provd.dhcp.subnet import NOT_AMONG_OPTIONS
 class ServerSection(Section):
     """The daemon itself."""
 
-    state_dir: Path = Field(default=Path("/var/lib/provd"), description="database, plugins, overrides, firmware, keys")
+    state_dir: Path = Field(default=DEFAULT_STATE, description="database, plugins, overrides, firmware, keys")
     advertise: str = Field(
         default="", description="host or address put into URLs; default: the local address the phone talked to"
     )
@@ -55,7 +56,7 @@ class ServerSection(Section):
     @property
     def control_path(self) -> Path:
         """Where the control socket is."""
-        return Path(self.control) if self.control else self.state_dir / "control.sock"
+        return Path(self.control) if self.control else self.state_dir / CONTROL
 
 
 class DatabaseSection(Section):

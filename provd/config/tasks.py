@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from provd.app.tasks.calls import DEVICE_VALUES, RUN_VALUES
 from provd.config.section import Section
 from provd.config.values import Duration, Network, with_host
-from provd.domain.filling import places
+from provd.domain.filling import POINTER, places
 
 _ID = r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$"
 _RESERVED = frozenset({"device", "run", "meta"})
@@ -105,7 +105,7 @@ class HttpSection(Section):
     @classmethod
     def _pointers(cls, take: dict[str, str]) -> dict[str, str]:
         for pointer in take.values():
-            if not re.fullmatch(r"(?:/(?:[^~/]|~[01])*)*", pointer):
+            if not re.fullmatch(POINTER, pointer):
                 raise ValueError(f"{pointer!r} is no JSON pointer (/customer/id)")
         return take
 
@@ -155,8 +155,21 @@ class WebhookStepSection(Section):
     body: dict[str, str] = Field(default={}, description="members of its data")
 
 
+class PluginSection(Section):
+    """A step that a plugin brings along (``[[step]]`` in its manifest)."""
+
+    id: str = Field(pattern=_ID)
+    do: Literal["plugin"]
+    step: str = Field(min_length=1, description="its name there")
+    plugin: str = Field(default="", description="whose; empty: the device's own")
+    server: str = Field(default="", description="the [[tasks.server]] that it may ask")
+    given: dict[str, str] = Field(default={}, alias="with", description="values that it needs")
+    waiting_for: str = ""
+
+
 StepSection = Annotated[
-    SqlSection | HttpSection | CsvSection | SetSection | WaitSection | WebhookStepSection, Field(discriminator="do")
+    SqlSection | HttpSection | CsvSection | SetSection | WaitSection | WebhookStepSection | PluginSection,
+    Field(discriminator="do"),
 ]
 
 
@@ -227,17 +240,20 @@ def _texts(step: StepSection) -> list[str]:
     """Every text of a step in which values may stand."""
     match step:
         case SqlSection():
-            return [*step.params.values(), step.waiting_for]
+            texts = [*step.params.values(), step.waiting_for]
         case HttpSection():
-            return [step.path, *(step.body or {}).values(), step.waiting_for]
+            texts = [step.path, *(step.body or {}).values(), step.waiting_for]
         case CsvSection():
-            return [*step.match.values(), step.waiting_for]
+            texts = [*step.match.values(), step.waiting_for]
         case SetSection():
-            return [*step.metadata.values(), step.tenant, step.profile, step.line]
+            texts = [*step.metadata.values(), step.tenant, step.profile, step.line]
         case WebhookStepSection():
-            return list(step.body.values())
+            texts = list(step.body.values())
+        case PluginSection():
+            texts = [*step.given.values(), step.waiting_for]
         case WaitSection():
-            return []
+            texts = []
+    return texts
 
 
 def _check_fact(name: str) -> None:
@@ -252,7 +268,7 @@ def _check_fact(name: str) -> None:
 class TasksSection(Section):
     """What is done for devices by themselves: at first sight, at times, when something happens."""
 
-    at_once: int = Field(default=8, ge=1, le=100, description="runs at a time")
+    at_once: int = Field(default=16, ge=1, le=100, description="runs at a time")
     allow: tuple[Network, ...] = Field(
         default=(), description="networks with servers of tasks, beside public addresses: 10.0.5.0/24"
     )
@@ -277,8 +293,9 @@ class TasksSection(Section):
         for template in self.template:
             for step in template.step:
                 where = f"template {template.id!r}, step {step.id!r}"
-                if isinstance(step, HttpSection) and step.server not in servers:
-                    raise ValueError(f"{where}: there is no server {step.server!r}")
+                asked = step.server if isinstance(step, HttpSection | PluginSection) else ""
+                if asked not in servers and (asked or isinstance(step, HttpSection)):
+                    raise ValueError(f"{where}: there is no server {asked!r}")
                 if isinstance(step, SqlSection):
                     database = databases.get(step.database)
                     if database is None:

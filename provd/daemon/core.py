@@ -19,7 +19,7 @@ from provd.app.codes.office import Office
 from provd.app.context import ContextMaker
 from provd.app.dialing import AccountBook, DialDesk
 from provd.app.fleet import Fleet
-from provd.app.ports import Renderer
+from provd.app.ports import FileRenderer
 from provd.app.regions.phones import is_phone
 from provd.app.regions.register import Regions
 from provd.app.regions.watching import Watching
@@ -34,6 +34,7 @@ from provd.base.types import Mac
 from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
 from provd.daemon.packaging import Packaging
+from provd.daemon.plugin_steps import StepRenderer
 from provd.daemon.templates import rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
@@ -83,7 +84,7 @@ class Core:
         clock: Clock,
         emit: FactSink,
         *,
-        watched: Callable[[Renderer], Renderer] = lambda renderer: renderer,
+        watched: Callable[[FileRenderer], FileRenderer] = lambda renderer: renderer,
         leap: Leap | None = None,
         keeps: bool = False,
     ) -> None:
@@ -97,6 +98,7 @@ class Core:
         self.fleet = Fleet(self.store)
         self.fleet.load()
         self.renderer = RenderPool(self.template_folders, clock, emit)
+        self.step_renderer = StepRenderer(self.template_folders, clock, emit)
         derive = self.store.vault.derive
         self.keeper: RenderKeeper | None = None
         if keeps:
@@ -181,12 +183,14 @@ class Core:
     def plugins_changed(self) -> None:
         """The catalogue has another version of a plugin in force, or another template."""
         self.renderer.reload()
+        self.step_renderer.reload()
         self.boot.station.refresh()
 
     async def close(self) -> None:
         """Stop long work and the renderer, and let the store write what it was given."""
         await self.packaging.shop.works.close()
         await self.renderer.close()
+        await self.step_renderer.close()
         if self.keeper is not None:
             self.keeper.close()
         self.store.close()

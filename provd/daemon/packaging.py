@@ -7,6 +7,7 @@ from pathlib import Path
 
 from provd.app.boot import Boot
 from provd.app.context import ContextMaker
+from provd.app.firmware.warehouse import Warehouse
 from provd.app.packages import Shop
 from provd.app.packages.switching import Switching
 from provd.app.packages.trial import Trial
@@ -15,6 +16,7 @@ from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.config.plugins import PluginsSection
 from provd.plugins.catalogue import PluginCatalogue
+from provd.plugins.firmware.supply import Supply
 from provd.plugins.package.gate import keys_of
 from provd.plugins.package.manager import PluginManager, Terms
 
@@ -45,11 +47,16 @@ class Packaging:
         )
         works = Works(fleet, clock, emit, patient=patient)
         trial = Trial(boot.station, maker, self._manager)
-        self.shop = Shop(self._manager, Switching(fleet, self._manager, trial, works), works)
+        self.supply = Supply(catalogue.stock, clock, proxy=section.proxy)
+        warehouse = Warehouse(self.supply, boot.station.knowledge, fleet.tables, works, clock, emit)
+        if not patient:
+            self.supply.tidy()
+        self.shop = Shop(self._manager, Switching(fleet, self._manager, trial, works), works, warehouse)
 
     def reload(self, section: PluginsSection) -> None:
         """Take over a changed configuration."""
         self._manager.terms = package_terms(section)
+        self.supply.proxy = section.proxy
 
 
 def package_terms(section: PluginsSection) -> Terms:

@@ -35,6 +35,10 @@ from provd.http.regions.counter import RegionCounter
 from provd.outbound.regions import RegionWeb, Way
 from provd.outbound.web import Permit
 
+_AGAIN = 2.0
+_HOMES = "homes"
+"""What is degraded while nobody knows where phones are."""
+
 
 class Federation:
     """This instance among the others. Implements the regions' ports to the world outside by what is configured."""
@@ -46,6 +50,9 @@ class Federation:
         self._degraded = ""
         self._closing: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._tasks_beside: set[asyncio.Task[None]] = set()
+        self.again = _AGAIN
+        """Seconds between two attempts to learn where phones are."""
         now, emit = core.clock.now, core.emit
         self.ledger = core.home_ledger
         self.courier = Courier(self.ledger, self, self.terms, now, emit, transfer=fresh_id, owner=secrets.token_hex(8))
@@ -77,11 +84,30 @@ class Federation:
         return self._core.region_terms
 
     async def load(self) -> None:
-        """Learn where phones are, before any of them asks."""
+        """Learn where phones are, before any of them asks; when that cannot be known yet, as soon as it can."""
+        if await self._learned():
+            return
+
+        async def later() -> None:
+            while True:
+                await asyncio.sleep(self.again)
+                if await self._learned():
+                    self._core.emit(Recovered(at=self._core.clock.now(), part=_HOMES))
+                    return
+
+        task = asyncio.create_task(later())
+        self._tasks_beside.add(task)
+        task.add_done_callback(self._tasks_beside.discard)
+
+    async def _learned(self) -> bool:
         try:
             await self.phones.load()
-        except StorageError:
-            return  # the store has told of itself
+        except StorageError as error:
+            if not self._tasks_beside:
+                reason = f"where phones are at home cannot be read: {error}"
+                self._core.emit(Degraded(at=self._core.clock.now(), part=_HOMES, reason=reason))
+            return False
+        return True
 
     async def _forget_phone(self, mac: Mac) -> None:
         """A phone has gone home elsewhere: nothing of it stays here."""
@@ -124,9 +150,10 @@ class Federation:
         """Stop; what is owed stays owed."""
         await self.brokered.close()
         await self.phones.close()
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._tasks_beside]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._web is not None:
             await self._web.close()
         await asyncio.gather(*self._closing, return_exceptions=True)

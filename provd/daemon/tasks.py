@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 
 from provd.app import ownership
-from provd.app.tasks.ports import Call
+from provd.app.tasks.plugin_steps import PluginSteps
+from provd.app.tasks.ports import Call, PluginCall
 from provd.app.tasks.runner import Runner
 from provd.base.clock import Clock
 from provd.base.errors import ConfigError
@@ -42,6 +43,7 @@ class Tasking:
         self._claims = StoredClaims(core.store)
         self.hooks = Hooking(core)
         knowledge = core.boot.station.knowledge
+        self._steps = PluginSteps(knowledge.manifest, knowledge.model, core.step_renderer, self.perform)
 
         def room_of(device: Device) -> ownership.Room:
             return ownership.room_of(knowledge.manifest(device.plugin), device)
@@ -87,7 +89,9 @@ class Tasking:
         await asyncio.gather(*self._closing)
 
     async def perform(self, call: Call) -> Outcome:
-        """Hand on to the world as it is at present."""
+        """Hand on to the plugin, or to the world as it is at present."""
+        if isinstance(call, PluginCall):
+            return await self._steps.perform(call)
         if self._world is None:
             return Retry(self._degraded or "no world")
         return await self._world.perform(call)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
 from provd.config import tasks as sections
+from provd.config.section import Section
 from provd.config.tasks import StepSection, TasksSection, TaskTemplate
 from provd.domain.constraints import Attribute, Rule
 from provd.domain.tasks import (
     CsvStep,
     HttpStep,
     Kind,
+    PluginStep,
     Rulebook,
     SetStep,
     SqlStep,
@@ -61,38 +64,18 @@ def _template(section: TaskTemplate) -> Template:
     )
 
 
+_STEPS: Mapping[type[Section], Callable[..., Step]] = {
+    sections.SqlSection: SqlStep,
+    sections.HttpSection: HttpStep,
+    sections.CsvSection: CsvStep,
+    sections.SetSection: SetStep,
+    sections.WaitSection: WaitStep,
+    sections.WebhookStepSection: WebhookStep,
+    sections.PluginSection: PluginStep,
+}
+
+
 def _step(section: StepSection) -> Step:
-    match section:
-        case sections.SqlSection():
-            return SqlStep(
-                id=section.id,
-                database=section.database,
-                statement=section.statement,
-                params=section.params,
-                write=section.write,
-                waiting_for=section.waiting_for,
-            )
-        case sections.HttpSection():
-            return HttpStep(
-                id=section.id,
-                server=section.server,
-                method=section.method,
-                path=section.path,
-                body=section.body,
-                take=section.take,
-                waiting_for=section.waiting_for,
-            )
-        case sections.WebhookStepSection():
-            return WebhookStep(id=section.id, to=section.to, event=section.event, body=section.body)
-        case sections.CsvSection():
-            return CsvStep(id=section.id, file=section.file, match=section.match, waiting_for=section.waiting_for)
-        case sections.SetSection():
-            return SetStep(
-                id=section.id,
-                metadata=section.metadata,
-                tenant=section.tenant,
-                profile=section.profile,
-                line=section.line,
-            )
-        case sections.WaitSection():
-            return WaitStep(id=section.id, seconds=float(section.seconds))
+    """A step has the fields of its section."""
+    fields = {name: getattr(section, name) for name in type(section).model_fields if name != "do"}
+    return _STEPS[type(section)](**fields)

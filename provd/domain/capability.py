@@ -10,6 +10,7 @@ from provd.domain.settings import FREE, KNOWN, NUMBERED, numbers, unnumbered
 from provd.plugin import Manifest, Model, Writes
 
 _OWN_NUMBER = re.compile(r"(?<=[._])[0-9]+(?=[._]|$)")
+_VERSION = re.compile(r"(\d+)([a-z]?)")
 _NEEDS_VALUE = frozenset({"speed_dial", "blf", "blf_pickup", "dtmf", "url", "intercom"})
 
 
@@ -22,11 +23,14 @@ def _within(name: str, start: str) -> bool:
     return name == start or name.startswith(f"{start}.")
 
 
-def shortfalls(manifest: Manifest | None, model: Model, values: Mapping[str, object]) -> dict[str, str]:
-    """Which of these settings do nothing on that model, each with the reason: ``SPA502G has no line keys``."""
+def shortfalls(
+    manifest: Manifest | None, model: Model, values: Mapping[str, object], version: str = ""
+) -> dict[str, str]:
+    """Which of these settings do nothing on that model with that firmware (empty: not known), each with the reason:
+    ``SPA502G has no line keys``."""
     found: dict[str, str] = {}
     for name, value in values.items():
-        reason = shortfall(manifest, model, name, value)
+        reason = shortfall(manifest, model, name, value, version)
         if reason:
             found[name] = reason
     for name, reason in _incomplete(values):
@@ -34,8 +38,8 @@ def shortfalls(manifest: Manifest | None, model: Model, values: Mapping[str, obj
     return found
 
 
-def shortfall(manifest: Manifest | None, model: Model, name: str, value: object) -> str:
-    """Why this setting does nothing on that model, or an empty text."""
+def shortfall(manifest: Manifest | None, model: Model, name: str, value: object, version: str = "") -> str:
+    """Why this setting does nothing on that model with that firmware, or an empty text."""
     if manifest is None:
         return "no plugin of this device writes it"
     if name.startswith(FREE):
@@ -43,21 +47,23 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object)
     rows = _rows(manifest.writes, unnumbered(name))
     if not rows:
         return f"the plugin {manifest.id} does not write it"
-    who = model.name or manifest.vendor
     for row in rows:
-        if not all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
-            if row.otherwise:
-                return f"{who} {row.otherwise}"
-            continue
-        reason = _too_high(row, model, numbers(name)) or _strange(row, value)
+        if row.never:
+            reason = row.never
+        elif all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
+            reason = _too_high(row, model, numbers(name)) or _strange(row, value)
+            reason = reason or _too_old(row.since, version, manifest.version_from)
+        else:
+            reason = row.otherwise
         if reason:
-            return f"{who} {reason}"
+            return f"{model.name or manifest.vendor} {reason}"
     return ""
 
 
 def written(manifest: Manifest, name: str) -> bool:
     """Whether the plugin writes this setting for any model at all."""
-    return bool(_rows(manifest.writes, name))
+    rows = _rows(manifest.writes, name)
+    return bool(rows) and not any(row.never for row in rows)
 
 
 def _rows(rows: tuple[Writes, ...], name: str) -> tuple[Writes, ...]:
@@ -91,6 +97,15 @@ def _strange(row: Writes, value: object) -> str:
         return ""
     strange = [member for member in value.split(",") if member not in row.values]
     return f"does not know {', '.join(strange)}" if strange else ""
+
+
+def _too_old(since: str, version: str, version_from: int) -> str:
+    """Of an unknown firmware nothing is said: its file has whatever any firmware of the model knows."""
+    age = _VERSION.findall(version)[version_from:]
+    if not since or not age:
+        return ""
+    ages, needed = ([(int(number), letter) for number, letter in each] for each in (age, _VERSION.findall(since)))
+    return f"knows it from firmware {since} on, and has {version}" if ages < needed else ""
 
 
 def _incomplete(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from provd.base.errors import UsageError
 
 _PLACE = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\.([A-Za-z0-9_.-]+)\}")
+POINTER = r"(?:/(?:[^~/]|~[01])*)*"
+"""The grammar of a JSON pointer (RFC 6901 section 3), as a regular expression for the whole of it."""
 Values = Mapping[str, Mapping[str, object]]
 """Values by the name of their group (``device``, ``run``, ``meta`` or a step) and their own name."""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.domain.hooks import DeadLetter, Letter
+from provd.domain.overrides import Override
+from provd.domain.site_models import SiteModel
 
 MASTER_TENANT = "master"
 """Owner of every device that nobody has claimed yet. It always exists."""
@@ -397,24 +399,10 @@ class AuditEntry:
     data: Settings = field(default_factory=dict)
 
 
-Kept = (
-    Device
-    | Tenant
-    | Line
-    | Code
-    | Redemption
-    | Profile
-    | Reservation
-    | PendingResync
-    | Lock
-    | Heartbeat
-    | ApiToken
-    | Metadata
-    | TaskRun
-    | TaskStep
-    | FreeParameter
-    | Work
-)
+_Config = Tenant | Line | Profile | Reservation | FreeParameter | ApiToken | Override | SiteModel
+_Working = Code | Redemption | PendingResync | Lock | Heartbeat | Metadata | TaskRun | TaskStep | Work
+
+Kept = Device | _Config | _Working
 """Records with a key and a present state: they are kept in memory."""
 
 Record = Kept | AuditEntry | StoredFact | ThingOwner | Letter | DeadLetter

@@ -113,7 +113,32 @@ class WebhookStep:
     body: Mapping[str, str] = field(default_factory=dict)
 
 
-Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStep:
+    """What a plugin brings along: ``step`` of ``plugin`` (empty: of the device's own), with these values."""
+
+    id: str
+    step: str
+    plugin: str = ""
+    server: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
+    waiting_for: str = ""
+
+
+Step = SqlStep | HttpStep | CsvStep | SetStep | WaitStep | WebhookStep | PluginStep
+
+
+def only_looks(step: Step) -> bool:
+    """Whether nobody notices a step that is carried out once more after a crash, with another time of its run."""
+    match step:
+        case SqlStep():
+            return not step.write
+        case HttpStep():
+            return step.method == "GET"
+        case PluginStep():
+            return False
+        case CsvStep() | WaitStep() | SetStep() | WebhookStep():
+            return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from provd.app.tasks.ports import Call, CsvCall, HttpCall, SqlCall
+from provd.app.tasks.ports import CsvCall, HttpCall, Outward, SqlCall
 from provd.base.errors import UsageError
 from provd.domain.tasks import Done, Failed, NotYet, Outcome, Retry
 from provd.outbound.sql import Database
@@ -19,14 +19,14 @@ LARGEST_TABLE = 32 << 20
 
 
 class World:
-    """Implements :class:`~provd.app.tasks.ports.Outside` on what the configuration names."""
+    """What the configuration names."""
 
     def __init__(self, databases: Iterable[Database], servers: Iterable[Server], web: Web) -> None:
         self._databases = {database.name: database for database in databases}
         self._servers = {server.name: server for server in servers}
         self._web = web
 
-    async def perform(self, call: Call) -> Outcome:
+    async def perform(self, call: Outward) -> Outcome:
         """Do it and say what came of it."""
         match call:
             case SqlCall():

@@ -7,12 +7,10 @@ import contextlib
 import datetime as dt
 import decimal
 import math
-import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, create_engine, text
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -28,6 +26,7 @@ from provd.app.tasks.ports import SqlCall
 from provd.base.errors import ConfigError
 from provd.base.secrets import Secret
 from provd.domain.tasks import Done, Failed, NotYet, Outcome, Retry
+from provd.outbound.sql_line import Line, Worker
 
 AT_ONCE = 4
 """Statements at a time on one database."""
@@ -47,7 +46,7 @@ class Reach:
 
 
 class Database:
-    """One database. Every statement has a connection of its own: these are rare, and connections of others go stale."""
+    """One database, with a thread and a connection for each statement at a time."""
 
     def __init__(self, reach: Reach) -> None:
         self.name = reach.name
@@ -55,6 +54,9 @@ class Database:
         self._url = url_of(reach)
         self._engine = _engine(self._url, reach)
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._free: list[Worker] = []
+        self._known: dict[str, TextClause] = {}
+        self._closed = False
 
     async def do(self, call: SqlCall) -> Outcome:
         """One statement. Gives up after the database's time, whatever its driver does."""
@@ -69,54 +71,81 @@ class Database:
             return Retry(f"database {self.name} does not answer")
 
     def close(self) -> None:
-        """Let go."""
-        self._engine.dispose()
+        """Let go. A statement that is still at work ends by itself."""
+        self._closed = True
+        for worker in self._free:
+            worker.end()
+        self._free.clear()
 
     def _in_thread(self, call: SqlCall) -> asyncio.Future[Outcome]:
         """The outcome of a statement. Its place is free again when the driver has come back, not before."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Outcome] = loop.create_future()
+        worker = self._free.pop() if self._free else Worker(f"sql-{self.name}", Line(self._engine, self._reach.seconds))
 
         def finish(outcome: Outcome) -> None:
             self._room.release()
+            if self._closed:
+                worker.end()
+            else:
+                self._free.append(worker)
             if not answer.done():
                 answer.set_result(outcome)
 
-        def work() -> None:
+        def work(line: Line) -> None:
             try:
-                outcome = self._performed(call)
+                outcome = self._performed(line, call)
             except Exception as error:  # noqa: BLE001 - whatever a driver raises is its outcome
                 outcome = Failed(f"database {self.name}: {type(error).__name__}")
             # Nobody waits for it any more when the daemon has ended.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(finish, outcome)
 
-        # A driver that hangs must not keep the daemon from its end, as the threads of an executor do.
-        threading.Thread(target=work, name=f"sql-{self.name}", daemon=True).start()
+        worker.give(work)
         return answer
 
-    def _performed(self, call: SqlCall) -> Outcome:
-        if self._url.get_backend_name() == "sqlite" and not Path(self._url.database or "").is_file():
-            # SQLite would make an empty one.
-            return Retry(f"{self._url.database}: there is no such file")
+    def _performed(self, line: Line, call: SqlCall) -> Outcome:
         try:
-            with self._engine.connect() as connection, _limited(connection, self._reach.seconds):
-                return self._executed(connection, call)
+            used = line.kept
+            try:
+                return self._executed(line.connection(), call)
+            except DBAPIError as error:
+                if not (used and error.connection_invalidated):
+                    raise
+            # The server has ended what was kept open since: that is not its answer.
+            line.close()
+            return self._executed(line.connection(), call)
+        except FileNotFoundError as error:
+            return self._failed(line, Retry(str(error)))
         except (OperationalError, InterfaceError) as error:
-            return Retry(f"database {self.name}: {_said(error)}")
+            return self._failed(line, Retry(f"database {self.name}: {_said(error)}"))
         except SQLAlchemyError as error:
-            return Failed(f"database {self.name}: {_said(error)}")
+            return self._failed(line, Failed(f"database {self.name}: {_said(error)}"))
+
+    def _told(self, statement: str) -> TextClause:
+        """The statement with its parameters found; there are as many as there are steps in the configuration."""
+        known = self._known.get(statement)
+        if known is None:
+            known = self._known[statement] = text(statement)
+        return known
+
+    @staticmethod
+    def _failed(line: Line, outcome: Outcome) -> Outcome:
+        """The outcome of a statement after which nobody knows what its connection still believes."""
+        line.close()
+        return outcome
 
     def _executed(self, connection: Connection, call: SqlCall) -> Outcome:
-        if not call.write:
-            _only_read(connection)
-        done = connection.execute(text(call.statement), dict(call.params))
+        _only_read(connection, not call.write)
+        done = connection.execute(self._told(call.statement), dict(call.params))
         if call.write:
             row = _row(done) if done.returns_rows else {}
             connection.commit()
             return Done({"rows": done.rowcount, **({} if row is None else row)})
         found = done.fetchmany(2) if done.returns_rows else []
         names = list(done.keys()) if done.returns_rows else []
+        # Rows that nobody reads hold a lock, in SQLite.
+        done.close()
         connection.rollback()
         if len(found) > 1:
             return Failed(f"database {self.name}: more than one row; let the statement name one")
@@ -145,29 +174,12 @@ def _engine(url: URL, reach: Reach) -> Engine:
         raise ConfigError(f"tasks.database {reach.name}: {error}") from None
 
 
-class _limited:  # noqa: N801 - reads as what it does
-    """SQLite knows no time limit for a statement: somebody else interrupts it."""
-
-    def __init__(self, connection: Connection, seconds: float) -> None:
-        driver = connection.connection.driver_connection
-        interrupt = getattr(driver, "interrupt", None) if connection.dialect.name == "sqlite" else None
-        self._timer = None if interrupt is None else threading.Timer(seconds, interrupt)
-
-    def __enter__(self) -> None:
-        if self._timer is not None:
-            self._timer.daemon = True
-            self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-
-def _only_read(connection: Connection) -> None:
+def _only_read(connection: Connection, look_up: bool) -> None:
     """A look-up must not change anything, whatever its statement says; and it is always taken back."""
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA query_only = ON")
-    elif connection.dialect.name == "postgresql":
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA query_only = {'ON' if look_up else 'OFF'}")
+    elif look_up and connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
 
 

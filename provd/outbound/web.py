@@ -173,9 +173,8 @@ class Web:
                 allow_redirects=False,
                 timeout=self._timeout,
             ) as answer:
-                bad = http_outcome(
-                    answer.status, asked_pause(answer.headers.get("Retry-After", ""), self._clock.now()), call.what
-                )
+                pause = asked_pause(answer.headers.get("Retry-After", ""), self._clock.now())
+                bad = None if answer.status in call.accepts else http_outcome(answer.status, pause, call.what)
                 return bad or await _taken(answer, call)
         except TimeoutError:
             return Retry(f"{url.host} does not answer in time")
@@ -220,7 +219,7 @@ def signature(secret: Secret, body: bytes, now: int) -> str:
 
 async def _taken(answer: aiohttp.ClientResponse, call: HttpCall) -> Outcome:
     """The values that a good reply was asked for."""
-    if not call.take:
+    if not (call.take or call.whole):
         return Done({"status": answer.status})
     octets = bytearray()
     async for piece in answer.content.iter_chunked(_PARSED_HERE):
@@ -228,17 +227,23 @@ async def _taken(answer: aiohttp.ClientResponse, call: HttpCall) -> Outcome:
         if len(octets) > LARGEST:
             return Failed(f"the reply is larger than {LARGEST >> 20} MiB")
     try:
-        if len(octets) > _PARSED_HERE:
-            document = await asyncio.to_thread(json.loads, bytes(octets))
-        else:
-            document = json.loads(octets)
+        document = await _document(bytes(octets)) if octets or not call.whole else None
     except (ValueError, RecursionError):
         return Failed("the reply is not JSON")
+    if call.whole:
+        return Done({"status": answer.status, "reply": document})
     try:
         return Done({name: _small(pointed(document, pointer)) for name, pointer in call.take.items()})
     except LookupError:
         # A search that finds nothing is a good reply with nothing in it.
         return NotYet(call.what)
+
+
+async def _document(octets: bytes) -> object:
+    """JSON. Raises ValueError, RecursionError."""
+    if len(octets) > _PARSED_HERE:
+        return await asyncio.to_thread(json.loads, octets)
+    return json.loads(octets)
 
 
 def _small(value: object) -> object:

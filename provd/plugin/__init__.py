@@ -12,6 +12,7 @@ from provd.plugin.contract import (
     OuiRule,
     PnpAdvice,
     ResyncAdvice,
+    StepRule,
     Writes,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "OuiRule",
     "PnpAdvice",
     "ResyncAdvice",
+    "StepRule",
     "Writes",
 ]

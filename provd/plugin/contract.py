@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from provd.plugin.firmware import Package
+
 CONTRACT = 1
 """Version of this contract. A manifest names the version it was written for."""
 
 MatchSource = Literal["option60", "user_agent", "file"]
 FileKind = Literal["common", "device", "static", "absent", "elsewhere", "thing"]
-FileFormat = Literal["xml", "keyvalue", "text"]
+FileFormat = Literal["xml", "keyvalue", "text", "json"]
+"""``json`` is for steps of tasks alone: every value is written as JSON has it, a text with its quotation marks."""
 Encryption = Literal["", "salted-aes-256-cbc", "aes-128-ecb"]
 """``salted-aes-256-cbc``: what ``openssl enc -aes-256-cbc -md md5 -k PHRASE`` writes. ``aes-128-ecb``: the key is the
 phrase's 16 octets and the file is filled up with blanks."""
@@ -103,6 +106,9 @@ class FileRule:
     """How the file is encrypted, with the setting ``files.key``, for a device that has that key already."""
     encrypted_only: bool = False
     """A file that there is in encrypted form only."""
+    hands_over: bool = False
+    """A device's file that is there only until a device that has changed hands has fetched its own: it makes the device
+    forget what neither of them says."""
     brings_key: bool = False
     """The file, as long as it goes out in the clear, has the key in it: who got it whole has the key."""
 
@@ -201,6 +207,28 @@ class Writes:
     """The only values (of a list: members) that the device understands; empty: all."""
     upto: tuple[str, ...] = ()
     """For each number in the name the field or trait of the model that holds the highest one, or several with ``+``."""
+    never: str = ""
+    """What is said of every model, for none can be told: the templates do not write it."""
+    since: str = ""
+    """The version of the firmware from which on the device knows it, compared from :attr:`Manifest.version_from` on."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRule:
+    """A kind of step that tasks may have. Its templates say what is asked of a server and what the reply means; which
+    server that is, with its secrets, is the operator's matter."""
+
+    name: str
+    template: str
+    """Renders a JSON object: a request, or how the step ends."""
+    reply: str = ""
+    """Renders how the step ends, from ``reply`` and ``status``. Empty: it is done and gives what ``take`` names."""
+    take: Mapping[str, str] = field(default_factory=dict)
+    """Values of the reply by JSON pointer (RFC 6901)."""
+    needs: tuple[str, ...] = ()
+    """What a task must give with it."""
+    accepts: tuple[int, ...] = ()
+    """Statuses beside 2xx that ``reply`` understands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +258,17 @@ class Manifest:
     pnp: PnpAdvice | None = None
     """None: its devices are not answered over multicast PnP."""
     writes: tuple[Writes, ...] = ()
+    version_from: int = 0
+    """How many numbers at the beginning of a firmware's version tell the model and not the age."""
+    packages: tuple[Package, ...] = ()
+    """Firmware and languages of its devices."""
     names: frozenset[str] = frozenset()
     """The vendor's own parameter names, with ``X`` or ``#`` in place of a number: what ``vendor.ID.NAME`` may be."""
+    steps: tuple[StepRule, ...] = ()
+
+    def step(self, name: str) -> StepRule | None:
+        """The kind of step of that name."""
+        return next((step for step in self.steps if step.name == name), None)
 
     def model(self, name: str) -> Model | None:
         """The model with that name or alias, without regard to case."""
@@ -240,6 +277,10 @@ class Manifest:
             if model.name.lower() == wanted or any(alias.lower() == wanted for alias in model.aliases):
                 return model
         return None
+
+    def package(self, name: str) -> Package | None:
+        """The firmware or language package of that name, without regard to case."""
+        return next((each for each in self.packages if each.name.lower() == name.lower()), None)
 
     def assumed(self, name: str) -> Model:
         """The model with that name, else what to assume of a device whose model is not known: a single line, no keys,

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 MAPPED_FROM = 1 << 20
 """Files of this size and more are mapped instead of read."""
@@ -56,6 +56,10 @@ class Blobs:
                     return content
         return None
 
+    def own(self, path: Path) -> bytes | memoryview | None:
+        """The content of a file that nobody writes over, or None: a large one is mapped as it lies there."""
+        return self._content(path, copied=False)
+
     def forget(self) -> None:
         """Read everything anew when it is asked for. Transfers that are under way keep what they have."""
         self._listings.clear()
@@ -71,7 +75,7 @@ class Blobs:
             return {}
         return known.paths
 
-    def _content(self, path: Path) -> bytes | memoryview | None:
+    def _content(self, path: Path, *, copied: bool = True) -> bytes | memoryview | None:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
@@ -84,7 +88,10 @@ class Blobs:
             known = self._blobs.get(path)
             if known is not None and known.stamp == stamp:
                 return known.content
-            content = file.read() if status.st_size < MAPPED_FROM else self._mapped(file)
+            if status.st_size < MAPPED_FROM:
+                content: bytes | memoryview = file.read()
+            else:
+                content = self._mapped(file) if copied else memoryview(_map(file))
             self._blobs[path] = _Blob(stamp, content)
             return content
 
@@ -93,11 +100,15 @@ class Blobs:
             with tempfile.TemporaryFile(dir=self._spool) as copy:
                 shutil.copyfileobj(original, copy, 1 << 20)
                 copy.flush()
-                return memoryview(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ))
+                return memoryview(_map(copy))
         except OSError:
             # No room for the copy, or nowhere to put it: then it costs memory.
             original.seek(0)
             return original.read()
+
+
+def _map(file: IO[bytes]) -> mmap.mmap:
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _regular_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -17,6 +17,7 @@ from provd.domain.identify import Index
 from provd.domain.route import advice_for
 from provd.plugin import Manifest
 from provd.plugins.schema import Strict
+from provd.plugins.step_cases import StepCase
 from provd.sip.pnp import device_words
 
 
@@ -47,7 +48,8 @@ class CaseRow(Strict):
 class CaseFile(Strict):
     """The whole of one file below ``cases/``."""
 
-    case: list[CaseRow]
+    case: list[CaseRow] = Field(default_factory=list)
+    step: list[StepCase] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,21 @@ _FILE = TypeAdapter(CaseFile)
 
 def load_cases(folder: Path) -> tuple[Case, ...]:
     """Every case below ``cases/`` of a plugin folder. Raises PluginError for a file that cannot be used."""
-    found: list[Case] = []
+    return tuple(case for name, file in _files(folder) for case in _cases(name, file))
+
+
+def load_step_cases(folder: Path) -> tuple[tuple[str, StepCase], ...]:
+    """The cases of steps, each with where it stands. Raises PluginError."""
+    return tuple(
+        (f"{name} step {number}", row) for name, file in _files(folder) for number, row in enumerate(file.step, 1)
+    )
+
+
+def _cases(name: str, file: CaseFile) -> Iterator[Case]:
+    yield from (Case(f"{name} case {number}", row) for number, row in enumerate(file.case, 1))
+
+
+def _files(folder: Path) -> Iterator[tuple[str, CaseFile]]:
     for path in sorted((folder / "cases").glob("*.toml")):
         try:
             content = _FILE.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -98,8 +114,7 @@ def load_cases(folder: Path) -> tuple[Case, ...]:
             fault = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in fault["loc"])
             raise PluginError(f"{path}: {place}: {fault['msg']}") from None
-        found += [Case(f"{path.name} case {number}", row) for number, row in enumerate(content.case, 1)]
-    return tuple(found)
+        yield path.name, content
 
 
 def failures(cases: Iterable[Case], index: Index, manifest: Manifest) -> Iterator[str]:

@@ -14,6 +14,8 @@ from provd.base.facts import FactSink
 from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
 from provd.plugin import Manifest
 from provd.plugins.blobs import Blobs
+from provd.plugins.firmware.listed import FIRMWARE
+from provd.plugins.firmware.stock import Stock
 from provd.plugins.loader import MANIFEST, load
 from provd.plugins.package.shelf import Shelf
 
@@ -44,13 +46,14 @@ class PluginCatalogue:
 
     ``folders`` hold one folder per plugin; a plugin of a later one takes the place of the same id in an earlier one,
     and what is in force of the packages in ``state_dir/packages/`` takes the place of both.
-    Firmware and other files of the operator lie in ``state_dir/firmware/<plugin>/``, templates that outrank the
-    plugin's in ``state_dir/overrides/<plugin>/``.
+    Firmware packages and other files of the operator lie in ``state_dir/firmware/<plugin>/``, templates that outrank
+    the plugin's in ``state_dir/overrides/<plugin>/``.
     """
 
     def __init__(self, folders: Iterable[Path], state_dir: Path, clock: Clock, facts: FactSink) -> None:
         self._folders = tuple(folders)
         self._firmware = state_dir / "firmware"
+        self.stock = Stock(self._firmware, clock, facts)
         self._overrides = state_dir / "overrides"
         self.shelf = Shelf(state_dir / "packages")
         self._clock = clock
@@ -86,7 +89,8 @@ class PluginCatalogue:
         return self.folder(plugin) / "templates"
 
     def static(self, plugin: str, name: str) -> bytes | memoryview | None:
-        """A file of the operator's firmware folder or of the plugin's ``static`` folder, or None.
+        """A file of a firmware or language package, of the operator's firmware folder or of the plugin's ``static``
+        folder, or None.
 
         ``name`` is one path segment, matched without regard to case; it is looked up in a listing, so that it cannot
         lead anywhere else. Reads the disk at the first request of a file.
@@ -94,7 +98,15 @@ class PluginCatalogue:
         found = self._plugins.get(plugin)
         if found is None:
             return None
+        packed = self.stock.path(plugin, name)
+        content = None if packed is None else self._blobs.own(packed)
+        if content is not None:
+            return content
         return self._blobs.find((self._firmware / plugin, found.folder / "static"), name)
+
+    def templates(self, plugin: str) -> dict[str, str]:
+        """The plugin's templates by name, those of the operator's folder in place of its own."""
+        return texts_in((self.template_root(plugin), self._overrides / plugin))
 
     def reload(self) -> bool:
         """Read all folders again; tells whether anything changed.
@@ -173,7 +185,7 @@ def _stamp(folder: Path, overrides: Path) -> _Stamp:
     """Raises PluginError."""
     found = []
     try:
-        for path in (folder / MANIFEST, *_files(folder / "templates"), *_files(overrides)):
+        for path in (folder / MANIFEST, *_listing(folder), *_files(folder / "templates"), *_files(overrides)):
             status = path.stat()
             found.append((str(path), status.st_mtime_ns, status.st_size))
     except OSError as error:
@@ -185,13 +197,30 @@ def _digest(folder: Path, overrides: Path) -> str:
     """Over everything that decides what devices get: the manifest and the templates. Raises PluginError."""
     digest = hashlib.sha256(str(folder).encode())
     try:
-        for path in (folder / MANIFEST, *_files(folder / "templates"), *_files(overrides)):
+        for path in (folder / MANIFEST, *_listing(folder), *_files(folder / "templates"), *_files(overrides)):
             content = path.read_bytes()
             digest.update(f"\0{path}\0{len(content)}\0".encode())
             digest.update(content)
     except OSError as error:
         raise PluginError(f"{folder}: {error.strerror}") from None
     return digest.hexdigest()
+
+
+def texts_in(folders: Iterable[Path]) -> dict[str, str]:
+    """The templates in these folders by name, those of a later one in place of an earlier one's. Raises PluginError."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        try:
+            for path in _files(folder):
+                found[path.relative_to(folder).as_posix()] = path.read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PluginError(f"{folder} cannot be read: {error}") from None
+    return found
+
+
+def _listing(folder: Path) -> list[Path]:
+    path = folder / FIRMWARE
+    return [path] if path.is_file() else []
 
 
 def _files(folder: Path) -> list[Path]:

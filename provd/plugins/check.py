@@ -16,9 +16,10 @@ from provd.domain.identify import Index
 from provd.domain.names import with_folders
 from provd.plugin import FileRule, Manifest
 from provd.plugin.contract import MatchSource
-from provd.plugins import sample
-from provd.plugins.cases import Case, failures, load_cases
+from provd.plugins import sample, step_cases
+from provd.plugins.cases import Case, failures, load_cases, load_step_cases
 from provd.plugins.loader import ManifestError, load
+from provd.plugins.step_cases import StepCase
 
 Render = Callable[[RenderJob], bytes]
 """Renders a job from the templates of the folder under check. Raises PluginError."""
@@ -40,6 +41,7 @@ class Report:
     models: int = 0
     cases: int = 0
     rendered: int = 0
+    steps: int = 0
 
     @property
     def ok(self) -> bool:
@@ -59,7 +61,7 @@ def check(folder: Path, *, others: Iterable[Manifest] = (), render: Render | Non
         return Report(folder.name, "", "unusable", faults, ())
     neighbours = [other for other in others if other.id != manifest.id]
     index = Index.build([manifest, *neighbours])
-    problems, cases = _cases(folder, index, manifest)
+    problems, cases, of_steps = _cases(folder, index, manifest)
     found = [
         *problems,
         *_missing(folder, manifest),
@@ -74,15 +76,17 @@ def check(folder: Path, *, others: Iterable[Manifest] = (), render: Render | Non
             else:
                 rendered += 1
         found += _unsaid(manifest, render)
+        found += step_cases.faults(manifest, of_steps, render)
     return Report(
         plugin=manifest.id,
         version=manifest.version,
         level=_level(folder, manifest, ok=not found, rendered=rendered),
         problems=tuple(found),
-        notes=tuple(_notes(folder, manifest, cases)),
+        notes=(*_notes(folder, manifest, cases), *step_cases.unproven(manifest, of_steps)),
         models=len(manifest.models),
-        cases=len(cases),
+        cases=len(cases) + len(of_steps),
         rendered=rendered,
+        steps=len(manifest.steps),
     )
 
 
@@ -95,12 +99,14 @@ def _level(folder: Path, manifest: Manifest, *, ok: bool, rendered: int) -> Leve
     return "silver" if golden.is_dir() and any(path.is_file() for path in golden.rglob("*")) else "bronze"
 
 
-def _cases(folder: Path, index: Index, manifest: Manifest) -> tuple[list[str], tuple[Case, ...]]:
+def _cases(
+    folder: Path, index: Index, manifest: Manifest
+) -> tuple[list[str], tuple[Case, ...], tuple[tuple[str, StepCase], ...]]:
     try:
-        cases = load_cases(folder)
+        cases, of_steps = load_cases(folder), load_step_cases(folder)
     except PluginError as error:
-        return [str(error)], ()
-    return list(failures(cases, index, manifest)), cases
+        return [str(error)], (), ()
+    return list(failures(cases, index, manifest)), cases, of_steps
 
 
 def _missing(folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -110,6 +116,10 @@ def _missing(folder: Path, manifest: Manifest) -> Iterator[str]:
                 yield f"file {rule.name}: there is no templates/{template}"
         if rule.kind == "static" and not (folder / "static" / rule.template).is_file():
             yield f"file {rule.name}: there is no static/{rule.template}"
+    for step in manifest.steps:
+        for template in (step.template, step.reply):
+            if template and not (folder / "templates" / template).is_file():
+                yield f"step {step.name}: there is no templates/{template}"
     if manifest.limits and not (folder / "templates" / manifest.limits).is_file():
         yield f"limits: there is no templates/{manifest.limits}"
     if not (folder / "README.md").is_file():

@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from provd.plugin import (
     Writes,
 )
 from provd.plugins.expression import faults
+from provd.plugins.firmware.listed import packages
 from provd.plugins.schema import (
     DhcpRow,
     FileRow,
@@ -43,6 +45,7 @@ from provd.plugins.schema import (
     WritesRow,
     keys_at,
 )
+from provd.plugins.steps import step_problems, steps_of
 
 MANIFEST = "plugin.toml"
 PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
@@ -71,9 +74,10 @@ def load(folder: Path, plugin: str = "") -> Manifest:
         file = ManifestFile.model_validate(content)
     except ValidationError as error:
         raise ManifestError(origin, _explained(error, content)) from None
-    problems = list(_problems(file, plugin or folder.name))
+    found, listed = packages(folder, {row.name for row in file.model})
+    problems = [*_problems(file, plugin or folder.name), *listed]
     if not problems:
-        manifest = _manifest(file, _names(folder, file.names))
+        manifest = replace(_manifest(file, _names(folder, file.names)), packages=found)
         problems = [f"file: two rules would answer {name!r}" for name in ambiguities(manifest)]
         if not problems:
             return manifest
@@ -148,6 +152,7 @@ def _problems(file: ManifestFile, folder: str) -> Iterator[str]:
         yield from _resync_problems(file.resync)
     if file.pnp is not None:
         yield from _pnp_problems(file.pnp)
+    yield from step_problems(file.step)
     fields = {"lines", "keys", "ports", *file.traits}
     for number, row in enumerate(file.writes, 1):
         yield from (f"writes[{number}].{fault}" for fault in _writes_faults(row, fields))
@@ -215,6 +220,8 @@ def _key_problems(place: str, row: FileRow) -> Iterator[str]:
         yield f"{place}.encryption: only a device's own file is encrypted, with that device's key"
     if row.encrypted_only and not row.encryption:
         yield f"{place}.encrypted_only: needs encryption"
+    if row.hands_over and (row.kind != "device" or row.secrets):
+        yield f"{place}.hands_over: is for a device's file without secrets"
 
 
 def _dhcp_problems(file: ManifestFile, names: set[str]) -> Iterator[str]:
@@ -284,8 +291,10 @@ def _writes_faults(row: WritesRow, fields: set[str]) -> Iterator[str]:
         for name in names:
             if name not in fields:
                 yield f"{place}: {name!r} is neither a field nor a trait of a model" + did_you_mean(name, fields)
-    if row.when and not (row.otherwise or row.values or row.upto):
+    if row.when and not (row.otherwise or row.values or row.upto or row.since):
         yield "otherwise: is needed, it is said of models that do not suit"
+    if row.never and (row.when or row.otherwise or row.values or row.upto or row.since):
+        yield "never: is said of every model, and stands alone"
     if row.otherwise and not row.when:
         yield "otherwise: is said of models that do not suit, and belongs to 'when'"
     for name in row.settings:
@@ -338,33 +347,21 @@ def _manifest(file: ManifestFile, names: frozenset[str]) -> Manifest:
             )
             for row in file.oui
         ),
-        files=tuple(
-            FileRule(
-                row.name,
-                row.kind,
-                row.template,
-                row.format,
-                row.content_type,
-                row.secrets,
-                row.elsewhere,
-                row.encryption,
-                row.encrypted_only,
-                row.brings_key,
-            )
-            for row in file.file
-        ),
+        files=tuple(FileRule(**row.model_dump()) for row in file.file),
         dhcp=tuple(_advice(row) for row in file.dhcp),
         resync=None if file.resync is None else _resync(file.resync),
         limits=file.limits,
         pnp=None if file.pnp is None else _pnp(file.pnp),
         writes=tuple(_writes(row) for row in file.writes),
+        version_from=file.version_from,
         names=names,
+        steps=steps_of(file.step),
     )
 
 
 def _writes(row: WritesRow) -> Writes:
     when = {name: tuple(value) if isinstance(value, list) else value for name, value in row.when.items()}
-    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto))
+    return Writes(tuple(row.settings), when, row.otherwise, tuple(row.values), tuple(row.upto), row.never, row.since)
 
 
 def _model(row: ModelRow, defaults: Mapping[str, str | int | bool]) -> Model:

@@ -30,6 +30,12 @@ FAULT_SECONDS = 600.0
 """So many faults in so many seconds put a plugin into quarantine."""
 
 
+def _blamed(job: RenderJob) -> str:
+    """Who is to blame for a fault: a plugin, or the overrides that stand in it: nobody else suffers for them."""
+    overlay = job.overlay
+    return f"{job.plugin} with {overlay.digest}" if overlay.overrides else job.plugin
+
+
 class RenderPool:
     """Renders files in other processes. One process does for thousands of phones; more use more processors."""
 
@@ -76,7 +82,8 @@ class RenderPool:
 
     def at_hand(self, job: RenderJob) -> bytes | None:
         """The file, if there is a pattern for it."""
-        shape = None if self._closing or job.plugin in self._quarantined else self._patterns.shape(job)
+        barred = self._closing or (self._quarantined and _blamed(job) in self._quarantined)
+        shape = None if barred else self._patterns.shape(job)
         return None if shape is None else self._patterns.filled(shape)
 
     def _give(self, job: RenderJob, result: asyncio.Future[bytes]) -> None:
@@ -91,7 +98,7 @@ class RenderPool:
             known.waiting.append((job, result))
         else:
             body = self._patterns.filled(shape)
-            if body is None or job.plugin in self._quarantined:
+            if body is None or self._quarantined:
                 self._ask(job, result)
             else:
                 result.set_result(body)
@@ -105,7 +112,7 @@ class RenderPool:
         except PluginError as error:
             result.set_exception(error)
             return None
-        task = Task(job.plugin, job.rule.template, message, result, needs is not None)
+        task = Task(job.plugin, job.rule.template, message, result, _blamed(job), needs is not None)
         self._queue.append(task)
         self._wanted.set()
         self.feed()
@@ -157,8 +164,8 @@ class RenderPool:
     def _message(self, job: RenderJob, needs: Sequence[Sequence[str]] | None) -> bytes:
         if self._closing:
             raise PluginError("the renderer is not running")
-        if job.plugin in self._quarantined:
-            raise PluginError(f"{job.plugin}: in quarantine until the next reload")
+        if self._quarantined and _blamed(job) in self._quarantined:
+            raise PluginError(f"{_blamed(job)}: in quarantine until the next reload")
         folders = self._places.get(job.plugin) or self._place(job.plugin)
         try:
             return self._encoder.encode(request_of(job, folders, self._epoch, needs))
@@ -179,7 +186,7 @@ class RenderPool:
 
     @property
     def quarantined(self) -> frozenset[str]:
-        """The plugins of which nothing is rendered."""
+        """The plugins of which nothing is rendered, those with overrides each for itself."""
         return frozenset(self._quarantined)
 
     async def close(self) -> None:
@@ -224,12 +231,13 @@ class RenderPool:
         waiting.clear()
         if guilty is not None:
             guilty.fail(reason)
-            self._fault(guilty.plugin, reason)
+            self._fault(guilty.blamed, reason)
         elif not (self._queue or self._closing):
             self._wanted.clear()  # it died of itself: another one, which may do the same, when it is needed
         self.feed()
 
     def _fault(self, plugin: str, reason: str) -> None:
+        """``plugin`` is the one to blame, with the override that was in force."""
         now = self._clock.now()
         recent = [at for at in self._faults.get(plugin, ()) if now - at < FAULT_SECONDS]
         self._faults[plugin] = [*recent, now]
@@ -237,7 +245,7 @@ class RenderPool:
             self._quarantined.add(plugin)
             self._facts(PluginQuarantined(at=now, plugin=plugin, faults=len(recent) + 1, reason=reason))
             for task in self._queue:
-                if task.plugin == plugin:
+                if task.blamed == plugin:
                     task.fail("in quarantine until the next reload")
 
     def _fail_waiting(self, reason: str) -> None:

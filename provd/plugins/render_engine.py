@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2.compiler import CodeGenerator, Frame
@@ -17,7 +17,7 @@ from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provd.base.errors import PluginError
-from provd.plugins.render_values import FINALIZE, guarded, secrets_hidden
+from provd.plugins.render_values import FINALIZE, UNGUARDED, guarded, secrets_hidden
 from provd.plugins.render_wire import MAX_OUTPUT, REMEMBERED
 
 # Nothing here looks at a clock, draws lots, walks attributes or turns escaping off.
@@ -26,6 +26,10 @@ REMOVED_FILTERS = frozenset(
     | {"striptags", "tojson", "urlize", "wordcount", "wordwrap", "xmlattr"}
 )
 GLOBALS = frozenset({"dict", "namespace", "range"})
+PLUGINS_OWN = "default/"
+"""What an override writes in front of a template's name to have the plugin's own one: ``default/device.cfg.j2``."""
+MOST_OVERLAID = 16
+"""Sets of compiled templates with overrides in them that are kept."""
 
 
 class LimitError(PluginError):
@@ -53,6 +57,22 @@ class FolderLoader(BaseLoader):
                 raise PluginError(f"template {template} begins with a byte order mark")
             return text, str(path), None
         raise TemplateNotFound(template)
+
+
+class OverlayLoader(FolderLoader):
+    """Texts of the operator first, by name; ``default/`` in front of a name leads past them to the plugin's own."""
+
+    def __init__(self, overlay: Mapping[str, str], folders: Sequence[str]) -> None:
+        super().__init__(folders)
+        self._overlay = overlay
+        self._own = FolderLoader(folders[-1:])
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool] | None]:
+        """The text, and its name in place of a file's."""
+        if template.startswith(PLUGINS_OWN):
+            return self._own.get_source(environment, template.removeprefix(PLUGINS_OWN))
+        text = self._overlay.get(template)
+        return super().get_source(environment, template) if text is None else (text, template, None)
 
 
 class Writer(CodeGenerator):
@@ -122,10 +142,16 @@ class SandboxEnvironment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
-def prepared(kind: type[S], folders: Sequence[str], file_format: str, finalize: Callable[..., object]) -> S:
+def prepared(
+    kind: type[S],
+    folders: Sequence[str],
+    file_format: str,
+    overlay: Mapping[str, str],
+    finalize: Callable[..., object],
+) -> S:
     """An environment of that kind with the vocabulary that templates may use."""
     environment = kind(
-        loader=FolderLoader(folders),
+        loader=OverlayLoader(overlay, folders) if overlay else FolderLoader(folders),
         autoescape=file_format == "xml",
         undefined=StrictUndefined,
         finalize=finalize,
@@ -159,16 +185,61 @@ def _reason(error: Exception, context: Mapping[str, object]) -> str:
     return f"{_place(error.__traceback__)}{kind}{secrets_hidden(str(error), context)}"[:500]
 
 
+class Environments(Generic[S]):
+    """Environments of one kind by folder row, format and overlay, kept until :meth:`forget`."""
+
+    def __init__(self, make: Callable[[Sequence[str], str, Mapping[str, str]], S]) -> None:
+        self._make = make
+        self._plain: dict[tuple[tuple[str, ...], str], S] = {}
+        self._overlaid: dict[tuple[int, tuple[str, ...], str], tuple[Mapping[str, str], S]] = {}
+
+    def forget(self) -> None:
+        """Read the templates anew from now on."""
+        self._plain.clear()
+        self._overlaid.clear()
+
+    def get(self, folders: Sequence[str], file_format: str, overlay: Mapping[str, str]) -> S:
+        """The one for these templates."""
+        key = (tuple(folders), file_format)
+        if not overlay:
+            environment = self._plain.get(key)
+            if environment is None:
+                environment = self._plain[key] = self._make(*key, overlay)
+            return environment
+        # By identity, and few: each holds all its templates once more, and there may be one for every device.
+        place = (id(overlay), *key)
+        known = self._overlaid.pop(place, None) or (overlay, self._make(*key, overlay))
+        self._overlaid[place] = known
+        if len(self._overlaid) > MOST_OVERLAID:
+            del self._overlaid[next(iter(self._overlaid))]
+        return known[1]
+
+
+def _sandbox(folders: Sequence[str], file_format: str, overlay: Mapping[str, str]) -> SandboxEnvironment:
+    return prepared(SandboxEnvironment, folders, file_format, overlay, FINALIZE[file_format])
+
+
 class Engine:
     """Compiled templates by folder row and format, kept until :meth:`forget`."""
 
     def __init__(self) -> None:
-        self._environments: dict[tuple[tuple[str, ...], str], Environment] = {}
+        self._environments = Environments(_sandbox)
         self._guarded: dict[int, tuple[Mapping[str, object], Mapping[str, object]]] = {}
 
     def forget(self) -> None:
         """Read the templates anew from now on."""
-        self._environments.clear()
+        self._environments.forget()
+
+    def compile(
+        self, folders: Sequence[str], template: str, file_format: str, overlay: Mapping[str, str] | None = None
+    ) -> None:
+        """See whether the template can be compiled. Raises PluginError that names the line."""
+        try:
+            self._environments.get(folders, file_format, overlay or {}).get_template(template)
+        except (MemoryError, RecursionError) as error:
+            raise LimitError(f"{template}: {type(error).__name__}") from None
+        except Exception as error:  # noqa: BLE001 - the compiler meets texts of anybody
+            raise PluginError(_reason(error, {})) from None
 
     def render(
         self,
@@ -179,20 +250,17 @@ class Engine:
         shared: Mapping[str, object] | None = None,
         *,
         clean: bool = False,
+        overlay: Mapping[str, str] | None = None,
     ) -> bytes:
         """The file. Raises PluginError, and LimitError where a limit was the reason.
 
         ``shared`` is a part of the context that comes again and again as the same object. Templates cannot change it.
         ``clean``: no text of the rest holds anything but printable ASCII.
         """
-        key = (tuple(folders), file_format)
-        environment = self._environments.get(key)
-        if environment is None:
-            environment = prepared(SandboxEnvironment, *key, FINALIZE[file_format])
-            self._environments[key] = environment
-        values = context if clean or file_format == "text" else guarded(context)
+        environment = self._environments.get(folders, file_format, overlay or {})
+        values = context if clean or file_format in UNGUARDED else guarded(context)
         if shared:
-            values = {**values, **(shared if file_format == "text" else self._guard(shared))}
+            values = {**values, **(shared if file_format in UNGUARDED else self._guard(shared))}
             context = {**context, **shared}
         try:
             text = _collected(environment, template, values)
@@ -230,7 +298,7 @@ def _collected(environment: Environment, template: str, values: Mapping[str, obj
 def _checked(template: str, file_format: str, body: bytes) -> bytes:
     if len(body) > MAX_OUTPUT:
         raise LimitError(f"{template}: more than {MAX_OUTPUT} octets of output")
-    if file_format != "text" and (not body or body[:1].isspace()):
+    if file_format not in UNGUARDED and (not body or body[:1].isspace()):
         # Phones compare the first octets of a file; a blank there comes from a block tag in the wrong place.
         raise PluginError(f"{template}: the file is empty or begins with a blank")
     return body

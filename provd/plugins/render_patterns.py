@@ -17,6 +17,9 @@ MOST_OCTETS = 16 << 20
 _OVERHEAD = 2048
 _FORMATS = frozenset({"keyvalue", "xml"})
 
+_Name = tuple[str, str, str, str]
+"""Plugin, template, format, and the digest of what stands in place of templates."""
+
 Waiting = list[tuple[RenderJob, asyncio.Future[bytes]]]
 
 
@@ -58,7 +61,7 @@ class Shape:
     """A job as patterns see it."""
 
     key: Hashable
-    template: tuple[str, str, str]
+    template: _Name
     own: dict[str, object]
     shared: tuple[object, ...]
     texts: Sequence[str]
@@ -71,7 +74,7 @@ class Patterns:
         self._most = most
         self._octets = 0
         self._known: OrderedDict[Hashable, Known] = OrderedDict()
-        self._templates: dict[tuple[str, str, str], _Template] = {}
+        self._templates: dict[_Name, _Template] = {}
         self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
@@ -88,7 +91,7 @@ class Patterns:
         rule = job.rule
         if not job.alike or rule.format not in _FORMATS:
             return None
-        name = (job.plugin, rule.template, rule.format)
+        name = (job.plugin, rule.template, rule.format, job.overlay.digest)
         template = self._templates.get(name)
         if template is None:
             template = self._templates[name] = _Template()

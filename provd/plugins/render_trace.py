@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from provd.base.errors import PluginError
 from provd.plugins.pattern import LEAF, Path, tree
-from provd.plugins.render_engine import LimitError, SandboxEnvironment, Writer, prepared
+from provd.plugins.render_engine import Environments, LimitError, SandboxEnvironment, Writer, prepared
 from provd.plugins.render_values import FINALIZE, guarded
 from provd.plugins.render_wire import MAX_OUTPUT, Request
 
@@ -215,7 +215,7 @@ def _formatted(code: Callable[..., Any]) -> Callable[..., object]:
     return formatted
 
 
-def trace_environment(folders: Sequence[str], file_format: str) -> TraceEnvironment:
+def trace_environment(folders: Sequence[str], file_format: str, overlay: Mapping[str, str]) -> TraceEnvironment:
     """The environment in which contexts with gaps are rendered."""
     escape = FINALIZE[file_format]
 
@@ -227,7 +227,7 @@ def trace_environment(folders: Sequence[str], file_format: str) -> TraceEnvironm
         parts = [escape(part) if isinstance(part, str) else part for part in value._parts]  # noqa: SLF001
         return Woven(parts, bool(value), final=True)
 
-    environment = prepared(TraceEnvironment, folders, file_format, finalize)
+    environment = prepared(TraceEnvironment, folders, file_format, overlay, finalize)
     filters: dict[str, Any] = environment.filters
     for name, code in tuple(filters.items()):
         if name not in _LOOKED_AT_BY:
@@ -241,19 +241,16 @@ class Tracer:
     """Environments by folder row and format, kept until :meth:`forget`."""
 
     def __init__(self) -> None:
-        self._environments: dict[tuple[tuple[str, ...], str], TraceEnvironment] = {}
+        self._environments = Environments(trace_environment)
 
     def forget(self) -> None:
         """Read the templates anew from now on."""
-        self._environments.clear()
+        self._environments.forget()
 
     def trace(self, request: Request) -> tuple[set[Path], list[str | int]] | None:
         """The paths of the texts that the template looks at, at least those that are known, and the parts of the file:
         texts, and numbers of gaps in the order of the other texts. None when there is no pattern, or it takes long."""
-        key = (tuple(request.folders), request.format)
-        environment = self._environments.get(key)
-        if environment is None:
-            environment = self._environments[key] = trace_environment(*key)
+        environment = self._environments.get(request.folders, request.format, request.overlay)
         own, shared = request.context, guarded(request.shared)
         if guarded(own) is not own:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -98,7 +99,18 @@ def _xml(value: object) -> str:
     return text
 
 
-FINALIZE: Mapping[str, Callable[[object], str]] = {"xml": _xml, "keyvalue": _text, "text": _text}
+def _json(value: object) -> str:
+    if isinstance(value, Undefined | Refused):
+        return str(value)  # these raise here, with the variable's name
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueRefusedError(f"a {type(value).__name__} was to be written as JSON: {error}") from None
+
+
+UNGUARDED = frozenset({"text", "json"})
+"""Formats in which a value may hold any character: the one has no rules, the other escapes them."""
+FINALIZE: Mapping[str, Callable[[object], str]] = {"xml": _xml, "keyvalue": _text, "text": _text, "json": _json}
 """What each expression of a template goes through on its way into the file, by format."""
 
 

@@ -38,7 +38,8 @@ class Answer(enum.IntEnum):
 class Request:
     """One file to render. ``epoch`` rises when templates may have changed on disk.
 
-    ``shared`` is the part of the context that many requests have in common.
+    ``shared`` is the part of the context that many requests have in common, ``overlay`` the templates that outrank
+    those in the folders. With ``check`` the template is compiled and nothing is rendered.
     """
 
     folders: Sequence[str]
@@ -47,10 +48,12 @@ class Request:
     epoch: int
     context: Mapping[str, object]
     shared: Mapping[str, object] = field(default_factory=dict)
-    needs: Sequence[Sequence[str]] | None = None
-    """Set where a pattern is wanted rather than the file: the paths that are known to be looked at."""
     clean: bool = False
     """Known to hold nothing in ``context`` but printable ASCII; the decoder finds out at no cost."""
+    overlay: Mapping[str, str] = field(default_factory=dict)
+    check: bool = False
+    needs: Sequence[Sequence[str]] | None = None
+    """Set where a pattern is wanted rather than the file: the paths that are known to be looked at."""
 
 
 def request_of(
@@ -59,7 +62,10 @@ def request_of(
     """The request for a job."""
     own = dict(job.context)
     shared = {name: own.pop(name) for name in job.context if name in job.shared}
-    return Request(folders, job.rule.template, job.rule.format, epoch, own, shared, needs)
+    rule, overlay = job.rule, job.overlay.texts
+    return Request(
+        folders, rule.template, rule.format, epoch, own, shared, overlay=overlay, check=job.check, needs=needs
+    )
 
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -68,7 +74,8 @@ _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", 
 class RequestEncoder:
     """Writes requests. The shared parts of contexts are most of a request, and few: each is written out once.
 
-    On the wire it is the fields as JSON, a line feed (of which JSON in this form has none) and the shared part.
+    On the wire it is the fields as JSON, a line feed (of which JSON in this form has none), the shared part, and in a
+    third line the overlay.
     """
 
     def __init__(self) -> None:
@@ -76,12 +83,18 @@ class RequestEncoder:
 
     def encode(self, request: Request) -> bytes:
         """The framed request. Raises TypeError or ValueError when the context is not made of plain values."""
-        fields = (request.folders, request.template, request.format, request.epoch, request.needs, request.context)
+        fields = (
+            request.folders, request.template, request.format, request.epoch, request.check, request.needs,
+            request.context,
+        )  # fmt: skip
         own = _encode(fields).encode("ascii")
-        shared = self._shared(request.shared)
-        return b"%b%b\n%b" % (HEADER.pack(len(own) + 1 + len(shared)), own, shared)
+        shared, overlay = self._shared(request.shared), self._shared(request.overlay)
+        length = HEADER.pack(len(own) + len(shared) + len(overlay) + 2)
+        return b"%b%b\n%b\n%b" % (length, own, shared, overlay)
 
     def _shared(self, shared: Mapping[str, object]) -> bytes:
+        if not shared:
+            return b"{}"
         parts = tuple(shared.values())
         # By identity: nobody changes them, and as they are kept here too, no other object can take their place.
         key = (*shared, *map(id, parts))
@@ -106,19 +119,29 @@ class RequestDecoder:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Mapping[str, object]] = {}
+        self._overlays: dict[bytes, Mapping[str, str]] = {b"{}": {}}
 
     def decode(self, body: bytes) -> Request:
         """The request in a message (without its length)."""
-        own, _, octets = body.partition(b"\n")
+        own, octets, overlay = body.split(b"\n")
         shared = self._known.get(octets)
         if shared is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             shared = self._known[octets] = _numbered(json.loads(octets))
-        folders, template, file_format, epoch, needs, context = json.loads(own)
+        folders, template, file_format, epoch, check, needs, context = json.loads(own)
         # JSON in ASCII writes every other character with a backslash, all but one.
         clean = b"\\" not in own and b"\x7f" not in own
-        return Request(folders, template, file_format, epoch, context, shared, needs, clean)
+        overlaid = self._overlay(overlay)
+        return Request(folders, template, file_format, epoch, context, shared, clean, overlaid, check, needs)
+
+    def _overlay(self, octets: bytes) -> Mapping[str, str]:
+        known = self._overlays.get(octets)
+        if known is None:
+            if len(self._overlays) >= REMEMBERED:
+                self._overlays = {b"{}": {}}
+            known = self._overlays[octets] = json.loads(octets)
+        return known
 
 
 def encode_pattern(needs: Iterable[tuple[str, ...]], parts: Sequence[str | int]) -> bytes:

@@ -28,6 +28,8 @@ class Task:
     template: str
     message: bytes
     result: asyncio.Future[bytes]
+    blamed: str = ""
+    """The plugin, with the overrides in force if there are any: whose fault it is."""
     wants_pattern: bool = False
     is_pattern: bool = False
     """The result is a pattern and no file."""

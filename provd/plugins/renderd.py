@@ -72,6 +72,9 @@ class Worker:
             self._engine.forget()
             self._tracer.forget()
             self._epoch = request.epoch
+        if request.check:
+            self._engine.compile(request.folders, request.template, request.format, request.overlay)
+            return encode_answer(Answer.FILE)
         if request.needs is not None:
             traced = self._tracer.trace(request)
             pattern = None if traced is None else encode_pattern(*traced)
@@ -84,6 +87,7 @@ class Worker:
             request.context,
             request.shared,
             clean=request.clean,
+            overlay=request.overlay,
         )
         return encode_answer(Answer.FILE, body)
 

@@ -78,6 +78,7 @@ class FileRow(Strict):
     elsewhere: Below = ""
     encryption: Literal["", "salted-aes-256-cbc", "aes-128-ecb"] = ""
     encrypted_only: bool = False
+    hands_over: bool = False
     brings_key: bool = False
 
 
@@ -130,6 +131,17 @@ class PnpRow(Strict):
     confidence: Confidence = 90
 
 
+class StepRow(Strict):
+    """``[[step]]``."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?$")]
+    template: Annotated[Below, StringConstraints(min_length=1)]
+    reply: Below = ""
+    take: dict[str, str] = {}
+    needs: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]] = []
+    accepts: list[Annotated[int, Field(ge=400, le=599)]] = []
+
+
 class WritesRow(Strict):
     """``[[writes]]``."""
 
@@ -138,6 +150,8 @@ class WritesRow(Strict):
     otherwise: Annotated[str, StringConstraints(max_length=80)] = ""
     values: list[str] = []
     upto: list[str] = []
+    never: Annotated[str, StringConstraints(max_length=80)] = ""
+    since: Annotated[str, StringConstraints(pattern=r"^(?:\d{1,5}(?:\.\d{1,5}){0,3}[a-z]?)?$")] = ""
 
 
 class ManifestFile(Strict):
@@ -161,7 +175,9 @@ class ManifestFile(Strict):
     resync: ResyncRow | None = None
     pnp: PnpRow | None = None
     writes: list[WritesRow] = []
+    version_from: int = Field(default=0, ge=0, le=3)
     names: Literal["", "names.txt"] = ""
+    step: list[StepRow] = []
 
 
 def keys_at(location: tuple[int | str, ...]) -> list[str]:

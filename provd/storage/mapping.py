@@ -23,6 +23,7 @@ from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Thing
 from provd.domain.hooks import DeadLetter, Letter
+from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
     AuditEntry,
@@ -46,7 +47,8 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
 from provd.domain.regions.unit import Unit
-from provd.storage import region_tables, tables, thing_tables
+from provd.domain.site_models import SiteModel
+from provd.storage import region_tables, tables, template_tables, thing_tables
 from provd.storage.vault import Vault
 
 TABLES: Mapping[type, Table] = types.MappingProxyType(
@@ -65,6 +67,8 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         TaskStep: tables.TASK_STEP,
         FreeParameter: tables.FREE_PARAMETER,
         Work: tables.OPERATION,
+        Override: template_tables.OVERRIDE,
+        SiteModel: template_tables.SITE_MODEL,
         AuditEntry: tables.AUDIT,
         Profile: tables.PROFILE,
         Reservation: tables.RESERVATION,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from provd.app.activation.ports import Beside
+from provd.base.errors import ClashError
 from provd.domain.regions.unit import Unit
 from provd.storage.homes import HomeStatements, StoredHomes
 from provd.storage.step import Execute
 from provd.storage.store import Store
 from provd.storage.things import Statements, StoredBook
 from provd.storage.work import Books
+
+T = TypeVar("T")
 
 
 class StoredRegions(Books[StoredHomes]):
@@ -34,6 +38,13 @@ class StoredRegions(Books[StoredHomes]):
                 beside.kept(book.along)
 
         super().__init__(store, opened, kept)
+
+    async def change(self, key: tuple[str, ...], work: Callable[[StoredHomes], T], weight: int = 1) -> T:
+        """What the work gives. When another daemon on the same database was quicker, what is there now decides."""
+        try:
+            return await super().change(key, work, weight)
+        except ClashError:
+            return await super().change(key, work, weight)
 
 
 def _nobody(_units: Sequence[Unit]) -> None:

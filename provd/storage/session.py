@@ -194,16 +194,15 @@ class Session:
     @staticmethod
     def _bracketed(connection: Connection, statements: Sequence[Statement | Extension], steps: Sequence[Step]) -> None:
         def execute(sql: str, parameters: Row) -> Sequence[Row]:
-            result = connection.exec_driver_sql(sql, parameters)
-            return result.all() if result.returns_rows else ()
+            return _told(connection, sql, parameters)[1]
 
-        connection.exec_driver_sql("BEGIN")
+        execute("BEGIN", ())
         try:
             for statement in statements:
                 _execute(connection, statement)
             for step in steps:
                 step.run(execute)
-            connection.exec_driver_sql("COMMIT")
+            execute("COMMIT", ())
         except BaseException:
             # A full disk may already have ended the transaction, a lost connection certainly has.
             with contextlib.suppress(SQLAlchemyError):
@@ -233,21 +232,23 @@ class Session:
 
 
 def _execute(connection: Connection, statement: Statement | Extension) -> None:
-    changed = _changed(connection, statement[0], statement[1])
+    changed, _ = _told(connection, statement[0], statement[1])
     if isinstance(statement, Extension) and changed != statement.rows:
-        _changed(connection, *statement.otherwise())
+        _told(connection, *statement.otherwise())
 
 
-def _changed(connection: Connection, sql: str, parameters: Row) -> int:
-    """Execute the statement and tell how many rows it changed.
+def _told(connection: Connection, sql: str, parameters: Row) -> tuple[int, Sequence[Row]]:
+    """Execute the statement and tell how many rows it changed, and the rows that it gives.
 
     Into SQLite directly: what SQLAlchemy notes about each statement takes as long as writing a dozen leases. The errors
     are SQLAlchemy's all the same.
     """
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
-        return connection.exec_driver_sql(sql, parameters).rowcount
+        result = connection.exec_driver_sql(sql, parameters)
+        return result.rowcount, result.all() if result.returns_rows else ()
     try:
-        return driver.execute(sql, parameters).rowcount
+        cursor = driver.execute(sql, parameters)
+        return cursor.rowcount, cursor.fetchall() if cursor.description else ()
     except sqlite3.Error as error:
         raise DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True) from error

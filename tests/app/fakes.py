@@ -24,6 +24,7 @@ from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile,
 from provd.domain.tasks import Rulebook
 from provd.plugin import DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue, Writes
 from provd.plugin.contract import OuiRule
+from tests.app.firmware.depot import PACKAGES, FixedDepot
 
 PHONE = Mac("02aaaa000001")
 OTHER = Mac("02aaaa000002")
@@ -151,6 +152,11 @@ class FakeCatalogue:
         self.statics: dict[tuple[str, str], bytes] = {}
         self.looked: list[str] = []
 
+    def templates(self, plugin: str) -> dict[str, str]:
+        return {
+            rule.template: "{{ device.mac }}\n" for each in self.manifests if each.id == plugin for rule in each.files
+        }
+
     def static(self, plugin: str, name: str) -> bytes | None:
         self.looked.append(name)
         return self.statics.get((plugin, name))
@@ -216,6 +222,7 @@ ACME = Manifest(
     ),
     writes=(Writes(("vlan", "sip.server")), Writes(("keys",), {"keys": 1}, "has no keys", upto=("keys",))),
     names=frozenset({"colour", "key.X.tone"}),
+    packages=PACKAGES,
 )
 
 BOLTS = Manifest(
@@ -299,6 +306,7 @@ class World:
         self.leases = FakeLeases()
         self.catalogue = FakeCatalogue(ACME, BOLTS)
         self.renderer = FakeRenderer()
+        self.depot = FixedDepot()
         self.tokens = Tokens(KEY)
         self.paused: list[float] = []
         self.fleet = Fleet(self.journal)

@@ -55,6 +55,7 @@ async def outcome(office: Office, caller: Caller, operation: str, params: dict[s
 
 
 ELSEWHERE = {PHONE: OTHER, "n1": "s1", "north": "south", "p": "south:desk"}
+WHERE: list[dict[str, object]] = [{"model": "acme", "tenant": "north"}, {"device": PHONE}]
 ABSENT = {PHONE: NOBODY, "n1": "x9", "north": "nowhere", "p": "nowhere:desk"}
 CALLS: dict[str, list[dict[str, object]]] = {
     "device.list": [{"tenant": "north"}, {"profile": "p"}, {"query": PHONE}],
@@ -100,6 +101,12 @@ CALLS: dict[str, list[dict[str, object]]] = {
     "task.retry": [{"id": f"greet:1:{PHONE}:1"}],
     "task.cancel": [{"id": f"greet:1:{PHONE}:1"}],
     "task.metadata": [{"mac": PHONE}],
+    "template.list": [{"tenant": "north"}, {"device": PHONE}],
+    "template.show": [{"name": "device.j2", **where} for where in WHERE],
+    "template.set": [{"name": "device.j2", "text": "x", **where} for where in WHERE],
+    "template.preview": [{"name": "device.j2", "text": "x", **where} for where in WHERE],
+    "template.diff": [{"name": "device.j2", **where} for where in WHERE],
+    "template.restore": [{"name": "device.j2", **where} for where in WHERE],
 }
 """Every operation that takes the name of an object, with those of the north."""
 
@@ -137,13 +144,14 @@ async def test_what_another_tenant_has_is_answered_like_what_nobody_has(operatio
         assert office.world.journal.records == before
 
 
+KINDS = {"device", "tenant", "line", "profile", "task", "template"}
+
+
 async def test_every_operation_that_names_an_object_is_in_the_table_above_or_for_the_site():
     office = furnished()
     free = {"identify", "device.export", "device.sync_progress", "tenant.list", "profile.list", "task.templates"}
     named = {name for name, operation in office.admin.operations.items() if not operation.site} - free
-    assert {name for name in named if name.partition(".")[0] in {"device", "tenant", "line", "profile", "task"}} == set(
-        CALLS
-    )
+    assert {name for name in named if name.partition(".")[0] in KINDS} == set(CALLS)
 
 
 async def test_lists_and_exports_hold_only_ones_own():
@@ -208,6 +216,9 @@ async def test_the_names_of_a_deleted_tenant_go_with_it():
         ("plugin.rollback", {"id": "acme"}),
         ("plugin.remove", {"id": "acme"}),
         ("plugin.link", {"id": "acme", "folder": "/x"}),
+        ("firmware.fetch", {"name": "acme-a1", "version": "2.1"}),
+        ("firmware.upload", {"name": "acme-a1", "version": "2.0", "entry": "x", "called": "x"}),
+        ("firmware.remove", {"name": "acme-a1"}),
         ("import.wazo", {"devices": [], "configs": []}),
         ("operation.list", {}),
         ("operation.show", {"id": "x"}),

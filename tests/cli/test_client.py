@@ -62,7 +62,7 @@ def test_a_user_without_permission_for_the_socket_is_told(shell: Shell, office: 
     os.seteuid(65534)
     try:
         with pytest.raises(RefusedError, match=r"no permission for .*control\.sock: be root or the user of the daemon"):
-            ask(settings, "device.list", {})
+            ask(settings.server.control_path, "device.list", {})
     finally:
         os.seteuid(effective)
 
@@ -100,7 +100,7 @@ def test_without_a_daemon_the_database_is_used_and_a_person_is_told(
             return True
 
     with pytest.raises(NotRunningError):
-        ask(settings_of(str(shell.config)), "tenant.list", {})
+        ask(settings_of(str(shell.config)).server.control_path, "tenant.list", {})
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert call(str(shell.config), "tenant.list")["items"][0]["id"] == "master"
     assert sys.stderr.getvalue() == "no daemon runs: working on the database\n"

@@ -29,7 +29,7 @@ def test_it_works_without_any_configuration(shell: Shell, monkeypatch: pytest.Mo
 
     from provd.cli.root import cli
 
-    monkeypatch.setattr("provd.config.load.DEFAULT_PATH", tmp_path / "nothing.toml")
+    monkeypatch.setattr("provd.config.documents.DEFAULT_PATH", tmp_path / "nothing.toml")
     monkeypatch.delenv("PROVD_CONFIG", raising=False)
     assert CliRunner().invoke(cli, ["identify", "--path", "spa504G.cfg"]).exit_code == 0
     shell.config.write_text("nonsense")

@@ -1,9 +1,11 @@
 """``provd serve|check-config|status|version``, and ``check-config --deep``."""
 
+import shutil
 from pathlib import Path
 
 from provd import __version__
 from tests.cli.conftest import Office, Shell
+from tests.kit.daemon import ROOT
 
 
 def test_the_status_of_a_running_daemon(shell: Shell, office: Office) -> None:
@@ -58,6 +60,24 @@ paths = ["{tmp_path}/plugins"]
     assert (answer.code, answer.json["ok"]) == (3, False)
     for text in ("dhcp.interfaces: there is no interface nowhere0", "none.pem", "database.url", "acme"):
         assert any(text in error for error in errors), text
+
+
+def test_a_deep_check_misses_steps_that_no_plugin_brings_along(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "etc/examples/gateway", tmp_path / "plugins/gateway")
+    task = '[[tasks.template]]\nid = "t"\n'
+    step = '[[tasks.template.step]]\nid = "{id}"\ndo = "plugin"\nstep = "{step}"\n{more}\n'
+    steps = [
+        step.format(id="a", step="enrol", more='with = { site = "x" }'),
+        step.format(id="b", step="enrol", more='plugin = "gateway"'),
+        step.format(id="c", step="enrol", more='plugin = "yealink"'),
+        step.format(id="d", step="dance", more=""),
+    ]
+    shell = Shell(tmp_path, f'[plugins]\npaths = ["{tmp_path}/plugins"]\n{task}{"".join(steps)}')
+    assert shell("check-config", "--deep", "--json").json["errors"] == [
+        "tasks.template 't', step 'b': with.site is needed",
+        "tasks.template 't', step 'c': plugin 'yealink' has no step 'enrol'",
+        "tasks.template 't', step 'd': no plugin has a step 'dance'",
+    ]
 
 
 def test_a_deep_check_of_what_is_there_is_ok(shell: Shell) -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from provd.base.errors import ConfigError
-from provd.config.load import config_path, load
+from provd.config.documents import config_path, control_socket
+from provd.config.load import load
 from provd.config.sample import sample
 from provd.config.values import Endpoint
 
@@ -208,3 +209,19 @@ def test_a_pin_is_never_shown(tmp_path: Path) -> None:
     assert "471100" not in repr(settings)
     assert "471100" not in settings.model_dump_json()
     assert "471100" not in str(settings.model_dump())
+
+
+def test_the_control_socket_is_found_without_understanding_anything_else(tmp_path: Path) -> None:
+    file = tmp_path / "provd.toml"
+    file.write_text('[server]\nstate_dir = "/srv/provd"\n[dhcp]\nmode = "an error of somebody who edits just now"\n')
+    assert control_socket(file, {}) == Path("/srv/provd/control.sock")
+    assert control_socket(file, {"PROVD_SERVER__CONTROL": "/run/p.sock"}) == Path("/run/p.sock")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "a.toml").write_text('[server]\nstate_dir = "/srv/other"\n')
+    assert control_socket(file, {}) == Path("/srv/other/control.sock")
+    file.write_text("")
+    (tmp_path / "conf.d" / "a.toml").write_text("")
+    assert control_socket(file, {}) == load(file, {}).server.control_path
+    file.write_text("[server\n")
+    with pytest.raises(ConfigError, match=r"provd\.toml:1"):
+        control_socket(file, {})

@@ -9,7 +9,7 @@ import pytest
 from provd.base.errors import ConfigError
 from provd.config.load import load
 from provd.daemon.templates import rulebook_of
-from provd.domain.tasks import CsvStep, HttpStep, Kind, SqlStep, WaitStep
+from provd.domain.tasks import CsvStep, HttpStep, Kind, PluginStep, SqlStep, WaitStep
 
 HEAD = '[[tasks.database]]\nname = "db"\nurl = "sqlite:////x"\nread_only = true\n'
 SERVER = '[[tasks.server]]\nname = "web"\nurl = "https://x.example"\n'
@@ -36,12 +36,14 @@ def test_every_kind_of_task_and_step(tmp_path):
         'id = "b"\ndo = "http"\nserver = "web"\npath = "/{a.x}"\ntake = { n = "/data/0/n" }\nbody = { a = "1" }'
     )
     text += step('id = "c"\ndo = "csv"\nfile = "/x.csv"\nmatch = { n = "{b.n}" }') + REST
+    text += step('id = "d"\ndo = "plugin"\nplugin = "acme"\nstep = "s"\nserver = "web"\nwith = { n = "{c.n}" }')
     text += (
         '[[tasks.template]]\nid = "u"\nkind = "reactive"\nfact = "DEVICE-PROVISIONED"\ndevices = ["Acme/*"]\n' + REST
     )
     book = rulebook_of(read(tmp_path, text))
     cron, reactive = book.templates
-    assert [type(each) for each in cron.steps] == [SqlStep, HttpStep, CsvStep, WaitStep]
+    assert [type(each) for each in cron.steps] == [SqlStep, HttpStep, CsvStep, WaitStep, PluginStep]
+    assert cron.steps[4] == PluginStep(id="d", plugin="acme", step="s", server="web", given={"n": "{c.n}"})
     assert (cron.kind, str(cron.zone), reactive.fact, reactive.devices) == (
         Kind.CRON,
         "Europe/Madrid",
@@ -72,6 +74,8 @@ def test_every_kind_of_task_and_step(tmp_path):
         (HEAD + TASK + SQL + 'params = { x = "{device.pin}" }\n', "there is no device.pin"),
         (TASK + step('id = "a"\ndo = "set"'), "sets nothing"),
         (TASK + step('id = "a"\ndo = "dance"'), "dance"),
+        (TASK + step('id = "a"\ndo = "plugin"\nstep = "s"\nserver = "web"'), "there is no server 'web'"),
+        (TASK + step('id = "a"\ndo = "plugin"\nstep = "s"\nwith = { x = "{b.y}" }'), "no step before it is called 'b'"),
         (SERVER.replace("https://x.example", "https://me:pw@x.example"), "tasks.server.0.url"),
         (SERVER.replace("x.example", "x.example:99999"), "Port out of range"),
         (SERVER.replace("x.example", "[::"), "Invalid IPv6 URL"),

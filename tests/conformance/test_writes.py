@@ -15,7 +15,7 @@ from provd.domain.records import Line
 from provd.domain.settings import DEFAULTS, KNOWN, NUMBERED, validate
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.phones import MANIFESTS, PHONES, PLUGINS, Phone
+from tests.conformance.phones import FAMILIES, MANIFESTS, PHONES, PLUGINS, Phone
 from tests.e2e.test_transfer import OF_OLD
 
 ENGINE = Engine()
@@ -65,8 +65,20 @@ def test_a_setting_changes_the_files_of_exactly_the_models_that_it_is_said_of(ph
     newest = replace(phone, firmware=f"{family}.{generation}.0.1" if family else phone.firmware)
     manifest = MANIFESTS[phone.vendor]
     model = manifest.model(phone.model)
-    claimed = {name for name, value in EVERYTHING.items() if not shortfall(manifest, model, name, value)}
+    version = newest.firmware
+    claimed = {name for name, value in EVERYTHING.items() if not shortfall(manifest, model, name, value, version)}
     assert {name for name in EVERYTHING if changes(newest, name)} == claimed
+
+
+@pytest.mark.parametrize("generation", [70, 73, 80, 81, 82, 83])
+@pytest.mark.parametrize("name", ["T48G", "T23P", "W60B"])
+def test_and_of_exactly_the_firmware_that_knows_it(name: str, generation: int) -> None:
+    phone = next(each for each in (*PHONES, *FAMILIES) if each.model == name)
+    version = f"{phone.traits['family']}.{generation}.0.1"
+    manifest = MANIFESTS[phone.vendor]
+    model = manifest.model(phone.model)
+    claimed = {name for name, value in EVERYTHING.items() if not shortfall(manifest, model, name, value, version)}
+    assert {name for name in EVERYTHING if changes(replace(phone, firmware=version), name)} == claimed
 
 
 def test_every_setting_is_written_by_some_vendor() -> None:

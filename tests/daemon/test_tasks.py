@@ -279,6 +279,7 @@ def test_a_killed_daemon_goes_on_with_the_step_in_flight_and_repeats_no_other(tm
 
 
 MANY = 200
+AT_ONCE = 16
 
 
 @pytest.mark.fault
@@ -308,10 +309,10 @@ def test_of_two_hundred_runs_that_are_killed_no_finished_step_is_repeated(tmp_pa
             assert connection.execute(states).fetchone()[0] == MANY
         asked = Counter(key for _, key, _ in server.calls)
         assert len(asked) == 2 * MANY, "each step of each run"
-        # What was in flight when it was killed, and nothing else: eight runs at a time.
-        assert sum(count > 1 for count in asked.values()) <= 8
+        # What was in flight when it was killed, and nothing else: so many runs at a time.
+        assert sum(count > 1 for count in asked.values()) <= AT_ONCE
         assert max(asked.values()) <= 2
-        assert MANY - 8 <= done_before <= MANY + 8
+        assert MANY - AT_ONCE <= done_before <= MANY + AT_ONCE
         assert {device["tenant"] for device in daemon.json("device", "list")} == {"north"}
     finally:
         server.go_on.set()

@@ -38,7 +38,10 @@ def test_a_device_gets_its_own_file_and_learns_of_no_other(tmp_path: Path) -> No
     config, port = loopback_config(tmp_path / "state")
     shutil.copytree(EXAMPLE, tmp_path / "state/plugins/gateway")
     with Daemon(config, tmp_path) as daemon:
-        assert "bronze (2 models, 0 cases, 3 files rendered)" in daemon.provd("plugin", "check", str(EXAMPLE)).stdout
+        assert (
+            "bronze (2 models, 4 cases, 3 files rendered, 1 steps of tasks)"
+            in daemon.provd("plugin", "check", str(EXAMPLE)).stdout
+        )
         daemon.provd("activation", "model", "add", "Example", "gw-1")
         keys = {}
         for sn in ("S0001", "S0002"):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from provd.domain.capability import covers, parameter_fault, shortfall, shortfalls
+from provd.domain.capability import covers, parameter_fault, shortfall, shortfalls, written
 from provd.plugin import Manifest, Model, Writes
 
 BIG = Model("B9", lines=4, keys=2, traits={"kind": "desk", "modules": 1, "module_keys": 20, "screen": True})
@@ -26,7 +26,10 @@ ACME = Manifest(
         Writes(("modules",), {"modules": 1}, "carries no expansion modules", upto=("modules", "module_keys")),
         Writes(("display.logo_url",), {"screen": True}, "shows no pictures"),
         Writes(("dect",), {"kind": ("dect",)}, "is no DECT base"),
+        Writes(("syslog.port",), since="7.5.2b"),
+        Writes(("action",), never="asks for no URL by itself"),
     ),
+    version_from=1,
     names=frozenset({"account.X.label", "Ring_#_", "Profile_Rule", "line2"}),
 )
 
@@ -47,6 +50,7 @@ ACME = Manifest(
         (SMALL, "display.logo_url", "http://x", "S1 shows no pictures"),
         (BIG, "dect.pin", "1234", "B9 is no DECT base"),
         (SMALL, "dect.pin", "1234", ""),
+        (BIG, "action.off_hook", "http://x", "B9 asks for no URL by itself"),
         (replace(BIG, name=""), "vlan.id", 7, "the plugin acme does not write it"),
         (BIG, "vendor.acme.account.1.label", "x", ""),
         (BIG, "vendor.other.label", "x", "is not for a Acme device"),
@@ -54,6 +58,31 @@ ACME = Manifest(
 )
 def test_why_a_setting_does_nothing(model, name, value, reason):
     assert shortfall(ACME, model, name, value) == reason
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [
+        ("", False),
+        ("48", False),
+        ("48.7.5.2b", False),
+        ("48.7.5.2c", False),
+        ("48.7.5.2", True),
+        ("48.7.5.2a", True),
+        ("48.7.5.10", False),
+        ("48.7.5", True),
+        ("99.6.9.9", True),
+        ("1.8", False),
+    ],
+)
+def test_firmware_may_be_too_old(version, old):
+    reason = f"B9 knows it from firmware 7.5.2b on, and has {version}"
+    assert shortfall(ACME, BIG, "syslog.port", 5514, version) == (reason if old else "")
+
+
+def test_what_no_model_can_do_is_not_written():
+    assert written(ACME, "sip.port")
+    assert not written(ACME, "action.off_hook")
 
 
 def test_a_device_without_a_plugin_is_told_nothing():

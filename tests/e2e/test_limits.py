@@ -33,6 +33,45 @@ def test_a_change_that_the_phone_cannot_say_is_in_the_check_of_the_device():
         assert house.admin("device.check", mac=phone.mac)["items"] == []
 
 
+def test_a_second_that_an_spa_cannot_say_is_said():
+    with house_in("Africa/Cairo") as house:
+        phone = house.phone("cisco_spa", "SPA504G")
+        house.boots(phone)
+        house.admin("device.transfer", mac=phone.mac, tenant="acme")
+        reasons = [item["reason"] for item in house.admin("device.check", mac=phone.mac)["items"]]
+        assert any("Africa/Cairo: summer time ends 1 s early" in reason for reason in reasons), reasons
+
+
+def test_what_no_spa_can_do_is_said_and_one_picture_is_all_it_has():
+    with house_in("Europe/Paris") as house:
+        phone = house.phone("cisco_spa", "SPA525G2")
+        house.boots(phone)
+        settings = {
+            "call.auto_answer": "yes",
+            "action.off_hook": "http://h/off",
+            "audio.ringtone_url": "http://h/ring.wav",
+            "sip.srtp": "required",
+            "keys.2.type": "dtmf",
+            "keys.2.value": "1",
+            "display.logo_url": "http://h/logo.bmp",
+            "display.wallpaper_url": "http://h/wall.bmp",
+            "audio.codecs": "g722,g723",
+        }
+        house.admin("device.transfer", mac=phone.mac, tenant="acme")
+        house.admin("device.set", mac=phone.mac, settings=settings)
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        said = {item["setting"]: item["reason"] for item in house.admin("device.check", mac=phone.mac)["items"]}
+        assert said == {
+            "call.auto_answer": "SPA525G2 answers pages by itself, but no calls",
+            "action.off_hook": "SPA525G2 asks for no URL by itself",
+            "audio.ringtone_url": "SPA525G2 loads ring tones from its own web page only",
+            "sip.srtp": "line 1: voice is encrypted where the other side agrees; a call in the clear is not refused",
+            "keys.2.type": "SPA525G2 does not know dtmf",
+            "display.wallpaper_url": "one picture is loaded, for both: the logo",
+            "audio.codecs": "line 1: the phone has no g723",
+        }
+
+
 def test_rules_that_are_about_to_change_are_said_of_any_phone():
     with house_in("America/Havana") as house:
         house.clock.run_until(datetime(2026, 11, 26, tzinfo=UTC).timestamp())

@@ -75,6 +75,15 @@ SCENARIOS = {
         },
         {"sip.transport": "tls", "sip.srtp": "preferred", "tls.ca_url": "http://10.20.0.1/ca.pem"},
     ),
+    "url-key": Scenario(
+        {
+            "Extension_2_": "Disabled",
+            "Extended_Function_2_": "fnc=xml;url=http://pbx.example.org/m?a=1%3Bb=2;nme=Menu A",
+        },
+        {"keys.2.type": "url", "keys.2.value": "http://pbx.example.org/m?a=1;b=2", "keys.2.label": "Menu;A"},
+        model="SPA504G",
+        keys=("1: 101 [line 1]", "2: Menu A [xml http://pbx.example.org/m?a=1%3Bb=2]"),
+    ),
     "dtmf-rfc4733": Scenario({"DTMF_Tx_Method_1_": "AVT"}, {"sip.dtmf": "rfc4733"}),
     "dtmf-inband": Scenario({"DTMF_Tx_Method_1_": "InBand"}, {"sip.dtmf": "inband"}),
     "dtmf-info": Scenario({"DTMF_Tx_Method_1_": "INFO"}, {"sip.dtmf": "info"}),

@@ -222,3 +222,48 @@ def test_nothing_of_the_old_tenant_is_left_on_the_phone(case: tuple[str, str, st
         assert seen(house, phone, "w1") == seen(house, twin, "w2")
         assert phone.accounts[0].username == "w1"
         assert not [f"{key}={value}" for key, value in phone.settings.items() if "old" in value.lower()]
+
+
+KEYED_IN = {"features.hotline_delay": "9", "phone_setting.lock": "1", "voice.ring_vol": "2", "account.1.ptime": "60"}
+"""What no file of ours says anything of."""
+
+NEW_FIRMWARE = [("T23P", "44.84.0.140"), ("T48G", "35.83.0.120"), ("W52P", "25.81.0.60"), ("W60B", "77.85.0.25")]
+
+
+@pytest.mark.parametrize("change", ["transfer", "reset"])
+@pytest.mark.parametrize(("name", "version"), NEW_FIRMWARE)
+def test_what_the_old_user_has_keyed_in_goes_too(name: str, version: str, change: str) -> None:
+    """The boot file is there for a phone that changes hands, and for it alone, until it has its new file."""
+    with House("open") as house:
+        phone = house.phone("yealink", name, version=version)
+        plugged = house.boots(phone)
+        old(house, phone, model("yealink", name).lines, "device", "yealink")
+        settles(plugged)
+        phone.settings |= KEYED_IN
+        boot = f"{phone.mac}.boot"
+        settles(plugged)
+        assert phone.settings.items() >= KEYED_IN.items(), "who keeps a phone keeps what he has keyed in"
+        assert not any(f"{boot} 200" in line for line in house.lan.story)
+        new(house)
+        if change == "transfer":
+            house.admin("device.transfer", mac=phone.mac, tenant="new")
+        else:
+            house.admin("device.reset", mac=phone.mac)
+        settles(plugged)
+        assert not KEYED_IN.keys() & phone.settings.keys()
+        asked = [line.rpartition(" ")[2] for line in house.lan.story if boot in line]
+        assert (asked.count("200"), asked[-1]) == (1, "404")
+
+
+def test_the_boot_file_is_nobody_elses_business() -> None:
+    with House("bound") as house:
+        phone = house.phone("yealink", "T23P", version="44.84.0.140")
+        plugged = house.boots(phone)
+        old(house, phone, 3, "device", "yealink")
+        settles(plugged)
+        new(house)
+        house.admin("device.transfer", mac=phone.mac, tenant="new")
+        ip = house.device(phone.mac).ip
+        assert not house.ask(f"/{phone.mac}.boot", peer="10.20.99.99").found
+        assert house.ask(f"/{phone.mac}.boot", peer=ip).found
+        assert not house.ask(f"/{phone.mac}.boot", peer="10.20.99.99").found

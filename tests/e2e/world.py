@@ -27,7 +27,8 @@ from provd.app.codes.terms import Terms
 from provd.app.dialing import Answer, Dial
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.fleet import Fleet
-from provd.app.ports import Put, RenderJob
+from provd.app.ports import Delete, Put, RenderJob
+from provd.app.resync.notes import Notes
 from provd.app.site import Site
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
@@ -124,6 +125,8 @@ class House:
             prefix="e",
             pause=self._pause,
         )
+        self.notes = Notes(self.fleet, self.boot.station.knowledge, self.clock)
+        self.boot.station.fetched = self._fetched
         self.codes = Office(
             station=self.boot.station,
             key=KEY,
@@ -233,6 +236,11 @@ class House:
 
     async def _pause(self, _seconds: float) -> None:
         """A closed-out address waits; here nobody has to."""
+
+    def _fetched(self, device: Device, revision: int, _now: float) -> None:
+        note = self.fleet.tables.resync(device.mac)
+        if note is not None and revision >= note.revision:
+            self.fleet.keep(Delete(note))
 
     def _tick(self) -> None:
         self.clock.run_until(self.start + self.lan.now)

@@ -45,13 +45,21 @@ def test_secrets_stay_where_they_belong(lan: Lan, tmp_path: Path) -> None:
         phone = lan.boots()
         settings = load(daemon.config)
         own = {"sip.server": "10.0.0.5", "admin.password": CANARIES[0]}
-        ask(settings, "tenant.add", {"id": "acme", "settings": own})
+        ask(settings.server.control_path, "tenant.add", {"id": "acme", "settings": own})
         for number, password in enumerate(CANARIES[1:50]):
-            ask(settings, "line.add", {"id": f"n{number}", "tenant": "acme", "username": "u", "password": password})
-        ask(settings, "device.assign", {"mac": PHONE, "line": ["n0"]})
+            ask(
+                settings.server.control_path,
+                "line.add",
+                {"id": f"n{number}", "tenant": "acme", "username": "u", "password": password},
+            )
+        ask(settings.server.control_path, "device.assign", {"mac": PHONE, "line": ["n0"]})
         for number, password in enumerate(CANARIES[50:]):
-            ask(settings, "device.add", {"mac": f"805ec02{number:05x}", "model": "T27P"})
-            ask(settings, "device.set", {"mac": f"805ec02{number:05x}", "settings": {"user.password": password}})
+            ask(settings.server.control_path, "device.add", {"mac": f"805ec02{number:05x}", "model": "T27P"})
+            ask(
+                settings.server.control_path,
+                "device.set",
+                {"mac": f"805ec02{number:05x}", "settings": {"user.password": password}},
+            )
         assert CANARIES[1].encode() in lan.http(f"{PHONE}.cfg", phone), "its own phone hears it"
         for name in (f"{PHONE}.cfg", "805ec0200004.cfg", f"{CANARIES[2]}.cfg"):
             lan.http(name, "10.77.17.9")

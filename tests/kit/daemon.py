@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
+from tests.kit import forks
 from tests.kit.netns import Bed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,16 +204,8 @@ class Daemon:
 
     def provd(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run the command line against this daemon."""
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=check,
-            input=stdin,
-            timeout=60,
-        )
+        told = ("--config", str(self.config), *arguments)
+        return forks.run(told, environ=self.environment, check=check, stdin=stdin)
 
     def json(self, *arguments: str) -> Any:
         """The same, parsed from ``--json``."""

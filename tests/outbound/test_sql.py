@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from provd.app.tasks.ports import CsvCall, HttpCall, SqlCall
 from provd.base.errors import ConfigError
@@ -83,7 +84,7 @@ async def test_a_statement_that_does_not_end_is_ended(file):
 
 async def test_a_driver_that_hangs_takes_its_places_and_no_more(file):
     class Hung(Database):
-        def _performed(self, call):
+        def _performed(self, line, call):
             begun.append(call)
             gone.wait(20)
             raise ZeroDivisionError
@@ -97,6 +98,56 @@ async def test_a_driver_that_hangs_takes_its_places_and_no_more(file):
     gone.set()
     outcome = await database.do(SqlCall(database="db", statement="SELECT 1"))
     assert outcome == Failed("database db: ZeroDivisionError")
+    database.close()
+
+
+async def test_what_follows_at_once_has_the_same_connection_and_nothing_of_what_was_before(file):
+    opened: list[Connection] = []
+
+    class Watched(Database):
+        def _executed(self, connection, call):
+            opened.append(connection)
+            return super()._executed(connection, call)
+
+    database = Watched(reach(file))
+
+    async def ask(statement: str, *, write: bool = False):
+        return await database.do(SqlCall(database="db", statement=statement, write=write, what="it"))
+
+    assert await ask("SELECT no FROM asset") == Failed("database db: more than one row; let the statement name one")
+    # The rows that nobody read hold no lock: somebody else may write.
+    with contextlib.closing(sqlite3.connect(file, timeout=0)) as other, other:
+        other.execute("UPDATE asset SET no = 70 WHERE mac = 'a'")
+    await ask("PRAGMA query_only = OFF")
+    assert "readonly" in (await ask("DELETE FROM asset RETURNING no")).reason
+    assert await ask("UPDATE asset SET kind = 'x' WHERE mac = 'a'", write=True) == Done({"rows": 1})
+    assert await ask("SELECT no, kind FROM asset WHERE mac = 'a'") == Done({"no": 70, "kind": "x"})
+    assert len(set(opened)) == 2, "one until the refused statement, one after it"
+    database.close()
+
+
+async def test_another_file_of_the_same_name_is_another_database(file, tmp_path):
+    database = Database(reach(file))
+    found = SqlCall(database="db", statement="SELECT no FROM asset WHERE mac = 'a'", what="it")
+    assert await database.do(found) == Done({"no": 7})
+    fresh = tmp_path / "fresh.db"
+    with contextlib.closing(sqlite3.connect(fresh)) as connection, connection:
+        connection.execute("CREATE TABLE asset (mac TEXT PRIMARY KEY, no INT)")
+    fresh.replace(file)
+    assert await database.do(found) == NotYet("it")
+    file.unlink()
+    assert await database.do(found) == Retry(f"{file}: there is no such file")
+    database.close()
+
+
+async def test_a_database_that_is_locked_by_somebody_is_tried_again(file):
+    database = Database(reach(file, seconds=0.05))
+    write = SqlCall(database="db", statement="UPDATE asset SET seen = 'x'", write=True)
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert await database.do(write) == Retry("database db: database is locked")
+        other.execute("ROLLBACK")
+    assert await database.do(write) == Done({"rows": 2})
     database.close()
 
 

@@ -41,6 +41,16 @@ async def test_look_ups_and_what_is_written_once(database):
     assert found == Done({"seen": "2026-11-26T12:00:00"})
 
 
+async def test_a_connection_that_the_server_has_ended_is_made_anew(database, postgres):
+    process = "SELECT pg_backend_pid() AS pid"
+    first = (await do(database, process)).result["pid"]
+    assert (await do(database, process)).result["pid"] == first
+    postgres.execute(f"SELECT pg_terminate_backend({first})")
+    found = await do(database, process)
+    assert isinstance(found, Done)
+    assert found.result["pid"] != first
+
+
 async def test_a_look_up_changes_nothing(database):
     outcome = await do(database, "DELETE FROM asset RETURNING no")
     assert isinstance(outcome, Failed)

@@ -10,8 +10,9 @@ from provd.app.ports import RenderJob
 from provd.base.errors import ConflictError, NotFoundError, PluginError, UsageError
 from provd.plugins import sample
 from provd.plugins.cases import load_cases
-from provd.plugins.check import check
+from provd.plugins.check import Report, check
 from provd.plugins.loader import load
+from provd.plugins.render_once import render_once
 from provd.plugins.skeleton import new
 
 
@@ -205,3 +206,82 @@ def test_every_sample_context_is_of_plain_values(acme: Path) -> None:
             for _, context in sample.contexts(manifest, rule):
                 assert context["account"] is None
                 assert context["lines"] == []
+
+
+STEP = """
+[[step]]
+name = "enrol"
+template = "enrol.json.j2"
+reply = "enrolled.json.j2"
+needs = ["site"]
+"""
+
+
+@pytest.fixture
+def enrolling(acme: Path) -> Path:
+    with (acme / "plugin.toml").open("a") as manifest:
+        manifest.write(STEP)
+    (acme / "templates/enrol.json.j2").write_text('{"path": [{{ given.site }}]}')
+    (acme / "templates/enrolled.json.j2").write_text('{"done": {"no": {{ reply.no }}}}')
+    return acme
+
+
+def checked(folder: Path) -> Report:
+    return check(folder, render=lambda job: render_once(folder / "templates", job))
+
+
+def test_steps_are_tried_for_every_model_and_with_the_cases_of_the_plugin(enrolling: Path) -> None:
+    report = checked(enrolling)
+    assert (report.problems, report.steps) == ((), 1)
+    assert "step enrol: no case says how it ends" in report.notes
+    cases = enrolling / "cases/steps.toml"
+    case = '[[step]]\nstep = "enrol"\nwith = { site = "attic" }\nrequest = { path = ["attic"] }\n'
+    cases.write_text(case + "reply = { no = 7 }\nends = { done = { no = 7 } }\n")
+    report = checked(enrolling)
+    assert (report.problems, report.cases) == ((), 6)
+    assert not [note for note in report.notes if "step" in note]
+    for wrong, said in (
+        (case.replace('"attic"] }', '"cellar"] }'), "steps.toml step 1: it asks Request(method='GET', path='attic'"),
+        (case + "reply = { no = 8 }\nends = { done = { no = 7 } }\n", "it ends with {'done': {'no': 8}}, not"),
+        (case + "reply = {}\nends = { done = {} }\n", "has no attribute 'no'"),
+        (case.replace('"enrol"', '"x"'), "steps.toml step 1: there is no step 'x'"),
+        (case.replace("path", "url"), "a request has no 'url'"),
+        (case.replace("with", "without"), "Extra inputs are not permitted"),
+    ):
+        cases.write_text(wrong)
+        (problem,) = checked(enrolling).problems
+        assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ nope }}", "'nope' is undefined"),
+        ('{"path": [', "not JSON"),
+        ('{"path": ["a", ".."]}', "neither empty nor dots"),
+        ('{"done": [1]}', "a step ends with one of"),
+        ('{"done": {"x": {{ "y" * 70000 }}}}', "at most 64 KiB"),
+    ],
+)
+def test_a_step_that_says_nothing_usable(enrolling: Path, template: str, said: str) -> None:
+    (enrolling / "templates/enrol.json.j2").write_text(template)
+    problems = checked(enrolling).problems
+    assert [problem.partition(":")[0] for problem in problems] == ["step enrol for X100", "step enrol for X50"]
+    assert said in problems[0]
+
+
+def test_templates_of_steps_that_are_not_there(enrolling: Path) -> None:
+    (enrolling / "templates/enrolled.json.j2").unlink()
+    assert checked(enrolling).problems == ("step enrol: there is no templates/enrolled.json.j2",)
+
+
+def test_a_step_that_ends_without_asking(enrolling: Path) -> None:
+    (enrolling / "templates/enrol.json.j2").write_text('{"fail": {{ "no site " ~ given.site }}}')
+    case = '[[step]]\nstep = "enrol"\nwith = { site = "attic" }\nends = { fail = "no site attic" }\n'
+    cases = enrolling / "cases/steps.toml"
+    cases.write_text(case)
+    assert checked(enrolling).problems == ()
+    cases.write_text(case + 'request = { path = ["a"] }\n')
+    assert checked(enrolling).problems == (
+        "steps.toml step 1: it ends with {'fail': 'no site attic'} and asks nothing",
+    )

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from provd.base.errors import PluginError
-from provd.plugin import ActionUri, DhcpAdvice, FileRule, Match, Model, OptionValue, OuiRule, ResyncAdvice, Writes
+from provd.plugin import (
+    ActionUri,
+    DhcpAdvice,
+    FileRule,
+    Match,
+    Model,
+    OptionValue,
+    OuiRule,
+    ResyncAdvice,
+    StepRule,
+    Writes,
+)
 from provd.plugins.loader import ManifestError, load
 
 WHOLE = r"""
@@ -157,6 +168,23 @@ def test_a_list_of_names_that_is_not_there(write: Write) -> None:
     assert problems(folder)[0].startswith("names: names.txt cannot be read")
 
 
+def test_steps_of_tasks(write: Write) -> None:
+    row = '[[step]]\nname = "enrol"\ntemplate = "e.j2"\n'
+    manifest = load(write(WHOLE + row + 'take = { no = "/no" }\nneeds = ["site"]\n'))
+    assert manifest.steps == (StepRule("enrol", "e.j2", take={"no": "/no"}, needs=("site",)),)
+    assert manifest.step("enrol") is manifest.steps[0]
+    assert manifest.step("other") is None
+    folder = write(WHOLE + row + 'take = { no = "no" }\naccepts = [409]\n' + row + 'reply = "r"\ntake = { a = "/a" }\n')
+    assert problems(folder) == [
+        "step[1] (enrol).accepts: only a template for the reply can understand these",
+        "step[1] (enrol).take: 'no' is no JSON pointer (/customer/id)",
+        "step[2] (enrol).name: is there twice",
+        "step[2] (enrol).take: the reply's template says what the step gives",
+    ]
+    (said,) = problems(write(WHOLE + row + "accepts = [302]\n"))
+    assert said == "step[1] (enrol).accepts[1]: Input should be greater than or equal to 400"
+
+
 def test_every_error_is_told_at_once(write: Write) -> None:
     text = changed("keys = 4", 'keys = "4"').replace('source = "user_agent"', 'sourc = "user_agent"')
     assert problems(write(text)) == [
@@ -243,6 +271,7 @@ BRACES = "one {mac}, one {serial} or one {common}, no other braces"
             "",
             "writes[1].otherwise: is said of models that do not suit, and belongs to 'when'",
         ),
+        ('upto = ["keys"]', 'never = "cannot"', "writes[1].never: is said of every model, and stands alone"),
         ("[[dhcp]]\noptions.66", '[[dhcp]]\nmodels = ["A2"]\noptions.66', "dhcp[2].models: A2 has a block already"),
     ],
 )

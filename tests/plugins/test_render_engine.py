@@ -1,5 +1,6 @@
 """One template to one file: what may be written, what is refused and how the refusal reads."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,18 @@ def test_the_sample_templates_of_a_new_plugin_render():
     for name in ("common.cfg.j2", "device.cfg.j2"):
         rule = FileRule(name="file", kind="device", template=name, format="keyvalue")
         assert render_once(folder, RenderJob("new", rule, context)).startswith(b"# ")
+
+
+def test_json_writes_each_value_as_json_has_it(render):
+    text = 'a "quoted"\nline \u2028 \x07'
+    values = {"text": text, "list": [1, None, True], "deep": {"b": 0.5}}
+    rendered = render(
+        "{% if text %}\n{{ text }}, {{ list }}, {{ deep }}, {{ text ~ '!' }}\n{% endif %}", "json", **values
+    )
+    assert json.loads(f"[{rendered}]") == [text, [1, None, True], {"b": 0.5}, f"{text}!"]
+    with pytest.raises(PluginError, match="'nope' is undefined"):
+        render("{{ nope }}", "json")
+    with pytest.raises(PluginError, match="was to be written as JSON"):
+        render("{{ much }}", "json", much=float("inf"))
+    with pytest.raises(PluginError, match="was to be written as JSON"):
+        render("{{ range }}", "json")

@@ -115,6 +115,23 @@ async def test_who_moves_a_device_that_was_moved_meanwhile_has_moved_nothing(led
     assert await ledger.read(lambda book: book.home("d")) == leaving
 
 
+async def test_who_was_slower_decides_once_more_by_what_is_there_now(ledger: StoredRegions) -> None:
+    await ledger.change(KEY, lambda book: book.save(None, HOME))
+    looked: list[Home | None] = []
+
+    def work(book: Book) -> None:
+        # As another daemon's change looks that comes between the look and the write.
+        present = HOME if looked else replace(HOME, epoch=9)
+        looked.append(present)
+        book.save(present, replace(HOME, tenant="blue"))
+
+    await ledger.change(KEY, work)
+    assert len(looked) == 2
+    found = await ledger.read(lambda book: book.home("d"))
+    assert found is not None
+    assert found.tenant == "blue"
+
+
 async def test_a_refusal_harms_nobody_else(ledger: StoredRegions) -> None:
     def refuse(_book: Book) -> None:
         raise ConflictError("no")

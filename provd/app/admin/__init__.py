@@ -13,6 +13,7 @@ from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.firmware import Firmware
 from provd.app.admin.hooks import Webhooks
 from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
@@ -25,6 +26,7 @@ from provd.app.admin.regions import RegionGroup
 from provd.app.admin.rendering import Rendering
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
+from provd.app.admin.templates import Templates
 from provd.app.admin.tokens import Tokens
 from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
@@ -79,6 +81,7 @@ class Admin:
             Profiles(desk),
             Network(desk),
             Insight(desk),
+            Templates(desk),
         ]
         groups += [self.tokens, Syncing(desk, resyncer), Importing(desk), hooks := Webhooks(desk, outbox)]
         listed += [collections.webhooks(hooks)]
@@ -93,6 +96,8 @@ class Admin:
         if shop is not None:
             groups += [Plugins(desk, shop), Operations(desk, shop.works)]
             listed += [collections.operations(shop.works, desk)]
+            if shop.warehouse is not None:
+                groups.append(Firmware(desk, shop.warehouse, shop.works))
         if regions is not None:
             groups.append(RegionGroup(regions))
         self.operations: dict[str, Operation] = {
@@ -101,6 +106,7 @@ class Admin:
         self.collections: dict[str, Collection[Any]] = {each.name: each for each in listed}
         self.desk = desk
         self.vendors = vendors
+        self.warehouse = None if shop is None else shop.warehouse
 
     async def call(self, name: str, params: Mapping[str, object], caller: Caller) -> object:
         """Carry out an operation for somebody.

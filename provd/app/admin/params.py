@@ -29,6 +29,7 @@ ParamKind = Literal[
     "settings",
     "objects",
     "octets",
+    "document",
 ]
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
@@ -48,7 +49,7 @@ class Param:
     """One parameter. Kind ``id`` is a slug, ``key`` one that may follow a tenant's (``acme:101``), ``device`` a MAC or
     vendor/model/serial, ``duration`` seconds that may be written with a unit (``7d``), ``texts`` a list of texts (one
     text counts as a list of it), ``settings`` a mapping of names to values (``objects`` a list of them),
-    ``octets`` base64 (RFC 4648 section 4)."""
+    ``octets`` base64 (RFC 4648 section 4), ``document`` a text of many lines."""
 
     name: str
     kind: ParamKind = "text"
@@ -95,6 +96,10 @@ class Args:
         """A list of texts."""
         value = self._values.get(name, ())
         return value if isinstance(value, tuple) else ()
+
+    def document(self, name: str) -> str:
+        """A text of many lines, or an empty one."""
+        return self.text(name)
 
     def octets(self, name: str) -> bytes:
         """Octets, or none."""
@@ -192,6 +197,14 @@ def _texts(param: Param, value: object) -> tuple[str, ...]:
     return tuple(_text(param, each) for each in (value if isinstance(value, list | tuple) else [value]))
 
 
+def _document(param: Param, value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{param.name}: must be a text")
+    if "\0" in value or (not value.isascii() and value != value.encode("utf-8", "replace").decode()):
+        raise UsageError(f"{param.name}: holds characters that no text has")
+    return value
+
+
 def _octets(param: Param, value: object) -> bytes:
     try:
         if isinstance(value, str):
@@ -243,6 +256,7 @@ _READERS: Mapping[str, Callable[[Param, object], object]] = MappingProxyType(
         "duration": _duration,
         "flag": _flag,
         "octets": _octets,
+        "document": _document,
         "texts": _texts,
         "settings": _mapping,
         "objects": _objects,

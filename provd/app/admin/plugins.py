@@ -14,11 +14,13 @@ from provd.app.packages.ports import BUNDLED, Held
 from provd.app.packages.switching import PREPARE, TRY
 from provd.app.works import Progress, Works
 from provd.base.errors import UsageError
+from provd.domain.overrides import Override
 from provd.domain.records import Work
 from provd.plugin import Manifest
 
 _ID = Param("id", "text", required=True)
 _VERSION = Param("version", "text")
+_KEEP = Param("keep_templates", "flag", doc="leave your templates as they are, also where what is new fits in")
 _WORK = Param("id", "text", required=True)
 
 
@@ -41,7 +43,7 @@ class Plugins:
                 "plugin.prepare",
                 "Fetch a package, check it, and see what it would change; nothing is in force by that.",
                 self._prepare,
-                (Param("plugin"), _VERSION, Param("package", doc="name of a file laid into the entry")),
+                (Param("plugin"), _VERSION, Param("package", doc="name of a file laid into the entry"), _KEEP),
                 admin,
                 site=True,
             ),
@@ -49,7 +51,7 @@ class Plugins:
                 "plugin.try",
                 "See what putting another version in force would change.",
                 self._try,
-                (_ID, _VERSION, Param("previous", "flag", doc="what was in force before")),
+                (_ID, _VERSION, Param("previous", "flag", doc="what was in force before"), _KEEP),
                 admin,
                 site=True,
             ),
@@ -57,12 +59,12 @@ class Plugins:
                 "plugin.switch",
                 "Put a version in force; phones get its files from now on.",
                 self._switch,
-                (_ID, _VERSION, Param("expect", doc="what has to be in force until now")),
+                (_ID, _VERSION, Param("expect", doc="what has to be in force until now"), _KEEP),
                 admin,
                 site=True,
             ),
             Operation(
-                "plugin.rollback", "Put in force again what was before.", self._rollback, (_ID,), admin, site=True
+                "plugin.rollback", "Put in force again what was before.", self._rollback, (_ID, _KEEP), admin, site=True
             ),
             Operation(
                 "plugin.remove",
@@ -94,24 +96,30 @@ class Plugins:
         given = {name: args.text(name) for name in ("plugin", "version", "package")}
         if bool(given["plugin"]) == bool(given["package"]):
             raise UsageError("exactly one of plugin and package")
-        return self._view(await self._works.start(PREPARE, given, caller.name))
+        return self._view(await self._works.start(PREPARE, {**given, **_keeping(args)}, caller.name))
 
     async def _try(self, args: Args, caller: Caller) -> object:
         plugin = args.text("id")
         choice = self._switching.previous(plugin) if args.flag("previous") else args.text("version")
-        return self._view(await self._works.start(TRY, {"plugin": plugin, "choice": choice}, caller.name))
+        given = {"plugin": plugin, "choice": choice, **_keeping(args)}
+        return self._view(await self._works.start(TRY, given, caller.name))
 
     async def _switch(self, args: Args, caller: Caller) -> object:
         plugin = args.text("id")
         expect = args.text("expect") if "expect" in args else None
-        held = await self._switching.switch(plugin, args.text("version"), expect)
-        await self._desk.audit("plugin.switch", f"{plugin} {held.in_force}", caller)
-        return self._held(held)
+        keep = args.flag("keep_templates")
+        held, merged = await self._switching.switch(plugin, args.text("version"), expect, keep=keep)
+        return await self._switched("plugin.switch", held, merged, caller)
+
+    async def _switched(self, action: str, held: Held, merged: Sequence[Override], caller: Caller) -> object:
+        await self._desk.audit(action, f"{held.plugin} {held.in_force}", caller)
+        for override in merged:
+            await self._desk.audit("template.merge", override.id, caller)
+        return {**self._held(held), "merged": [override.id for override in merged]}
 
     async def _rollback(self, args: Args, caller: Caller) -> object:
-        held = await self._switching.rollback(args.text("id"))
-        await self._desk.audit("plugin.rollback", f"{held.plugin} {held.in_force}", caller)
-        return self._held(held)
+        held, merged = await self._switching.rollback(args.text("id"), keep=args.flag("keep_templates"))
+        return await self._switched("plugin.rollback", held, merged, caller)
 
     async def _remove(self, args: Args, caller: Caller) -> object:
         manifests = {each.id: each for each in self._desk.knowledge.catalogue.manifests}
@@ -141,6 +149,10 @@ class Plugins:
 
     def _view(self, work: Work) -> views.View:
         return view_of(work, self._works)
+
+
+def _keeping(args: Args) -> dict[str, object]:
+    return {"keep_templates": True} if args.flag("keep_templates") else {}
 
 
 def shown(held: Held) -> views.View:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provd.app.firmware.warehouse import Warehouse
 from provd.app.packages.ports import Packages
 from provd.app.packages.switching import Switching
 from provd.app.works import Works
@@ -18,3 +19,5 @@ class Shop:
     packages: Packages
     switching: Switching
     works: Works
+    warehouse: Warehouse | None = None
+    """Firmware and language packages."""

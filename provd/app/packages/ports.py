@@ -93,6 +93,10 @@ class Packages(Protocol):
         """What would be in force by that choice; None when that would be nothing. Raises PluginError."""
         ...
 
+    async def texts(self, candidate: Candidate) -> Mapping[str, str]:
+        """Its templates by name. Raises PluginError."""
+        ...
+
     async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
         """Put a choice in force, for phones too when this returns; ``back`` takes the last one out of the history.
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from provd.app.fleet import Fleet
-from provd.app.packages.ports import BUNDLED, Held, Packages
+from provd.app.packages.overridden import Reviewed, reviewed
+from provd.app.packages.ports import BUNDLED, Candidate, Held, Packages
 from provd.app.packages.trial import Trial, plain
 from provd.app.ports import Change, Put
 from provd.app.works import Progress, Works
 from provd.base.errors import ConflictError, NotFoundError, UsageError
+from provd.domain.overrides import Override
 from provd.domain.records import Device
 from provd.plugin import Manifest
 
@@ -37,24 +39,51 @@ class Switching:
         if package:
             staged = await self._packages.take(package, progress)
         elif plugin and version in self._packages.held(plugin).versions:
-            return await self._try({"plugin": plugin, "choice": version}, progress)
+            return await self._try({**args, "choice": version}, progress)
         else:
             staged = await self._packages.fetch(plugin, version, progress)
-        tried = await self._tried(staged.plugin, staged.version, progress)
+        tried = await self._tried(staged.plugin, staged.version, args, progress)
         return {**tried, "staged": asdict(staged)}
 
     async def _try(self, args: Mapping[str, object], progress: Progress) -> Mapping[str, object]:
-        return await self._tried(str(args["plugin"]), str(args["choice"]), progress)
+        return await self._tried(str(args["plugin"]), str(args["choice"]), args, progress)
 
-    async def _tried(self, plugin: str, choice: str, progress: Progress) -> Mapping[str, object]:
+    async def _tried(
+        self, plugin: str, choice: str, args: Mapping[str, object], progress: Progress
+    ) -> Mapping[str, object]:
         held = self._packages.held(plugin)
         before = await self._packages.candidate(plugin, held.in_force)
         after = await self._packages.candidate(plugin, choice)
-        outcome = await self._trial.run(before, after, plugin, progress)
+        templates = await self._reviewed(after, plugin, keep=bool(args.get("keep_templates")))
+        outcome = await self._trial.run(before, after, plugin, progress, templates)
         return {"plugin": plugin, "choice": choice, "expect": held.in_force, "outcome": plain(outcome)}
 
-    async def switch(self, plugin: str, choice: str, expect: str | None) -> Held:
-        """Put a version in force.
+    async def _reviewed(self, after: Candidate | None, plugin: str, *, keep: bool) -> list[Reviewed]:
+        """What becomes of the overridden templates of a plugin when that is in force."""
+        present = [each for each in self._fleet.tables.overrides.values() if each.plugin == plugin]
+        if after is None or not present:
+            return []
+        return reviewed(present, await self._packages.texts(after), after.manifest.version, keep=keep)
+
+    async def _merge(self, plugin: str, choice: str, *, keep: bool) -> list[Override]:
+        """Overridden templates take over what the version that has come in force has changed, where that fits."""
+        after = await self._packages.candidate(plugin, choice)
+        wanted = [each for each in await self._reviewed(after, plugin, keep=keep) if each.kept is not each.before]
+        kept: list[Override] = []
+
+        def plan() -> list[Change]:
+            # Somebody may have written another one meanwhile: that one is not touched.
+            kept[:] = [each.kept for each in wanted if self._fleet.tables.overrides.get(each.kept.id) is each.before]
+            return [Put(override) for override in kept]
+
+        await self._fleet.change(plan)
+        return kept
+
+    async def switch(
+        self, plugin: str, choice: str, expect: str | None, *, keep: bool = False
+    ) -> tuple[Held, list[Override]]:
+        """Put a version in force. Gives also the overrides into which what has changed in their default was merged,
+        which ``keep`` forbids.
 
         ``expect`` is what was in force when its effects were looked at: ConflictError when that is another one by now.
         """
@@ -65,7 +94,8 @@ class Switching:
             raise NotFoundError(
                 f"there is no {plugin} {choice} here; `provd plugin available` lists what can be fetched"
             )
-        return await self._packages.choose(plugin, choice)
+        held = await self._packages.choose(plugin, choice)
+        return held, await self._merge(plugin, choice, keep=keep)
 
     async def link(self, plugin: str, folder: str) -> Held:
         """Put a folder in force as it lies. Raises NotFoundError, and PluginError where the site does not want that."""
@@ -78,9 +108,10 @@ class Switching:
             raise ConflictError(f"{plugin}: nothing was in force before")
         return held.history[-1]
 
-    async def rollback(self, plugin: str) -> Held:
-        """Put in force again what was before."""
-        return await self._packages.choose(plugin, self.previous(plugin), back=True)
+    async def rollback(self, plugin: str, *, keep: bool = False) -> tuple[Held, list[Override]]:
+        """Put in force again what was before; overrides go back as they came."""
+        held = await self._packages.choose(plugin, self.previous(plugin), back=True)
+        return held, await self._merge(plugin, held.in_force, keep=keep)
 
     async def remove(self, plugin: str, version: str, to: str, manifests: Mapping[str, Manifest]) -> list[Device]:
         """Take one version off the shelf, or every package of a plugin. Gives the devices that went elsewhere.

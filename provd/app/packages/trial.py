@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from provd.app.context import SHARED, ContextMaker, Subject
+from provd.app.packages.overridden import Reviewed
 from provd.app.packages.ports import Candidate, Packages
 from provd.app.ports import Renderer, RenderJob
 from provd.app.station import Station
 from provd.app.works import Progress
 from provd.base.errors import PluginError
 from provd.base.types import mac_text
+from provd.domain.overrides import Override
 from provd.domain.records import Device
 from provd.plugin import FileRule, Manifest
 
@@ -46,6 +48,8 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     diffs: list[dict[str, str]] = field(default_factory=list)
     """``{device, name, diff}``: unified differences with every password as ``***``."""
+    templates: list[dict[str, Any]] = field(default_factory=list)
+    """The overridden templates whose default the other version changes or lacks, and what becomes of them."""
 
     @property
     def harmful(self) -> bool:
@@ -73,6 +77,8 @@ class _Side:
     manifest: Manifest | None
     maker: ContextMaker
     renderer: Renderer
+    overrides: Mapping[str, Override | None] = field(default_factory=dict)
+    """Those that will be others with this version, by id."""
 
 
 class Trial:
@@ -83,14 +89,24 @@ class Trial:
         self._maker = maker
         self._packages = packages
 
-    async def run(self, before: Candidate | None, after: Candidate | None, plugin: str, progress: Progress) -> Outcome:
-        """What goes over from one to the other; None stands for no such plugin at all.
+    async def run(
+        self,
+        before: Candidate | None,
+        after: Candidate | None,
+        plugin: str,
+        progress: Progress,
+        templates: Sequence[Reviewed] = (),
+    ) -> Outcome:
+        """What goes over from one to the other; None stands for no such plugin at all. ``templates`` says what becomes
+        of overridden ones.
 
         A file that cannot be rendered is counted and told, not raised.
         """
         outcome = Outcome(plugin, _version(before), _version(after))
         devices = [device for device in self._station.fleet.tables.devices.values() if device.plugin == plugin]
         outcome.devices = len(devices)
+        outcome.templates = [each.shown for each in templates if each.state != "same"]
+        fresh: dict[str, Override | None] = {each.kept.id: each.kept for each in templates}
         for device in devices if after is not None else ():
             if device.model and after is not None and after.manifest.model(device.model) is None:
                 outcome.unknown[device.model] = outcome.unknown.get(device.model, 0) + 1
@@ -104,8 +120,8 @@ class Trial:
         }
         async with self._packages.trial(folders) as renderer:
             old, new = (
-                _Side(label, None if candidate is None else candidate.manifest, self._maker(), renderer)
-                for label, candidate in ((_BEFORE, before), (_AFTER, after))
+                _Side(label, None if candidate is None else candidate.manifest, self._maker(), renderer, overrides)
+                for label, candidate, overrides in ((_BEFORE, before, {}), (_AFTER, after, fresh))
             )
             await _each(files, lambda file: self._compare(file, old, new, outcome), progress)
         return outcome
@@ -165,7 +181,8 @@ class Trial:
         )
         try:
             context = side.maker.make(subject, station.site)
-            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED))
+            overlay = station.overlays.supposing(manifest.id, subject.model.name, subject.device, side.overrides)
+            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay))
         except PluginError as error:
             return PluginError(str(error).removeprefix(f"{side.label}: "))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from provd.app.regions.ports import Book, Ledger, Peers, Unreached
 from provd.app.regions.turns import Terms, carry_out, told
-from provd.base.errors import ClashError, StorageError
+from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.regions import RegionContradicted, RegionDistrusted, RegionReached, RegionUnreached
 from provd.domain.regions import handover
@@ -156,10 +156,7 @@ class Courier:
                 return
             self.heard += 1
             self._tell_reached(region.name)
-            try:
-                await self.settle(outgoing, heard)
-            except ClashError:
-                await self.settle(outgoing, heard)
+            await self.settle(outgoing, heard)
         except StorageError:
             return  # the lease ends, and it is said again
         self.wake()

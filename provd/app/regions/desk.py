@@ -16,7 +16,6 @@ from provd.app.regions import onboarding, provisioning, querying
 from provd.app.regions.ports import Advice, Book, Given, Ledger, Unreached
 from provd.app.regions.querying import AskFirst
 from provd.app.regions.turns import Terms
-from provd.base.errors import ClashError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.regions import DeviceMessageRefused
 from provd.domain.regions import messages
@@ -107,11 +106,7 @@ class HomeDesk:
         terms = self._terms()
         rules = terms.rules
         for _ in range(_WEBHOOKS):
-            try:
-                answer = await self._once(message, key_hash, terms, rules, now)
-            except ClashError:
-                # Another daemon on the same database was quicker; what is there now decides.
-                answer = await self._once(message, key_hash, terms, rules, now)
+            answer = await self._once(message, key_hash, terms, rules, now)
             if isinstance(answer, Answer):
                 return answer
             try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from provd.app.regions.ports import Book, Ledger
 from provd.app.regions.turns import Terms, carry_out, told
-from provd.base.errors import ClashError, PeerError
+from provd.base.errors import PeerError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.regions import DeviceExpected
 from provd.base.secrets import Secret
@@ -50,11 +50,7 @@ class Neighbour:
         def work(book: Book) -> tuple[Heard, list[Fact]]:
             return _heard(book, said, sender, terms, now, transfer)
 
-        try:
-            heard, facts = await self._ledger.change((said.device_id,), work)
-        except ClashError:
-            # Another daemon on the same database was quicker; what is there now decides.
-            heard, facts = await self._ledger.change((said.device_id,), work)
+        heard, facts = await self._ledger.change((said.device_id,), work)
         for fact in facts:
             self._emit(fact)
         self.spoke()

@@ -98,16 +98,18 @@ class Phones:
         self._holders: dict[str, Mac] = {}
         self._endpoints: dict[str, str] = {}
         self._busy: dict[Mac, asyncio.Task[None]] = {}
+        self._loaded = False
 
     # --- what is known
 
     async def load(self) -> None:
-        """Take up what an earlier life has left. Raises StorageError."""
+        """Take up what an earlier life has left. Raises StorageError; until it has not, nobody knows who is here."""
         self.hear((), await self._ledger.read(lambda book: book.regions()))
         after = ""
         while seen := await self._ledger.read(_page(after)):
             self.hear(seen, ())
             after = seen[-1].device_id
+        self._loaded = True
 
     def hear(self, seen: Sequence[Seen], regions: Sequence[Region]) -> None:
         """Phones have another home than before, or regions another address."""
@@ -167,6 +169,9 @@ class Phones:
 
     def place(self, mac: Mac) -> Place | None:
         """Where the phone is looked after, None for here."""
+        if not self._loaded and self._terms().role is not Role.STANDALONE:
+            # Whoever it is may be at home elsewhere, and nobody is to have two owners: let them come again.
+            return Place()
         phone = self._phones.get(mac)
         return None if phone is None else phone.place
 

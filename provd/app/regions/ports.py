@@ -206,8 +206,8 @@ class Ledger(Protocol):
     async def change(self, key: tuple[str, ...], work: Callable[[Book], T], weight: int = 1) -> T:
         """What ``work`` gives, once all that it wrote is durable; when it raises, it must have written nothing.
 
-        ``work`` is pure but for the book, and may be called again. Raises StorageError (ClashError: somebody else was
-        quicker), and whatever ProvdError ``work`` raises.
+        ``work`` is pure but for the book, and is called once more when somebody else was quicker. Raises StorageError
+        (ClashError: he was so again), and whatever ProvdError ``work`` raises.
         """
         ...
 

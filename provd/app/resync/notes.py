@@ -16,7 +16,9 @@ from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.clock import Clock
 from provd.base.secrets import Secret
 from provd.base.types import Mac, is_thing
-from provd.domain.records import Device, PendingResync
+from provd.domain.capability import shortfall
+from provd.domain.records import Device, PendingResync, Settings
+from provd.plugin import Manifest, ResyncAdvice
 
 PASSWORDS = 2
 """How many passwords of its administrator are tried on a device: many lock their web pages at the third."""
@@ -82,9 +84,17 @@ class Notes:
             revision=device.revision,
             lines=tuple(users),
             tenant=has.tenant,
-            due=comes_by(found.values, manifest.resync if manifest else None, now, claimed=bool(has.lines)),
+            due=comes_by(found.values, self._advice(manifest, has, found.values), now, claimed=bool(has.lines)),
         )
         return self._with_flow(note)
+
+    def _advice(self, manifest: Manifest | None, device: Device, values: Settings) -> ResyncAdvice | None:
+        """What the plugin says of its devices, without the time of day where this one cannot be told any."""
+        if manifest is None or manifest.resync is None:
+            return None
+        model = self._knowledge.model(device.plugin, device.model)
+        told = not shortfall(manifest, model, "resync.at", values.get("resync.at"), device.version)
+        return replace(manifest.resync, daily=manifest.resync.daily and told)
 
     def passwords(self, device: Device, factory: str) -> tuple[Secret, ...]:
         """Those that its administrator pages may have: of the file that it has, of the one that it is to fetch; where

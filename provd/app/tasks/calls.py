@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from provd.app.tasks.ports import Call, CsvCall, HttpCall, SqlCall
+from provd.app.tasks.ports import Call, CsvCall, HttpCall, PluginCall, SqlCall
 from provd.base.types import is_thing, mac_text
 from provd.domain.filling import Values, filled, text_of
 from provd.domain.records import Device, TaskRun
-from provd.domain.tasks import CsvStep, HttpStep, SqlStep
+from provd.domain.tasks import CsvStep, HttpStep, PluginStep, SqlStep
 
 DEVICE_VALUES = frozenset(
     {"id", "name", "mac", "vendor", "model", "version", "serial", "tenant", "ip", "state", "description", "profile"}
@@ -51,7 +51,7 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at else ""
 
 
-def call_of(run: TaskRun, step: SqlStep | HttpStep | CsvStep, values: Values) -> Call:
+def call_of(run: TaskRun, device: Device, step: SqlStep | HttpStep | CsvStep | PluginStep, values: Values) -> Call:
     """What a step asks of the world. Raises UsageError where a value is not there."""
     what = text_of(step.waiting_for, values) or f"{step.id} record"
     match step:
@@ -61,6 +61,16 @@ def call_of(run: TaskRun, step: SqlStep | HttpStep | CsvStep, values: Values) ->
         case CsvStep():
             match = {name: text_of(text, values) for name, text in step.match.items()}
             return CsvCall(file=step.file, match=match, what=what)
+        case PluginStep():
+            given = {name: filled(text, values) for name, text in step.given.items()}
+            return PluginCall(
+                plugin=step.plugin or device.plugin,
+                step=step.step,
+                server=step.server,
+                key=f"{run.id}:{step.id}",
+                context={**{group: values[group] for group in ("device", "run", "meta")}, "given": given},
+                what=what,
+            )
         case HttpStep():
             body = None if step.body is None else {name: filled(text, values) for name, text in step.body.items()}
             return HttpCall(

@@ -25,7 +25,10 @@ class SqlCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpCall:
-    """One request. ``key`` goes along as Idempotency-Key, and is the same when the request is repeated."""
+    """One request. ``key`` goes along as Idempotency-Key, and is the same when the request is repeated.
+
+    With ``whole`` it gives ``status`` and ``reply``, the whole document, also of a status among ``accepts``.
+    """
 
     server: str
     method: str
@@ -33,6 +36,8 @@ class HttpCall:
     key: str
     body: Mapping[str, object] | None = None
     take: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
+    accepts: tuple[int, ...] = ()
     what: str = ""
 
 
@@ -45,7 +50,21 @@ class CsvCall:
     what: str = ""
 
 
-Call = SqlCall | HttpCall | CsvCall
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginCall:
+    """A plugin's own step. ``context`` is what its templates see; ``key`` as in :class:`HttpCall`."""
+
+    plugin: str
+    step: str
+    server: str
+    key: str
+    context: Mapping[str, object] = field(default_factory=dict)
+    what: str = ""
+
+
+Outward = SqlCall | HttpCall | CsvCall
+"""What is asked of the world itself."""
+Call = Outward | PluginCall
 
 
 class Post(Protocol):
@@ -79,6 +98,9 @@ class Held:
 
 class Claims(Protocol):
     """Sees to it that a run is carried out by one daemon only, where several share a database."""
+
+    alone: bool
+    """No other daemon can use the database: what is in memory is what there is."""
 
     def claim(self, run: TaskRun, now: float) -> Awaitable[Held | None]:
         """Take this run, as it is to be from now on (``owner`` and ``lease``); it is durable when this returns.

@@ -17,7 +17,7 @@ from provd.app.ports import Change, Put
 from provd.app.tasks import setting
 from provd.app.tasks.book import TaskBook
 from provd.app.tasks.calls import call_of, device_values, run_values
-from provd.app.tasks.ports import Claims, Outside, Post
+from provd.app.tasks.ports import Claims, Held, Outside, Post
 from provd.app.tasks.setting import Refused, RoomOf
 from provd.base.clock import Clock
 from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
@@ -38,6 +38,7 @@ from provd.domain.tasks import (
     Later,
     NotYet,
     Outcome,
+    PluginStep,
     Retry,
     SetStep,
     SqlStep,
@@ -172,7 +173,7 @@ class Runner:
             began=run.began or now,
             reason="",
         )
-        held = await self._claims.claim(claimed, now)
+        held = await self._held(template, claimed, now)
         if self._tables.task_run(key) is not run:
             return  # somebody has changed it meanwhile, and seen to when it goes on
         if held is None:
@@ -185,6 +186,16 @@ class Runner:
         if not run.began:
             self._emit(TaskStarted(at=now, mac=run.mac, run=run.id))
         await self._steps(template, held.run)
+
+    async def _held(self, template: Template, run: TaskRun, now: float) -> Held | None:
+        """The run as it is ours. Before anything leaves the house that is durable; else with the step's result."""
+        if self._claims.alone:
+            done = self._tables.steps_of(run.id)
+            names = {step.name for step in done}
+            first = next((step for step in template.steps if step.id not in names), None)
+            if first is None or tasks.only_looks(first):
+                return Held(run, tuple(done))
+        return await self._claims.claim(run, now)
 
     async def _steps(self, template: Template, run: TaskRun) -> None:
         done = {step.name for step in self._tables.steps_of(run.id)}
@@ -276,7 +287,7 @@ class Runner:
 
     # --- one step
 
-    async def _outcome(self, run: TaskRun, step: SqlStep | HttpStep | CsvStep | WaitStep) -> Outcome:
+    async def _outcome(self, run: TaskRun, step: SqlStep | HttpStep | CsvStep | PluginStep | WaitStep) -> Outcome:
         if isinstance(step, WaitStep):
             until = tasks.began_at(run, self._tables.steps_of(run.id)) + step.seconds
             return Done() if self._clock.now() >= until else Later(until)
@@ -284,7 +295,7 @@ class Runner:
         if device is None:
             return Failed("the device is no more")
         try:
-            call = call_of(run, step, self._values(run, device))
+            call = call_of(run, device, step, self._values(run, device))
         except UsageError as error:
             return Failed(str(error))
         try:

@@ -94,10 +94,13 @@ class SettingBeyondDevice(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderFailed(Fact):
-    """A template could not be rendered for a device; the device was given its last good file if there is one.
+    """A template could not be rendered for a device; the device was given its last good file if there is one. Where
+    ``overrides`` of yours are in force and there is no such file it was given the one of the plugin's own templates
+    (``default``).
 
-    Do: read the reason; ``provd plugin check`` and ``provd device render`` reproduce it. A value with a line break or a
-    control character in it is refused rather than written into a file.
+    Do: read the reason; ``provd plugin check`` and ``provd device render`` reproduce it. An override is mended with
+    ``provd template edit``, or taken away with ``provd template restore``. A value with a line break or a control
+    character in it is refused rather than written into a file.
     """
 
     ID: ClassVar[str] = "RENDER-FAILED"
@@ -107,3 +110,5 @@ class RenderFailed(Fact):
     plugin: str
     reason: str
     last_good: bool = False
+    overrides: str = ""
+    default: bool = False

@@ -28,7 +28,8 @@ class RendererReplaced(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginQuarantined(Fact):
     """The templates of a plugin exceeded a limit or ended the renderer too often; nothing of this plugin is
-    rendered any more. Its devices keep their last good files, all other plugins go on.
+    rendered any more. Its devices keep their last good files, all other plugins go on. With ``(steps of tasks)`` after
+    its name only the steps that it brings along fail; its files are rendered as before.
 
     Do: correct the template (``provd plugin check``), then reload; a reload lifts the quarantine.
     """

@@ -20,7 +20,19 @@ from provd.http.api.guard import Guard, Known, need
 from provd.http.api.ports import Daemon
 from provd.http.api.refusal import Refusal
 from provd.http.api.replay import Replays
-from provd.http.api.resources import activation, codes, devices, hooks, network, objects, packages, regions, tasks
+from provd.http.api.resources import (
+    activation,
+    codes,
+    devices,
+    firmware,
+    hooks,
+    network,
+    objects,
+    packages,
+    regions,
+    tasks,
+    templates,
+)
 from provd.http.api.resources import daemon as about_daemon
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
 from provd.http.problems import problem, problem_of
@@ -47,6 +59,8 @@ class Api:
             tasks.routes(admin),
             hooks.routes(admin),
             packages.routes(admin),
+            templates.routes(admin),
+            firmware.routes(admin),
             regions.routes(admin),
             activation.routes(admin),
             network.routes(admin, daemon),

@@ -30,6 +30,7 @@ _KINDS: Mapping[str, Schema] = {
     "duration": {"type": ["string", "integer"], "minimum": 0, "examples": ["15m", "7d"]},
     "flag": {"type": "boolean"},
     "octets": {"type": "string", "contentEncoding": "base64"},
+    "document": {"type": "string"},
     "texts": {"type": ["array", "string"], "items": _TEXT, "maxLength": _LONGEST},
     "objects": {"type": "array", "items": {"type": "object"}},
     "settings": {"$ref": "#/components/schemas/Settings"},

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 
-from provd.base.errors import PluginError
+from provd.base.errors import PluginError, StorageError
 from provd.net.authorities import trusting
 
 QUIET_SECONDS = 30.0
 """A server that says nothing for so long is given up."""
+
+T = TypeVar("T")
 
 _BLOCK = 1 << 16
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -68,6 +71,47 @@ class Downloads:
         if have < size:
             raise PluginError(f"{url} ended after {have} of {size} octets; try again, it goes on from there")
 
+    async def whole(
+        self, url: str, target: Path, told: Callable[[int], None], *, sure: bool = False
+    ) -> AsyncGenerator[int]:
+        """A file of a size that only the server knows into ``target``; yields how many octets are there.
+
+        ``told`` hears the size before anything is written and may raise. What ``target`` holds already is kept if the
+        server says that it is still the same file (RFC 9110 section 13.1.5), or if the caller is ``sure`` to find out.
+        Raises PluginError; then what has come stays for the next time. Raises StorageError.
+        """
+        mark = target.with_name(target.name + ".mark")
+        have = await _disk(_size, target)
+        size, tag = await _disk(_marked, mark) if have else (0, "")
+        if size and have == size:
+            told(size)
+            yield have
+            return
+        headers = {"Range": f"bytes={have}-"} if have and (tag or sure) else {}
+        if headers and tag:
+            headers["If-Range"] = tag
+        async with self._asked(url, headers) as response:
+            found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if response.status == 206 and found is not None and int(found[1]) == have and found[2].isdigit():
+                size = int(found[2])
+            else:
+                have, size = 0, response.content_length or 0
+            if not size:
+                raise PluginError(f"{url} does not say how large it is")
+            told(size)
+            await _disk(mark.write_text, f"{size} {_tag(response)}")
+            file = await _disk(target.open, "r+b" if have else "wb")
+            try:
+                await _disk(file.seek, have)
+                async for block in response.content.iter_chunked(_BLOCK):
+                    have += len(block)
+                    await _disk(file.write, block)
+                    yield have
+            finally:
+                await _disk(file.close)
+        if have != size:
+            raise PluginError(f"{url} ended after {have} of {size} octets; try again, it goes on from there")
+
     @asynccontextmanager
     async def _asked(self, url: str, headers: dict[str, str] | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
         # Compressed content would make sizes and ranges mean something else.
@@ -86,6 +130,29 @@ class Downloads:
             raise PluginError(f"{url}: {str(error) or type(error).__name__}") from None
         except OSError as error:
             raise PluginError(f"{url}: {error.strerror or error}") from None
+
+
+def _tag(response: aiohttp.ClientResponse) -> str:
+    """What tells this very file from a later one under the same URL: a strong ETag, else when it was changed last."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _marked(path: Path) -> tuple[int, str]:
+    """Size and tag of the file that a download was of."""
+    try:
+        size, _, tag = path.read_text().partition(" ")
+    except FileNotFoundError:
+        return 0, ""
+    return int(size) if size.isdigit() else 0, tag
+
+
+async def _disk(work: Callable[..., T], *args: object) -> T:
+    """Do that in a thread. Raises StorageError: what the disk says is not to be taken for the server's words."""
+    try:
+        return await asyncio.to_thread(work, *args)
+    except OSError as error:
+        raise StorageError(f"{error.filename or 'the disk'}: {error.strerror or error}") from None
 
 
 def _size(path: Path) -> int:

@@ -20,7 +20,7 @@ from provd.base.clock import Clock
 from provd.base.errors import NotFoundError, PluginError
 from provd.base.facts import FactSink
 from provd.plugin import CONTRACT
-from provd.plugins.catalogue import PluginCatalogue
+from provd.plugins.catalogue import PluginCatalogue, texts_in
 from provd.plugins.loader import load
 from provd.plugins.package import archive, index
 from provd.plugins.package.download import Downloads
@@ -135,6 +135,10 @@ class PluginManager:
         manifest = await asyncio.to_thread(load, folder, plugin)
         own = self._overrides / plugin
         return Candidate(choice, manifest, (own, folder / "templates") if own.is_dir() else (folder / "templates",))
+
+    async def texts(self, candidate: Candidate) -> Mapping[str, str]:
+        """Its templates by name, those of the operator's folder in place of its own."""
+        return await asyncio.to_thread(texts_in, candidate.templates[::-1])
 
     async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
         """Put a choice in force, for phones too when this returns."""

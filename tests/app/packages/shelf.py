@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provd.app.context import ContextMaker
+from provd.app.firmware.warehouse import Warehouse
 from provd.app.packages import Shop
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
 from provd.app.packages.switching import Switching
@@ -31,6 +32,7 @@ class FixedPackages:
     fetched: list[tuple[str, str]] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     refuses: str = ""
+    templates: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
 
     def lay(self, manifest: Manifest, choice: str, making: Making) -> None:
         """This version lies there from now on."""
@@ -67,6 +69,9 @@ class FixedPackages:
     async def candidate(self, plugin: str, choice: str) -> Candidate | None:
         found = self.kinds.get((plugin, choice))
         return None if found is None else Candidate(choice, found[0], (Path(f"/{plugin}/{choice or 'bundled'}"),))
+
+    async def texts(self, candidate: Candidate) -> Mapping[str, str]:
+        return self.templates.get((candidate.manifest.id, candidate.choice), {})
 
     async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
         held = self.held(plugin)
@@ -112,7 +117,10 @@ def shop_of(world: World, packages: FixedPackages) -> Shop:
 
     works = Works(fleet, world.clock, world.facts.append, patient=True)
     trial = Trial(world.boot.station, maker, packages)
-    return Shop(packages, Switching(fleet, packages, trial, works), works)
+    warehouse = Warehouse(
+        world.depot, world.boot.station.knowledge, fleet.tables, works, world.clock, world.facts.append
+    )
+    return Shop(packages, Switching(fleet, packages, trial, works), works, warehouse)
 
 
 @dataclass
@@ -121,6 +129,3 @@ class _Renderer:
 
     async def render(self, job: RenderJob) -> bytes:
         return self.makings[job.plugin](job)
-
-    def at_hand(self, job: RenderJob) -> bytes | None:
-        return None

@@ -38,6 +38,7 @@ class FreeClaims:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.alone = False
         self.answers: list[Held | None] = []
 
     async def claim(self, run: TaskRun, now: float) -> Held | None:

@@ -11,7 +11,7 @@ from provd.app.ports import Put
 from provd.app.tasks.ports import Held, HttpCall
 from provd.base.errors import StorageError
 from provd.domain.constraints import Attribute, Rule
-from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState, RunState
+from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState, RunState, TaskRun, TaskStep
 from provd.domain.tasks import (
     Done,
     Failed,
@@ -93,6 +93,33 @@ async def test_a_run_goes_on_after_a_crash_with_the_step_that_was_in_flight():
     assert [call.statement for call in again.outside.calls] == ["asset?", "w"]
     assert again.run.state is RunState.DONE
     assert again.told() == ["TASK-DONE"]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_what_only_looks_is_written_once_and_what_leaves_the_house_is_announced_before(alone):
+    """A daemon that is alone writes that it has a run with what its first look-up gave."""
+
+    def written() -> list[tuple[str, str, list[str]]]:
+        """Of each transaction the run as it is then, and the steps that it has."""
+        return [
+            (run.state.value, run.step, [c.record.name for c in batch if isinstance(c.record, TaskStep)])
+            for batch in shop.world.journal.batches
+            for run in (c.record for c in batch if isinstance(c.record, TaskRun))
+        ]
+
+    shop = Shop(CRM, ASSET, WROTE)
+    shop.claims.alone = alone
+    shop.seen()
+    await shop.work()
+    steps = [("running", "asset", ["crm"]), ("running", "write", ["asset"]), ("running", "own", ["write"])]
+    claimed = [] if alone else [("running", "", [])]
+    assert written() == [("pending", "", []), *claimed, *steps, ("done", "", ["own"])]
+    write = replace(FIRST_BOOT, steps=FIRST_BOOT.steps[2:3])
+    shop = Shop(WROTE, rules=Rulebook((replace(write, steps=(replace(write.steps[0], params={}),)),)))
+    shop.claims.alone = alone
+    shop.seen()
+    await shop.work()
+    assert written() == [("pending", "", []), ("running", "", []), ("done", "", ["write"])]
 
 
 async def test_a_run_that_is_cancelled_under_way_changes_nothing_any_more():

@@ -29,6 +29,7 @@ from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.overrides import Override, Place
 from provd.domain.records import (
     AuditEntry,
     Device,
@@ -56,6 +57,7 @@ from provd.storage.ledger import StoredLedger
 from provd.storage.store import Store
 from tests.app.dialing_kit import KEY, TERMS
 from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
+from tests.app.firmware.depot import held
 from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
@@ -206,6 +208,15 @@ def furniture() -> list[object]:
         Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
+        Override(
+            id="acme/device.j2@tenant:north",
+            plugin="acme",
+            template="device.j2",
+            place=Place.TENANT,
+            applies_to="north",
+            text="north's",
+            base="the default",
+        ),
     ]
 
 
@@ -251,6 +262,7 @@ async def house(
     world = office.world
     broken, world.journal.broken = getattr(world.journal, "broken", False), False
     list(world.tasks.change(RULES))
+    world.depot.here.append(held("1.9b"))
     codes = Codes(station=world.boot.station, key=KEY, terms=TERMS, clock=world.clock, emit=world.facts.append)
     vendors = None if things is None else vendors_in(things, office)
     office.admin = Admin(

@@ -14,6 +14,7 @@ from tests.http.api.kit import RUN, House, house
 
 NEW = "02aaaa0000aa"
 ANY = {"If-Match": "*"}
+TEMPLATE = "/models/acme:a1/templates/device.j2"
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,25 @@ ROWS: dict[str, Row] = {
     "plugins.switch": Row("/plugins/acme/switch", body={"version": "2.0.0", "expect": ""}),
     "plugins.rollback": Row("/plugins/bolt/rollback"),
     "plugins.remove": Row("/plugins/acme/remove", body={}),
+    "firmware.list": Row("/firmware", other=200),
+    "firmware.available": Row("/firmware/available", other=200),
+    "firmware.of": Row("/plugins/acme/firmware", other=200),
+    "firmware.show": Row("/plugins/acme/firmware/acme-a1/1.9b", other=200),
+    "firmware.fetch": Row("/plugins/acme/firmware/acme-a1/2.1/fetch", 202, body={}),
+    "firmware.upload": Row("/plugins/acme/firmware/acme-a1/2.0?called=a1.rom", data="rom"),
+    "firmware.remove": Row("/plugins/acme/firmware/acme-a1/1.9b", 204),
     "operations.list": Row("/operations"),
     "operations.show": Row("/operations/w1"),
     "operations.cancel": Row("/operations/w1/cancel"),
     "models.list": Row("/models", other=200),
     "models.show": Row("/models/acme:a1", other=200),
+    "templates.list": Row("/templates", other=200),
+    "models.templates": Row("/models/acme:a1/templates", other=200),
+    "templates.show": Row(f"{TEMPLATE}?tenant=north"),
+    "templates.put": Row(f"{TEMPLATE}?tenant=north", body={"text": "x"}),
+    "templates.restore": Row(f"{TEMPLATE}?tenant=north", 204),
+    "templates.preview": Row(f"{TEMPLATE}/preview?device={PHONE}", body={"text": "x"}),
+    "templates.diff": Row(f"{TEMPLATE}/diff?tenant=north"),
     "status.show": Row("/status"),
     "reload.do": Row("/reload"),
     "audit.list": Row("/audit", other=200),

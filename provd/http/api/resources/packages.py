@@ -30,6 +30,7 @@ _HELD = schemas.of_object(
     origin=schemas.TEXT,
     versions=schemas.TEXTS,
     before={"type": ["string", "null"]},
+    merged=schemas.TEXTS,
 )
 
 
@@ -122,10 +123,11 @@ def _begun(admin: Admin, verb: str, operation: str, summary: str) -> Route:
 
 
 _ASKED = {
-    "install": ("version",),
-    "upgrade": ("version",),
-    "try": ("version", "previous"),
-    "switch": ("version", "expect"),
+    "install": ("version", "keep_templates"),
+    "upgrade": ("version", "keep_templates"),
+    "try": ("version", "previous", "keep_templates"),
+    "switch": ("version", "expect", "keep_templates"),
+    "rollback": ("keep_templates",),
 }
 
 

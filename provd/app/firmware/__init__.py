@@ -1,0 +1,1 @@
+"""Firmware of devices: what there is of it here, which image a device is to run, and giving it to a fleet."""

@@ -1,0 +1,217 @@
+"""Templates of the operator's own: whom they apply to, what is refused, and what phones get meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from provd.app.admin import Caller
+from provd.app.ports import RenderJob
+from provd.base.errors import FaultsError, ForbiddenError, NotFoundError, PluginError, UsageError
+from provd.base.types import Mac
+from provd.domain.overrides import Override, Place
+from provd.domain.records import Device, DeviceState
+from tests.app.fakes import OTHER, PHONE, line, tenant
+from tests.app.test_admin import Office
+
+NORTH = Caller(name="north's", tenant="north")
+MINE = "mine of {{ device.mac }}\n"
+
+
+def phone(mac: Mac, **more: object) -> Device:
+    fields = {"vendor": "Acme", "model": "A1", "plugin": "acme", "confidence": 95, "state": DeviceState.ASSIGNED}
+    return Device(mac=mac, **{**fields, **more})  # type: ignore[arg-type]
+
+
+class Engine:
+    """Stands in for the renderer: writes which text a file was made from; a text with ``broken`` in it fails."""
+
+    def __init__(self) -> None:
+        self.checked: list[str] = []
+
+    async def render(self, job: RenderJob) -> bytes:
+        text = job.overlay.texts.get(job.rule.template, "default")
+        if job.check:
+            self.checked.append(job.rule.template)
+        if "syntax" in text or ("broken" in text and not job.check):
+            raise PluginError(f"acme: {job.rule.template}:1: {text.strip()}")
+        return b"" if job.check else text.encode()
+
+
+def office(*more: object) -> tuple[Office, Engine]:
+    made = Office(
+        tenant(), tenant("south"), line("n1"), line("s1", "south"),
+        phone(PHONE, tenant="north", lines=("n1",)), phone(OTHER, tenant="south", lines=("s1",)), *more,
+    )  # fmt: skip
+    engine = Engine()
+    boot = made.world.boot
+    boot.previews._renderer = boot._serving._renderer = engine  # type: ignore[assignment]
+    made.world.leases.held.update({"10.0.0.9": PHONE, "10.0.0.8": OTHER})
+    return made, engine
+
+
+async def served(made: Office, mac: Mac) -> str:
+    peer = {PHONE: "10.0.0.9", OTHER: "10.0.0.8"}[mac]
+    reply = await made.world.fetch(f"/{mac}.cfg", peer=peer)
+    assert reply.found
+    return bytes(reply.body).decode()
+
+
+def template_of(made: Office) -> str:
+    rules = made.world.catalogue.manifests[0].files
+    return next(rule.template for rule in rules if rule.kind == "device")
+
+
+async def test_the_strongest_applies_and_restoring_goes_back_step_by_step():
+    made, _ = office()
+    name = template_of(made)
+    places: list[dict[str, object]] = [
+        {"model": "A1"},
+        {"model": "acme", "site": True},
+        {"model": "acme", "tenant": "north"},
+        {"device": PHONE},
+    ]
+    for number, where in enumerate(places):
+        kept = await made.do("template.set", name=name, text=f"level {number}\n", **where)
+        assert await served(made, PHONE) == f"level {number}\n"
+        assert await served(made, OTHER) == f"level {min(number, 1)}\n"
+        assert kept["devices"] == (2, 2, 1, 1)[number], where
+    for number, where in reversed(list(enumerate(places))):
+        assert await served(made, PHONE) == f"level {number}\n"
+        await made.do("template.restore", name=name, **where)
+    assert await served(made, PHONE) == "default"
+    assert [action for action, _ in made.audit()].count("template.restore") == 4
+
+
+async def test_only_files_that_are_made_from_it_are_made_again():
+    made, _ = office()
+    name = template_of(made)
+    await served(made, PHONE)
+    await served(made, OTHER)
+    tags = {mac: (await made.world.fetch(f"/{mac}.cfg", peer=peer)).etag for mac, peer in
+            ((PHONE, "10.0.0.9"), (OTHER, "10.0.0.8"))}  # fmt: skip
+    jobs: list[RenderJob] = []
+    serving = made.world.boot._serving
+    engine = serving._renderer
+
+    class Counting:
+        async def render(self, job: RenderJob) -> bytes:
+            jobs.append(job)
+            return bytes(await engine.render(job))
+
+    serving._renderer = Counting()  # type: ignore[assignment]
+    await made.do("template.set", name=name, text=MINE, device=PHONE)
+    assert (await made.world.fetch(f"/{OTHER}.cfg", peer="10.0.0.8")).etag == tags[OTHER]
+    assert (await made.world.fetch(f"/{PHONE}.cfg", peer="10.0.0.9")).etag != tags[PHONE]
+    assert [job.overlay.overrides for job in jobs] == [(f"acme/{name}@device:{PHONE}",)]
+
+
+@pytest.mark.parametrize("text", ["syntax\n", "broken\n"])
+async def test_what_does_not_work_is_refused_with_its_line(text: str):
+    made, engine = office()
+    name = template_of(made)
+    with pytest.raises(FaultsError) as caught:
+        await made.do("template.set", name=name, text=text, model="A1")
+    assert f"text: {name}:1: {text.strip()}" in str(caught.value)
+    assert "acme: " not in str(caught.value)
+    assert engine.checked
+    assert made.world.fleet.tables.overrides == {}
+    with pytest.raises(FaultsError, match="marks of a conflict"):
+        await made.do("template.set", name=name, text="a\n<<<<<<< yours\n", model="A1")
+
+
+def broken_for(device: Mac, name: str) -> Override:
+    return Override(
+        id=f"acme/{name}@device:{device}", plugin="acme", template=name, place=Place.DEVICE, applies_to=device,
+        text="broken", base="default",
+    )  # fmt: skip
+
+
+async def test_a_broken_one_leaves_the_last_good_file_or_the_plugins_own():
+    made, _ = office()
+    name = template_of(made)
+    await made.do("template.set", name=name, text="good\n", device=PHONE)
+    assert await served(made, PHONE) == "good\n"
+    tables = made.world.fleet.tables
+    tables.put(broken_for(PHONE, name))
+    tables.put(broken_for(OTHER, name))
+    made.world.fleet.generation += 1
+    assert await served(made, PHONE) == "good\n", "the last good one"
+    assert await served(made, OTHER) == "default", "there is none yet"
+    assert await served(made, OTHER) == "default", "and it is not tried again at once"
+    told = [fact for fact in made.world.facts if fact.ID == "RENDER-FAILED"]
+    assert [(fact.mac, fact.last_good, fact.default) for fact in told] == [(PHONE, True, False), (OTHER, False, True)]
+    assert told[0].overrides == f"acme/{name}@device:{PHONE}"
+    made.world.clock.time += 31
+    tables.put(Override(**{field: getattr(broken_for(OTHER, name), field) for field in
+                           ("id", "plugin", "template", "place", "applies_to", "base")}, text="mended"))  # fmt: skip
+    made.world.fleet.generation += 1
+    assert await served(made, OTHER) == "mended"
+
+
+async def test_a_tenant_has_its_own_and_no_others():
+    made, _ = office(phone(Mac("02aaaa000003"), tenant="north", lines=("n1", "s1"), ports=(1, 2)))
+    name = template_of(made)
+    admin = made.admin
+    await made.do("template.set", name=name, text="the site's\n", model="acme", site=True)
+    await made.do("template.set", name=name, text="south's\n", model="acme", tenant="south")
+    for where in ({"model": "A1"}, {"model": "acme", "site": True}):
+        with pytest.raises(ForbiddenError, match="say tenant or device"):
+            await admin.call("template.set", {"name": name, "text": MINE, **where}, NORTH)
+    for operation in ("show", "diff", "restore"):
+        with pytest.raises(NotFoundError, match="no tenant 'south'"):
+            await admin.call(f"template.{operation}", {"name": name, "model": "acme", "tenant": "south"}, NORTH)
+    with pytest.raises(NotFoundError):
+        await admin.call("template.set", {"name": name, "text": MINE, "device": OTHER}, NORTH)
+    kept = await admin.call("template.set", {"name": name, "text": MINE, "model": "acme", "tenant": "north"}, NORTH)
+    assert isinstance(kept, dict)
+    assert kept["some"] == ["02:aa:aa:00:00:01"], "not the gateway, which has a line of south's on it"
+    listed = await admin.call("template.list", {}, NORTH)
+    assert isinstance(listed, dict)
+    assert [row["applies_to"] for row in listed["items"]] == ["north"]
+    shown = await admin.call("template.show", {"name": name, "model": "acme", "tenant": "north"}, NORTH)
+    assert "the site's" not in str(shown)
+    with pytest.raises(ForbiddenError, match="several tenants share"):
+        await admin.call("template.set", {"name": name, "text": MINE, "device": "02aaaa000003"}, NORTH)
+
+
+async def test_a_device_that_goes_to_another_tenant_leaves_its_template_behind():
+    made, _ = office()
+    name = template_of(made)
+    await made.do("template.set", name=name, text=MINE, device=PHONE)
+    await made.do("device.transfer", mac=PHONE, tenant="south")
+    assert made.world.fleet.tables.overrides == {}
+    await made.do("template.set", name=name, text=MINE, model="acme", tenant="south")
+    await made.do("template.set", name=name, text=MINE, device=PHONE)
+    await made.do("device.delete", mac=PHONE)
+    assert [each.place for each in made.world.fleet.tables.overrides.values()] == [Place.TENANT]
+    await made.do("tenant.delete", id="south")
+    assert made.world.fleet.tables.overrides == {}
+
+
+async def test_a_preview_keeps_nothing_and_shows_what_changes():
+    made, _ = office()
+    name = template_of(made)
+    shown = await made.do("template.preview", name=name, text="new\n", model="A1", on=OTHER)
+    own = next(file for file in shown["files"] if OTHER in file["name"])
+    assert own["diff"].splitlines()[3:] == ["-default", "+new"]
+    assert (shown["device"], shown["devices"]) == (OTHER, 2)
+    assert made.world.fleet.tables.overrides == {}
+    await made.do("template.set", name=name, text="new\n", model="A1")
+    shown = await made.do("template.preview", name=name, restored=True, model="A1")
+    own = next(file for file in shown["files"] if PHONE in file["name"])
+    assert own["diff"].splitlines()[3:] == ["-new", "+default"]
+
+
+async def test_what_is_meant_has_to_be_clear():
+    made, _ = office()
+    with pytest.raises(NotFoundError, match=r"has no template 'devise\.j2'"):
+        await made.do("template.show", name="devise.j2", model="A1")
+    with pytest.raises(NotFoundError, match="no model and no plugin 'zz'"):
+        await made.do("template.show", name="device.j2", model="zz")
+    name = template_of(made)
+    with pytest.raises(UsageError, match="site and tenant: an override is for one of them"):
+        await made.do("template.show", name=name, model="A1", site=True, tenant="north")
+    with pytest.raises(UsageError, match="name a model, or say site or tenant"):
+        await made.do("template.set", name=name, text=MINE, model="acme")
+    with pytest.raises(NotFoundError, match="is not overridden for tenant north"):
+        await made.do("template.restore", name=name, model="acme", tenant="north")
