@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from typing import NamedTuple
 
 from provd.app.tables import Tables
+from provd.domain.device_types import DeviceType
 from provd.domain.inheritance import Effective, Layer, lineage, merge
 from provd.domain.records import Device, Level, Profile
 from provd.domain.settings import DEFAULTS
@@ -13,35 +15,53 @@ DEFAULT_ORIGIN = "default"
 """Where values come from that nobody has set."""
 
 
-def _profiles(
-    tables: Tables, vendor: str, model: str, tenant: str | None = None, group: str = ""
-) -> Iterator[tuple[Level, Profile]]:
+class _Source(NamedTuple):
+    """A profile, or the type of the device: one of the site stands below the models, a tenant's own above the site."""
+
+    level: Level
+    of: Profile | DeviceType
+
+    @property
+    def layer(self) -> Layer:
+        kind = "type" if isinstance(self.of, DeviceType) else f"{self.level} profile"
+        return Layer(f"{kind} {self.of.id}", self.of.settings)
+
+    @property
+    def revision(self) -> Hashable:
+        return isinstance(self.of, DeviceType), self.of.id, self.of.revision
+
+
+def _sources(tables: Tables, vendor: str, model: str, tenant: str | None = None, group: str = "") -> Iterator[_Source]:
     wanted = [(Level.VENDOR, vendor), (Level.MODEL, f"{vendor}/{model}"), (Level.SITE, "")]
     if tenant is not None:
         wanted.append((Level.TENANT, tenant))
+    kind = tables.kinds.typing.of(vendor, model, tenant or "")
+    goes_before = Level.TENANT if kind is not None and kind.tenant else Level.MODEL
     for level, applies_to in wanted:
+        if kind is not None and level is goes_before:
+            yield _Source(level, kind)
         for profile in tables.at_level(level, applies_to):
-            yield from ((level, each) for each in lineage(profile, tables.profiles))
+            yield from (_Source(level, each) for each in lineage(profile, tables.profiles))
     own = tables.profile(group) if group else None
     if own is not None:
-        yield from ((Level.GROUP, each) for each in lineage(own, tables.profiles))
+        yield from (_Source(Level.GROUP, each) for each in lineage(own, tables.profiles))
 
 
 def _common_layers(tables: Tables, vendor: str, model: str) -> Iterator[Layer]:
     yield Layer(DEFAULT_ORIGIN, DEFAULTS)
-    for level, profile in _profiles(tables, vendor, model):
-        yield Layer(f"{level} profile {profile.id}", profile.settings)
+    for source in _sources(tables, vendor, model):
+        yield source.layer
 
 
 def _device_layers(tables: Tables, device: Device) -> Iterator[Layer]:
     yield Layer(DEFAULT_ORIGIN, DEFAULTS)
     tenant = tables.tenant(device.tenant)
     own = None if tenant is None else Layer(f"tenant {tenant.id}", tenant.settings)
-    for level, profile in _profiles(tables, device.vendor, device.model, device.tenant, device.profile):
-        if level is Level.GROUP and own is not None:
+    for source in _sources(tables, device.vendor, device.model, device.tenant, device.profile):
+        if source.level is Level.GROUP and own is not None:
             yield own
             own = None
-        yield Layer(f"{level} profile {profile.id}", profile.settings)
+        yield source.layer
     if own is not None:
         yield own
     yield Layer("device", device.settings)
@@ -60,7 +80,7 @@ def for_model(tables: Tables, vendor: str, model: str) -> Effective:
 def device_revisions(tables: Tables, device: Device) -> Hashable:
     """Equal tuples mean equal files: every record that the device's files are made from, with its revision."""
     tenant = tables.tenant(device.tenant)
-    profiles = _profiles(tables, device.vendor, device.model, device.tenant, device.profile)
+    sources = _sources(tables, device.vendor, device.model, device.tenant, device.profile)
     lines = [line for key in device.lines if (line := tables.line(key)) is not None]
     guests = sorted({line.tenant for line in lines} - {device.tenant}) if device.ports else []
     return (
@@ -68,7 +88,7 @@ def device_revisions(tables: Tables, device: Device) -> Hashable:
         device.sealed,
         tenant.revision if tenant else 0,
         tuple((line.id, line.revision) for line in lines),
-        tuple((profile.id, profile.revision) for _, profile in profiles),
+        tuple(source.revision for source in sources),
         tuple(_guest_revisions(tables, device, name) for name in guests),
         len(tables.free_parameters),
     )
@@ -76,10 +96,10 @@ def device_revisions(tables: Tables, device: Device) -> Hashable:
 
 def _guest_revisions(tables: Tables, device: Device, name: str) -> Hashable:
     tenant = tables.tenant(name)
-    profiles = _profiles(tables, device.vendor, device.model, name)
-    return name, tenant.revision if tenant else 0, tuple((profile.id, profile.revision) for _, profile in profiles)
+    sources = _sources(tables, device.vendor, device.model, name)
+    return name, tenant.revision if tenant else 0, tuple(source.revision for source in sources)
 
 
 def model_revisions(tables: Tables, vendor: str, model: str) -> Hashable:
     """The same for a common file."""
-    return tuple((profile.id, profile.revision) for _, profile in _profiles(tables, vendor, model))
+    return tuple(source.revision for source in _sources(tables, vendor, model))

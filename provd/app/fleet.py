@@ -13,12 +13,13 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from provd.app import consistency
-from provd.app.keeping import ASIDE, IN_FILES, PLAIN, decides_tasks, free_names, restored, with_secrets
+from provd.app.keeping import ASIDE, IN_FILES, PLAIN, Revised, decides_tasks, free_names, restored, with_secrets
 from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.tables import Tables
 from provd.base.drafts import altering
 from provd.base.errors import StorageError, UsageError
 from provd.base.types import Mac
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.overrides import Override
 from provd.domain.records import (
     MASTER_TENANT,
@@ -26,9 +27,11 @@ from provd.domain.records import (
     FreeParameter,
     Kept,
     Line,
+    Metadata,
     Profile,
     Tenant,
 )
+from provd.domain.site_models import SiteModel
 
 WRITE_EVERY = 5.0
 """Seconds between two writes of one device that was merely seen."""
@@ -94,6 +97,10 @@ class Fleet:
             put(with_secrets(line))
         for profile in load(Profile):
             put(with_secrets(profile))
+        for device_type in load(DeviceType):
+            put(with_secrets(device_type))
+        for constraint in load(Constraint):
+            put(constraint)
         for device in load(Device):
             put(with_secrets(device))
         self._load_plain()
@@ -195,11 +202,11 @@ class Fleet:
 
         A record that takes the key of a deleted one starts above it: a cached file never fits by accident.
         """
-        if not isinstance(record, Device | Tenant | Line | Profile):
+        if not isinstance(record, Revised):
             return record
         if before is None:
             return replace(record, revision=self._floor + 1)
-        if not isinstance(before, Device | Tenant | Line | Profile):
+        if not isinstance(before, Revised):
             return record
         if not isinstance(record, Device) and replace(record, revision=before.revision) == before:
             return before
@@ -209,10 +216,10 @@ class Fleet:
 
     def _announce(self, steps: Iterable[_Step]) -> None:
         for before, after in steps:
-            if after is None and isinstance(before, Device | Tenant | Line | Profile):
+            if after is None and isinstance(before, Revised):
                 self._floor = max(self._floor, before.revision)
             record = after or before
-            if isinstance(record, Tenant | Line | Profile | FreeParameter | Override):
+            if isinstance(record, Tenant | Line | Profile | FreeParameter | Override | SiteModel | DeviceType):
                 self.generation += 1
             if isinstance(record, Device):
                 if after is None:
@@ -306,14 +313,16 @@ class Fleet:
         """Take over what somebody has decided and written within the writer's transaction; gives what was news.
 
         The device may have changed in memory meanwhile: ``merged`` makes one of what was written and what is here, in
-        this order. A run or a step that is here already has gone on since, and stays.
+        this order. A run or a step that is here already has gone on since, and stays; metadata is as it was written.
         """
         news: list[Change] = []
         for change in changes:
             record = change.record
             if isinstance(record, Device):
                 self._adopt_device(change, record, merged)
-            elif isinstance(record, PLAIN) and (isinstance(change, Delete) or self.tables.get(record) is None):
+            elif isinstance(record, PLAIN) and (
+                isinstance(change, Delete) or isinstance(record, Metadata) or self.tables.get(record) is None
+            ):
                 self._put_plain([change])
                 news.append(change)
         return news

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.overrides import Override
 from provd.domain.records import (
@@ -32,7 +33,10 @@ from provd.domain.records import (
 from provd.domain.settings import FREE, begins, protect
 from provd.domain.site_models import SiteModel
 
-R = TypeVar("R", Device, Tenant, Line, Profile)
+Revised = Device | Tenant | Line | Profile | DeviceType | Constraint
+"""Kinds with a revision."""
+
+R = TypeVar("R", Device, Tenant, Line, Profile, DeviceType)
 
 PLAIN = (
     Reservation,
@@ -74,14 +78,14 @@ IN_FILES = attrgetter(
 
 def free_names(record: object) -> list[str]:
     """The vendors' parameters that a record sets, as ``plugin.parameter``."""
-    if not isinstance(record, Device | Tenant | Profile):
+    if not isinstance(record, Device | Tenant | Profile | DeviceType):
         return []
     return [name.removeprefix(FREE) for name in record.settings if name.startswith(FREE) and not begins(name)]
 
 
-def decides_tasks(device: Device) -> tuple[str, str, bool]:
+def decides_tasks(device: Device) -> tuple[str, str, str, bool]:
     """What decides which tasks a device has."""
-    return device.vendor, device.model, device.first_seen > 0
+    return device.vendor, device.model, device.tenant, device.first_seen > 0
 
 
 def with_secrets(record: R) -> R:
@@ -94,7 +98,7 @@ def with_secrets(record: R) -> R:
 
 def restored(before: Kept | None, after: Kept | None, present: Kept | None) -> Kept | None:
     """What stands in place of a refused change; its revision goes on rising, for a file may have been rendered."""
-    if not isinstance(before, Device | Tenant | Line | Profile):
+    if not isinstance(before, Revised):
         return before
     revision = max(getattr(record, "revision", 0) for record in (before, after, present)) + 1
     if isinstance(before, Device) and isinstance(after, Device) and isinstance(present, Device):

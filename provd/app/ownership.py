@@ -226,6 +226,8 @@ def delete_tenant(tables: Tables, key: str, renews: Renews = lambda _device: Fal
     gone: list[Kept] = [
         *lines,
         *(profile for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id),
+        *(each for each in tables.kinds.types.values() if each.tenant == tenant.id),
+        *(each for each in tables.kinds.constraints.values() if owner_of_key(each.id) == tenant.id),
         *(token for token in tables.api_tokens.values() if token.tenant == tenant.id),
         *(lock for lock in tables.locks.values() if lock.tenant == tenant.id),
         *(each for each in tables.overrides.values() if (each.place, each.applies_to) == (Place.TENANT, tenant.id)),

@@ -18,10 +18,11 @@ from provd.base.types import Mac, is_thing, mac_text
 from provd.domain.overrides import Overlay
 from provd.domain.records import Device, Line
 from provd.domain.route import Route
-from provd.plugin import FileRule
+from provd.plugin import FileRule, Manifest
 
-NOBODY = Mac("000000000000")
-"""MAC of a device that there is not."""
+NOBODY = Mac("00005e005300")
+"""MAC of a device that there is not: one of those for documentation (RFC 7042), which no vendor has and no file common
+to many phones is called by."""
 _SAMPLE = Line(id="sample", tenant="", username="101", password=Secret("***"), display_name="Sample", number="101")
 
 
@@ -68,10 +69,24 @@ class Preview:
             context |= {"claimed": True, "account": None, "lines": [of_line(1, _SAMPLE, "***", values)]}
         return Shown(await self._made(device, route, context, overlay))
 
+    async def sample(self, manifest: Manifest, rule: FileRule, overlay: Overlay, local: str) -> bytes:
+        """A file for a device that there is not, of a plugin that need not be in force. Raises PluginError."""
+        model = manifest.models[0]
+        device = Device(mac=NOBODY, vendor=manifest.vendor, model=model.name, plugin=manifest.id)
+        own = device if rule.kind == "device" else None
+        subject = Subject(
+            manifest.vendor, model, local, device=own, secrets=rule.secrets, masked=True, plugin=manifest.id
+        )
+        context = self._maker.make(subject, self._station.site)
+        if own is not None:
+            values = effective.for_device(self._station.fleet.tables, device).values
+            context |= {"claimed": True, "account": None, "lines": [of_line(1, _SAMPLE, "***", values)]}
+        return await self._renderer.render(RenderJob(manifest.id, rule, context, SHARED, overlay))
+
     async def compiles(self, plugin: str, template: str, overlay: Overlay) -> None:
         """See whether a template can be compiled in the sandbox. Raises PluginError that names the line."""
         rule = FileRule(template, "device", template=template)
-        await self._renderer.render(RenderJob(plugin, rule, {}, overlay=overlay, check=True))
+        await self._renderer.render(RenderJob(plugin, rule, {}, overlay=overlay, wants="check"))
 
     def _route(self, device: Device, name: str) -> Route:
         self._station.refresh()

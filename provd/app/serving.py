@@ -207,7 +207,7 @@ class Serving:
         """Everything is read now: what comes of it belongs to exactly these revisions."""
         context = self._maker.make(self._subject(job), self._station.site)
         alike = job.device is None or not job.device.settings
-        render = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), False, alike)  # noqa: FBT003
+        render = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), "file", alike)
         return _Work(render, self._quick(job), self._revisions(job), self._phrase(job))
 
     def _fresh(self, job: Job, work: _Work) -> bool:

@@ -7,7 +7,9 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from provd.app.kinds import Kinds
 from provd.base.types import Mac, parse_device
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.overrides import Override
 from provd.domain.records import (
     ApiToken,
@@ -41,9 +43,9 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
-    **dict.fromkeys((FreeParameter, Override, SiteModel), _BY_ID),
+    **dict.fromkeys((FreeParameter, Override, SiteModel, DeviceType, Constraint), _BY_ID),
 }
-_SHARED = frozenset({Tenant, Profile, FreeParameter, Override})
+_SHARED = frozenset({Tenant, Profile, FreeParameter, Override, SiteModel, DeviceType})
 
 
 def _drop(groups: dict[_K, dict[str, Any]], group: _K, key: str) -> None:
@@ -74,6 +76,7 @@ class Tables:
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
         self._free_parameters: dict[str, FreeParameter] = {}
         self._works: dict[str, Work] = {}
+        self.kinds = Kinds()
         self._overrides: dict[str, Override] = {}
         self._site_models: dict[str, SiteModel] = {}
         self._rows: dict[type, dict[Any, Any]] = {
@@ -93,6 +96,7 @@ class Tables:
             TaskStep: self._task_steps,
             FreeParameter: self._free_parameters,
             Work: self._works,
+            **self.kinds.rows,
             Override: self._overrides,
             SiteModel: self._site_models,
         }
@@ -112,12 +116,10 @@ class Tables:
         self.profile = self._profiles.get
         self.reservation = self._reservations.get
         self.resync = self._resyncs.get
-        self.lock = self._locks.get
-        self.heartbeat = self._heartbeats.get
+        self.lock, self.heartbeat = self._locks.get, self._heartbeats.get
         self.api_token = self._api_tokens.get
         self.metadata = self._metadata.get
-        self.task_run = self._task_runs.get
-        self.work = self._works.get
+        self.task_run, self.work = self._task_runs.get, self._works.get
 
     @property
     def devices(self) -> Mapping[Mac, Device]:
@@ -268,6 +270,8 @@ class Tables:
                 self._runs_of.setdefault(record.mac, {})[record.id] = record
             case TaskStep():
                 self._steps_of.setdefault(record.run, {})[record.name] = record
+            case DeviceType() | Constraint():
+                self.kinds.changed()
             case _:
                 pass
 
@@ -295,12 +299,18 @@ class Tables:
             case ApiToken():
                 if self._hashes.get(record.hash) == record.id:
                     del self._hashes[record.hash]
-            case TaskRun():
-                _drop(self._runs_of, record.mac, record.id)
-            case TaskStep():
-                _drop(self._steps_of, record.run, record.name)
+            case TaskRun() | TaskStep():
+                self._forget_task(record)
+            case DeviceType() | Constraint():
+                self.kinds.changed()
             case _:
                 pass
+
+    def _forget_task(self, record: TaskRun | TaskStep) -> None:
+        if isinstance(record, TaskRun):
+            _drop(self._runs_of, record.mac, record.id)
+        else:
+            _drop(self._steps_of, record.run, record.name)
 
     def _left(self, line: str, mac: Mac) -> None:
         rest = tuple(holder for holder in self._holders.get(line, ()) if holder != mac)

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import click
 
+from provd.cli.activation_group import group, share
 from provd.cli.activation_vendor import content, vendor
 from provd.cli.commands import Group, as_json, deleted, rows, run
 from provd.cli.output import show_json, show_one, show_rows
@@ -50,6 +51,8 @@ def activation() -> None:
 
 activation.add_command(vendor)
 activation.add_command(content)
+activation.add_command(group)
+activation.add_command(share)
 
 
 @activation.group(cls=Group)
@@ -306,5 +309,8 @@ def enable(
 @as_json
 @click.pass_context
 def remap(ctx: click.Context, vendor: str, model: str, sn: str, old: str, *, as_json: bool) -> None:
-    """Put a device in the place of another one, which is nobody's from then on."""
+    """Put a device in the place of another one, which is nobody's from then on.
+
+    Its owner, groups, settings, profile, metadata and templates go along; the key does not, it has to be activated.
+    """
     show_one(run(ctx, "activation.remap", vendor=vendor, model=model, sn=sn, old=old), as_json=as_json)

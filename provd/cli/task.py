@@ -13,7 +13,7 @@ from provd.cli.output import show_json, show_one, show_rows
 
 COLUMNS = ("id", "state", "step", "reason", "tenant", "due", "finished")
 STEP_COLUMNS = ("step", "at", "result")
-TEMPLATE_COLUMNS = ("id", "version", "kind", "when", "devices", "steps")
+TEMPLATE_COLUMNS = ("id", "version", "kind", "type", "when", "devices", "steps")
 
 
 @click.group(cls=Group)
@@ -61,5 +61,5 @@ def begin(ctx: click.Context, mac: str, template: str, *, as_json: bool) -> None
 @as_json
 @click.pass_context
 def templates(ctx: click.Context, *, as_json: bool) -> None:
-    """The tasks that the configuration names."""
+    """The tasks there are: those of the configuration file, and those of types."""
     show_rows(run(ctx, "task.templates")["items"], TEMPLATE_COLUMNS, as_json=as_json)

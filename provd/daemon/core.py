@@ -24,6 +24,7 @@ from provd.app.regions.phones import is_phone
 from provd.app.regions.register import Regions
 from provd.app.regions.watching import Watching
 from provd.app.resync.notes import Notes
+from provd.app.site_catalogue import SiteCatalogue
 from provd.app.tasks.book import TaskBook
 from provd.app.tokens import Tokens
 from provd.app.zones import zone
@@ -35,7 +36,7 @@ from provd.config.settings import Settings
 from provd.daemon.kept import RenderKeeper
 from provd.daemon.packaging import Packaging
 from provd.daemon.plugin_steps import StepRenderer
-from provd.daemon.templates import rulebook_of
+from provd.daemon.templates import SectionReader, rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
@@ -108,7 +109,7 @@ class Core:
         tokens = Tokens(derive("device tokens"))
         self.boot = Boot(
             fleet=self.fleet,
-            catalogue=self.catalogue,
+            catalogue=SiteCatalogue(self.catalogue, self.fleet.tables, clock, emit),
             leases=self.holders,
             renderer=watched(self.renderer),
             tokens=tokens,
@@ -124,7 +125,7 @@ class Core:
         )
         self.packaging = self._packaging(tokens, patient=not keeps)
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
-        self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks))
+        self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks), SectionReader())
         self.codes = Office(
             station=self.boot.station,
             key=self.store.vault.derive("provisioning codes"),
@@ -176,7 +177,7 @@ class Core:
             self.clock,
             self.emit,
             overrides=self.settings.server.state_dir / "overrides",
-            changed=self.plugins_changed,
+            renderer=self.renderer,
             patient=patient,
         )
 

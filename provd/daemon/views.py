@@ -23,6 +23,7 @@ from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.activation.thing import Outcome
+from provd.domain.names import name_for
 from provd.domain.records import Device, DeviceState
 from provd.domain.tasks import GOING, age
 from provd.http.views import (
@@ -265,7 +266,7 @@ def _names(pattern: str, manifest: Manifest | None, device: Device) -> tuple[str
     if pattern == "{common}":
         model = manifest.model(device.model) if manifest else None
         return model.common if model else ()
-    return (pattern.replace("{mac}", device.mac),)
+    return (name_for(pattern, device.mac, device.model),)
 
 
 def _matching(rows: Iterable[T], query: str, words: Callable[[T], tuple[str, ...]]) -> list[T]:

@@ -18,12 +18,18 @@ FOLDERS = 3
 
 MAC_MARK = "{mac}"
 SERIAL_MARK = "{serial}"
+MODEL_MARK = "{model}"
 SEPARATORS = str.maketrans("", "", ":-_")
 
 _MAC = re.compile(r"[0-9a-f]{12}|[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}")
 _LOOSE = re.compile(rf"(?<![0-9a-z])(?:{_MAC.pattern})(?![0-9a-f])")
 
 _NOBODY = "0" * 12
+
+
+def name_for(pattern: str, mac: str, model: str) -> str:
+    """The name that a device asks for by a rule's pattern; ``{model}`` stays in it while its model is not known."""
+    return pattern.replace(MAC_MARK, mac).replace(MODEL_MARK, model or MODEL_MARK)
 
 
 def last_segment(path: str) -> str:

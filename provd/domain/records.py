@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.overrides import Override
 from provd.domain.site_models import SiteModel
@@ -399,7 +400,9 @@ class AuditEntry:
     data: Settings = field(default_factory=dict)
 
 
-_Config = Tenant | Line | Profile | Reservation | FreeParameter | ApiToken | Override | SiteModel
+_Config = (
+    Tenant | Line | Profile | Reservation | FreeParameter | ApiToken | Override | SiteModel | DeviceType | Constraint
+)
 _Working = Code | Redemption | PendingResync | Lock | Heartbeat | Metadata | TaskRun | TaskStep | Work
 
 Kept = Device | _Config | _Working

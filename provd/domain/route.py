@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from provd.base.types import Mac
 from provd.domain.evidence import Identity
-from provd.domain.names import LONGEST_NAME, NameTable
+from provd.domain.names import LONGEST_NAME, MODEL_MARK, NameTable
 from provd.plugin import DhcpAdvice, FileRule, Manifest
 
 COMMON_MARK = "{common}"
+SITE = "site-"
+"""The ids of models that have no plugin begin so."""
 
 SURE = 50
 """From this confidence on, the plugin of an identity is taken at its word."""
@@ -71,7 +73,9 @@ def choose(routes: tuple[Route, ...], identity: Identity) -> Route | None:
         return routes[0]
     if identity.plugin and identity.confidence >= SURE and any(route.mac for route in routes):
         return None
-    claimed = [route for route in routes if route.prefix_claimed] or routes
+    # A model that is described here without evidence is for devices that are recorded as such.
+    known = [route for route in routes if not route.plugin.startswith(SITE)] or routes
+    claimed = [route for route in routes if route.prefix_claimed] or known
     return claimed[0] if len(claimed) == 1 else None
 
 
@@ -106,9 +110,13 @@ def ambiguities(manifest: Manifest) -> tuple[str, ...]:
 def expand(manifest: Manifest) -> Iterator[tuple[str, Route]]:
     """Every name that the plugin's rules stand for; ``{mac}`` stays a placeholder."""
     commons = _commons(manifest)
+    words = [word for model in manifest.models for word in (model.name, *model.aliases)]
     for rule in manifest.files:
         if rule.kind == "thing":
             continue  # nobody gets it by its name alone
+        if MODEL_MARK in rule.name:
+            yield from ((rule.name.replace(MODEL_MARK, word), Route(manifest.id, rule)) for word in words)
+            continue
         if COMMON_MARK not in rule.name:
             yield rule.name, Route(manifest.id, rule)
             continue

@@ -1,4 +1,4 @@
-"""Models that an operator has described without a plugin: two templates, and the names that the files are asked by.
+"""Models that an operator has described without a plugin: two templates, and the names that their files are asked by.
 
 The words are those of IvozProvider: a *generic* pattern is the name of the file that every device of the model asks
 for, a *specific* one that of a device's own file, with ``{mac}`` in it.
@@ -7,20 +7,22 @@ for, a *specific* one that of a device's own file, with ``{mac}`` in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-MARK = "site-"
+from provd.domain.route import SITE
+
+MARK = SITE
 """In front of the id: the plugin that such a model is to everything else. No plugin's id has a hyphen in it."""
 GENERIC, SPECIFIC = "generic.j2", "specific.j2"
 """The names of the two templates."""
-CONFIDENCE_AGENT, CONFIDENCE_OUI = 90, 26
-"""What an operator says of his own devices is worth as much as a plugin's word, and at a MAC prefix a little more."""
+FORMATS = ("text", "keyvalue", "xml")
+ADVICE = ("66={base}/",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteModel:
-    """A model of any vendor. ``user_agents`` are beginnings of User-Agents, ``ouis`` MAC prefixes (6 digits),
-    ``dhcp`` option codes with their texts."""
+    """A model of any vendor. ``user_agents`` are beginnings of User-Agents, ``ouis`` MAC prefixes (6 digits), ``dhcp``
+    option codes with their texts (``66={base}/``)."""
 
     id: str
     vendor: str
@@ -34,7 +36,7 @@ class SiteModel:
     specific_template: str = ""
     user_agents: tuple[str, ...] = ()
     ouis: tuple[str, ...] = ()
-    dhcp: Mapping[str, object] = field(default_factory=dict, hash=False)
+    dhcp: tuple[str, ...] = ADVICE
     changed: float = 0.0
     by: str = ""
 

@@ -16,7 +16,6 @@ from fnmatch import fnmatchcase
 from cronsim import CronSim
 
 from provd.base.types import Mac
-from provd.domain.constraints import Rule, Standing, There, everything
 from provd.domain.records import Device, RunState, TaskRun, TaskStep
 
 WAITS = (60.0, 300.0, 900.0, 3600.0)
@@ -145,7 +144,8 @@ def only_looks(step: Step) -> bool:
 class Template:
     """A task. ``devices`` are patterns over ``Vendor/Model``, without regard to case; ``*`` alone fits every device.
 
-    With ``seen`` a device has it from its first contact on, else from when it is known.
+    With ``seen`` a device has it from its first contact on, else from when it is known. ``type`` is the type of devices
+    whose template it is, empty for one of the configuration file.
     """
 
     id: str
@@ -158,6 +158,7 @@ class Template:
     cron: str = ""
     zone: tzinfo | None = None
     fact: str = ""
+    type: str = ""
 
     def fits(self, device: Device) -> bool:
         """Whether it belongs to this device."""
@@ -353,35 +354,3 @@ def outdated(runs: Sequence[TaskRun], template: str) -> list[TaskRun]:
 def began_at(run: TaskRun, steps: Iterable[TaskStep]) -> float:
     """When the present step's turn came."""
     return max([run.began, *(step.at for step in steps)])
-
-
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """All templates and all rules on metadata in force."""
-
-    templates: tuple[Template, ...] = ()
-    rules: tuple[Rule, ...] = ()
-
-    def template(self, name: str) -> Template | None:
-        """The template of that id."""
-        return next((template for template in self.templates if template.id == name), None)
-
-    def of(self, device: Device) -> list[Template]:
-        """The templates that belong to a device."""
-        return [template for template in self.templates if template.fits(device)]
-
-    def faults(self, device: Device, metadata: Mapping[str, object], there: There = everything) -> list[str]:
-        """What is wrong with a device's metadata."""
-        return [fault for _, _, faults in self.standing(device, metadata, there) for fault in faults]
-
-    def standing(
-        self, device: Device, metadata: Mapping[str, object], there: There = everything
-    ) -> list[tuple[Rule, Standing, list[str]]]:
-        """How each rule for this device stands, with what is wrong."""
-        found = []
-        for rule in self.rules:
-            if fits(rule.devices, device):
-                faults = list(rule.faults(metadata, there))
-                state = Standing.FAILED if faults else Standing.IN_EFFECT
-                found.append((rule, state if metadata else Standing.APPLYING, faults))
-        return found

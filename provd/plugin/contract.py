@@ -79,10 +79,10 @@ class OuiRule:
 class FileRule:
     """One file name that devices of this plugin ask for.
 
-    ``name`` is matched whole and without regard to case; ``{mac}`` stands for the device's MAC in any form and
-    ``{common}`` for each common file of each model. Kind ``absent`` is a name that is known and deliberately
-    not offered. Kind ``thing`` is the file of a device that has no MAC and shows its key: ``{serial}`` stands for its
-    serial.
+    ``name`` is matched whole and without regard to case; ``{mac}`` stands for the device's MAC in any form, beside it
+    ``{model}`` for the name or an alias of each model, and ``{common}`` for each common file of each model. Kind
+    ``absent`` is a name that is known and deliberately not offered. Kind ``thing`` is the file of a device that has no
+    MAC and shows its key: ``{serial}`` stands for its serial.
     """
 
     name: str

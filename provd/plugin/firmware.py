@@ -49,6 +49,8 @@ class Package:
     """Version that a device with an older one has to run before it takes a newer one."""
     obtain: str = ""
     """Where the operator gets it when there is no source."""
+    xml: str = ""
+    """Root element of its files, which are XML and checked when they come; empty: they are taken as they are."""
 
     def release(self, version: str) -> Release | None:
         """The release of that version."""

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from provd.base.errors import PluginError
 from provd.base.types import ip_int
 from provd.domain.capability import covers
-from provd.domain.names import MAC_MARK, SERIAL_MARK
+from provd.domain.names import MAC_MARK, MODEL_MARK, SERIAL_MARK
 from provd.domain.route import COMMON_MARK, ambiguities
 from provd.domain.settings import KNOWN, NUMBERED
 from provd.plugin import (
@@ -195,7 +195,7 @@ def _file_problems(file: ManifestFile) -> Iterator[str]:
     for number, row in enumerate(file.file, 1):
         place = f"file[{number}] ({row.name})"
         mark = next((mark for mark in (MAC_MARK, SERIAL_MARK) if mark in row.name), COMMON_MARK)
-        rest = row.name.replace(mark, "", 1)
+        rest = row.name.replace(mark, "", 1).replace(MODEL_MARK, "", int(mark == MAC_MARK))
         if "{" in rest or "}" in rest:
             yield f"{place}.name: one {MAC_MARK}, one {SERIAL_MARK} or one {COMMON_MARK}, no other braces"
         if row.elsewhere and row.kind != "device":

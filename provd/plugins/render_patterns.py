@@ -30,6 +30,7 @@ class Known:
     ``shared`` keeps the objects alive whose identity the shape is known by.
     """
 
+    plugin: str
     shared: tuple[object, ...]
     pattern: Pattern | None = None
     waiting: Waiting | None = None
@@ -86,6 +87,13 @@ class Patterns:
         self._templates.clear()
         self._octets = 0
 
+    def drop(self, plugin: str) -> None:
+        """Forget what is of this plugin."""
+        for key in [key for key, known in self._known.items() if known.plugin == plugin]:
+            self._forget(key)
+        for name in [name for name in self._templates if name[0] == plugin]:
+            del self._templates[name]
+
     def shape(self, job: RenderJob) -> Shape | None:
         """The shape of a job whose files are worth a pattern."""
         rule = job.rule
@@ -94,7 +102,7 @@ class Patterns:
         name = (job.plugin, rule.template, rule.format, job.overlay.digest)
         template = self._templates.get(name)
         if template is None:
-            template = self._templates[name] = _Template()
+            template = self._templates[name] = _Template(number=next(self._numbers))
         own = dict(job.context)
         shared = tuple([own.pop(entry) for entry in job.context if entry in job.shared])
         try:
@@ -130,7 +138,7 @@ class Patterns:
     def begin(self, shape: Shape) -> Known:
         """Its pattern is being found out."""
         before = self._known.get(shape.key)
-        known = Known(shape.shared, waiting=[], failed=0 if before is None else before.failed)
+        known = Known(shape.template[0], shape.shared, waiting=[], failed=0 if before is None else before.failed)
         self._keep(shape.key, known)
         return known
 
@@ -149,13 +157,13 @@ class Patterns:
                 self._learn(template, paths)
             if paths == template.paths:
                 key = (shape.template, template.number, *map(id, shape.shared), marks)
-                self._keep(key, Known(shape.shared, pattern))
+                self._keep(key, Known(shape.template[0], shape.shared, pattern))
         return made
 
     def none(self, shape: Shape, known: Known, *, again: bool = False) -> None:
         """There is no pattern for it, or (``again``) it could not be found out."""
         if self._known.get(shape.key) is known:
-            self._keep(shape.key, Known(shape.shared, failed=known.failed + again))
+            self._keep(shape.key, Known(shape.template[0], shape.shared, failed=known.failed + again))
 
     def _learn(self, template: _Template, paths: frozenset[Path]) -> None:
         # Older patterns of this template are under older numbers and go with time.

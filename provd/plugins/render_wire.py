@@ -39,7 +39,8 @@ class Request:
     """One file to render. ``epoch`` rises when templates may have changed on disk.
 
     ``shared`` is the part of the context that many requests have in common, ``overlay`` the templates that outrank
-    those in the folders. With ``check`` the template is compiled and nothing is rendered.
+    those in the folders. ``wants`` is ``file``, ``digest`` or ``check`` (the template
+    is compiled and nothing is rendered).
     """
 
     folders: Sequence[str]
@@ -51,7 +52,7 @@ class Request:
     clean: bool = False
     """Known to hold nothing in ``context`` but printable ASCII; the decoder finds out at no cost."""
     overlay: Mapping[str, str] = field(default_factory=dict)
-    check: bool = False
+    wants: str = "file"
     needs: Sequence[Sequence[str]] | None = None
     """Set where a pattern is wanted rather than the file: the paths that are known to be looked at."""
 
@@ -64,7 +65,7 @@ def request_of(
     shared = {name: own.pop(name) for name in job.context if name in job.shared}
     rule, overlay = job.rule, job.overlay.texts
     return Request(
-        folders, rule.template, rule.format, epoch, own, shared, overlay=overlay, check=job.check, needs=needs
+        folders, rule.template, rule.format, epoch, own, shared, overlay=overlay, wants=job.wants, needs=needs
     )
 
 
@@ -84,7 +85,7 @@ class RequestEncoder:
     def encode(self, request: Request) -> bytes:
         """The framed request. Raises TypeError or ValueError when the context is not made of plain values."""
         fields = (
-            request.folders, request.template, request.format, request.epoch, request.check, request.needs,
+            request.folders, request.template, request.format, request.epoch, request.wants, request.needs,
             request.context,
         )  # fmt: skip
         own = _encode(fields).encode("ascii")
@@ -129,11 +130,11 @@ class RequestDecoder:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             shared = self._known[octets] = _numbered(json.loads(octets))
-        folders, template, file_format, epoch, check, needs, context = json.loads(own)
+        folders, template, file_format, epoch, wants, needs, context = json.loads(own)
         # JSON in ASCII writes every other character with a backslash, all but one.
         clean = b"\\" not in own and b"\x7f" not in own
         overlaid = self._overlay(overlay)
-        return Request(folders, template, file_format, epoch, context, shared, clean, overlaid, check, needs)
+        return Request(folders, template, file_format, epoch, context, shared, clean, overlaid, wants, needs)
 
     def _overlay(self, octets: bytes) -> Mapping[str, str]:
         known = self._overlays.get(octets)

@@ -21,7 +21,9 @@ from provd.plugin.phone import (
     LeaseGot,
     NotFound,
     Notified,
+    Notify,
     Phone,
+    Reaction,
     Report,
     Result,
     Settled,
@@ -209,6 +211,16 @@ class PluggedIn:
         """Pull the plug: what the phone has stored stays."""
         self._hang_up()
         self._script.close()
+
+    def notify(self, event: str) -> Reaction:
+        """A NOTIFY comes over the first line, from its server and with its password: what the phone answers, and does
+        when it rests next."""
+        account = self.phone.accounts[0]
+        notify = Notify(account.line, event, account.server, account.server, authenticated=True)
+        reaction = self.phone.notified(notify)
+        if reaction.obeys:
+            self._orders.append(event)
+        return reaction
 
     def dial(self, digits: str) -> str:
         """Type digits on the first line and wait for the end of the call: what the display shows, or why there is no

@@ -22,6 +22,7 @@ from provd.dhcp.lease import Lease
 from provd.domain.activation.content import Content, Group, Member, Piece, Share
 from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Thing
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.overrides import Override
 from provd.domain.records import (
@@ -66,6 +67,8 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         TaskRun: tables.TASK_RUN,
         TaskStep: tables.TASK_STEP,
         FreeParameter: tables.FREE_PARAMETER,
+        DeviceType: tables.DEVICE_TYPE,
+        Constraint: tables.CONSTRAINT,
         Work: tables.OPERATION,
         Override: template_tables.OVERRIDE,
         SiteModel: template_tables.SITE_MODEL,

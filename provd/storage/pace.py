@@ -11,6 +11,8 @@ SLOW = 0.010
 MUCH_TOO_SLOW = 0.100
 REST = 30.0
 """How long the thread has the commits after the disk was found slow."""
+LOCKED = 1.0
+"""… and after it was found locked."""
 _PATIENCE = 3
 _FORGIVEN = 0.05
 """Share of a slow commit that a quick one makes up for."""
@@ -26,6 +28,10 @@ class Pace:
     def quick(self, now: float) -> bool:
         """Whether the next commit may be made on the loop's thread."""
         return now >= self._rests_until
+
+    def blocked(self, now: float) -> None:
+        """Somebody else has the database locked: the thread may wait for that."""
+        self._rests_until = max(self._rests_until, now + LOCKED)
 
     def took(self, seconds: float, now: float) -> None:
         """Take note of a commit that was made there."""

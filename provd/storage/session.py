@@ -30,6 +30,7 @@ from provd.storage.step import Step
 
 _CONNECT_SECONDS = 2
 _BUSY_MILLISECONDS = 5000
+_BRIEFLY_MILLISECONDS = 10
 # A statement text per number of rows; the driver keeps this many of them prepared.
 _PREPARED = 512
 _LOG_PAGES = 256
@@ -54,6 +55,10 @@ class UnavailableError(StorageError):
     def __init__(self, message: str, *, disconnected: bool = False) -> None:
         super().__init__(message)
         self.disconnected = disconnected
+
+
+class BusyError(UnavailableError):
+    """Somebody else has the file of SQLite locked."""
 
 
 def parse_url(text: str, state_dir: Path) -> URL:
@@ -139,6 +144,11 @@ def translated(error: SQLAlchemyError) -> StorageError:
     ):
         return RefusedError(reason_of(error))
     disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
+    # SQLite's extended codes have their kind in the low octet.
+    if isinstance(origin := getattr(error, "orig", None), sqlite3.OperationalError) and (
+        getattr(origin, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    ):
+        return BusyError(reason_of(error))
     return UnavailableError(reason_of(error), disconnected=disconnected)
 
 
@@ -155,6 +165,11 @@ class Session:
         self._engine = engine
         self._connection: Connection | None = None
         self._suspect = False
+        self._waits = self._waiting = _BUSY_MILLISECONDS
+
+    def wait(self, *, long: bool) -> None:
+        """How long writes from now on wait for somebody else's lock: some seconds, or hardly at all."""
+        self._waits = _BUSY_MILLISECONDS if long else _BRIEFLY_MILLISECONDS
 
     def write(self, statements: Sequence[Statement | Extension], steps: Sequence[Step] = ()) -> None:
         """Execute the statements and then the steps as one transaction; when this returns they are on the disk.
@@ -166,20 +181,27 @@ class Session:
             connection = self._connection
             if connection is None:
                 connection = self._connection = self._engine.connect()
+                self._waiting = _BUSY_MILLISECONDS
                 self._settle(connection)
+            self._be_patient(connection)
             if len(statements) == 1 and not steps:
                 _execute(connection, statements[0])
             else:
                 self._bracketed(connection, statements, steps)
         except SQLAlchemyError as error:
             mine = translated(error)
-            if isinstance(mine, UnavailableError):
+            if isinstance(mine, UnavailableError) and not isinstance(mine, BusyError):
                 self._suspect = True
                 self.close()
             raise mine from error
         except (ValueError, OverflowError) as error:
             # The drivers let these pass untranslated: a number of more than 64 bits, a NUL.
             raise RefusedError(str(error)) from error
+
+    def _be_patient(self, connection: Connection) -> None:
+        if self._waiting != self._waits and self._engine.dialect.name == "sqlite":
+            self._waiting = self._waits
+            _told(connection, f"PRAGMA busy_timeout={self._waits}", ())
 
     def _settle(self, connection: Connection) -> None:
         """After a failed write: bring what the log still holds of it to the disk, or fail again.

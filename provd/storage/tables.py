@@ -181,6 +181,26 @@ METADATA_OF = Table(
 
 FREE_PARAMETER = Table("free_parameter", METADATA, Column("id", Text, primary_key=True))
 
+DEVICE_TYPE = Table(
+    "device_type",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("description"),
+    text_column("devices"),
+    text_column("settings"),
+    text_column("constraints"),
+    text_column("tasks"),
+    Column("revision", BigInteger, nullable=False),
+)
+
+CONSTRAINT = Table(
+    "metadata_constraint",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    text_column("attributes"),
+    Column("revision", BigInteger, nullable=False),
+)
+
 TASK_RUN = Table(
     "task_run",
     METADATA,

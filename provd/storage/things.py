@@ -246,9 +246,20 @@ class StoredBook(StoredRecords):
 
     def put(self, things: Iterable[Thing]) -> None:
         """Write devices; new ones by a plain insertion, so that somebody else's new one is never overwritten."""
+        things = list(things)
+        self._put(things)
+        if self._beside is not None:
+            self._add(self._beside.changed(things))
+
+    def hand_over(self, gone: Thing, fresh: Thing) -> None:
+        """Write two devices, of which one takes the other's place with what stands beside it."""
+        self._put([gone, fresh])
+        if self._beside is not None:
+            self._add(self._beside.handed_over(gone, fresh))
+
+    def _put(self, things: Sequence[Thing]) -> None:
         found: list[Row] = []
         fresh: list[Row] = []
-        things = list(things)
         for thing in things:
             known = (thing.vendor, thing.model, thing.sn) in self._found
             (found if known else fresh).append(self._statements.codec.row(thing))
@@ -257,8 +268,6 @@ class StoredBook(StoredRecords):
             self._execute(*self._statements.rows.insert(fresh[start : start + _AT_ONCE]))
         for start in range(0, len(found), _AT_ONCE):
             self._execute(*self._statements.rows.put(found[start : start + _AT_ONCE]))
-        if self._beside is not None:
-            self._add(self._beside.changed(things))
 
     def drop(self, vendor: str, model: str, sns: Sequence[str]) -> None:
         """Remove devices and their logs."""

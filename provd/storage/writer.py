@@ -22,7 +22,7 @@ from provd.base.facts import Fact, FactSink
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.storage.batch import Extension, Planner, Statement
 from provd.storage.pace import Pace
-from provd.storage.session import RefusedError, UnavailableError
+from provd.storage.session import BusyError, RefusedError, UnavailableError
 from provd.storage.step import Step
 
 _STAND_ASIDE = 0.0005
@@ -37,6 +37,10 @@ class Connection(Protocol):
 
     def write(self, statements: Sequence[Statement | Extension], steps: Sequence[Step] = ()) -> None:
         """Execute the statements and then the steps as one transaction."""
+        ...
+
+    def wait(self, *, long: bool) -> None:
+        """How long writes from now on wait for somebody else's lock."""
         ...
 
     def interrupt(self) -> None:
@@ -164,16 +168,25 @@ class Writer:
         began = time.monotonic()
         if self._degraded or self._closing or not pace.quick(began) or not self._writing.acquire(blocking=False):
             return
+        batch = self._gathered()
         try:
-            batch = self._gathered()
-            errors = self._written(batch)
+            self._session.wait(long=False)
+            errors = self._written(batch, hasty=True)
         finally:
+            self._session.wait(long=True)
             self._writing.release()
         ended = time.monotonic()
         pace.took(ended - began, ended)
+        locked = []
         for item, error in zip(batch, errors, strict=True):
-            if item.done is not None:
+            if isinstance(error, BusyError):
+                locked.append(item)
+            elif item.done is not None:
                 loop.call_soon(item.done, error)
+        if locked:
+            # A lock is not waited for here, where it would keep everybody waiting.
+            pace.blocked(ended)
+            self._lane.extendleft(reversed(locked))
 
     def _attend(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stand aside for the writer's thread, on the loop's thread, as long as it has work.
@@ -262,8 +275,9 @@ class Writer:
         if outcomes:
             self._on_loop(self._deliver, outcomes)
 
-    def _written(self, batch: list[_Submission]) -> list[StorageError | None]:
-        error = self._attempt(batch)
+    def _written(self, batch: list[_Submission], *, hasty: bool = False) -> list[StorageError | None]:
+        """What became of each. With ``hasty`` a lock is no failure yet."""
+        error = self._attempt(batch, hasty=hasty)
         if error is None or isinstance(error, UnavailableError) or len(batch) <= 1:
             return [error] * len(batch)
         # One of them is bad: each has its own transaction now, so that it sinks alone.
@@ -271,10 +285,10 @@ class Writer:
         for item in batch:
             failed = errors[-1] if errors else None
             # What made the store unavailable for one makes it so for the rest.
-            errors.append(failed if isinstance(failed, UnavailableError) else self._attempt([item]))
+            errors.append(failed if isinstance(failed, UnavailableError) else self._attempt([item], hasty=hasty))
         return errors
 
-    def _attempt(self, batch: Sequence[_Submission]) -> StorageError | None:
+    def _attempt(self, batch: Sequence[_Submission], *, hasty: bool) -> StorageError | None:
         try:
             statements = self._planner.plan([change for item in batch for change in item.changes])
             # In the order of what they lock: two daemons that commit at the same moment never wait for each other.
@@ -283,7 +297,8 @@ class Writer:
                 statements = [self._planner.probe]
             self._write(statements, steps)
         except UnavailableError as error:
-            self._mark(error)
+            if not (hasty and isinstance(error, BusyError)):
+                self._mark(error)
             return error
         except StorageError as error:
             return error

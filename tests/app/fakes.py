@@ -18,10 +18,11 @@ from provd.base.errors import PluginError, StorageError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_int
+from provd.daemon.templates import SectionReader
 from provd.dhcp.advice import ClientInfo
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import AuditEntry, Device, DeviceState, Line, Profile, Redemption, TaskRun, TaskStep, Tenant
-from provd.domain.tasks import Rulebook
+from provd.domain.rulebook import Rulebook
 from provd.plugin import DhcpAdvice, FileRule, Manifest, Match, Model, OptionValue, Writes
 from provd.plugin.contract import OuiRule
 from tests.app.firmware.depot import PACKAGES, FixedDepot
@@ -311,7 +312,7 @@ class World:
         self.paused: list[float] = []
         self.fleet = Fleet(self.journal)
         self.fleet.load()
-        self.tasks = TaskBook(self.fleet, self.clock, self.rules)
+        self.tasks = TaskBook(self.fleet, self.clock, self.rules, SectionReader())
         self.boot = Boot(
             fleet=self.fleet,
             catalogue=self.catalogue,

@@ -11,6 +11,7 @@ from provd.app.admin import Admin, Caller
 from provd.app.site import Site
 from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError, UsageError
 from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState
+from provd.domain.rulebook import Rulebook
 from provd.plugin import Manifest
 from tests.app.fakes import (
     OTHER,
@@ -52,8 +53,14 @@ class FakeAddresses:
 class Office:
     """A world with an administrator in it."""
 
-    def __init__(self, *records: object, journal: type[MemoryJournal] = MemoryJournal, site: Site | None = None):
-        self.world = World(journal(*records), site=site or Site())
+    def __init__(
+        self,
+        *records: object,
+        journal: type[MemoryJournal] = MemoryJournal,
+        site: Site | None = None,
+        rules: Rulebook | None = None,
+    ):
+        self.world = World(journal(*records), site=site or Site(), rules=rules or Rulebook())
         self.addresses = FakeAddresses()
         self.admin = Admin(
             fleet=self.world.fleet,
@@ -373,7 +380,7 @@ async def test_a_file_is_shown_as_a_device_that_there_is_not_would_get_it():
     await office.do("tenant.set", id="north", settings={"vlan.id": 7})
     made = await office.do("device.render_as", model="a1g", firmware="52.84.0.15", settings={"ntp.server": "10.0.0.9"})
     file = json.loads(made["text"])
-    assert made["name"] == "000000000000.cfg"
+    assert made["name"] == "00005e005300.cfg"
     assert (file["model"]["name"], file["firmware"]["parts"]) == ("A1G", [52, 84, 0, 15])
     assert (file["claimed"], file["lines"][0]["display_name"]) == (True, "Sample")
     assert (file["settings"]["ntp"]["server"], file["settings"]["vlan"]["id"]) == ("10.0.0.9", None)

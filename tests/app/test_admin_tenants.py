@@ -8,8 +8,10 @@ from provd.app.admin import Caller, Scope
 from provd.app.site import Site
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, ProvdError, UsageError
 from provd.base.secrets import Secret
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.records import Device, Level, Line, Profile, RunState, TaskRun
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from tests.app.fakes import BOLT, OTHER, PHONE, tenant
 from tests.app.test_admin import Office
 
@@ -41,6 +43,10 @@ def furnished(site: Site | None = None) -> Office:
         Profile(id="everybody", level=Level.SITE),
         Profile(id="south:desk"),
         Profile(id="rules", level=Level.TENANT, applies_to="south"),
+        Constraint(id="south:asset", attributes={"asset": {}}),
+        Constraint(id="north:mine", attributes={"asset": {}}),
+        DeviceType(id="south:sensor", devices=("acme/sensor",), constraints=("south:asset",)),
+        DeviceType(id="north:own", devices=("acme/own",), constraints=("north:mine",)),
         site=site,
     )
     list(office.world.tasks.change(GREET))
@@ -54,9 +60,23 @@ async def outcome(office: Office, caller: Caller, operation: str, params: dict[s
         return type(error), str(error)
 
 
-ELSEWHERE = {PHONE: OTHER, "n1": "s1", "north": "south", "p": "south:desk"}
+ELSEWHERE = {
+    PHONE: OTHER,
+    "n1": "s1",
+    "north": "south",
+    "p": "south:desk",
+    "t": "south:sensor",
+    "c": "south:asset",
+}
+ABSENT = {
+    PHONE: NOBODY,
+    "n1": "x9",
+    "north": "nowhere",
+    "p": "nowhere:desk",
+    "t": "nowhere:sensor",
+    "c": "nowhere:asset",
+}
 WHERE: list[dict[str, object]] = [{"model": "acme", "tenant": "north"}, {"device": PHONE}]
-ABSENT = {PHONE: NOBODY, "n1": "x9", "north": "nowhere", "p": "nowhere:desk"}
 CALLS: dict[str, list[dict[str, object]]] = {
     "device.list": [{"tenant": "north"}, {"profile": "p"}, {"query": PHONE}],
     "device.show": [{"mac": PHONE}, {"mac": PHONE, "reveal": True}],
@@ -101,6 +121,14 @@ CALLS: dict[str, list[dict[str, object]]] = {
     "task.retry": [{"id": f"greet:1:{PHONE}:1"}],
     "task.cancel": [{"id": f"greet:1:{PHONE}:1"}],
     "task.metadata": [{"mac": PHONE}],
+    "type.show": [{"id": "t"}],
+    "type.add": [{"id": "t"}, {"id": "u", "constraints": ["c"]}],
+    "type.set": [{"id": "t", "description": "x"}, {"id": "own", "constraints": ["c"]}, {"id": "own", "to": "t"}],
+    "type.delete": [{"id": "t"}, {"id": "own", "to": "t"}],
+    "constraint.show": [{"id": "c"}],
+    "constraint.add": [{"id": "c", "attributes": [{"name": "x"}]}],
+    "constraint.set": [{"id": "c", "attributes": [{"name": "x"}]}],
+    "constraint.delete": [{"id": "c"}, {"id": "mine", "to": "c"}],
     "template.list": [{"tenant": "north"}, {"device": PHONE}],
     "template.show": [{"name": "device.j2", **where} for where in WHERE],
     "template.set": [{"name": "device.j2", "text": "x", **where} for where in WHERE],
@@ -119,7 +147,7 @@ def renamed(params: dict[str, object], names: dict[str, str]) -> dict[str, objec
         return value
 
     return {
-        name: [text(each) for each in value]
+        name: [text(each) if isinstance(each, str) else each for each in value]
         if isinstance(value, list)
         else text(value)
         if isinstance(value, str)
@@ -144,12 +172,13 @@ async def test_what_another_tenant_has_is_answered_like_what_nobody_has(operatio
         assert office.world.journal.records == before
 
 
-KINDS = {"device", "tenant", "line", "profile", "task", "template"}
+KINDS = {"device", "tenant", "line", "profile", "task", "template", "type", "constraint"}
 
 
 async def test_every_operation_that_names_an_object_is_in_the_table_above_or_for_the_site():
     office = furnished()
     free = {"identify", "device.export", "device.sync_progress", "tenant.list", "profile.list", "task.templates"}
+    free |= {"type.list", "constraint.list"}
     named = {name for name, operation in office.admin.operations.items() if not operation.site} - free
     assert {name for name in named if name.partition(".")[0] in KINDS} == set(CALLS)
 

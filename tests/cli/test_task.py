@@ -6,7 +6,8 @@ import pytest
 
 from provd.app.ports import Put
 from provd.domain.records import Metadata, RunState, TaskRun, TaskStep
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from tests.app.fakes import PHONE
 from tests.cli.conftest import BELL, Office, Shell
 
@@ -29,10 +30,10 @@ def _run(office: Office, shell: Shell) -> None:
             Put(TaskStep(run=RUN, name="crm", result={"customer": "Zoë"}, at=5.0)),
             Put(Metadata(mac=PHONE, data={"customer": "Zoë"})),
         )
-        world.tasks.rules = Rulebook((GREET,))
+        world.tasks.given = Rulebook((GREET,))
 
     office.on_loop(furnish)
-    assert shell("task", "templates").rows == [["greet", "1", "periodic", "every", "3600", "s", "*", "rest"]]
+    assert shell("task", "templates").rows == [["greet", "1", "periodic", "-", "every", "3600", "s", "*", "rest"]]
 
 
 def test_a_run_is_listed_shown_retried_and_cancelled(shell: Shell) -> None:

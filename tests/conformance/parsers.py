@@ -42,11 +42,88 @@ def key_value(body: bytes) -> Pairs:
     return pairs
 
 
-PARSERS = {"xml": flat_profile, "keyvalue": key_value}
+def snom_settings(body: bytes) -> Pairs:
+    """``<settings>`` with elements that have an index or none, and function keys whose label is an attribute."""
+    assert body.startswith(b'<?xml version="1.0" encoding="utf-8"?>\n<settings>\n'), body[:60]
+    pairs = []
+    for part in ET.fromstring(body):
+        assert part.tag in {"phone-settings", "functionKeys", "firmware-settings"}
+        assert not part.attrib
+        for element in part:
+            assert not len(element)
+            assert (element.tail or "").strip() == ""
+            name = ".".join(filter(None, (element.tag, element.get("idx"))))
+            pairs.append((name, element.text or ""))
+            pairs += [(f"{name}.{key}", element.attrib[key]) for key in ("label", "context") if key in element.attrib]
+    return pairs
+
+
+def gs_provision(body: bytes) -> Pairs:
+    """``<config>`` of numbered parameters (version 1) or of named items (version 2), never of both."""
+    assert body.startswith(b'<?xml version="1.0" encoding="utf-8"?>\n<gs_provision version="1">\n'), body[:60]
+    (config,) = ET.fromstring(body)
+    assert (config.tag, config.get("version")) in {("config", "1"), ("config", "2")}
+    pairs = []
+    for element in config:
+        assert not len(element)
+        assert (element.tail or "").strip() == ""
+        if config.get("version") == "2":
+            assert (element.tag, list(element.attrib)) == ("item", ["name"])
+            pairs.append((element.attrib["name"], element.text or ""))
+        else:
+            assert re.fullmatch(r"P[0-9]{1,5}", element.tag)
+            assert not element.attrib
+            pairs.append((element.tag, element.text or ""))
+    return pairs
+
+
+def attributes(body: bytes) -> Pairs:
+    """Every attribute of the one element that has any, each on a line of its own; ``device.…`` follows its ``.set``."""
+    assert body.startswith(b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<'), body[:60]
+    root = ET.fromstring(body)
+    (holder,) = [element for element in root.iter() if element.attrib]
+    pairs = list(holder.attrib.items())
+    assert len(re.findall(rb'^[\w.-]+="[^"\n]*"$', body, re.MULTILINE)) == len(pairs)
+    for place, (name, _) in enumerate(pairs):
+        if name.startswith("device.") and not name.endswith("set"):
+            assert pairs[place - 1] == (f"{name}.set", "1")
+    return pairs
+
+
+def modules(body: bytes) -> Pairs:
+    """``name :value`` lines in modules; the names of keys get the title of their page in front."""
+    first, *lines = body.decode("utf-8").split("\n")
+    assert first == "<<VOIP CONFIG FILE>>Version:2.0000000000".ljust(62)
+    assert lines[-2:] == ["<<END OF FILE>>", ""]
+    pairs, page, inside = [], "", False
+    for line in lines[:-2]:
+        if re.fullmatch(r"<[A-Z ]+ MODULE>", line):
+            inside, page = True, ""
+        elif title := re.fullmatch(r"--([A-Za-z0-9 ]+?) ?-- *:", line):
+            page = f"{title[1]} "
+        else:
+            match = re.fullmatch(r"([A-Za-z][A-Za-z0-9 ]*?) *:(.*)", line)
+            assert match is not None, line
+            assert inside
+            pairs.append((page + match[1] if match[1].startswith("Fkey") else match[1], match[2].strip(" ")))
+    return pairs
+
+
+PARSERS = {
+    "cisco_spa": flat_profile,
+    "yealink": key_value,
+    "snom": snom_settings,
+    "grandstream": gs_provision,
+    "polycom": attributes,
+    "fanvil": modules,
+}
+"""By plugin."""
 
 
 def pattern(vendor: str, name: str) -> str:
     """A name with its indexes taken out, as ``names.txt`` lists it."""
+    if vendor not in {"cisco_spa", "yealink"}:
+        return name
     if vendor == "cisco_spa":
         if re.fullmatch(r"Unit_[12]_Enable", name):
             return name

@@ -1,6 +1,6 @@
 """The phones the golden files are of, and the contexts they are rendered from."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from provd.app.accounts import NOTHING
@@ -34,18 +34,20 @@ class Phone:
 
     @property
     def suffix(self) -> str:
-        return "xml" if self.vendor == "cisco_spa" else "cfg"
+        return "xml" if self.rule("device").format == "xml" else "cfg"
+
+    @property
+    def cases(self) -> list[str]:
+        kinds = {rule.kind for rule in MANIFESTS[self.vendor].files}
+        return [case for case in CASES if case != "common" or case in kinds]
 
     def rule(self, kind: str) -> FileRule:
-        if kind == "elsewhere":
-            return replace(self.rule("device"), elsewhere=f"elsewhere.{self.suffix}.j2").sending_away()
-        return FileRule(
-            name="{common}" if kind == "common" else "{mac}.cfg",
-            kind=kind,
-            template=f"{kind}.{self.suffix}.j2",
-            format="xml" if self.vendor == "cisco_spa" else "keyvalue",
-            secrets=kind == "device",
-        )
+        """The file that has the phone's settings: the first one that can send it elsewhere."""
+        rules = MANIFESTS[self.vendor].files
+        if kind == "common":
+            return next(rule for rule in rules if rule.kind == "common")
+        own = next(rule for rule in rules if rule.elsewhere)
+        return own.sending_away() if kind == "elsewhere" else own
 
     def job(self, case: str, **changes: object) -> RenderJob:
         """The job of one case: ``common``, ``unclaimed``, ``claimed`` or ``elsewhere``."""
@@ -53,7 +55,10 @@ class Phone:
         return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
 
 
-MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in ("cisco_spa", "yealink")}
+VENDORS = ("cisco_spa", "yealink", "snom", "grandstream", "polycom", "fanvil")
+"""The plugins that have files."""
+
+MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in VENDORS}
 
 
 def traits_of(vendor: str, name: str) -> dict:
@@ -67,6 +72,12 @@ def spa(model: str, size: tuple[int, int], firmware: str, place: tuple[str, str,
 
 def yea(model: str, size: tuple[int, int], firmware: str, place: tuple[str, str, str], mac: str) -> Phone:
     return Phone("yealink", model, *size, firmware, *place, mac, traits_of("yealink", model))
+
+
+def other(vendor: str, model: str, firmware: str, place: tuple[str, str, str], mac: str) -> Phone:
+    found = MANIFESTS[vendor].model(model)
+    assert found is not None, model
+    return Phone(vendor, model, found.lines, found.keys, firmware, *place, mac, dict(found.traits))
 
 
 MADRID = ("Europe/Madrid", "es", "ES")
@@ -93,6 +104,18 @@ PHONES = [
     yea("T48G", (16, 29), "", NEW_YORK, "0015650a0005"),
     yea("W52P", (5, 0), "25.81.0.60", DUBLIN, "0015650a0006"),
     yea("W56P", (5, 0), "", NOWHERE, "0015650a0007"),
+    other("snom", "D785", "10.1.159.12", MADRID, "0004130a0001"),
+    other("snom", "725", "", NEW_YORK, "0004130a0002"),
+    other("snom", "320", "8.4.18", BERLIN, "0004130a0003"),
+    other("snom", "M700", "05.20.0001", PARIS, "0004130a0004"),
+    other("grandstream", "GXP1760", "1.0.1.133", NEW_YORK, "000b820a0001"),
+    other("grandstream", "GRP2614", "1.0.5.15", MADRID, "000b820a0002"),
+    other("grandstream", "HT802", "", KOLKATA, "000b820a0003"),
+    other("grandstream", "DP750", "", BERLIN, "000b820a0004"),
+    other("polycom", "VVX411", "5.9.2.3446", MADRID, "0004f20a0001"),
+    other("polycom", "SPIP650", "", NEW_YORK, "0004f20a0002"),
+    other("fanvil", "X4U", "2.12.1.7", MADRID, "0c383e0a0001"),
+    other("fanvil", "X6", "", NEW_YORK, "0c383e0a0002"),
 ]
 
 FAMILIES = [

@@ -36,6 +36,8 @@ def test_the_phone_obeys_the_events_of_its_manifest(manifest):
 @pytest.mark.parametrize("manifest", TOLD, ids=lambda manifest: manifest.id)
 def test_its_own_web_server_is_asked_for_something(manifest):
     action = manifest.resync.action
-    assert action is not None
+    if action is None:
+        assert manifest.id not in {"cisco_spa", "yealink"}
+        return
     assert action.paths
     assert action.auth != "none"

@@ -21,7 +21,11 @@ from tests.conformance.phones import PHONES, PLUGINS, Phone
 
 ENGINE = Engine()
 MARK = "placeholder"
-SOME = [phone for phone in PHONES if phone.model in ("SPA504G", "SPA525G2", "T21P", "T27P", "W52P", "W56P")]
+SOME = [
+    phone
+    for phone in PHONES
+    if phone.model in ("SPA504G", "SPA525G2", "T21P", "T27P", "W52P", "W56P", "D785", "GXP1760", "VVX411")
+]
 
 
 SPREAD = 3 * len(SOME)
@@ -32,7 +36,13 @@ NAMES = (
     "keys.1.value", "modules.1.keys.1.label", "modules.1.keys.1.value", "handsets.1.name",
 )  # fmt: skip
 URLS = ("phonebook.url", "action.incoming_call", "firmware.url", "tls.ca_url", "display.wallpaper_url")
-ODD = {"yealink": "phone_setting.phone_lock.unlock_pin", "cisco_spa": "GPP_B"}
+ODD = {
+    "yealink": "phone_setting.phone_lock.unlock_pin",
+    "cisco_spa": "GPP_B",
+    "snom": "lcserver1",
+    "grandstream": "P1552",
+    "polycom": "up.backlight.timeout",
+}
 TEXTS = st.text(min_size=1, max_size=40) | st.text(alphabet="=;%#<>&\"'[]{}$|\\ \nab1", min_size=1, max_size=40)
 
 
@@ -64,7 +74,7 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
         },
     }  # fmt: skip
     body = render_once(PLUGINS / phone.vendor / "templates", phone.job(case, **changes), engine=ENGINE)
-    return PARSERS[phone.rule("device").format](body)
+    return PARSERS[phone.vendor](body)
 
 
 @pytest.mark.parametrize("case", ["unclaimed", "claimed"])
@@ -93,7 +103,7 @@ def with_texts(phone: Phone, text: str, names: tuple[str, ...], urls: tuple[str,
     vendor = {ODD[phone.vendor]: text} if accepted("vendor.x.y", text) else {}
     shared = {"settings": {**nest({**values, **kinds}), "vendor": vendor}, "zone": None}
     body = render_once(PLUGINS / phone.vendor / "templates", phone.job("claimed", **shared), engine=ENGINE)
-    return PARSERS[phone.rule("device").format](body)
+    return PARSERS[phone.vendor](body)
 
 
 @pytest.mark.parametrize("phone", SOME, ids=lambda phone: phone.model)

@@ -22,6 +22,14 @@ ENGINE = Engine()
 EVERYTHING = {name: value.reveal() if isinstance(value, Secret) else value for name, value in validate(OF_OLD).items()}
 
 
+KEYED: dict[str, object] = {
+    "keys.1.type": "blf_pickup",
+    "keys.1.value": "101",
+    "keys.2.type": "group_pickup",
+}
+"""Keys that say no code of their own."""
+
+
 def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]:
     """The three files of a phone of which nothing but this is said, and which two lines have."""
     settings = {**DEFAULTS, **values}
@@ -47,12 +55,13 @@ def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]
 
 
 def bases(name: str) -> list[dict[str, object]]:
-    """What may be said beside the setting: nothing, a server that its port is of, its own group, everything."""
+    """What may be said beside the setting: nothing, a server that its port is of, its own group, everything,
+    keys that take it."""
     start = name.rpartition(".")[0]
     others = {other: value for other, value in EVERYTHING.items() if other != name}
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
-    return [{}, servers, group, others]
+    return [{}, servers, group, others, KEYED]
 
 
 def changes(phone: Phone, name: str) -> bool:

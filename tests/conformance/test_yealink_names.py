@@ -43,7 +43,7 @@ def test_every_name_is_one_of_its_series(phone) -> None:
     newest = replace(phone, firmware=f"1.{phone.traits['generation'] or 87}.0.1")
     for case in CASES:
         body = render_once(PLUGINS / "yealink/templates", newest.job(case), engine=ENGINE)
-        names = {pattern("yealink", name).removeprefix("static.") for name, _ in PARSERS["keyvalue"](body)}
+        names = {pattern("yealink", name).removeprefix("static.") for name, _ in PARSERS["yealink"](body)}
         strange = {name for name in names if series not in SERIES[name] and not GENERATIONS[name]}
         assert strange <= (
             OF_V7X if case not in ("claimed", "unclaimed") or phone.traits["flat"] or series == "2" else set()

@@ -7,7 +7,7 @@ import pytest
 from provd.base.types import Mac
 from provd.domain.constraints import Attribute, Rule, Standing
 from provd.domain.records import Device
-from provd.domain.tasks import Rulebook
+from provd.domain.rulebook import Rulebook
 
 
 @pytest.mark.parametrize(

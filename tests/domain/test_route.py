@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provd.domain.evidence import Identity
-from provd.domain.names import NameTable, last_segment, loose_mac
+from provd.domain.names import NameTable, last_segment, loose_mac, name_for
 from provd.domain.route import Routes, advice_for, ambiguities, choose
 from provd.plugin import DhcpAdvice, FileRule, Manifest, Model, OptionValue, OuiRule
 
@@ -203,3 +203,18 @@ def test_segments_and_loose_macs() -> None:
     assert loose_mac("y000000000035.cfg") is None
     assert loose_mac("000000000000.cfg") is None
     assert loose_mac("aabb012233445566.cfg") is None
+
+
+def test_a_name_with_the_model_in_it() -> None:
+    deed = plugin(
+        "deed",
+        FileRule("deed{model}-{mac}.htm", "device", "d.j2"),
+        models=(Model("D1"), Model("D2", aliases=("2",))),
+    )
+    routes = Routes.build((ACME, deed))
+    for name in ("deedD1-AABB01000001.htm", "deed2-aabb01000001.htm"):
+        (route,) = routes.find(name)
+        assert (route.plugin, route.mac) == ("deed", "aabb01000001")
+    assert routes.find("deedD3-aabb01000001.htm") == ()
+    assert name_for("deed{model}-{mac}.htm", "aabb01000001", "D1") == "deedD1-aabb01000001.htm"
+    assert name_for("deed{model}-{mac}.htm", "aabb01000001", "") == "deed{model}-aabb01000001.htm"

@@ -11,6 +11,7 @@ from provd.base.types import Mac
 from provd.domain import tasks
 from provd.domain.constraints import Attribute, Rule
 from provd.domain.records import Device, RunState, TaskRun
+from provd.domain.rulebook import Rulebook
 from provd.domain.tasks import (
     Conflict,
     Done,
@@ -19,7 +20,6 @@ from provd.domain.tasks import (
     Later,
     NotYet,
     Retry,
-    Rulebook,
     Template,
     WaitStep,
     http_outcome,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
+
 from provd.base.facts import Fact
 from provd.base.facts.files import FileServed, SettingBeyondDevice
 from provd.daemon.limiting import LimitWatch
@@ -70,6 +72,63 @@ def test_what_no_spa_can_do_is_said_and_one_picture_is_all_it_has():
             "display.wallpaper_url": "one picture is loaded, for both: the logo",
             "audio.codecs": "line 1: the phone has no g723",
         }
+
+
+@pytest.mark.parametrize(
+    ("plugin", "name", "expected"),
+    [
+        (
+            "yealink",
+            "T27P",
+            {
+                "locale.language": "T27P has no sv: its display is English",
+                "locale.country": "no list of Yealink's names the tones of ZA: they are those from the factory",
+                "keys.1.type": "nothing says which code a key for group pickup dials",
+                "modules.6.keys.21.type": "the EXP20 takes the keys 1 to 20 and 22 to 40",
+                "modules.6.keys.22.type": "nothing says which code a key for park dials",
+            },
+        ),
+        ("yealink", "W52P", {"locale.language": "W52P has no sv: its handsets are English"}),
+        (
+            "cisco_spa",
+            "SPA504G",
+            {
+                "locale.language": "SPA504G has no dictionary for sv: its display is English",
+                "locale.country": "nothing is known of the tones of ZA: they are those of the United States",
+            },
+        ),
+    ],
+)
+def test_words_and_keys_that_a_phone_does_not_have_are_said(plugin: str, name: str, expected: dict[str, str]) -> None:
+    with house_in("Europe/Paris") as house:
+        phone = house.phone(plugin, name)
+        house.boots(phone)
+        settings = {
+            "locale.language": "sv",
+            "locale.country": "ZA",
+            "keys.1.type": "group_pickup",
+            "modules.6.keys.21.type": "blf",
+            "modules.6.keys.21.value": "121",
+            "modules.6.keys.22.type": "park",
+        }
+        house.admin("device.transfer", mac=phone.mac, tenant="acme")
+        house.admin("device.set", mac=phone.mac, settings=settings)
+        said = {item["setting"]: item["reason"] for item in house.admin("device.check", mac=phone.mac)["items"]}
+        assert said.items() >= expected.items()
+
+
+def test_the_key_that_turns_the_page_is_left_alone():
+    with house_in("Europe/Paris") as house:
+        phone = house.phone("yealink", "T27P", version="45.83.0.35")
+        plugged = house.boots(phone)
+        keys = {"modules.1.keys.20": "120", "modules.1.keys.21": "121", "modules.1.keys.22": "122"}
+        house.admin("device.transfer", mac=phone.mac, tenant="acme")
+        for key, value in keys.items():
+            house.admin("device.set", mac=phone.mac, settings={f"{key}.type": "blf", f"{key}.value": value})
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        for _ in range(2):
+            plugged.live()
+        assert phone.keys == ["1: 1 [line 1]", "1.20:  [blf 120 on line 1]", "1.22:  [blf 122 on line 1]"]
 
 
 def test_rules_that_are_about_to_change_are_said_of_any_phone():

@@ -15,7 +15,6 @@ from tests.e2e.world import PLUGINS, House, manifest
 
 PHONES = [("cisco_spa", "SPA504G"), ("cisco_spa", "SPA525G2"), ("yealink", "T48G"), ("yealink", "W52P")]
 CANARIES = ("canary-line", "canary-admin", "canary-user", "canary-site", "canary-device")
-FORMATS = {"cisco_spa": "xml", "yealink": "keyvalue"}
 VERSION_LINE = b"#!version:1.0.0.1\n"
 
 
@@ -112,4 +111,4 @@ def test_every_file_that_a_phone_got_can_be_read_and_has_known_names_only(plugin
 
 
 def names_in(plugin: str, reply: FileReply) -> set[str]:
-    return {name for name, _ in PARSERS[FORMATS[plugin]](bytes(reply.body))}
+    return {name for name, _ in PARSERS[plugin](bytes(reply.body))}

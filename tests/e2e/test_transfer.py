@@ -121,6 +121,10 @@ FREE = {
         "vendor.yealink.multicast.codec": "old-codec",
     },
     "cisco_spa": {"vendor.cisco_spa.GPP_A": "old-gpp", "vendor.cisco_spa.GPP_B": "old-gpp2"},
+    "polycom": {"vendor.polycom.up.backlight.timeout": "old-timeout"},
+    "snom": {"vendor.snom.lcserver1": "old-lcserver"},
+    "fanvil": {},
+    "grandstream": {"vendor.grandstream.P1552": "old-proxy", "vendor.grandstream.network.proxy.http": "old-proxy"},
 }
 """Parameters of the vendor's own that no setting of ours is about."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from provd.base.types import Mac
 from provd.plugin import Model
 from provd.plugin.phone import Handset, Phone
+from provd.plugins.loader import load
 from provd.simulate.load import phone_class
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
@@ -35,4 +36,6 @@ def make_phone(plugin: str, model: str, *, mac: str = "805ec0112233", version: s
     """A factory-fresh phone."""
     made = phone_class(PLUGINS / plugin)
     assert made is not None
-    return made(MODELS[model], Handset(Mac(mac), version=version), random.Random(seed))
+    known = MODELS.get(model) or load(PLUGINS / plugin).model(model)
+    assert known is not None, model
+    return made(known, Handset(Mac(mac), version=version), random.Random(seed))

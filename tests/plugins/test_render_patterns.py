@@ -42,7 +42,9 @@ class Fleet:
     @staticmethod
     def job(name: str, n: int = 1, *, alike: bool = True, plugin: str = "maker") -> RenderJob:
         rule = FileRule(name="file", kind="device", template="file.j2", format="keyvalue")
-        return RenderJob(plugin, rule, {"name": name, "n": n, "settings": SETTINGS}, frozenset({"settings"}), alike)
+        return RenderJob(
+            plugin, rule, {"name": name, "n": n, "settings": SETTINGS}, frozenset({"settings"}), alike=alike
+        )
 
     async def files(self, *jobs: RenderJob) -> list[bytes]:
         return await asyncio.gather(*map(self.pool.render, jobs))
@@ -182,3 +184,10 @@ def test_old_patterns_make_room():
     assert len(patterns) == 4
     assert patterns.find(shapes[-1]) is not None
     assert patterns.find(shapes[0]) is None
+
+
+async def test_a_plugin_whose_templates_moved_has_no_patterns_left_and_the_others_have(fleet):
+    await fleet.files(fleet.job("x"), fleet.job("x", plugin="other"))
+    fleet.pool.moved("maker")
+    assert fleet.pool.at_hand(fleet.job("y")) is None
+    assert fleet.pool.at_hand(fleet.job("y", plugin="other")) == b"a = y 1\n"

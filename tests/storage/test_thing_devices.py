@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -20,9 +20,14 @@ from provd.base.facts import Fact
 from provd.base.types import Mac
 from provd.domain.activation.form import Ask
 from provd.domain.activation.thing import ThingModel, ThingState
-from provd.domain.records import Device, DeviceState, Metadata, RunState, TaskRun, Tenant
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.overrides import Override, override_id
+from provd.domain.overrides import Place as Whose
+from provd.domain.records import Device, DeviceState, Metadata, Profile, RunState, TaskRun, TaskStep, Tenant
+from provd.domain.regions.home import Home
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.storage.ledger import StoredLedger
+from provd.storage.region_ledger import StoredRegions
 from provd.storage.store import Store
 from tests.storage.conftest import Place
 
@@ -126,6 +131,18 @@ async def test_a_task_for_what_is_known_begins_with_the_import(store: Store) -> 
     assert site.stored()[1] == sorted([*site.runs(), *site.runs(Mac("acme~m1~S2"))])
 
 
+async def test_one_that_comes_from_another_region_gets_its_runs_with_its_key(store: Store) -> None:
+    site = await site_of(store, FIRST, KNOWN)
+    beside = ThingDevices(site.fleet, site.tasks, site.clock)
+    regions = StoredRegions(store, StoredLedger(store, beside).statements, beside)
+    home = Home(device_id="acme/m1/S1", vendor="acme", model="m1", sn="S1", key_hash="a" * 64, tenant="blue")
+    await regions.change(("S1",), lambda book: book.adopt(home, site.clock.now()))
+    both = ["first:1:acme~m1~S1:1", "known:1:acme~m1~S1:1"]
+    assert (site.device().state, site.device().tenant, site.runs()) == (DeviceState.ACTIVATED, "blue", both)
+    (stored,), runs = site.stored()
+    assert (stored.mac, runs) == (S1, both)
+
+
 async def test_being_activated_twice_starts_nothing(store: Store) -> None:
     site = await site_of(store, FIRST, KNOWN)
     await site.registry.add("acme", "m1", {"S1": ""}, SITE)
@@ -209,6 +226,76 @@ async def test_one_that_is_replaced_leaves_nothing_of_its_owner_behind(store: St
     assert site.device(Mac("acme~m1~S2")).state is DeviceState.PENDING
     assert site.device(Mac("acme~m1~S2")).tenant == "blue"
     assert site.stored()[1] == []
+
+
+async def test_one_that_replaces_another_has_what_that_one_had_and_is_new_to_tasks(store: Store) -> None:
+    site = await site_of(store, FIRST)
+    await site.fleet.change(lambda: [Put(Profile(id="attic", settings={"time.zone": "Europe/Madrid"}))])
+    await site.registry.add("acme", "m1", {"S1": "", "S2": ""}, SITE)
+    await enable(site)
+    await site.activate()
+    own = replace(site.device(), profile="attic", settings={"ntp.server": "10.0.0.9"}, description="north wall")
+    await site.fleet.change(lambda: [Put(replace(own, tenant="green"))])
+    (run,) = site.fleet.tables.runs_of(S1)
+    step = TaskStep(run=run.id, name="rest", result={}, at=1.0)
+    await site.fleet.settle(Put(Metadata(mac=S1, data={"customer": "Ann"})), Put(step))
+    text = Override(
+        id=override_id("gate", "gate.j2", Whose.DEVICE, S1),
+        plugin="gate",
+        template="gate.j2",
+        place=Whose.DEVICE,
+        applies_to=S1,
+        text="x",
+    )
+    await site.fleet.change(lambda: [Put(text)])
+    await site.registry.remap("acme", "m1", "S2", "S1", SITE)
+    s2 = Mac("acme~m1~S2")
+    device = site.device(s2)
+    moved = replace(text, id=override_id("gate", "gate.j2", Whose.DEVICE, s2), applies_to=s2)
+    assert list(site.fleet.tables.overrides.values()) == store.load(Override) == [moved]
+    assert (device.tenant, device.profile, device.settings, device.description, device.state) == (
+        *("green", "attic", {"ntp.server": "10.0.0.9"}, "north wall"),
+        DeviceState.PENDING,
+    )
+    assert (await site.owner("S2"), await site.owner("S1")) == ("green", "")
+    known = site.fleet.tables.metadata(s2)
+    assert known is not None
+    assert known.data == {"customer": "Ann"}
+    assert site.runs(s2) == [], "it has not been seen yet"
+    await site.activate("S2")
+    assert site.runs(s2) == ["first:1:acme~m1~S2:1"]
+    assert ([each.mac for each in site.stored()[0]], site.stored()[1]) == ([s2], site.runs(s2))
+    assert store.load(Metadata) == [known]
+    assert store.load(TaskStep) == []
+
+
+async def test_one_that_was_prepared_keeps_what_the_other_one_had_not(store: Store) -> None:
+    """A list of serials that a task is for makes devices of all of them."""
+    site = await site_of(store, KNOWN)
+    await site.registry.add("acme", "m1", {"S1": "", "S2": ""}, SITE)
+    await enable(site)
+    s2 = Mac("acme~m1~S2")
+    first, second = site.device(), site.device(s2)
+    own = {"ntp.server": "10.0.0.9"}
+    await site.fleet.change(
+        lambda: [
+            Put(replace(first, settings=own)),
+            Put(replace(second, settings={"time.zone": "UTC", "ntp.server": "x"}, description="spare")),
+        ]
+    )
+    await site.fleet.settle(
+        Put(Metadata(mac=S1, data={"customer": "Ann"})), Put(Metadata(mac=s2, data={"customer": "", "bin": 7}))
+    )
+    await site.registry.remap("acme", "m1", "S2", "S1", SITE)
+    device = site.device(s2)
+    assert (device.settings, device.description) == ({"time.zone": "UTC", **own}, "spare")
+    assert (device.tenant, device.state) == ("blue", DeviceState.PENDING)
+    known = site.fleet.tables.metadata(s2)
+    assert known is not None
+    assert known.data == {"customer": "Ann", "bin": 7}
+    assert site.runs(s2) == ["known:1:acme~m1~S2:1"]
+    assert site.stored() == ([device], site.runs(s2))
+    assert store.load(Metadata) == [known]
 
 
 async def test_states_follow_the_life_of_the_serial(store: Store) -> None:

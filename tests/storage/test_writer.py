@@ -21,7 +21,8 @@ from provd.base.types import Mac
 from provd.dhcp.lease import Lease, LeaseState
 from provd.domain.records import StoredFact
 from provd.storage.batch import Planner, Statement
-from provd.storage.session import RefusedError, UnavailableError
+from provd.storage.pace import Pace
+from provd.storage.session import BusyError, RefusedError, UnavailableError
 from provd.storage.step import Execute, Step
 from provd.storage.vault import Vault
 from provd.storage.writer import Limits, Writer
@@ -42,9 +43,12 @@ class ScriptedSession:
         self.refuses: Callable[[Sequence[Statement]], bool] = lambda _statements: False
         self.interrupted = threading.Event()
         self.closed = False
+        self.patient = True
+        self.patience: list[bool] = []
 
     def write(self, statements: Sequence[Statement], steps: Sequence[Step] = ()) -> None:
         self.writes.append(list(statements))
+        self.patience.append(self.patient)
         self.entered.put(None)
         if self.gated:
             assert self.gate.acquire(timeout=PATIENCE)
@@ -55,6 +59,9 @@ class ScriptedSession:
             raise RefusedError("no")
         for step in steps:
             step.run(lambda _sql, _parameters: [])
+
+    def wait(self, *, long: bool) -> None:
+        self.patient = long
 
     def interrupt(self) -> None:
         self.interrupted.set()
@@ -77,9 +84,9 @@ class Desk:
         self.news = asyncio.Event()
         self.writers: list[Writer] = []
 
-    def writer(self, **limits: Any) -> Writer:
+    def writer(self, pace: Pace | None = None, **limits: Any) -> Writer:
         planner = Planner(Vault({"k": bytes(32)}), sqlite.dialect(paramstyle="qmark"))
-        writer = Writer(self.session, planner, StillClock(), self._hear, Limits(**limits))
+        writer = Writer(self.session, planner, StillClock(), self._hear, Limits(**limits), pace)
         self.writers.append(writer)
         return writer
 
@@ -437,6 +444,28 @@ async def test_a_step_that_only_reads_does_not_end_the_degraded_state(desk: Desk
     writer.submit((), desk.done("write"), step=NotedStep("a", order))
     await desk.until(3)
     assert not writer.degraded
+
+
+async def test_the_loop_waits_for_no_lock_and_the_thread_does(desk: Desk) -> None:
+    writer = desk.writer(pace=Pace())
+    order: list[str] = []
+    desk.session.script += [None, BusyError("locked")]
+    writer.submit([a_lease(1)], desk.done("before"))
+    await desk.until(1)
+    writer.submit([a_lease(2)], desk.done("lease"))
+    writer.submit([a_fact()], desk.done("fact"), low=True)
+    writer.submit((), desk.done("step"), step=NotedStep("a", order))
+    await desk.until(4)
+    assert desk.heard == [("before", None), ("lease", None), ("step", None), ("fact", None)]
+    assert (order, desk.facts, writer.degraded) == (["a"], [], False)
+    assert desk.session.patience == [False, False, True]
+    # And it may be that the lock stays.
+    desk.session.script += [BusyError("locked")]
+    writer.submit([a_lease(3)], desk.done("late"))
+    await desk.until(5)
+    assert isinstance(desk.heard[-1][1], BusyError)
+    assert desk.session.patience[3:] == [True], "for a while nothing is written on the loop"
+    await desk.until_fact(Degraded)
 
 
 def test_a_loop_that_has_ended_is_not_called(desk_without_loop: ScriptedSession) -> None:

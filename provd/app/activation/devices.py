@@ -8,15 +8,17 @@ serial's row stays the truth about its life and its key; the record, once it is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Put
 from provd.app.tasks.book import TaskBook
 from provd.base.clock import Clock
 from provd.base.drafts import altering
-from provd.base.types import is_thing, thing_key, thing_names
+from provd.base.types import Mac, is_thing, thing_key, thing_names
 from provd.domain.activation.thing import Thing, ThingState
-from provd.domain.records import MASTER_TENANT, Device, DeviceState, ThingOwner
+from provd.domain.overrides import Place, override_id
+from provd.domain.records import MASTER_TENANT, Device, DeviceState, Metadata, ThingOwner
 
 _STATES = {state: DeviceState(state.value) for state in ThingState}
 _altered = altering(Device)
@@ -48,6 +50,35 @@ class ThingDevices:
                 changes.append(Put(after))
             changes += self._tasks.owed(before, after)
         return changes
+
+    def handed_over(self, gone: Thing, fresh: Thing) -> list[Change]:
+        """One takes the other's place: owner, settings, profile, description, metadata and templates go along; its runs
+        are its own, for it is another device that nobody has seen."""
+        old, new = (self._tables.device(thing_key(thing.vendor, thing.model, thing.sn)) for thing in (gone, fresh))
+        after = self._after(fresh, new)
+        if old is None or after is None:
+            return self.changed([gone, fresh])
+        after = _altered(
+            after,
+            tenant=old.tenant,
+            profile=old.profile or after.profile,
+            settings={**after.settings, **old.settings},
+            description=old.description or after.description,
+        )
+        after = self._revised(new, after)
+        # Deleted first, so that in memory it is taken over as it is written and not merged with what it was.
+        changes = [*self.changed([gone]), *([] if new is None else [Delete(new)]), Put(after)]
+        known, own = self._tables.metadata(old.mac), self._tables.metadata(after.mac)
+        if known is not None:
+            changes.append(Put(Metadata(mac=after.mac, data={**({} if own is None else own.data), **known.data})))
+        return [*changes, *self._overrides(old.mac, after.mac), *self._tasks.owed(new, after)]
+
+    def _overrides(self, old: Mac, new: Mac) -> Iterable[Change]:
+        for each in self._tables.overrides.values():
+            if (each.place, each.applies_to) == (Place.DEVICE, old):
+                yield Delete(each)
+                name = override_id(each.plugin, each.template, Place.DEVICE, new)
+                yield Put(replace(each, id=name, applies_to=new))
 
     def dropped(self, vendor: str, model: str, sns: Iterable[str]) -> list[Change]:
         """What goes with these serials."""

@@ -114,6 +114,10 @@ class Book(Reading, Protocol):
         """
         ...
 
+    def hand_over(self, gone: Thing, fresh: Thing) -> None:
+        """Write two devices, of which one takes the other's place with what stands beside it. Raises ClashError."""
+        ...
+
     def drop(self, vendor: str, model: str, sns: Sequence[str]) -> None:
         """Remove devices and their logs."""
         ...
@@ -188,6 +192,10 @@ class Beside(Protocol):
 
     def changed(self, things: Iterable[Thing]) -> Sequence[Change]:
         """What goes along with these devices, which are as they will be."""
+        ...
+
+    def handed_over(self, gone: Thing, fresh: Thing) -> Sequence[Change]:
+        """What goes along when one device takes another one's place."""
         ...
 
     def dropped(self, vendor: str, model: str, sns: Iterable[str]) -> Sequence[Change]:

@@ -252,12 +252,13 @@ class Registry(Audited):
         await self._of_model("disable", vendor, model, caller, work, sn, partner=partner)
 
     async def remap(self, vendor: str, model: str, sn: str, old: str, caller: Caller, partner: str = "") -> None:
-        """A device was replaced by another one: give that one what the old one was, its groups included."""
+        """A device was replaced by another one: give that one what the old one was, with its groups, settings and
+        metadata."""
 
         def work(book: Book, found: ThingModel) -> None:
             was = _theirs(book, vendor, model, [old], partner)[old]
             new = known(book, vendor, model, [sn])[sn]
-            book.put(life.remapped(was, new, self.now(), found.window or self.window))
+            book.hand_over(*life.remapped(was, new, self.now(), found.window or self.window))
             for each in book.find(Member, vendor=vendor, model=model, type="sn", member_id=old):
                 book.keep(replace(each, member_id=sn))
             book.forget(Member, vendor=vendor, model=model, type="sn", member_id=old)

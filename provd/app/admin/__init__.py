@@ -11,9 +11,11 @@ from provd.app.admin import collections
 from provd.app.admin.activation import Serials, Things
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
+from provd.app.admin.constraints import Constraints
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
 from provd.app.admin.firmware import Firmware
+from provd.app.admin.groups import GroupGroup
 from provd.app.admin.hooks import Webhooks
 from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
@@ -24,10 +26,12 @@ from provd.app.admin.params import Param, check
 from provd.app.admin.plugins import Operations, Plugins
 from provd.app.admin.regions import RegionGroup
 from provd.app.admin.rendering import Rendering
+from provd.app.admin.site_models import SiteModels
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.templates import Templates
 from provd.app.admin.tokens import Tokens
+from provd.app.admin.types import Types
 from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
@@ -82,17 +86,26 @@ class Admin:
             Network(desk),
             Insight(desk),
             Templates(desk),
+            site_models := SiteModels(desk),
         ]
         groups += [self.tokens, Syncing(desk, resyncer), Importing(desk), hooks := Webhooks(desk, outbox)]
-        listed += [collections.webhooks(hooks)]
+        listed += [collections.webhooks(hooks), collections.site_models(site_models, desk)]
         if codes is not None:
             groups += [issuing := Codes(desk, codes), locks := Locks(desk, codes)]
             listed += [collections.codes(issuing), collections.locks(locks)]
         if vendors is not None:
             groups += [Things(desk, vendors.registry), Serials(desk, vendors.registry), VendorGroup(desk, vendors)]
+            groups.append(GroupGroup(vendors))
+        self.types: Types | None = None
+        self.constraints: Constraints | None = None
         if tasks is not None:
-            groups += [running := Tasks(desk, tasks)]
-            listed += [collections.tasks(running)]
+            self.types, self.constraints = Types(desk, tasks, outbox), Constraints(desk, tasks)
+            groups += [running := Tasks(desk, tasks), self.types, self.constraints]
+            listed += [
+                collections.tasks(running),
+                collections.types(self.types),
+                collections.constraints(self.constraints),
+            ]
         if shop is not None:
             groups += [Plugins(desk, shop), Operations(desk, shop.works)]
             listed += [collections.operations(shop.works, desk)]
@@ -105,6 +118,7 @@ class Admin:
         }
         self.collections: dict[str, Collection[Any]] = {each.name: each for each in listed}
         self.desk = desk
+        self.site_models = site_models
         self.vendors = vendors
         self.warehouse = None if shop is None else shop.warehouse
 

@@ -10,17 +10,22 @@ from typing import Any
 from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
+from provd.app.admin.constraints import Constraints, Known
 from provd.app.admin.desk import Desk
 from provd.app.admin.hooks import Webhooks
 from provd.app.admin.hooks import view as hook_view
 from provd.app.admin.listing import Collection, Column, Kind
 from provd.app.admin.plugins import view_of
+from provd.app.admin.site_models import SiteModels
 from provd.app.admin.tasks import Tasks
+from provd.app.admin.types import Types
 from provd.app.ownership import owner_of_profile
 from provd.app.works import Works
 from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
+from provd.domain.device_types import DeviceType
 from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant, Work
+from provd.domain.site_models import MARK, SiteModel
 from provd.plugin import Manifest, Model
 
 
@@ -55,6 +60,7 @@ def devices(desk: Desk) -> Collection[Device]:
             _text("mac", lambda device: "" if is_thing(device.mac) else mac_text(device.mac)),
             *_columns("text", "serial vendor model version plugin tenant ip description"),
             _name("profile"),
+            Column("type", "text", desk.type_shown),
             _text("state", lambda device: device.state.value),
             Column("lines", "texts", desk.lines_shown),
             *_columns("number", "confidence revision"),
@@ -165,7 +171,7 @@ def plugins(desk: Desk) -> Collection[Manifest]:
             _names("models", lambda manifest: tuple(model.name for model in manifest.models)),
         ),
         key=attrgetter("id"),
-        records=lambda _caller: desk.knowledge.catalogue.manifests,
+        records=lambda _caller: [m for m in desk.knowledge.catalogue.manifests if not m.id.startswith(MARK)],
         view=lambda manifest, _caller: views.plugin(manifest),
         site=True,
     )
@@ -277,6 +283,40 @@ def tasks(group: Tasks) -> Collection[TaskRun]:
     )
 
 
+def types(group: Types) -> Collection[DeviceType]:
+    """Types of devices."""
+    return Collection(
+        name="types",
+        columns=(
+            _name("id"),
+            *_columns("text", "tenant description"),
+            *_columns("texts", "devices"),
+            _names("constraints", attrgetter("constraints")),
+            *_columns("number", "revision"),
+        ),
+        key=attrgetter("id"),
+        records=group.visible,
+        view=group.view,
+    )
+
+
+def constraints(group: Constraints) -> Collection[Known]:
+    """Constraints on metadata, those of the configuration file too."""
+    return Collection(
+        name="constraints",
+        columns=(
+            _name("id"),
+            *_columns("text", "tenant origin"),
+            *_columns("texts", "devices"),
+            Column("types", "texts", group.types),
+            *_columns("number", "revision"),
+        ),
+        key=attrgetter("id"),
+        records=group.visible,
+        view=group.view,
+    )
+
+
 def webhooks(group: Webhooks) -> Collection[Any]:
     """Endpoints that hear of facts."""
     shown = ("tenant", "url", "state", "reason")
@@ -311,6 +351,24 @@ def operations(works: Works, desk: Desk) -> Collection[Work]:
         key=attrgetter("id"),
         records=lambda _caller: tuple(desk.tables.works.values()),
         view=lambda work, _caller: {name: value for name, value in view_of(work, works).items() if name != "result"},
+        site=True,
+    )
+
+
+def site_models(group: SiteModels, desk: Desk) -> Collection[SiteModel]:
+    """Models without a plugin."""
+    return Collection(
+        name="site-models",
+        columns=(
+            *_columns("text", "id vendor model plugin format content_type by"),
+            *_columns("number", "lines"),
+            Column("devices", "number", lambda own, _caller: group.view(own)["devices"]),
+            *(_names(name, attrgetter(name)) for name in ("generic", "specific", "user_agents", "ouis", "dhcp")),
+            *_columns("time", "changed"),
+        ),
+        key=attrgetter("id"),
+        records=lambda _caller: tuple(desk.tables.site_models.values()),
+        view=lambda own, _caller: group.view(own),
         site=True,
     )
 

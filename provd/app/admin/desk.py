@@ -208,7 +208,13 @@ class Desk:
         """A device as its owner sees it: of a gateway that several share, the others' lines are not there."""
         own = self._own_places(device, caller)
         ports = [device.ports[place] for place in own] if device.ports else []
-        return {**views.device(device, caller.shown), "lines": list(self.lines_shown(device, caller)), "ports": ports}
+        lines, kind = list(self.lines_shown(device, caller)), self.type_shown(device, caller)
+        return {**views.device(device, caller.shown), "type": kind, "lines": lines, "ports": ports}
+
+    def type_shown(self, device: Device, caller: Caller) -> str:
+        """The type of a device by the name that this caller knows, empty where there is none for it."""
+        found = self.tables.kinds.typing.of(device.vendor, device.model, device.tenant)
+        return caller.shown(found.id) if found is not None and caller.owns(found.tenant or None) else ""
 
     def lines_shown(self, device: Device, caller: Caller) -> tuple[str, ...]:
         """The lines of a device that exist for this caller, by the names that it knows."""

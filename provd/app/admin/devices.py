@@ -18,6 +18,7 @@ from provd.base.types import Mac, is_thing, mac_text
 from provd.domain.evidence import Evidence
 from provd.domain.inheritance import Layer, merge
 from provd.domain.lifecycle import Event, after
+from provd.domain.names import name_for
 from provd.domain.records import MASTER_TENANT, Device, DeviceState
 
 SAID = 50
@@ -148,7 +149,7 @@ class Devices:
             return [name for name, _, _ in self._desk.knowledge.own_files(device)]
         manifest = self._desk.knowledge.manifest(device.plugin)
         rules = () if manifest is None else manifest.files
-        return [rule.name.replace("{mac}", device.mac) for rule in rules if rule.kind == "device"]
+        return [name_for(rule.name, device.mac, device.model) for rule in rules if rule.kind == "device"]
 
     async def _add(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
@@ -333,7 +334,8 @@ class Devices:
         for rule in () if manifest is None else manifest.files:
             if rule.kind in {"absent", "static"} or (rule.encrypted_only and not keyed):
                 continue
-            names = model.common if model and "{common}" in rule.name else (rule.name.replace("{mac}", device.mac),)
+            own = name_for(rule.name, device.mac, device.model)
+            names = model.common if model and "{common}" in rule.name else (own,)
             for name in (name for name in names if "{" not in name):
                 about = {"kind": rule.kind, "content_type": rule.content_type, "secrets": rule.secrets}
                 items.append({"name": name, **about})

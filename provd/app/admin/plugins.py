@@ -16,6 +16,7 @@ from provd.app.works import Progress, Works
 from provd.base.errors import UsageError
 from provd.domain.overrides import Override
 from provd.domain.records import Work
+from provd.domain.site_models import MARK
 from provd.plugin import Manifest
 
 _ID = Param("id", "text", required=True)
@@ -85,7 +86,7 @@ class Plugins:
         )
 
     async def _list(self, args: Args, _caller: Caller) -> object:
-        manifests = self._desk.knowledge.catalogue.manifests
+        manifests = [each for each in self._desk.knowledge.catalogue.manifests if not each.id.startswith(MARK)]
         return await views.page(manifests, args, lambda manifest: manifest.id, self.view)
 
     async def _available(self, _args: Args, _caller: Caller) -> object:

@@ -11,6 +11,7 @@ from provd.app.admin.params import Args, Param
 from provd.app.preview import NOBODY, Shown
 from provd.base.errors import NotFoundError, UsageError
 from provd.base.types import is_thing
+from provd.domain.names import name_for
 from provd.domain.records import MASTER_TENANT, Device
 
 _DEFAULT_LOCAL = "127.0.0.1"
@@ -99,7 +100,8 @@ class Rendering:
             return next((name for name, _, _ in self._desk.knowledge.own_files(device)), "")
         manifest = self._desk.knowledge.manifest(device.plugin)
         rules = () if manifest is None else manifest.files
-        return next((rule.name.replace("{mac}", device.mac) for rule in rules if rule.kind == "device"), "")
+        own = (rule.name for rule in rules if rule.kind == "device")
+        return next((name_for(pattern, device.mac, device.model) for pattern in own), "")
 
     @staticmethod
     def _local(args: Args) -> str:

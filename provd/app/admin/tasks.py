@@ -9,6 +9,7 @@ from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, LONGEST_KEY, Args, Param
+from provd.app.ownership import owner_of_key
 from provd.app.ports import Change, Put
 from provd.app.tasks.book import TaskBook
 from provd.base.errors import ConflictError, NotFoundError, UsageError
@@ -121,7 +122,9 @@ class Tasks:
         return self.view(made[0])
 
     def _chosen(self, args: Args, caller: Caller) -> tuple[Device, Template]:
-        device, template = self._desk.device(args.mac(), caller), self._book.rules.template(args.text("template"))
+        device = self._desk.device(args.mac(), caller)
+        names = caller.names(args.text("template"))
+        template = next((each for name in names if (each := self._book.rules.template(name)) is not None), None)
         if template is None:
             raise NotFoundError(f"there is no task {args.text('template')[:64]!r}")
         return device, template
@@ -164,8 +167,9 @@ class Tasks:
         self._desk.emit(TaskCancelled(at=self._desk.clock.now(), mac=run.mac, run=run.id, by=caller.name))
         return self.view(run)
 
-    async def _templates(self, _args: Args, _caller: Caller) -> object:
-        return {"items": [template_view(each) for each in self._book.rules.templates]}
+    async def _templates(self, _args: Args, caller: Caller) -> object:
+        seen = (each for each in self._book.rules if not each.type or caller.owns(owner_of_key(each.type)))
+        return {"items": [template_view(each, caller) for each in seen]}
 
     async def _metadata(self, args: Args, caller: Caller) -> object:
         device = self._desk.device(args.mac(), caller)
@@ -182,13 +186,14 @@ class Tasks:
         }
 
 
-def template_view(template: Template) -> views.View:
-    """A task, without what its steps say to whom."""
+def template_view(template: Template, caller: Caller) -> views.View:
+    """A task, without what its steps say to whom. ``type`` is empty for one of the configuration file."""
     kind = template.kind.value
     return {
-        "id": template.id,
+        "id": caller.shown(template.id),
         "version": template.version,
         "kind": kind,
+        "type": caller.shown(template.type),
         "devices": list(template.devices),
         "when": template.cron or template.fact or (f"every {template.every:.0f} s" if template.every else ""),
         "steps": [step.id for step in template.steps],

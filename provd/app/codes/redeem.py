@@ -86,7 +86,9 @@ def redeem(tables: Tables, key: str, mac: Mac, room: Room, occasion: Occasion) -
         raise RefusedError(Outcome.DEVICE_FULL, code)
     # An unclaimed device goes to the line's tenant. One that has an owner keeps it, also when a port is another's.
     owner = line.tenant if device.tenant == MASTER_TENANT else device.tenant
-    given = replace(given, tenant=owner, state=after(device.state, Event.ASSIGN))
+    # One that was only announced is heard of for the first time: what waits for that begins now.
+    seen = device.first_seen or occasion.now
+    given = replace(given, tenant=owner, state=after(device.state, Event.ASSIGN), first_seen=seen)
     counted = used(code, occasion.now)
     use = Redemption(code=code.id, number=counted.used, mac=mac, line=line.id, tenant=code.tenant, at=occasion.now)
     entry = _entry("code.redeem", code.tenant, mac, occasion, {"code": code.id, "line": line.id, "was": device.tenant})

@@ -88,6 +88,7 @@ def wanted(manifests: Sequence[Manifest], asked: Asked) -> tuple[Wanted, Release
         called=asked.called,
         origin=asked.origin,
         by=asked.by,
+        xml="" if package is None else package.xml,
     )
     return made, release
 

@@ -49,7 +49,7 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to come: a package as the catalogue or the operator describes it. ``files`` empty: every file of the
-    archive, or the one that comes, under the name ``called``."""
+    archive, or the one that comes, under the name ``called``. ``xml``: their root element, to be checked."""
 
     plugin: str
     name: str
@@ -64,6 +64,7 @@ class Wanted:
     called: str = ""
     origin: str = ""
     by: str = ""
+    xml: str = ""
 
 
 class Depot(Protocol):

@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from provd.app.fleet import Fleet
 from provd.app.keeping import decides_tasks
+from provd.app.ownership import owner_of_key
 from provd.app.ports import Change, Delete, Put
+from provd.app.tasks.assembly import Illiterate, Reader, assembled
 from provd.app.tasks.schedule import Schedule
 from provd.base.clock import Clock
 from provd.base.errors import ConflictError
 from provd.base.facts import Fact
 from provd.base.types import Mac
 from provd.domain import tasks
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.records import MASTER_TENANT, Device, RunState, TaskRun
-from provd.domain.tasks import Rulebook, Template
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Template
 
 _AT_ONCE = 100
 """Devices that are seen to in one turn of the event loop."""
 
 
 class TaskBook:
-    """The templates in force, and the runs of all devices. ``woken`` is called when something may be due earlier."""
+    """The templates in force, and the runs of all devices. ``woken`` is called when something may be due earlier.
 
-    def __init__(self, fleet: Fleet, clock: Clock, rules: Rulebook) -> None:
-        self.rules = rules
+    ``given`` is what the configuration file says; ``reader`` reads what types say in its words.
+    """
+
+    def __init__(self, fleet: Fleet, clock: Clock, given: Rulebook, reader: Reader | None = None) -> None:
+        self._given = given
+        self.reader = reader or Illiterate()
         self.schedule = Schedule()
         self.woken: Callable[[], None] = _nothing
         self._fleet = fleet
         self._clock = clock
-        self._reactive = _by_fact(rules)
+        self._made: tuple[int, Rulebook, dict[str, list[Template]]] = (-1, given, {})
         fleet.accompany(lambda before, after, _planned: self.beside(before, after))
         fleet.arriving(self.beside)
+
+    @property
+    def given(self) -> Rulebook:
+        """What the configuration file says."""
+        return self._given
+
+    @given.setter
+    def given(self, given: Rulebook) -> None:
+        self._given = given
+        self._made = (-1, given, {})
+
+    @property
+    def rules(self) -> Rulebook:
+        """What is in force: the file's, and what types bring as they stand in memory."""
+        return self._in_force()[0]
+
+    def _in_force(self) -> tuple[Rulebook, Mapping[str, Sequence[Template]]]:
+        kinds = self._fleet.tables.kinds
+        stamp, rules, reactive = self._made
+        if stamp != kinds.stamp:
+            # In one assignment: the writer's thread may look at the same time.
+            stamp, rules = kinds.stamp, self.with_types(kinds.types)
+            reactive = _by_fact(rules)
+            self._made = (stamp, rules, reactive)
+        return rules, reactive
+
+    def with_types(
+        self, types: Mapping[str, DeviceType], constraints: Mapping[str, Constraint] | None = None
+    ) -> Rulebook:
+        """What would be in force with these types, and constraints."""
+        known = self._fleet.tables.kinds.constraints if constraints is None else constraints
+        return assembled(self.given, tuple(types.values()), known, self.reader)
 
     # --- with a device
 
@@ -62,12 +102,23 @@ class TaskBook:
             # In other hands: what was found for the former owner is not for the new one to see.
             changes += self._forgotten(after.mac)
         if before is None or decides_tasks(before) != decides_tasks(after):
-            changes += self._due_to(after, runs)
+            changes += self._due_to(after, runs, self.rules)
         return changes
 
-    def _due_to(self, device: Device, runs: Sequence[TaskRun]) -> Iterator[Change]:
+    def retyped(self, after: Rulebook, touched: Collection[str]) -> list[Change]:
+        """What goes along with a change of these types, which is about to be made: for all devices that have one of
+        them, or are to have one."""
+        before = self.rules
+        changes: list[Change] = []
+        for device in self._fleet.tables.devices.values():
+            kinds = (before.type_of(device), after.type_of(device))
+            if any(kind is not None and kind.id in touched for kind in kinds):
+                changes += self._due_to(device, self._fleet.tables.runs_of(device.mac), after)
+        return self.expect(changes)
+
+    def _due_to(self, device: Device, runs: Sequence[TaskRun], rules: Rulebook) -> Iterator[Change]:
         """The runs that a device is to have and has not, without those that it should not have any more."""
-        wanted = self.rules.of(device)
+        wanted = rules.of(device)
         kept = {(template.id, template.version) for template in wanted}
         for run in runs:
             if (run.template, run.version) not in kept and run.state in tasks.UNFINISHED:
@@ -85,6 +136,9 @@ class TaskBook:
     def _forgotten(self, mac: Mac) -> list[Change]:
         changes: list[Change] = []
         for run in self._fleet.tables.runs_of(mac):
+            if owner_of_key(run.template) is not None:
+                changes += self._away(run)  # a task of the former owner's own type
+                continue
             changes += [Delete(step) for step in self._fleet.tables.steps_of(run.id)]
             if run.state in tasks.UNFINISHED:
                 changes.append(Put(tasks.afresh(run, self._clock.now())))
@@ -115,27 +169,26 @@ class TaskBook:
         """
         for run in list(self._fleet.tables.task_runs.values()):
             self.schedule.put(replace(run, lease=0.0) if alone else run)
-        return self.change(self.rules)
+        return self.change(self.given)
 
-    def change(self, rules: Rulebook) -> Iterator[None]:
-        """Take over other templates: every device gets the runs that it lacks and loses those not due to it.
+    def change(self, given: Rulebook) -> Iterator[None]:
+        """Take over another configuration: every device gets the runs that it lacks and loses those not due to it.
 
         Each turn of the iteration sees to some of the devices: phones that ask meanwhile are not kept waiting.
         """
-        self.rules = rules
-        self._reactive = _by_fact(rules)
-        return self._spread(rules, list(self._fleet.tables.devices))
+        self.given = given
+        return self._spread(given, list(self._fleet.tables.devices))
 
-    def _spread(self, rules: Rulebook, macs: Sequence[Mac]) -> Iterator[None]:
+    def _spread(self, given: Rulebook, macs: Sequence[Mac]) -> Iterator[None]:
         for start in range(0, len(macs), _AT_ONCE):
-            if self.rules is not rules:
+            if self.given is not given:
                 return  # others have come since, and see to everybody
             present = (self._fleet.tables.device(mac) for mac in macs[start : start + _AT_ONCE])
             changes = [
                 change
                 for device in present
                 if device is not None
-                for change in self._due_to(device, self._fleet.tables.runs_of(device.mac))
+                for change in self._due_to(device, self._fleet.tables.runs_of(device.mac), self.rules)
             ]
             if changes:
                 self._fleet.keep(*self.expect(changes))
@@ -144,14 +197,15 @@ class TaskBook:
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Read facts: runs that wait for one of them begin."""
-        if not self._reactive:
+        rules, reactive = self._in_force()
+        if not reactive:
             return
         for fact in facts:
-            templates = self._reactive.get(fact.ID)
+            templates = reactive.get(fact.ID)
             device = None if templates is None or fact.mac is None else self._fleet.tables.device(fact.mac)
             if device is not None:
                 for template in templates or ():
-                    if template.fits(device):
+                    if rules.has(device, template):
                         self._react(template, device.mac)
 
     def _react(self, template: Template, mac: Mac) -> None:
@@ -176,7 +230,7 @@ class TaskBook:
 
     def begin(self, template: Template, device: Device) -> list[Change]:
         """Let a task run for a device now. Raises ConflictError."""
-        if not template.fits(device):
+        if not self.rules.has(device, template):
             raise ConflictError(f"task {template.id!r} does not belong to a {device.vendor} {device.model}")
         now, last = self._clock.now(), self.last(template.id, device.mac)
         if last is not None and last.state in tasks.GOING and (last.began or last.due <= now):
@@ -217,7 +271,7 @@ def _nothing() -> None:
 
 def _by_fact(rules: Rulebook) -> dict[str, list[Template]]:
     found: dict[str, list[Template]] = {}
-    for template in rules.templates:
+    for template in rules:
         if template.kind is tasks.Kind.REACTIVE:
             found.setdefault(template.fact, []).append(template)
     return found

@@ -12,7 +12,8 @@ from provd.base.errors import ProvdError
 from provd.domain.filling import Values, filled, text_of
 from provd.domain.lifecycle import Event, after
 from provd.domain.records import MASTER_TENANT, Device, Level, Metadata
-from provd.domain.tasks import Conflict, Failed, NotYet, Rulebook, SetStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Conflict, Failed, NotYet, SetStep
 
 RoomOf = Callable[[Device], ownership.Room]
 

@@ -51,3 +51,22 @@ class PluginRemoved(Fact):
 
     plugin: str
     version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteModelShadowed(Fact):
+    """A model that was described here (``provd model``) has something in it that a plugin claims by now as well: a file
+    name, the beginning of a User-Agent or a MAC prefix. It is the plugin's; the model keeps the rest, and devices that
+    are recorded as this model keep their own files.
+
+    Do: if the plugin knows these devices better, give them to it (``provd device set MAC --model``) and delete the
+    model; else take out of the model what is named here.
+    """
+
+    ID: ClassVar[str] = "SITE-MODEL-SHADOWED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    model: str
+    field: str
+    value: str
+    reason: str

@@ -30,8 +30,10 @@ from provd.http.api.resources import (
     objects,
     packages,
     regions,
+    site_models,
     tasks,
     templates,
+    types,
 )
 from provd.http.api.resources import daemon as about_daemon
 from provd.http.api.routes import PREFIX, Access, Ask, Registry, Reply, Route
@@ -57,9 +59,11 @@ class Api:
             objects.routes(admin),
             codes.routes(admin),
             tasks.routes(admin),
+            types.routes(admin),
             hooks.routes(admin),
             packages.routes(admin),
             templates.routes(admin),
+            site_models.routes(admin),
             firmware.routes(admin),
             regions.routes(admin),
             activation.routes(admin),

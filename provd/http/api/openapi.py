@@ -30,6 +30,7 @@ _TAGS = {
     "plugins": "Vendor plugins in force, their packages and versions.",
     "operations": "What takes its time: how far it is and what came of it. It goes on after a restart.",
     "models": "Models that the plugins know, and their templates.",
+    "site-models": "Models of any vendor without a plugin: two templates, and the names that their files are asked by.",
     "templates": "Templates of your own in place of a plugin's.",
     "status": "The daemon itself.",
     "reload": "Its configuration.",

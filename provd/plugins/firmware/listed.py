@@ -41,6 +41,7 @@ class _PackageRow(_Strict):
     models: list[str] = Field(min_length=1)
     step: _Version | Literal[""] = ""
     obtain: Annotated[str, StringConstraints(max_length=200)] = ""
+    xml: Annotated[str, StringConstraints(max_length=60, pattern=r"^(?:[A-Za-z_][A-Za-z0-9._-]*)?$")] = ""
     release: list[_ReleaseRow] = Field(min_length=1)
 
 
@@ -116,4 +117,5 @@ def _package(row: _PackageRow, obtain: str) -> Package:
         ),
         step=row.step,
         obtain=row.obtain or obtain,
+        xml=row.xml,
     )

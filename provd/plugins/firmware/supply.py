@@ -16,6 +16,7 @@ from provd.base.clock import Clock
 from provd.base.errors import NotFoundError, PluginError, StorageError
 from provd.plugins.firmware.stock import ENTRY, Stock, refused
 from provd.plugins.firmware.unpack import LARGEST, is_zip, unpack
+from provd.plugins.firmware.wellformed import check_xml
 from provd.plugins.package.download import Downloads
 
 RESERVE = 64 << 20
@@ -146,6 +147,9 @@ class Supply:
                 raise PluginError("it should be a zip archive")
             else:
                 path.rename(folder / (wanted.files[0] if wanted.files else wanted.called))
+            if wanted.xml:
+                for each in sorted(folder.iterdir()):
+                    check_xml(each, wanted.xml)
             files = {each.name: Part(each.stat().st_size, _digest(each)) for each in sorted(folder.iterdir())}
             held = Held(
                 wanted.plugin, wanted.name, wanted.version, wanted.kind, wanted.models, files, wanted.step, size,

@@ -12,7 +12,8 @@ from provd.app.tasks.ports import Call, Held
 from provd.app.tasks.runner import Runner
 from provd.base.types import Mac
 from provd.domain.records import RunState, TaskRun
-from provd.domain.tasks import Done, Kind, Outcome, Rulebook, SetStep, SqlStep, Template
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Done, Kind, Outcome, SetStep, SqlStep, Template
 from tests.app.fakes import PHONE, MemoryJournal, World, tenant
 
 

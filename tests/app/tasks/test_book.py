@@ -11,7 +11,8 @@ from provd.app.site import Site
 from provd.base.errors import ConflictError
 from provd.base.facts.devices import DeviceProvisioned
 from provd.domain.records import Device, Metadata, RunState, TaskRun, TaskStep
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Kind, Template, WaitStep
 from tests.app.fakes import BOLT, PHONE, BrokenJournal, claimed, tenant
 from tests.app.tasks.kit import FIRST_BOOT, Shop
 

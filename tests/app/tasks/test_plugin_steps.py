@@ -13,7 +13,8 @@ from provd.app.ports import RenderJob
 from provd.app.tasks.plugin_steps import LARGEST, PluginSteps
 from provd.app.tasks.ports import HttpCall, PluginCall
 from provd.base.errors import PluginError
-from provd.domain.tasks import Conflict, Done, Failed, NotYet, Outcome, PluginStep, Retry, Rulebook
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Conflict, Done, Failed, NotYet, Outcome, PluginStep, Retry
 from provd.plugin import Manifest, Model, StepRule
 from tests.app.fakes import ACME, PHONE
 from tests.app.tasks.kit import FIRST_BOOT, Shop

@@ -12,18 +12,8 @@ from provd.app.tasks.ports import Held, HttpCall
 from provd.base.errors import StorageError
 from provd.domain.constraints import Attribute, Rule
 from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState, RunState, TaskRun, TaskStep
-from provd.domain.tasks import (
-    Done,
-    Failed,
-    HttpStep,
-    Kind,
-    NotYet,
-    Retry,
-    Rulebook,
-    SetStep,
-    Template,
-    WaitStep,
-)
+from provd.domain.rulebook import Rulebook
+from provd.domain.tasks import Done, Failed, HttpStep, Kind, NotYet, Retry, SetStep, Template, WaitStep
 from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, group, line, tenant
 from tests.app.tasks.kit import ASSET, CRM, FIRST_BOOT, WROTE, Shop, look, until
 

@@ -29,6 +29,7 @@ from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.base.types import Mac
+from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.overrides import Override, Place
 from provd.domain.records import (
     AuditEntry,
@@ -48,7 +49,9 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.handover import begun
 from provd.domain.regions.home import Home, Role
-from provd.domain.tasks import Kind, Rulebook, Template, WaitStep
+from provd.domain.rulebook import Rulebook
+from provd.domain.site_models import SiteModel
+from provd.domain.tasks import Kind, Template, WaitStep
 from provd.http.api.interface import Api
 from provd.http.page import PageServer
 from provd.observe.tail import Tail
@@ -202,12 +205,15 @@ def furniture() -> list[object]:
         Profile(id="north:desk", settings={"admin.password": Secret(NORTHS)}),
         Profile(id="south:desk"),
         Profile(id="site", level=Level.SITE),
+        Constraint(id="north:asset", attributes={"asset": {"type": "string", "required": True}}),
+        DeviceType(id="north:sensor", devices=("acme/sensor",), settings={"admin.password": Secret(NORTHS)}),
         Lock(id=f"device:{PHONE}", kind="device", subject=PHONE, tenant="north", wrong=1),
         Reservation(id="kept", ip="10.0.0.77", mac=PHONE),
         TaskRun(id=RUN, template="greet", version=1, mac=PHONE, state=RunState.FAILED, began=5.0, finished=9.0),
         Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
+        SiteModel(id="x1", vendor="Zeta", model="X1", generic=("zeta-x1.cfg",)),
         Override(
             id="acme/device.j2@tenant:north",
             plugin="acme",
@@ -223,8 +229,8 @@ def furniture() -> list[object]:
 def regions_of(disk: Disk, now: Callable[[], float], emit: Callable[[Fact], None]) -> Regions:
     """Two regions, a device that has asked for its home, and one that is on its way."""
     disk.know("eu", "us")
-    disk.look(lambda book: book.save(None, Home(device_id="sensor-1", key_hash="a" * 64)))
-    leaving = begun(Home(device_id="acme/s2/S1", key_hash="b" * 64), "eu", "t1", 1_700_000_000.0)
+    disk.look(lambda book: book.save(None, Home(device_id="sensor-1", key_hash="a" * 64, tenant="north")))
+    leaving = begun(Home(device_id="acme/s2/S1", key_hash="b" * 64, tenant="north"), "eu", "t1", 1_700_000_000.0)
     disk.look(lambda book: carry_out(book, None, leaving, delete=True))
     request = Enrolment(id="r1", by="ann", total=3, done=1, devices={"items": []})
     disk.look(lambda book: book.put_enrolment(request))

@@ -421,6 +421,20 @@ async def test_to_reveal_needs_the_strongest_scope_and_stands_in_the_audit():
         assert (await home.get("/audit", "south.admin")).json["items"] == []
 
 
+async def test_a_file_as_a_device_of_some_model_would_get_it():
+    async with house() as home:
+        path = "/models/acme:a1/render"
+        body = {"line": ["n1"], "firmware": "1.2.3", "settings": {"sip.server": "pbx.example"}}
+        made = await home.ask("POST", path, "north.write", body=body)
+        assert (made.status, made.json["plugin"], made.json["name"]) == (200, "acme", "00005e005300.cfg")
+        assert "***" in made.json["text"]
+        assert NORTHS not in made.json["text"]
+        assert (await home.ask("POST", path, "north.write", body={})).status == 200
+        assert (await home.ask("POST", path, "north.write", body={"settings": {"sip.prot": 1}})).status == 422
+        assert (await home.ask("POST", path, "north.read", body={})).status == 403
+        assert (await home.ask("POST", "/models/acme:none/render", "north.write", body={})).status == 404
+
+
 async def test_the_audit_is_each_tenant_s_own_and_has_pages():
     async with house() as home:
         for number in range(3):

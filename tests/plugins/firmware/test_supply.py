@@ -296,3 +296,29 @@ async def test_a_package_that_somebody_has_touched_is_not_served(shelf: Shelf) -
     # It may come again.
     await shelf.again().brought(IMAGE, wanted())
     assert len(shelf.again().stock.held()) == 1
+
+
+GOOD = '<?xml version="1.0" encoding="UTF-8"?>\n<phrases>\n<phrase i="203" t="Dirección"/>\n</phrases>\n'.encode()
+"""As a dictionary of phones looks."""
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        (b"<html><body>Sign in</body></html>", "words.xml begins with <html>, and should with <phrases>"),
+        (b"<phrases>\n<phrase>\n</phrases>", "words.xml is no well-formed XML: line 3, column 3: mismatched tag"),
+        (b"PK but no archive", "words.xml is no well-formed XML: line 1, column 1"),
+        (GOOD.replace(b"UTF-8", b"nothing"), "words.xml is no well-formed XML: line 1"),
+        (GOOD[:-12], "words.xml is no well-formed XML: line 3"),
+        (b'<!DOCTYPE phrases [<!ENTITY a "b">]><phrases>&a;</phrases>', "words.xml declares a document type"),
+        (GOOD + b" " * (1 << 20), "words.xml has 1024 KiB, more than a device can take"),
+    ],
+)
+async def test_words_that_no_phone_could_read_are_not_kept(shelf: Shelf, octets: bytes, reason: str) -> None:
+    words = {"kind": "language", "files": ("words.xml",), "xml": "phrases"}
+    with pytest.raises(PluginError) as refusal:
+        await shelf.brought(octets, wanted(**words))
+    assert reason in str(refusal.value)
+    assert (shelf.stock.held(), shelf.left) == ([], [])
+    await shelf.brought(GOOD, wanted(**words))
+    assert [held.files["words.xml"].size for held in shelf.stock.held()] == [len(GOOD)]

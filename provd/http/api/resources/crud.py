@@ -253,11 +253,14 @@ def changing(resource: Resource, admin: Admin) -> Route:
 def deleting(resource: Resource, admin: Admin, operation: str = "") -> Route:
     """``DELETE /things/{id}``"""
     chosen = admin.operations[operation or f"{resource.one}.delete"]
+    query = tuple(param for param in chosen.params if param.name != resource.key)
+    flags = {param.name for param in query if param.kind == "flag"}
 
     async def handle(ask: Ask) -> Reply:
         record = resource.find(ask.admin, ask.path["id"], ask.caller)
         key = record.mac if resource.key == "mac" else ask.path["id"]
-        await ask.do(chosen.name, ask.fresh(_present(ask, resource)), **{resource.key: key})
+        given = {name: ask.flag(name) if name in flags else value for name, value in ask.query}
+        await ask.do(chosen.name, ask.fresh(_present(ask, resource)), **{resource.key: key}, **given)
         return Reply(status=204)
 
     return Route(
@@ -267,6 +270,7 @@ def deleting(resource: Resource, admin: Admin, operation: str = "") -> Route:
         summary=chosen.doc.rstrip("."),
         access=Access(chosen.scope),
         site=chosen.site,
+        query=query,
         match="may",
         handler=handle,
         status=204,

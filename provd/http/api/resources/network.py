@@ -49,6 +49,7 @@ def _of(collection: str, what: str) -> Resource:
 
 RESERVATIONS = Resource(name="reservations", one="reservation", find=_reservation)
 LEASES = Resource(name="leases", one="lease", find=_lease)
+MODELS = _of("models", "model")
 
 
 def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
@@ -62,9 +63,10 @@ def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
     yield showing(LEASES, admin)
     yield _release(admin)
     yield _subnets(daemon)
-    for resource in (_of("plugins", "plugin"), _of("models", "model")):
+    for resource in (_of("plugins", "plugin"), MODELS):
         yield listing(resource, admin)
         yield showing(resource, admin)
+    yield _rendered(admin)
 
 
 def _release(admin: Admin) -> Route:
@@ -82,6 +84,29 @@ def _release(admin: Admin) -> Route:
         site=True,
         handler=handle,
         status=204,
+    )
+
+
+def _rendered(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        model = MODELS.find(ask.admin, ask.path["id"], ask.caller)
+        view = ask.admin.collections["models"].view(model, ask.caller)
+        return Reply(body=await ask.do("device.render_as", model=view["name"], local=ask.local, **ask.body))
+
+    shown = dict.fromkeys(("name", "plugin", "content_type", "text"), schemas.TEXT)
+    return Route(
+        method="POST",
+        path="/models/{id}/render",
+        name="models.render",
+        summary="A file as a device of this model would get it, if there were one",
+        detail="With that firmware, tenant, group profile, lines and settings; without lines it has a made-up one. "
+        "`name` is a file of its own, with `00005e005300` for its MAC. Passwords are `***`; nothing is kept.",
+        access=Access.WRITE,
+        body=tuple(
+            param for param in admin.operations["device.render_as"].params if param.name not in {"model", "local"}
+        ),
+        handler=handle,
+        answer=schemas.of_object(sorted(shown), **shown),
     )
 
 

@@ -13,10 +13,11 @@ from provd.http.api.routes import PREFIX, Access, Ask, Reply, Route
 
 _STEP = schemas.of_object(["step", "at", "result"], step=schemas.TEXT, at=schemas.TIME, result=schemas.ANY)
 _TEMPLATE = schemas.of_object(
-    ["id", "version", "kind", "devices", "when", "steps"],
+    ["id", "version", "kind", "type", "devices", "when", "steps"],
     id=schemas.TEXT,
     version=schemas.NUMBER,
     kind=schemas.TEXT,
+    type=schemas.TEXT,
     devices=schemas.TEXTS,
     when=schemas.TEXT,
     steps=schemas.TEXTS,
