@@ -144,6 +144,18 @@ ROWS: dict[str, Row] = {
     "firmware.fetch": Row("/plugins/acme/firmware/acme-a1/2.1/fetch", 202, body={}),
     "firmware.upload": Row("/plugins/acme/firmware/acme-a1/2.0?called=a1.rom", data="rom"),
     "firmware.remove": Row("/plugins/acme/firmware/acme-a1/1.9b", 204),
+    "rollouts.list": Row("/rollouts", other=200),
+    "rollouts.show": Row("/rollouts/north:planned"),
+    "rollouts.add": Row(
+        "/rollouts", 201, 404, body={"id": "new", "tenant": "north", "package": "acme-a1", "version": "1.9b"}
+    ),
+    "rollouts.change": Row("/rollouts/north:planned", body={"tolerance": 9}, headers=ANY),
+    "rollouts.delete": Row("/rollouts/north:planned", 204),
+    "rollouts.start": Row("/rollouts/north:planned/start"),
+    "rollouts.pause": Row("/rollouts/north:running/pause"),
+    "rollouts.resume": Row("/rollouts/north:paused/resume"),
+    "rollouts.abort": Row("/rollouts/north:running/abort"),
+    "rollouts.rollback": Row("/rollouts/north:done/rollback"),
     "operations.list": Row("/operations"),
     "operations.show": Row("/operations/w1"),
     "operations.cancel": Row("/operations/w1/cancel"),
