@@ -1,8 +1,8 @@
 """The garbage collector in small lots, so that no phone waits for it.
 
-Python begins to look for cycles when so many more objects were made than freed. Where each new object takes the place of
-an old one, as the files of a fleet do after a change that all of them share, it begins late and then with everything at
-once: 140 ms. Here it is called again and again, each time with what was made since.
+Python begins to look for cycles when so many more objects were made than freed. Where each new object takes the place
+of an old one, as the files of a fleet do after a change that all of them share, it begins late and then with everything
+at once: 140 ms. Here it is called again and again, each time with what was made since.
 """
 
 from __future__ import annotations
