@@ -228,7 +228,9 @@ def test_the_list_of_names_is_sorted(vendor):
     [(phone, case) for phone in PHONES for case in phone.cases if phone.vendor in LISTED],
 )
 def test_every_name_is_one_a_phone_knows(phone, case):
-    unknown = {pattern(phone.vendor, name) for name, _ in pairs(phone, case)} - set(known_names(phone.vendor))
+    # Those in sections of their own cannot be set one by one.
+    names = {name for name, _ in pairs(phone, case) if "/" not in name}
+    unknown = {pattern(phone.vendor, name) for name in names} - set(known_names(phone.vendor))
     assert not unknown
 
 
