@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from provd.base.errors import StorageError
 from provd.base.types import Mac
@@ -68,13 +68,17 @@ class LeaseView(Protocol):
         ...
 
 
+Want = Literal["file", "digest", "check"]
+
+
 @dataclass(frozen=True, slots=True)
 class RenderJob:
     """One file to be rendered: plain values only (the renderer is another process).
 
     ``shared`` names entries of the context that are the very same objects in the jobs of many files, and never changed:
-    it pays to remember what was made of them. ``overlay`` has the templates that outrank those on disk; with ``check``
-    it is only seen whether the template can be compiled, and the file is empty.
+    it pays to remember what was made of them. ``overlay`` has the templates that outrank those on disk. ``wants`` is
+    the file, its digest (who only compares has no use for so many octets), or to see whether the template can be
+    compiled, which gives nothing.
     """
 
     plugin: str
@@ -82,7 +86,7 @@ class RenderJob:
     context: Mapping[str, object]
     shared: frozenset[str] = frozenset()
     overlay: Overlay = NOTHING
-    check: bool = False
+    wants: Want = "file"
 
 
 class Renderer(Protocol):

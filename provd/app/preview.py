@@ -89,7 +89,7 @@ class Preview:
     async def compiles(self, plugin: str, template: str, overlay: Overlay) -> None:
         """See whether a template can be compiled in the sandbox. Raises PluginError that names the line."""
         rule = FileRule(template, "device", template=template)
-        await self._renderer.render(RenderJob(plugin, rule, {}, overlay=overlay, check=True))
+        await self._renderer.render(RenderJob(plugin, rule, {}, overlay=overlay, wants="check"))
 
     def _route(self, device: Device, name: str) -> Route:
         self._station.refresh()

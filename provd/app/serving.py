@@ -162,7 +162,7 @@ class Serving:
         revision, sealed = (0, "") if device is None else (device.revision, device.sealed)
         if job.rule.kind == "thing":
             sealed = self._known(job)
-        return station.fleet.generation, revision, station.knowledge.revision, sealed
+        return station.fleet.generation + self._maker.stamp, revision, station.knowledge.revision, sealed
 
     def _revisions(self, job: Job) -> Hashable:
         tables = self._station.fleet.tables
@@ -170,7 +170,7 @@ class Serving:
             made_from: Hashable = (effective.device_revisions(tables, job.device), self._known(job))
         else:
             made_from = effective.model_revisions(tables, self._vendor(job), job.model)
-        return self._station.knowledge.revision, made_from, self._overlay(job).digest
+        return self._station.knowledge.revision, self._maker.stamp, made_from, self._overlay(job).digest
 
     def _overlay(self, job: Job) -> Overlay:
         return self._station.overlays.of(job.plugin, job.model, job.device)
@@ -231,7 +231,7 @@ class Serving:
         if making is None:
             # Everything is read now: the body belongs to exactly these revisions.
             context = self._maker.make(self._subject(job), self._station.site)
-            work = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), False)  # noqa: FBT003
+            work = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), "file")
             making = self._rendering[running] = _Making(job, work, self._quick(job), revisions, self._phrase(job))
             self._begin(running, making)
         # Whoever asked first may hang up; the others still want their file.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from provd.app.boot import Boot
 from provd.app.context import ContextMaker
 from provd.app.firmware.warehouse import Warehouse
 from provd.app.packages import Shop
+from provd.app.packages.ports import Candidate
 from provd.app.packages.switching import Switching
 from provd.app.packages.trial import Trial
 from provd.app.works import Works
@@ -19,10 +21,11 @@ from provd.plugins.catalogue import PluginCatalogue
 from provd.plugins.firmware.supply import Supply
 from provd.plugins.package.gate import keys_of
 from provd.plugins.package.manager import PluginManager, Terms
+from provd.plugins.render import RenderPool
 
 
 class Packaging:
-    """``changed`` is called after the catalogue has another version in force."""
+    """``renderer`` is the one that serves phones; it hears when other templates are in force."""
 
     def __init__(
         self,
@@ -34,28 +37,40 @@ class Packaging:
         emit: FactSink,
         *,
         overrides: Path,
-        changed: Callable[[], None],
+        renderer: RenderPool,
         patient: bool,
     ) -> None:
-        def reload() -> None:
-            if catalogue.reload():
-                changed()
+        async def switched(plugin: str) -> None:
+            changed = catalogue.take(await asyncio.to_thread(catalogue.read))
+            held = self._manager.held(plugin)
+            if changed == {plugin} and held.in_force in held.versions:
+                renderer.moved(plugin)  # A version never changes: what is compiled of it is good.
+            elif changed:
+                renderer.reload()
+            boot.station.refresh()
+
+        async def warm(candidate: Candidate, templates: Iterable[str]) -> None:
+            formats = sorted({rule.format for rule in candidate.manifest.files if rule.template})
+            names = [(name, each) for each in formats for name in templates if name.endswith(".j2")]
+            if not patient:
+                await renderer.warm(candidate.templates, names)
 
         fleet = boot.station.fleet
         self._manager = PluginManager(
-            catalogue, package_terms(section), clock, emit, overrides=overrides, changed=reload
+            catalogue, package_terms(section), clock, emit, overrides=overrides, changed=switched, warm=warm
         )
         works = Works(fleet, clock, emit, patient=patient)
         trial = Trial(boot.station, maker, self._manager)
         self.supply = Supply(catalogue.stock, clock, proxy=section.proxy)
-        warehouse = Warehouse(self.supply, boot.station.knowledge, fleet.tables, works, clock, emit)
+        self.warehouse = Warehouse(self.supply, boot.station.knowledge, fleet.tables, works, clock, emit)
         if not patient:
             self.supply.tidy()
-        self.shop = Shop(self._manager, Switching(fleet, self._manager, trial, works), works, warehouse)
+        self.shop = Shop(self._manager, Switching(fleet, self._manager, trial, works), works, self.warehouse)
 
     def reload(self, section: PluginsSection) -> None:
         """Take over a changed configuration."""
         self._manager.terms = package_terms(section)
+        self._manager.forget()
         self.supply.proxy = section.proxy
 
 

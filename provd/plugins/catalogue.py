@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import provd
 from provd.base.clock import Clock
 from provd.base.errors import PluginError
-from provd.base.facts import FactSink
+from provd.base.facts import Fact, FactSink
 from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
 from provd.plugin import Manifest
 from provd.plugins.blobs import Blobs
@@ -39,6 +39,15 @@ class _Plugin:
     folder: Path
     digest: str
     stamp: _Stamp
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was found in the folders, and what there was to tell of it."""
+
+    before: dict[str, _Plugin]
+    after: dict[str, _Plugin] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
 
 
 class PluginCatalogue:
@@ -108,20 +117,31 @@ class PluginCatalogue:
         """The plugin's templates by name, those of the operator's folder in place of its own."""
         return texts_in((self.template_root(plugin), self._overrides / plugin))
 
-    def reload(self) -> bool:
-        """Read all folders again; tells whether anything changed.
+    def reload(self) -> frozenset[str]:
+        """Read all folders again; gives the plugins that have changed.
 
         A plugin that has become unusable stays in force as it was.
         """
-        before = self._plugins
-        after: dict[str, _Plugin] = {}
-        for name, folder in self._candidates():
-            self._take(name, folder, before, after)
+        return self.take(self.read())
+
+    def read(self) -> Reading:
+        """What the folders hold now. Takes a while where much has changed, and may be called in a thread."""
+        reading = Reading(self._plugins)
+        for name, folder in self._candidates(reading.facts):
+            self._take(name, folder, reading)
+        return reading
+
+    def take(self, reading: Reading) -> frozenset[str]:
+        """Put in force what was read, and tell of it; gives the plugins that have changed."""
+        if reading.before is not self._plugins:
+            reading = self.read()  # Somebody else was faster.
+        before, after = reading.before, reading.after
+        for fact in reading.facts:
+            self._facts(fact)
         self._tell_changes(before, after)
         self._blobs.forget()
-        changed = {key: plugin.digest for key, plugin in before.items()} != {
-            key: plugin.digest for key, plugin in after.items()
-        }
+        digests = [{key: plugin.digest for key, plugin in known.items()} for known in (before, after)]
+        changed = frozenset(key for key in {*before, *after} if digests[0].get(key) != digests[1].get(key))
         if changed or not self.revision:
             self._plugins = after
             self._manifests = tuple(after[key].manifest for key in sorted(after))
@@ -133,7 +153,7 @@ class PluginCatalogue:
         found = [root / plugin for root in self._folders if (root / plugin / MANIFEST).is_file()]
         return found[-1] if found else None
 
-    def _candidates(self) -> Iterator[tuple[str, Path]]:
+    def _candidates(self, facts: list[Fact]) -> Iterator[tuple[str, Path]]:
         for root in self._folders:
             if root.is_dir():
                 yield from sorted((path.parent.name, path.parent) for path in root.glob(f"[a-z]*/{MANIFEST}"))
@@ -142,12 +162,13 @@ class PluginCatalogue:
                 folder = self.shelf.folder(plugin, self.shelf.choice(plugin).in_force)
             except PluginError as error:
                 place = str(self.shelf.root / plugin)
-                self._facts(PluginBroken(at=self._clock.now(), plugin=plugin, folder=place, reason=str(error)))
+                facts.append(PluginBroken(at=self._clock.now(), plugin=plugin, folder=place, reason=str(error)))
                 continue
             if folder is not None:
                 yield plugin, folder
 
-    def _take(self, name: str, folder: Path, before: dict[str, _Plugin], after: dict[str, _Plugin]) -> None:
+    def _take(self, name: str, folder: Path, reading: Reading) -> None:
+        before, after = reading.before, reading.after
         try:
             overrides = self._overrides / name
             stamp = _stamp(folder, overrides)
@@ -164,7 +185,8 @@ class PluginCatalogue:
                 after[name] = known
             kept = after[name].manifest.version if name in after else ""
             reason = str(error)[:_REASON]
-            self._facts(PluginBroken(at=self._clock.now(), plugin=name, folder=str(folder), reason=reason, kept=kept))
+            broken = PluginBroken(at=self._clock.now(), plugin=name, folder=str(folder), reason=reason, kept=kept)
+            reading.facts.append(broken)
             return
         after[name] = plugin
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from provd.app.ports import RenderJob
@@ -13,7 +14,7 @@ from provd.base.clock import Clock
 from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
-from provd.plugins.render_wire import RequestEncoder, request_of
+from provd.plugins.render_wire import Request, RequestEncoder, request_of
 from provd.plugins.render_worker import Launch, Task, Worker
 
 TemplateFolders = Callable[[str], Sequence[Path]]
@@ -106,6 +107,28 @@ class RenderPool:
         self._places.clear()
         self._faults.clear()
         self._quarantined.clear()
+
+    def moved(self, plugin: str) -> None:
+        """Another folder holds this plugin's templates. The others stay compiled: their phones notice nothing."""
+        self._places.pop(plugin, None)
+        mine = {name for name in self._quarantined if name.partition(" ")[0] == plugin}
+        self._quarantined -= mine
+        for name in mine:
+            self._faults.pop(name, None)
+
+    async def warm(self, folders: Sequence[Path], templates: Iterable[tuple[str, str]]) -> None:
+        """Compile templates (names and formats) that are about to be asked for, one by one: phones come in between."""
+        places = [str(folder) for folder in folders]
+        for name, file_format in templates:
+            if self._closing:
+                return
+            result: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            request = Request(places, name, file_format, self._epoch, {}, wants="check")
+            self._queue.append(Task("", name, self._encoder.encode(request), result, f"(new) {places[-1]}"))
+            self._wanted.set()
+            self.feed()
+            with contextlib.suppress(PluginError):  # It is told when a file is made from it.
+                await result
 
     @property
     def quarantined(self) -> frozenset[str]:

@@ -36,7 +36,8 @@ class Request:
     """One file to render. ``epoch`` rises when templates may have changed on disk.
 
     ``shared`` is the part of the context that many requests have in common, ``overlay`` the templates that outrank
-    those in the folders. With ``check`` the template is compiled and nothing is rendered.
+    those in the folders. ``wants`` is ``file``, ``digest`` or ``check`` (the template
+    is compiled and nothing is rendered).
     """
 
     folders: Sequence[str]
@@ -48,7 +49,7 @@ class Request:
     clean: bool = False
     """Known to hold nothing in ``context`` but printable ASCII; the decoder finds out at no cost."""
     overlay: Mapping[str, str] = field(default_factory=dict)
-    check: bool = False
+    wants: str = "file"
 
 
 def request_of(job: RenderJob, folders: Sequence[str], epoch: int) -> Request:
@@ -56,7 +57,7 @@ def request_of(job: RenderJob, folders: Sequence[str], epoch: int) -> Request:
     own = dict(job.context)
     shared = {name: own.pop(name) for name in job.context if name in job.shared}
     rule, overlay = job.rule, job.overlay.texts
-    return Request(folders, rule.template, rule.format, epoch, own, shared, overlay=overlay, check=job.check)
+    return Request(folders, rule.template, rule.format, epoch, own, shared, overlay=overlay, wants=job.wants)
 
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -74,7 +75,7 @@ class RequestEncoder:
 
     def encode(self, request: Request) -> bytes:
         """The framed request. Raises TypeError or ValueError when the context is not made of plain values."""
-        fields = (request.folders, request.template, request.format, request.epoch, request.check, request.context)
+        fields = (request.folders, request.template, request.format, request.epoch, request.wants, request.context)
         own = _encode(fields).encode("ascii")
         shared, overlay = self._shared(request.shared), self._shared(request.overlay)
         length = HEADER.pack(len(own) + len(shared) + len(overlay) + 2)
@@ -117,10 +118,10 @@ class RequestDecoder:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             shared = self._known[octets] = _numbered(json.loads(octets))
-        folders, template, file_format, epoch, check, context = json.loads(own)
+        folders, template, file_format, epoch, wants, context = json.loads(own)
         # JSON in ASCII writes every other character with a backslash, all but one.
         clean = b"\\" not in own and b"\x7f" not in own
-        return Request(folders, template, file_format, epoch, context, shared, clean, self._overlay(overlay), check)
+        return Request(folders, template, file_format, epoch, context, shared, clean, self._overlay(overlay), wants)
 
     def _overlay(self, octets: bytes) -> Mapping[str, str]:
         known = self._overlays.get(octets)

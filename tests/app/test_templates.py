@@ -30,11 +30,11 @@ class Engine:
 
     async def render(self, job: RenderJob) -> bytes:
         text = job.overlay.texts.get(job.rule.template, "default")
-        if job.check:
+        if job.wants == "check":
             self.checked.append(job.rule.template)
-        if "syntax" in text or ("broken" in text and not job.check):
+        if "syntax" in text or ("broken" in text and job.wants != "check"):
             raise PluginError(f"acme: {job.rule.template}:1: {text.strip()}")
-        return b"" if job.check else text.encode()
+        return b"" if job.wants == "check" else text.encode()
 
 
 def office(*more: object) -> tuple[Office, Engine]:

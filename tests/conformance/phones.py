@@ -55,7 +55,7 @@ class Phone:
         return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
 
 
-VENDORS = ("cisco_spa", "yealink", "snom", "grandstream", "polycom")
+VENDORS = ("cisco_spa", "yealink", "snom", "grandstream", "polycom", "fanvil")
 """The plugins that have files."""
 
 MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in VENDORS}
@@ -114,6 +114,8 @@ PHONES = [
     other("grandstream", "DP750", "", BERLIN, "000b820a0004"),
     other("polycom", "VVX411", "5.9.2.3446", MADRID, "0004f20a0001"),
     other("polycom", "SPIP650", "", NEW_YORK, "0004f20a0002"),
+    other("fanvil", "X4U", "2.12.1.7", MADRID, "0c383e0a0001"),
+    other("fanvil", "X6", "", NEW_YORK, "0c383e0a0002"),
 ]
 
 FAMILIES = [

@@ -66,7 +66,7 @@ def lan(servers: Servers) -> MemoryWorld:
     return MemoryWorld(options={66: option.encode()}, serve=servers.serve)
 
 
-PATIENCE = {"grandstream": 10, "polycom": 10}
+PATIENCE = {"grandstream": 10, "polycom": 10, "fanvil": 15}
 """How many times longer some wait before they look again."""
 
 

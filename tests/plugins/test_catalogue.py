@@ -78,7 +78,7 @@ def test_a_later_folder_overrides_by_id(site: Site) -> None:
     assert versions(catalogue) == {"acme": "2.0.0"}
     assert catalogue.template_root("acme") == own / "templates"
     assert site.told() == [(PluginLoaded, "acme")]
-    assert catalogue.reload() is False
+    assert not catalogue.reload()
     assert site.told() == []
 
 
@@ -107,7 +107,7 @@ def test_a_reload_keeps_what_ran_when_the_new_one_is_broken(site: Site) -> None:
     catalogue = site.catalogue()
     site.told()
     (folder / "plugin.toml").write_text("nonsense")
-    assert catalogue.reload() is False
+    assert not catalogue.reload()
     assert versions(catalogue) == {"acme": "2.0.0"}
     assert catalogue.revision == 1
     assert site.told() == [(PluginBroken, "acme")]
@@ -117,10 +117,10 @@ def test_the_revision_rises_when_a_template_changes(site: Site) -> None:
     folder = site.plugin(site.own, "acme")
     catalogue = site.catalogue()
     (folder / "templates/a.j2").write_text("one")
-    assert catalogue.reload() is True
-    assert catalogue.reload() is False
+    assert catalogue.reload()
+    assert not catalogue.reload()
     (folder / "templates/a.j2").write_text("two")
-    assert catalogue.reload() is True
+    assert catalogue.reload()
     assert catalogue.revision == 3
 
 
@@ -129,7 +129,7 @@ def test_a_plugin_that_is_gone_is_told(site: Site) -> None:
     catalogue = site.catalogue()
     site.told()
     (folder / "plugin.toml").unlink()
-    assert catalogue.reload() is True
+    assert catalogue.reload()
     assert catalogue.manifests == ()
     assert site.told() == [(PluginRemoved, "acme")]
     with pytest.raises(PluginError):

@@ -11,7 +11,7 @@ from typing import Any
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.packages.overridden import Reviewed
 from provd.app.packages.ports import Candidate, Packages
-from provd.app.ports import Renderer, RenderJob
+from provd.app.ports import Renderer, RenderJob, Want
 from provd.app.station import Station
 from provd.app.works import Progress
 from provd.base.errors import PluginError
@@ -19,7 +19,7 @@ from provd.base.types import mac_text
 from provd.domain.names import name_for
 from provd.domain.overrides import Override
 from provd.domain.records import Device
-from provd.plugin import FileRule, Manifest
+from provd.plugin import FileRule, Manifest, Model
 
 MOST_SHOWN = 20
 """Files whose differences are shown, and reasons that are told."""
@@ -58,7 +58,7 @@ class Outcome:
         return bool(self.failed or self.vanish or self.unknown)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _File:
     """One file of one device, or of one model, in the two versions; a rule is None where a version does not have it."""
 
@@ -68,6 +68,9 @@ class _File:
     model: str
     before: FileRule | None
     after: FileRule | None
+    subject: Subject | None = None
+    context: Mapping[str, object] = field(default_factory=dict)
+    """What was put together for the subject last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,14 @@ class _Side:
     renderer: Renderer
     overrides: Mapping[str, Override | None] = field(default_factory=dict)
     """Those that will be others with this version, by id."""
+    models: dict[str, Model] = field(default_factory=dict)
+
+    def model(self, name: str) -> Model:
+        """The model of that name, or what is assumed; the very same object each time."""
+        found = self.models.get(name)
+        if found is None and self.manifest is not None:
+            found = self.models[name] = self.manifest.assumed(name)
+        return found or Model(name)
 
 
 class Trial:
@@ -128,8 +139,8 @@ class Trial:
         return outcome
 
     async def _compare(self, file: _File, before: _Side, after: _Side, outcome: Outcome) -> None:
-        old = await self._made(file, file.before, before)
-        new = await self._made(file, file.after, after)
+        old = await self._made(file, file.before, before, "digest")
+        new = await self._made(file, file.after, after, "digest")
         if isinstance(new, PluginError):
             if isinstance(old, PluginError):
                 outcome.same += 1  # It is no worse than before.
@@ -151,8 +162,8 @@ class Trial:
                 shown["diff"] = await self._difference(file, before, after)
 
     async def _difference(self, file: _File, before: _Side, after: _Side) -> str:
-        old = await self._made(file, file.before, before, masked=True)
-        new = await self._made(file, file.after, after, masked=True)
+        old = await self._made(file, file.before, before, "file")
+        new = await self._made(file, file.after, after, "file")
         if not isinstance(old, bytes) or not isinstance(new, bytes):
             return ""
         lines = difflib.unified_diff(
@@ -160,10 +171,9 @@ class Trial:
         )
         return "\n".join(line for number, line in enumerate(lines) if 2 <= number < LONGEST_DIFF)
 
-    async def _made(
-        self, file: _File, rule: FileRule | None, side: _Side, *, masked: bool = False
-    ) -> bytes | PluginError | None:
-        manifest = side.manifest
+    async def _made(self, file: _File, rule: FileRule | None, side: _Side, wants: Want) -> bytes | PluginError | None:
+        """The digest of the file as it would be served, or the file with every password as ``***``."""
+        manifest, masked = side.manifest, wants == "file"
         if rule is None or manifest is None:
             return None
         station = self._station
@@ -171,19 +181,24 @@ class Trial:
         token = ""
         if device is not None and station.site.secrets == "token":
             token = "***" if masked else station.token(device.mac, device)
+        model = side.model(file.model)
         subject = Subject(
             vendor=manifest.vendor,
-            model=manifest.assumed(file.model),
+            model=model,
             local=station.site.advertise or "192.0.2.1",
             device=device if rule.kind == "device" else None,
             token=token,
             secrets=rule.secrets,
             masked=masked,
+            plugin=manifest.id,
         )
         try:
-            context = side.maker.make(subject, station.site)
-            overlay = station.overlays.supposing(manifest.id, subject.model.name, subject.device, side.overrides)
-            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay))
+            # Mostly both versions know a model alike: what was put together for the one is good for the other.
+            if file.subject != subject:
+                file.subject, file.context = subject, side.maker.make(subject, station.site)
+            context = file.context
+            overlay = station.overlays.supposing(manifest.id, model.name, subject.device, side.overrides)
+            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay, wants))
         except PluginError as error:
             return PluginError(str(error).removeprefix(f"{side.label}: "))
 

@@ -88,6 +88,10 @@ class _Notes:
         self._book.dig(device_id)
         self.moved[device_id] = None
 
+    def drop_region(self, name: str, then: str) -> None:
+        self._book.drop_region(name, then)
+        self.neighbours = True
+
     def put_region(self, region: Region) -> None:
         self._book.put_region(region)
         self.neighbours = True

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,13 @@ _EXAMINE_SECONDS = 180.0
 _LARGEST_SIGNATURE = 4096
 _BESIDE = Launch(("nice", "-n", "10", *RENDERER.command), RENDERER.start_seconds, RENDERER.wall_seconds)
 
+_TRYING = min(2, os.cpu_count() or 1)
+"""Processes that render a fleet for comparison; whoever serves phones goes before them."""
+
+
+async def _nothing(_candidate: Candidate, _templates: Iterable[str]) -> None:
+    pass
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -53,7 +60,8 @@ class Terms:
 
 
 class PluginManager:
-    """``changed`` is called when another version is in force: renderers and routes have to be told."""
+    """``changed`` is called with a plugin when another version of it is on the shelf's choice: it is read then, and
+    renderers and routes are told. ``warm`` is given what is about to be in force."""
 
     def __init__(
         self,
@@ -63,7 +71,8 @@ class PluginManager:
         emit: FactSink,
         *,
         overrides: Path,
-        changed: Callable[[], None],
+        changed: Callable[[str], Awaitable[None]],
+        warm: Callable[[Candidate, Iterable[str]], Awaitable[None]] = _nothing,
     ) -> None:
         self.terms = terms
         self._catalogue = catalogue
@@ -72,6 +81,8 @@ class PluginManager:
         self._emit = emit
         self._overrides = overrides
         self._changed = changed
+        self._warm = warm
+        self._held: dict[str, Held] = {}
         self._choosing = asyncio.Lock()
 
     @property
@@ -80,9 +91,17 @@ class PluginManager:
         return self._shelf.root / ENTRY
 
     def held(self, plugin: str) -> Held:
-        """What there is of that plugin."""
-        choice = self._shelf.choice(plugin)
-        return Held(plugin, choice.in_force, tuple(self._shelf.versions(plugin)), choice.history)
+        """What there is of that plugin; the disk is read for it once."""
+        known = self._held.get(plugin)
+        if known is None:
+            choice = self._shelf.choice(plugin)
+            known = Held(plugin, choice.in_force, tuple(self._shelf.versions(plugin)), choice.history)
+            self._held[plugin] = known
+        return known
+
+    def forget(self) -> None:
+        """Somebody may have changed the shelf by hand."""
+        self._held.clear()
 
     def every(self) -> Sequence[Held]:
         """Of every plugin that has a place on the shelf and can be read."""
@@ -147,19 +166,26 @@ class PluginManager:
         async with self._choosing:
             present = self._shelf.choice(plugin)
             fresh = Choice(choice, present.history[:-1]) if back else present.then(choice)
+            with contextlib.suppress(PluginError):  # What is wrong with it is found and told below.
+                candidate = await self.candidate(plugin, choice)
+                if candidate is not None:
+                    await self._warm(candidate, await self.texts(candidate))
             await asyncio.to_thread(self._shelf.choose, plugin, fresh)
-            self._changed()
+            self._held.clear()
+            await self._changed(plugin)
             folder = self._shelf.folder(plugin, choice)
             if folder is not None and self._folder_of(plugin) != folder:
                 # It went bad between the check and now; what was in force still is, and is to be after a restart.
                 await asyncio.to_thread(self._shelf.choose, plugin, present)
-                self._changed()
+                self._held.clear()
+                await self._changed(plugin)
                 raise PluginError(f"{plugin} {choice} cannot be used after all; PLUGIN-BROKEN says why")
         return self.held(plugin)
 
     async def discard(self, plugin: str, version: str) -> None:
         """Take a version off the shelf."""
         await asyncio.to_thread(self._shelf.discard, plugin, version)
+        self._held.clear()
 
     @contextlib.asynccontextmanager
     async def trial(self, folders: Mapping[str, Sequence[Path]]) -> AsyncIterator[Renderer]:
@@ -168,7 +194,7 @@ class PluginManager:
         def places(label: str) -> Sequence[Path]:
             return folders[label]
 
-        pool = RenderPool(places, self._clock, self._emit, launch=_BESIDE)
+        pool = RenderPool(places, self._clock, self._emit, launch=_BESIDE, workers=_TRYING)
         await pool.start()
         try:
             yield pool
@@ -234,6 +260,7 @@ class PluginManager:
         if offer is not None and offer.version != version:
             raise PluginError(f"{offer.file} holds version {version}, and the index lists it as {offer.version}")
         await asyncio.to_thread(self._shelf.put, package, version)
+        self._held.clear()
         return Staged(
             plugin=package.plugin,
             version=version,

@@ -52,8 +52,8 @@ class Site:
             changed=self._changed,
         )
 
-    def _changed(self) -> None:
-        self.changes += self.catalogue.reload()
+    async def _changed(self, plugin: str) -> None:
+        self.changes += plugin in self.catalogue.reload()
 
     def version(self) -> str:
         return next((each.version for each in self.catalogue.manifests if each.id == "acme"), "")
