@@ -17,6 +17,7 @@ from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, HomeState, Outgoing, Region
 from provd.domain.regions.unit import Unit, UnitState
 from provd.storage.batch import Table, driver_form
+from provd.storage.ear import notice
 from provd.storage.mapping import Codec, Row
 from provd.storage.region_tables import ENROLMENT, HOME, HOME_TABLE, HOME_UNIT, OUTGOING, REGION, TOMBSTONE
 from provd.storage.step import Execute
@@ -140,6 +141,13 @@ class Overview:
             self.write(delete(HOME_TABLE).where(HOME_TABLE.c.device_id == device_id))
             if region:
                 self.write(insert(HOME_TABLE).values(device_id=device_id, region=region).inline())
+
+    def announce(self, names: Sequence[str]) -> None:
+        """Tell other daemons on the same database of these devices, once this is durable."""
+        for name in names:
+            statement = notice(name, self._dialect)
+            if statement is not None:
+                self._execute(*statement)
 
     def living(self, region: str, limit: int) -> Sequence[str]:
         """Devices that are at home in that region, or on their way there."""

@@ -77,6 +77,24 @@ def gs_provision(body: bytes) -> Pairs:
     return pairs
 
 
+_PARAMETER = re.compile(r"!(?P<name>[a-z0-9 \[\]|-]+):(?: (?P<value>.+))?")
+
+
+def aastra_lines(body: bytes) -> Pairs:
+    """``!name: value`` lines, each locked; a value with "#" in it stands between quotes."""
+    lines = body.decode("utf-8").split("\n")
+    assert lines.pop() == ""
+    pairs = []
+    for line in lines:
+        match = _PARAMETER.fullmatch(line)
+        assert match is not None, line
+        value = match["value"] or ""
+        quoted = len(value) > 1 and value.startswith('"') and value.endswith('"')
+        assert quoted or "#" not in value, line
+        pairs.append((match["name"], value[1:-1] if quoted else value.strip()))
+    return pairs
+
+
 def attributes(body: bytes) -> Pairs:
     """Every attribute of the one element that has any, each on a line of its own; ``device.…`` follows its ``.set``."""
     assert body.startswith(b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<'), body[:60]
@@ -114,6 +132,7 @@ PARSERS = {
     "yealink": key_value,
     "snom": snom_settings,
     "grandstream": gs_provision,
+    "aastra": aastra_lines,
     "polycom": attributes,
     "fanvil": modules,
 }

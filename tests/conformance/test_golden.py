@@ -22,6 +22,7 @@ FIRST = {
     "yealink": f"{VERSION_LINE}\n".encode(),
     "snom": b"<?xml ",
     "grandstream": b"<?xml ",
+    "aastra": b"!auto resync mode: 3\n",
     "polycom": b"<?xml ",
     "fanvil": b"<<VOIP CONFIG FILE>>",
 }
@@ -31,6 +32,7 @@ ENABLED = {
     "yealink": ("account.1.enable",),
     "snom": ("user_active.1",),
     "grandstream": ("P271", "account.1.enable"),
+    "aastra": ("sip line1 proxy ip",),
     "polycom": ("reg.1.address",),
     "fanvil": ("SIP1 Enable Reg",),
 }
@@ -39,7 +41,7 @@ ENABLED = {
 FULL = [
     phone
     for phone in PHONES
-    if phone.model in ("SPA509G", "SPA525G2", "T48G", "W52P", "D785", "GRP2614", "VVX411", "X4U")
+    if phone.model in ("SPA509G", "SPA525G2", "T48G", "W52P", "D785", "GRP2614", "VVX411", "X4U", "6867i")
 ]
 
 each_phone = pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)
@@ -140,7 +142,7 @@ def test_a_tenant_that_is_switched_off_leaves_a_phone_without_accounts(phone):
     values = dict(pairs(phone, "claimed", lines=[]))
     assert set(values) <= {name for name, _ in pairs(phone, "claimed")}
     name = next(name for name in ENABLED[phone.vendor] if name in values)
-    assert values[name] in ("No", "0", "off", "")
+    assert values[name] in ("No", "0", "off", "", "0.0.0.0")
 
 
 @each_phone

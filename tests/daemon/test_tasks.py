@@ -141,6 +141,10 @@ def test_a_device_that_activates_finds_its_customer_by_the_same_example(tmp_path
         with urllib.request.urlopen(f"http://127.0.0.1:{page}/device/{thing}", timeout=10) as answer:
             html = answer.read().decode()
         assert {name for name in ("acme/sensor-2/S0001", "Northern Lights", run) if name not in html} == set()
+        for tenant, there in (("north", True), ("south", False)):
+            with urllib.request.urlopen(f"http://127.0.0.1:{page}/?tenant={tenant}", timeout=10) as answer:
+                assert (f"/device/{thing}" in answer.read().decode()) is there
+            assert len(daemon.json("task", "list", "device=acme/sensor-2/S0001", f"tenant={tenant}")) == there
         assert daemon.provd("device", "delete", thing, check=False).returncode == 5
         assert daemon.provd("device", "sync", thing, check=False).returncode == 5
 

@@ -124,6 +124,7 @@ FREE = {
     "cisco_spa": {"vendor.cisco_spa.GPP_A": "old-gpp", "vendor.cisco_spa.GPP_B": "old-gpp2"},
     "polycom": {"vendor.polycom.up.backlight.timeout": "old-timeout"},
     "snom": {"vendor.snom.lcserver1": "old-lcserver"},
+    "aastra": {"vendor.aastra.xml_application_uri": "http://old.example/menu.xml"},
     "fanvil": {},
     "grandstream": {"vendor.grandstream.P1552": "old-proxy", "vendor.grandstream.network.proxy.http": "old-proxy"},
 }

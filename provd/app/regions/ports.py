@@ -207,6 +207,10 @@ class Book(Reading, Protocol):
         """Remove a region, with what waits to be said to it; in the table of homes ``then`` takes its place, if any."""
         ...
 
+    def announce(self, names: Sequence[str]) -> None:
+        """Tell other daemons on the same database of these devices, once this is durable. An empty name: of regions."""
+        ...
+
     def audit(self, entry: AuditEntry) -> None:
         """Note who did it."""
         ...

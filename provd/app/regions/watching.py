@@ -49,6 +49,7 @@ class Watching:
                 for name in notes.moved
                 if self._concerns(name)
             ]
+            book.announce([*(each.device_id for each in seen), *([""] if notes.neighbours else [])])
             return given, seen, book.regions() if notes.neighbours else ()
 
         given, seen, regions = await self._ledger.change(key, noted, weight)
