@@ -15,7 +15,7 @@ from provd.app.firmware.offer import KINDS, Asked
 from provd.app.firmware.ports import Held
 from provd.app.firmware.warehouse import Warehouse
 from provd.app.works import Works
-from provd.base.errors import UsageError
+from provd.base.errors import ProvdError, UsageError
 from provd.domain.firmware import same
 
 _NAME = Param("name", required=True, doc="of the package, such as spa50x-30x")
@@ -129,7 +129,11 @@ class Firmware:
 
     async def brought(self, entry: str, args: Args, caller: Caller) -> Held:
         """Keep what lies in the entry. Raises ProvdError."""
-        held = await self.warehouse.take(entry, asked_of(args, caller))
+        try:
+            held = await self.warehouse.take(entry, asked_of(args, caller))
+        except ProvdError:
+            await self.warehouse.forget(entry)
+            raise
         await self._desk.audit("firmware.upload", f"{held.name} {held.version}", caller)
         return held
 

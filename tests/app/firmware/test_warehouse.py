@@ -97,6 +97,16 @@ async def test_versions_and_packages_that_no_catalogue_has():
             await office.do("firmware.upload", **call)
 
 
+async def test_what_is_refused_is_not_left_lying_around():
+    office = furnished()
+    for number, more in enumerate(({"name": "theirs"}, {"sha256": "abc"}, {"version": "../1"})):
+        office.world.depot.entry[f"{number}"] = b"rom"
+        call = {"entry": f"{number}", "called": "x", "name": "acme-a1", "version": "2.0", **more}
+        with pytest.raises((UsageError, NotFoundError)):
+            await office.do("firmware.upload", **call)
+    assert office.world.depot.entry == {}
+
+
 async def test_what_is_needed_is_not_taken_away():
     phone = Device(
         mac=PHONE, plugin="acme", vendor="Acme", model="A1", version="1.8", settings={"firmware.version": "2.0"}
