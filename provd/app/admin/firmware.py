@@ -68,7 +68,8 @@ class Firmware:
                 (
                     Param("entry", required=True, doc="name of the file there"),
                     Param("called", required=True, doc="name of the file that was brought"),
-                    *which,
+                    Param("name", doc="of the package; not needed where the catalogue has a file of that name"),
+                    *which[1:],
                     _SHA256,
                     Param("unpack", "flag", doc="it is a zip archive with the files in it"),
                     *_OWN,

@@ -97,6 +97,15 @@ async def test_versions_and_packages_that_no_catalogue_has():
             await office.do("firmware.upload", **call)
 
 
+async def test_a_file_may_say_by_its_name_what_it_is():
+    office = furnished()
+    office.world.depot.entry |= {"e": b"rom", "f": b"rom"}
+    brought = await office.do("firmware.upload", entry="e", called="A1-2.0.ROM")
+    assert (brought["name"], brought["version"], brought["files"][0]["name"]) == ("acme-a1", "2.0", "a1-2.0.rom")
+    with pytest.raises(UsageError, match=r"no catalogue has a file 'x\.rom'"):
+        await office.do("firmware.upload", entry="f", called="x.rom")
+
+
 async def test_what_is_refused_is_not_left_lying_around():
     office = furnished()
     for number, more in enumerate(({"name": "theirs"}, {"sha256": "abc"}, {"version": "../1"})):
