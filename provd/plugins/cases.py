@@ -22,8 +22,8 @@ from provd.sip.pnp import device_words
 
 
 class CaseRow(Strict):
-    """``[[case]]``: the evidence (``name``, ``user_agent``, ``option60``, ``option77``, ``chaddr``, ``event``), then what
-    must come out.
+    """``[[case]]``: the evidence (``name``, ``user_agent``, ``option60``, ``option77``, ``chaddr``, ``event``), then
+    what must come out.
 
     A name without ``via`` is tried over HTTP and TFTP. What is left out must come out empty, but for the vendor, which
     is the plugin's unless ``nothing`` is to be recognised.
