@@ -36,6 +36,7 @@ from provd.plugin.phone import (
     Settled,
     Step,
     Wait,
+    install,
     suspicious,
 )
 
@@ -43,6 +44,7 @@ from .phone_accounts import accounts
 from .phone_cipher import MAGIC, WrongKeyError, decrypted
 from .phone_clock import shown
 from .phone_dialing import dial
+from .phone_firmware import image
 from .phone_keys import drawn, faults
 from .phone_profile import UnreadableProfileError, read_flat_profile, unpacked
 from .phone_rules import alternatives, expand
@@ -242,8 +244,23 @@ class Phone:
         if changed:
             yield Report(f"restart: {len(changed)} settings changed")
             return True
+        if not self._failed and (yield from self._upgrade()):
+            return True
         yield Settled(self.accounts)
         return False
+
+    def _upgrade(self) -> Generator[Step, Result, bool]:
+        """Follow the upgrade rule when its image is another one than the phone runs. True when it restarts with it."""
+        rule = self.settings["Upgrade_Rule"] if self.settings["Upgrade_Enable"] == "Yes" else ""
+        chosen, complaints = image(rule, self._macros(), str(self._model.traits.get("firmware", "")))
+        for complaint in complaints:
+            yield Complaint(f"Upgrade_Rule: {complaint}")
+        if chosen is None or chosen.version == self.version:
+            return False
+        fetch = Fetch(self._resolve(chosen.url), {"User-Agent": self.user_agent})
+        installed = yield from install(fetch, self._handset, self.version, chosen.version, about="Upgrade_Rule")
+        self.version = chosen.version if installed else self.version
+        return installed
 
     def _look_for_call_manager(self, lease: LeaseGot) -> Steps:
         """Without any provisioning option the phone looks for files of another family, never for its own."""

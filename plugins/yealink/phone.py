@@ -34,6 +34,7 @@ from provd.plugin.phone import (
     Settled,
     Step,
     Wait,
+    install,
 )
 
 from .phone_cipher import decrypted
@@ -88,6 +89,7 @@ class Phone:
         self.mac = handset.mac
         self._mac_colon = handset.mac_colon
         self.settings = dict(FACTORY)
+        self._handset = handset
         self._rng = rng
         self._name = model.name.replace(" ", "_")
         self._lines = model.lines
@@ -387,9 +389,8 @@ class Phone:
         if named[1].split(".")[0] != self.version.split(".")[0]:
             yield Complaint(f"firmware.url: {named[1]} is for another model")
             return
-        answer = yield Fetch(url, {"User-Agent": self.user_agent})
-        if isinstance(answer, Fetched):
-            yield Report(f"firmware {self.version} becomes {named[1]}")
+        fetch = Fetch(url, {"User-Agent": self.user_agent})
+        if (yield from install(fetch, self._handset, self.version, named[1], about="firmware.url")):
             self.version = named[1]
 
 

@@ -24,6 +24,7 @@ from provd.app.advising import Advising
 from provd.app.cache import Cache
 from provd.app.context import ContextMaker, Zone
 from provd.app.files import FileReply, FileRequest
+from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
 from provd.app.limits import Limit, Limits
 from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
@@ -69,6 +70,7 @@ class Boot:
         etag_key: bytes = b"",
         pause: Pause = asyncio.sleep,
         memory: RenderMemory | None = None,
+        images: Images | None = None,
     ) -> None:
         self.station = Station(
             fleet=fleet,
@@ -83,7 +85,7 @@ class Boot:
         )
         self._advising = Advising(self.station)
         self.welcoming = Welcoming(self.station)
-        maker = ContextMaker(fleet.tables, tokens, zone)
+        maker = ContextMaker(fleet.tables, tokens, zone, images)
         self._limits = Limits(self.station, renderer, maker, clock)
         self._serving = Serving(
             self.station,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from provd.app import effective
 from provd.app.accounts import NOTHING, of_line, port, text
+from provd.app.firmware.choosing import VERSION, Images
 from provd.app.ownership import ports_of
 from provd.app.sealed import phrase_of
 from provd.app.site import Site
@@ -30,6 +31,7 @@ SHARED = frozenset({"model", "settings", "zone"})
 MOST_SPARE = 10
 """Ports of one device that get a temporary account while nobody has them; the others are given lines all the same."""
 _MOST_COMMON = 256
+_FIRMWARE_ONLY = {VERSION}
 _PART = re.compile(r"([0-9]+)(.*)", re.DOTALL)
 
 
@@ -81,6 +83,8 @@ class _Common:
     model: Mapping[str, object]
     settings: Mapping[str, object]
     zone: Mapping[str, object] | None
+    located: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    """The settings with the URLs of images, by the base of these."""
 
 
 class ContextMaker:
@@ -90,12 +94,18 @@ class ContextMaker:
     or a profile has changed.
     """
 
-    def __init__(self, tables: Tables, tokens: Tokens, zone: Zone) -> None:
+    def __init__(self, tables: Tables, tokens: Tokens, zone: Zone, images: Images | None = None) -> None:
         self._tables = tables
         self._tokens = tokens
         self._zone = zone
         self._kept: dict[Hashable, _Common] = {}
-        self._stamp = tables.stamp
+        self._stamp = (tables.stamp, 0)
+        self.images = images
+
+    @property
+    def stamp(self) -> int:
+        """Rises when what files are made from changes that is no record: a firmware package comes or goes."""
+        return 0 if self.images is None else self.images.stamp
 
     def make(self, subject: Subject, site: Site) -> dict[str, object]:
         """The context of a file for this subject."""
@@ -115,7 +125,7 @@ class ContextMaker:
             "account": self._account(subject, device, site, values) if device and shows_account else None,
             "spare": self._spare(subject, device, site, values) if device and subject.secrets else [],
             "lines": self._lines(subject, device, values) if device and claimed and subject.secrets else [],
-            "settings": common.settings,
+            "settings": self._located(subject, site, common),
             "zone": common.zone,
         }
 
@@ -149,12 +159,16 @@ class ContextMaker:
 
     def _common(self, subject: Subject) -> _Common:
         device = subject.device
-        if device is not None and device.settings:
+        own = {} if device is None else device.settings
+        if own and own.keys() != _FIRMWARE_ONLY:
             return self._made(subject)
-        if self._stamp != self._tables.stamp:
-            self._stamp = self._tables.stamp
+        stamp = (self._tables.stamp, self.stamp)
+        if self._stamp != stamp:
+            self._stamp = stamp
             self._kept.clear()
-        place = None if device is None else (device.vendor, device.model, device.tenant, device.profile)
+        place = None
+        if device is not None:
+            place = (device.vendor, device.model, device.tenant, device.profile, own.get(VERSION, self))
         key = (place, subject.vendor, subject.model.name, subject.secrets, subject.masked)
         found = self._kept.get(key)
         if found is None or found.of is not subject.model:
@@ -169,6 +183,23 @@ class ContextMaker:
         zone = self._zone(name) if isinstance(name, str) else None
         settings = {**nest(values), "vendor": self._free(values, subject)}
         return _Common(subject.model, values, model_values(subject.model), settings, zone)
+
+    def _located(self, subject: Subject, site: Site, common: _Common) -> Mapping[str, object]:
+        """The settings, with ``firmware.version`` as URLs of the images that bring the device there."""
+        version = common.values.get(VERSION)
+        if self.images is None or not isinstance(version, str):
+            return common.settings
+        chosen = self.images.chosen(subject.plugin, subject.model.name, version)
+        if chosen is None:
+            return common.settings
+        base = site.base(subject.local, secure=subject.secure)
+        found = common.located.get(base)
+        if found is None:
+            firmware = common.settings.get("firmware")
+            group = firmware if isinstance(firmware, Mapping) else {}
+            found = {**common.settings, "firmware": {**group, **chosen.settings(base)}}
+            common.located[base] = found
+        return found
 
     def _free(self, values: Mapping[str, object], subject: Subject) -> dict[str, object]:
         """The plugin's own parameters that are to be written as they are, in the order of their names; none for those

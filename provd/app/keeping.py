@@ -30,6 +30,7 @@ from provd.domain.records import (
     ThingOwner,
     Work,
 )
+from provd.domain.rollouts import Rollout, RolloutDevice
 from provd.domain.settings import FREE, begins, protect
 from provd.domain.site_models import SiteModel
 
@@ -51,6 +52,8 @@ PLAIN = (
     TaskStep,
     FreeParameter,
     Work,
+    Rollout,
+    RolloutDevice,
     Override,
     SiteModel,
 )

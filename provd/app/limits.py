@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from provd.app import effective
 from provd.app.context import SHARED, ContextMaker, Subject
+from provd.app.firmware.choosing import VERSION
 from provd.app.ports import Renderer, RenderJob
 from provd.app.station import Station
 from provd.app.zones import misfits
@@ -67,9 +68,10 @@ class Limits:
         manifest = station.knowledge.manifest(device.plugin)
         if manifest is None:
             return ()
-        notes = station.knowledge.notes(device, effective.for_device(station.fleet.tables, device))
+        found = effective.for_device(station.fleet.tables, device)
+        notes = station.knowledge.notes(device, found)
         model = station.knowledge.model(device.plugin, device.model)
-        subject = Subject(device.vendor, model, local, device=device, secrets=True, masked=True)
+        subject = Subject(device.vendor, model, local, device=device, secrets=True, masked=True, plugin=manifest.id)
         context = self._maker.make(subject, station.site)
         said: tuple[Limit, ...] = ()
         if manifest.limits:
@@ -77,7 +79,14 @@ class Limits:
             job = RenderJob(manifest.id, limits_rule(manifest), context, SHARED, overlay)
             body = await self._renderer.render(job)
             said = read(bytes(body))
-        unwritten = (Limit(name, reason) for name, reason in sorted(notes.items()))
+        unwritten = [Limit(name, reason) for name, reason in sorted(notes.items())]
+        if (
+            self._maker.images is not None
+            and VERSION not in notes
+            and isinstance(version := found.values.get(VERSION), str)
+        ):
+            lacking = self._maker.images.lacking(device, model.name, version)
+            unwritten += [Limit(VERSION, lacking)] if lacking else []
         return (*said, *unwritten, *self._of_clock(context.get("zone")))
 
     def _of_clock(self, zone: object) -> Iterator[Limit]:

@@ -153,7 +153,7 @@ class Serving:
         revision, sealed = (0, "") if device is None else (device.revision, device.sealed)
         if job.rule.kind == "thing":
             sealed = self._known(job)
-        return station.fleet.generation, revision, station.knowledge.revision, sealed
+        return station.fleet.generation + self._maker.stamp, revision, station.knowledge.revision, sealed
 
     def _revisions(self, job: Job) -> Hashable:
         tables = self._station.fleet.tables
@@ -161,7 +161,7 @@ class Serving:
             made_from: Hashable = (effective.device_revisions(tables, job.device), self._known(job))
         else:
             made_from = effective.model_revisions(tables, self._vendor(job), job.model)
-        return self._station.knowledge.revision, made_from, self._overlay(job).digest
+        return self._station.knowledge.revision, self._maker.stamp, made_from, self._overlay(job).digest
 
     def _overlay(self, job: Job) -> Overlay:
         return self._station.overlays.of(job.plugin, job.model, job.device)

@@ -31,6 +31,7 @@ from provd.domain.records import (
     Tenant,
     Work,
 )
+from provd.domain.rollouts import Rollout, RolloutDevice
 from provd.domain.site_models import SiteModel
 
 _K = TypeVar("_K")
@@ -43,7 +44,8 @@ _KEYS: Mapping[type, Callable[[Any], Any]] = {
     TaskStep: attrgetter("run", "name"),
     Redemption: attrgetter("code", "number"),
     **dict.fromkeys((Tenant, Line, Code, Profile, Reservation, Lock, Heartbeat, ApiToken, TaskRun, Work), _BY_ID),
-    **dict.fromkeys((FreeParameter, Override, SiteModel, DeviceType, Constraint), _BY_ID),
+    **dict.fromkeys((FreeParameter, Override, SiteModel, DeviceType, Constraint, Rollout), _BY_ID),
+    RolloutDevice: attrgetter("rollout", "mac"),
 }
 _SHARED = frozenset({Tenant, Profile, FreeParameter, Override, SiteModel, DeviceType})
 
@@ -69,9 +71,7 @@ class Tables:
         self._reservations: dict[str, Reservation] = {}
         self._resyncs: dict[Mac, PendingResync] = {}
         self._locks: dict[str, Lock] = {}
-        self._heartbeats: dict[str, Heartbeat] = {}
         self._api_tokens: dict[str, ApiToken] = {}
-        self._metadata: dict[Mac, Metadata] = {}
         self._task_runs: dict[str, TaskRun] = {}
         self._task_steps: dict[tuple[str, str], TaskStep] = {}
         self._free_parameters: dict[str, FreeParameter] = {}
@@ -89,13 +89,12 @@ class Tables:
             Reservation: self._reservations,
             PendingResync: self._resyncs,
             Lock: self._locks,
-            Heartbeat: self._heartbeats,
             ApiToken: self._api_tokens,
-            Metadata: self._metadata,
             TaskRun: self._task_runs,
             TaskStep: self._task_steps,
             FreeParameter: self._free_parameters,
             Work: self._works,
+            **{kind: {} for kind in (Heartbeat, Metadata, Rollout, RolloutDevice)},
             **self.kinds.rows,
             Override: self._overrides,
             SiteModel: self._site_models,
@@ -116,9 +115,9 @@ class Tables:
         self.profile = self._profiles.get
         self.reservation = self._reservations.get
         self.resync = self._resyncs.get
-        self.lock, self.heartbeat = self._locks.get, self._heartbeats.get
+        self.lock, self.heartbeat = self._locks.get, self._rows[Heartbeat].get
         self.api_token = self._api_tokens.get
-        self.metadata = self._metadata.get
+        self.metadata = self._rows[Metadata].get
         self.task_run, self.work = self._task_runs.get, self._works.get
 
     @property
@@ -166,6 +165,24 @@ class Tables:
     def works(self) -> Mapping[str, Work]:
         """Long work by id, the oldest first."""
         return MappingProxyType(self._works)
+
+    @property
+    def rollouts(self) -> Mapping[str, Rollout]:
+        """Rollouts of firmware by id."""
+        return MappingProxyType(self._rows[Rollout])
+
+    def rollout(self, key: str) -> Rollout | None:
+        """The rollout of that id, or None."""
+        return self.rollouts.get(key)
+
+    def in_rollout(self, rollout: str) -> tuple[RolloutDevice, ...]:
+        """The devices that a rollout has given its version."""
+        return tuple(member for (key, _), member in self._rows[RolloutDevice].items() if key == rollout)
+
+    def rollout_device(self, rollout: str, mac: Mac) -> RolloutDevice | None:
+        """This device in that rollout, or None."""
+        found: RolloutDevice | None = self._rows[RolloutDevice].get((rollout, mac))
+        return found
 
     @property
     def overrides(self) -> Mapping[str, Override]:

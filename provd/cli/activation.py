@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import click
 
+from provd.cli.activation_group import group, share
 from provd.cli.activation_vendor import content, vendor
 from provd.cli.commands import Group, as_json, deleted, rows, run
 from provd.cli.output import show_json, show_one, show_rows
@@ -50,6 +51,8 @@ def activation() -> None:
 
 activation.add_command(vendor)
 activation.add_command(content)
+activation.add_command(group)
+activation.add_command(share)
 
 
 @activation.group(cls=Group)

@@ -8,6 +8,7 @@ from typing import TextIO
 
 import click
 
+from provd.base.types import mac_text
 from provd.cli.commands import (
     Group,
     Row,
@@ -38,8 +39,8 @@ def device() -> None:
 
 
 def _row(row: Row) -> Row:
-    """A device that has no MAC is known by its id."""
-    return {**row, "mac": row["mac"] or row["id"]}
+    """A device that has no MAC is known by its names."""
+    return {**row, "mac": row["mac"] or mac_text(row["id"])}
 
 
 device.add_command(listing("device.list", COLUMNS, filters=FILTERS, example="state=unclaimed vendor=Acme", view=_row))

@@ -55,6 +55,8 @@ class _Report(Protocol):
 @click.option("--client-port", default=68, show_default=True)
 @click.option("--spread", default=0.0, metavar="SECONDS", help="Power-on within so many seconds.")
 @click.option("--claimed", is_flag=True, help="Go on until each phone has its user's account.")
+@click.option("--runs", default="", metavar="VERSION", help="Go on until each phone has installed this firmware.")
+@click.option("--stubborn", default=0, type=click.IntRange(min=0), help="So many of them take no other firmware.")
 @click.option("--timeout", default=120.0, show_default=True, metavar="SECONDS")
 @click.option("--tick", default=1.0, show_default=True, help="How long a second of a phone's waiting takes.")
 @click.option("--sip", is_flag=True, help="The phones register their accounts (UDP, servers named by address).")

@@ -50,6 +50,7 @@ def perform(settings: Settings, operation: str, params: Mapping[str, object]) ->
                 tasks=core.tasks,
                 shop=core.packaging.shop,
                 regions=core.regions,
+                rollouts=core.rollouts,
             )
             result = await admin.call(operation, params, Caller(name="command line"))
             return result if isinstance(result, Mapping) else {"items": result}

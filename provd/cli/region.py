@@ -100,6 +100,26 @@ def _text(file: TextIO | None) -> str | None:
     return None if file is None else file.read().strip()
 
 
+@region.command("delete")
+@click.argument("name")
+@click.option("--to", metavar="REGION", help="Where devices go that are at home there; or the name of this instance.")
+@click.option("--lost", is_flag=True, help="It is gone for good: what waits to be said to it is never said.")
+@as_json
+@click.pass_context
+def delete_region(ctx: click.Context, name: str, to: str | None, *, lost: bool, as_json: bool) -> None:
+    """Delete a region in which no device has its home.
+
+    With --to its devices are asked for first: delete it once more when they have gone.
+    """
+    found = run(ctx, "region.delete", name=name, **given(to=to, lost=lost or None))
+    if as_json:
+        show_one(found, as_json=True)
+    elif found["deleted"]:
+        click.echo(f"{name} is deleted")
+    else:
+        click.echo(f"{found['moving']} devices are asked to go to {to}: delete it when they have (provd region status)")
+
+
 @region.command("status")
 @click.argument("device", required=False)
 @as_json

@@ -21,7 +21,9 @@ def task() -> None:
     """Tasks: what is done for devices at first sight, at times, or when something happens ([[tasks.template]])."""
 
 
-task.add_command(listing("task.list", COLUMNS, filters=("mac", "template", "state", "tenant"), example="state=waiting"))
+task.add_command(
+    listing("task.list", COLUMNS, filters=("device", "mac", "template", "state", "tenant"), example="state=waiting")
+)
 task.add_command(by_id("retry", "task.retry", "id", "Let a run go on at once with the step where it stands."))
 task.add_command(by_id("cancel", "task.cancel", "id", "End a run; of one that comes again and again, all that follow."))
 task.add_command(by_id("metadata", "task.metadata", "mac", "What tasks have found out about a device."))

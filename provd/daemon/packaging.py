@@ -62,10 +62,10 @@ class Packaging:
         works = Works(fleet, clock, emit, patient=patient)
         trial = Trial(boot.station, maker, self._manager)
         self.supply = Supply(catalogue.stock, clock, proxy=section.proxy)
-        warehouse = Warehouse(self.supply, boot.station.knowledge, fleet.tables, works, clock, emit)
+        self.warehouse = Warehouse(self.supply, boot.station.knowledge, fleet.tables, works, clock, emit)
         if not patient:
             self.supply.tidy()
-        self.shop = Shop(self._manager, Switching(fleet, self._manager, trial, works), works, warehouse)
+        self.shop = Shop(self._manager, Switching(fleet, self._manager, trial, works), works, self.warehouse)
 
     def reload(self, section: PluginsSection) -> None:
         """Take over a changed configuration."""

@@ -26,6 +26,7 @@ from provd.config.regions import RegionSection
 from provd.config.settings import Settings
 from provd.daemon.core import Core
 from provd.daemon.mqtt import SCHEME, Brokered
+from provd.daemon.others import Others
 from provd.daemon.secret_files import secret_in
 from provd.daemon.translate import fresh_id, region_terms
 from provd.domain.regions.home import Home, Region, Role
@@ -76,6 +77,7 @@ class Federation:
         self.neighbour.way = self.phones.way
         core.home_ledger.hear = self.phones.hear
         core.boot.station.elsewhere = self.phones
+        self._others = Others(core.stored_homes, self.phones)
         self.brokered = Brokered(core, self.ledger, self.neighbour, self.desk)
         self.counter = RegionCounter(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
 
@@ -84,7 +86,9 @@ class Federation:
         return self._core.region_terms
 
     async def load(self) -> None:
-        """Learn where phones are, before any of them asks; when that cannot be known yet, as soon as it can."""
+        """Learn where phones are, before any of them asks; when that cannot be known yet, as soon as it can. What other
+        daemons on the same database move from then on is heard of."""
+        self._others.open(asyncio.get_running_loop())
         if await self._learned():
             return
 
@@ -149,6 +153,7 @@ class Federation:
     async def close(self) -> None:
         """Stop; what is owed stays owed."""
         await self.brokered.close()
+        await self._others.close()
         await self.phones.close()
         tasks = [*self._tasks, *self._tasks_beside]
         for task in tasks:

@@ -184,7 +184,7 @@ class Service:
 
     def _keeping(self, core: Core, edges: Edges) -> list[asyncio.Task[None]]:
         """What goes on beside serving, until the end."""
-        keeping = [asyncio.create_task(self._housekeep(core, edges))]
+        keeping = [asyncio.create_task(self._housekeep(core, edges)), asyncio.create_task(core.rollouts.run())]
         if core.keeper is not None:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
@@ -204,6 +204,7 @@ class Service:
             outbox=tasking.hooks.outbox,
             shop=core.packaging.shop,
             regions=core.regions,
+            rollouts=core.rollouts,
         )
 
     def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:

@@ -77,11 +77,11 @@ class DaemonViews:
         """The parts that cannot work, as they were told."""
         return tuple(self._degraded.values())
 
-    async def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+    async def devices(self, query: str, state: str, offset: int, limit: int, tenant: str = "") -> Rows[DeviceRow]:
         """Devices with every word of the query somewhere in their row, newest boot first."""
         found = list[tuple[tuple[float, float, Mac], Device]]()
         async for lot in in_turns(tuple(self._core.fleet.tables.devices.values())):
-            chosen = [d for d in lot if not state or d.state == state]
+            chosen = [d for d in lot if state in ("", d.state) and tenant in ("", d.tenant)]
             found += [((d.last_boot, d.last_seen, d.mac), d) for d in _matching(chosen, query, self._device_words)]
         found.sort(key=itemgetter(0), reverse=True)
         return Rows(tuple(self._row(device) for _, device in found[offset : offset + limit]), len(found))

@@ -38,10 +38,15 @@ def shortfalls(
     return found
 
 
+_WRITTEN_AS = {"firmware.version": "firmware.url"}
+"""Settings that templates see as another one."""
+
+
 def shortfall(manifest: Manifest | None, model: Model, name: str, value: object, version: str = "") -> str:
     """Why this setting does nothing on that model with that firmware, or an empty text."""
     if manifest is None:
         return "no plugin of this device writes it"
+    name = _WRITTEN_AS.get(name, name)
     if name.startswith(FREE):
         return "" if name.split(".")[1] == manifest.id else f"is not for a {manifest.vendor} device"
     rows = _rows(manifest.writes, unnumbered(name))
@@ -62,7 +67,7 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object,
 
 def written(manifest: Manifest, name: str) -> bool:
     """Whether the plugin writes this setting for any model at all."""
-    rows = _rows(manifest.writes, name)
+    rows = _rows(manifest.writes, _WRITTEN_AS.get(name, name))
     return bool(rows) and not any(row.never for row in rows)
 
 

@@ -14,6 +14,7 @@ from provd.base.types import Mac
 from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.hooks import DeadLetter, Letter
 from provd.domain.overrides import Override
+from provd.domain.rollouts import RolloutRecord
 from provd.domain.site_models import SiteModel
 
 MASTER_TENANT = "master"
@@ -371,8 +372,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFact:
-    """A fact as kept for timelines and the audit: its id, when, whose, and the rest as a mapping of plain
-    values."""
+    """A fact as kept for timelines and the audit: its id, when, whose, and the rest as plain values."""
 
     seq: int = 0
     fact: str
@@ -403,7 +403,7 @@ class AuditEntry:
 _Config = (
     Tenant | Line | Profile | Reservation | FreeParameter | ApiToken | Override | SiteModel | DeviceType | Constraint
 )
-_Working = Code | Redemption | PendingResync | Lock | Heartbeat | Metadata | TaskRun | TaskStep | Work
+_Working = Code | Redemption | PendingResync | Lock | Heartbeat | Metadata | TaskRun | TaskStep | Work | RolloutRecord
 
 Kept = Device | _Config | _Working
 """Records with a key and a present state: they are kept in memory."""

@@ -179,12 +179,11 @@ class PageServer:
         return True
 
     async def _devices(self, request: web.Request) -> web.Response:
-        state = request.query.get("state", "")
+        state, tenant = request.query.get("state", ""), request.query.get("tenant", "")
         text, page = _asked(request)
-        found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS)
-        return self._render(
-            request, "devices.html", found=found, total=found.total, state=state, states=self._views.states()
-        )
+        found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS, tenant)
+        shown: dict[str, Any] = {"state": state, "states": self._views.states(), "tenant": tenant}
+        return self._render(request, "devices.html", found=found, total=found.total, **shown)
 
     async def _device(self, request: web.Request) -> web.Response:
         try:
@@ -232,7 +231,7 @@ class PageServer:
     ) -> web.Response:
         text, page = _asked(request)
         seconds = request.query.get("refresh", "")
-        kept = {"q": text, "state": request.query.get("state", ""), "refresh": seconds}
+        kept = {"q": text, **{name: request.query.get(name, "") for name in ("state", "tenant")}, "refresh": seconds}
 
         def query(**changed: object) -> str:
             given = {**kept, **changed}

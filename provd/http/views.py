@@ -262,7 +262,7 @@ class Views(Protocol):
     """Where the page gets its data. Every method is quick and does not raise; those that may have to look through a
     whole fleet do so little by little."""
 
-    async def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+    async def devices(self, query: str, state: str, offset: int, limit: int, tenant: str = "") -> Rows[DeviceRow]:
         """Devices with every word of the query somewhere in their row, newest boot first; all for an empty text."""
         ...
 

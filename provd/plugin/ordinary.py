@@ -109,6 +109,10 @@ class OrdinaryPhone(ABC):
         """The files it asks for, in order."""
         yield f"{self.mac}.cfg"
 
+    def offered(self, lease: LeaseGot) -> list[str]:
+        """The servers that DHCP names, in the order in which they are believed."""
+        return [text for code in self.options if (text := lease.text(code))]
+
     @abstractmethod
     def read(self, name: str, body: bytes) -> Reading:
         """What a file says. Raises UnreadableError."""
@@ -182,7 +186,7 @@ class OrdinaryPhone(ABC):
         return restarts
 
     def _provision(self, lease: LeaseGot) -> Generator[Step, Result, bool]:
-        offered = [text for code in self.options if (text := lease.text(code))]
+        offered = self.offered(lease)
         own = [self.stored] if self.stored else []
         for server in own + offered if self.stored_first else offered + own:
             if (yield from self._provision_from(server)):

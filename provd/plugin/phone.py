@@ -79,6 +79,8 @@ class Handset:
     mac: Mac
     serial: str = ""
     version: str = ""
+    stubborn: bool = False
+    """It takes no firmware but the one it has, as a board of another revision does."""
 
     @property
     def mac_colon(self) -> str:
@@ -149,7 +151,15 @@ class Settled:
     accounts: tuple[Account, ...]
 
 
-Step = Dhcp | Fetch | Wait | Report | Complaint | Settled
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """The phone has installed another firmware and restarts with it. Comes to None."""
+
+    version: str
+    was: str
+
+
+Step = Dhcp | Fetch | Wait | Report | Complaint | Settled | Upgraded
 
 # --- what comes of it -------------------------------------------------------------------------------------------------
 
@@ -246,6 +256,39 @@ class PhoneClass(Protocol):
     def __call__(self, model: Model, handset: Handset, rng: random.Random) -> Phone:
         """A factory-fresh phone of that model."""
         ...
+
+
+INSTALLS = 60.0
+"""Seconds that writing an image takes."""
+_SMALLEST_IMAGE = 256
+
+
+def not_an_image(body: bytes) -> str:
+    """Why a phone would not write this into its flash memory, or an empty text.
+
+    What real images look like inside is not known here; an empty file and a page that says "not found" are none.
+    """
+    if len(body) < _SMALLEST_IMAGE:
+        return f"{len(body)} octets are no image"
+    head = body[:_SMALLEST_IMAGE]
+    if head.lstrip()[:1] in (b"<", b"{", b"#") and head.isascii():
+        return "it is a text and no image"
+    return ""
+
+
+def install(fetch: Fetch, handset: Handset, was: str, version: str, *, about: str) -> Generator[Step, Result, bool]:
+    """Get an image, look at it, write it. True: the phone runs that version and has to restart."""
+    answer = yield fetch
+    if not isinstance(answer, Fetched):
+        yield Report(f"{about}: there is no image" + (f": {answer.reason}" if isinstance(answer, Failed) else ""))
+        return False
+    doubt = "this board takes no other firmware" if handset.stubborn else not_an_image(answer.body)
+    if doubt:
+        yield Complaint(f"{about}: {doubt}")
+        return False
+    yield Wait(INSTALLS, "installs firmware")
+    yield Upgraded(version, was)
+    return True
 
 
 _TEMPLATE_RESIDUE = re.compile(r"\{\{|\}\}|\{%|%\}|\$\{")

@@ -33,6 +33,7 @@ class CrowdOptions:
     ``claimed``: one of its user's own), or after ``timeout`` seconds. A second of a phone's waiting takes ``tick``
     seconds.
 
+    With ``runs`` it ends when each phone has come to rest with that firmware; the last ``stubborn`` phones take none.
     With ``sip`` the phones register their accounts. ``codes`` are what their users dial, those of the first phone
     first: each dials the next one until a code is accepted. ``show_screen`` puts what stands beside their keys into the
     report.
@@ -51,6 +52,8 @@ class CrowdOptions:
     spread: float = 0.0
     seed: int = 1
     claimed: bool = False
+    runs: str = ""
+    stubborn: int = 0
     timeout: float = 120.0
     tick: float = 1.0
     blksize: int = 0
@@ -121,7 +124,8 @@ def make_phones(
         manifest, model = cast[number % len(cast)]
         oui = next((prefix for rule in manifest.ouis for prefix in rule.prefixes), _FALLBACK_OUI)
         mac = Mac(f"{oui}{start + number & 0xFFFFFF:06x}")
-        handset = Handset(mac, version=options.firmware)
+        stubborn = number >= options.count - options.stubborn
+        handset = Handset(mac, version=options.firmware, stubborn=stubborn)
         phones.append(phone_classes[manifest.id](model, handset, random.Random(f"{options.seed}/{mac}")))
     return phones
 
@@ -136,7 +140,7 @@ async def _run(
     options: CrowdOptions, phones: Sequence[Phone], transport: Transport, progress: Progress, clock: Clock
 ) -> tuple[Tally, bool, float]:
     tally = Tally(is_temporary)
-    arrived = tally.reached("claimed" if options.claimed else "account")
+    arrived = _Arrived() if options.runs else tally.reached("claimed" if options.claimed else "account")
     rng = random.Random(options.seed)
     began = clock.now()
     tasks: dict[Mac, asyncio.Task[None]] = {}
@@ -144,6 +148,8 @@ async def _run(
     def hear(event: PhoneEvent) -> None:
         tally.hear(event)
         progress(event)
+        if isinstance(arrived, _Arrived):
+            arrived.hear(event, options.runs)
         if event.mac in arrived:
             tasks[event.mac].cancel()
 
@@ -159,6 +165,21 @@ async def _run(
     except TimeoutError:
         pass
     return tally, len(arrived) == len(phones), clock.now() - began
+
+
+class _Arrived(set[Mac]):
+    """Phones that have come to rest with the firmware that is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runs: dict[Mac, str] = {}
+
+    def hear(self, event: PhoneEvent, wanted: str) -> None:
+        """Take note of an event."""
+        if event.kind == "firmware":
+            self._runs[event.mac] = event.text
+        elif event.kind == "settled" and self._runs.get(event.mac) == wanted:
+            self.add(event.mac)
 
 
 def read_codes(text: str) -> tuple[tuple[str, ...], ...]:

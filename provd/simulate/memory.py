@@ -28,6 +28,7 @@ from provd.plugin.phone import (
     Result,
     Settled,
     Step,
+    Upgraded,
     Wait,
 )
 from provd.simulate.sip_ua import Effect, News, Peer, Send, UserAgent
@@ -110,6 +111,8 @@ class MemoryWorld:
             case Complaint():
                 self.story.append(f"complains: {step.text}")
                 self.complaints.append(step.text)
+            case Upgraded():
+                self.story.append(f"firmware {step.was} becomes {step.version}")
             case Settled():
                 self.story.append(f"accounts: {' '.join(account.username for account in step.accounts) or 'none'}")
         return result

@@ -63,6 +63,7 @@ class CrowdReport:
     calls: tuple[tuple[str, int], ...] = ()
     """What people heard, and how many of them."""
     notified: int = 0
+    upgrades: int = 0
     complaints: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -83,6 +84,7 @@ class CrowdReport:
             *([f"  registered     {self.registered}"] if self.registered.count else []),
             *(f"  a call         {text} ({count} times)" for text, count in self.calls),
             *([f"  NOTIFY         {self.notified} obeyed"] if self.notified else []),
+            *([f"  firmware       {self.upgrades} times another one installed"] if self.upgrades else []),
             *(f"  complaint      {text} ({count} times)" for text, count in self.complaints),
             *(f"  note           {text}" for text in self.notes),
         ]
@@ -142,6 +144,7 @@ class Tally:
             registered=times["registered"],
             calls=tuple(self._calls.most_common(_MOST_COMPLAINTS)),
             notified=self._kinds["notified"],
+            upgrades=self._kinds["firmware"],
             complaints=tuple(self._complaints.most_common()),
             notes=notes,
         )

@@ -26,6 +26,7 @@ from provd.plugin.phone import (
     Result,
     Settled,
     Step,
+    Upgraded,
     Wait,
 )
 
@@ -40,7 +41,7 @@ _CURSES = 2.5
 
 Kind = Literal[
     "start", "address", "no-address", "file", "missing", "failed", "wait", "report", "complaint", "settled",
-    "registered", "unregistered", "dialed", "heard", "notified",
+    "registered", "unregistered", "dialed", "heard", "notified", "firmware",
 ]  # fmt: skip
 
 
@@ -204,6 +205,8 @@ class _Life:
                 self._event("report", step.text)
             case Complaint():
                 self._event("complaint", step.text)
+            case Upgraded():
+                self._event("firmware", step.version)
             case Settled():
                 self._event("settled", ", ".join(account.username for account in step.accounts), step.accounts)
                 self._settled(step.accounts)

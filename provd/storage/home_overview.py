@@ -17,8 +17,9 @@ from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, HomeState, Outgoing, Region
 from provd.domain.regions.unit import Unit, UnitState
 from provd.storage.batch import Table, driver_form
+from provd.storage.ear import notice
 from provd.storage.mapping import Codec, Row
-from provd.storage.region_tables import ENROLMENT, HOME, HOME_TABLE, HOME_UNIT, OUTGOING, TOMBSTONE
+from provd.storage.region_tables import ENROLMENT, HOME, HOME_TABLE, HOME_UNIT, OUTGOING, REGION, TOMBSTONE
 from provd.storage.step import Execute
 from provd.storage.things import StoredBook
 
@@ -140,6 +141,33 @@ class Overview:
             self.write(delete(HOME_TABLE).where(HOME_TABLE.c.device_id == device_id))
             if region:
                 self.write(insert(HOME_TABLE).values(device_id=device_id, region=region).inline())
+
+    def announce(self, names: Sequence[str]) -> None:
+        """Tell other daemons on the same database of these devices, once this is durable."""
+        for name in names:
+            statement = notice(name, self._dialect)
+            if statement is not None:
+                self._execute(*statement)
+
+    def living(self, region: str, limit: int) -> Sequence[str]:
+        """Devices that are at home in that region, or on their way there."""
+        away = or_(*(HOME.c.state == state.value for state in (HomeState.REHOMING, HomeState.REGIONAL)))
+        here = select(HOME.c.device_id).where(HOME.c.device_id == TOMBSTONE.c.device_id)
+        here = here.where(HOME.c.state != HomeState.GONE.value)
+        there = select(TOMBSTONE.c.device_id).where(TOMBSTONE.c.region == region, ~here.exists())
+        going = select(HOME.c.device_id).where(HOME.c.region == region, away)
+        return [str(row[0]) for row in self.rows(there.union(going).order_by("device_id").limit(limit))]
+
+    def owed_to(self, region: str) -> int:
+        """How much waits to be said to that region."""
+        return int(self.rows(select(func.count()).select_from(OUTGOING).where(OUTGOING.c.peer == region))[0][0])
+
+    def drop_region(self, name: str, then: str) -> None:
+        """Remove a region, with what waits to be said to it."""
+        listed = HOME_TABLE.c.region == name
+        self.write(update(HOME_TABLE).where(listed).values(region=then) if then else delete(HOME_TABLE).where(listed))
+        self.write(delete(OUTGOING).where(OUTGOING.c.peer == name))
+        self.write(delete(REGION).where(REGION.c.name == name))
 
     def registered(self, limit: int) -> Sequence[Unit]:
         """Units that have proved themselves and are not active, the newest first."""

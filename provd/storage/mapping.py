@@ -48,6 +48,7 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
 from provd.domain.regions.unit import Unit
+from provd.domain.rollouts import Rollout, RolloutDevice
 from provd.domain.site_models import SiteModel
 from provd.storage import region_tables, tables, template_tables, thing_tables
 from provd.storage.vault import Vault
@@ -70,6 +71,8 @@ TABLES: Mapping[type, Table] = types.MappingProxyType(
         DeviceType: tables.DEVICE_TYPE,
         Constraint: tables.CONSTRAINT,
         Work: tables.OPERATION,
+        Rollout: tables.ROLLOUT,
+        RolloutDevice: tables.ROLLOUT_DEVICE,
         Override: template_tables.OVERRIDE,
         SiteModel: template_tables.SITE_MODEL,
         AuditEntry: tables.AUDIT,

@@ -8,6 +8,7 @@ from typing import TypeVar
 from provd.app.activation.ports import Beside
 from provd.base.errors import ClashError
 from provd.domain.regions.unit import Unit
+from provd.storage.ear import Ear
 from provd.storage.homes import HomeStatements, StoredHomes
 from provd.storage.step import Execute
 from provd.storage.store import Store
@@ -38,6 +39,10 @@ class StoredRegions(Books[StoredHomes]):
                 beside.kept(book.along)
 
         super().__init__(store, opened, kept)
+
+    def listen(self, heard: Callable[[str], None], begins: Callable[[], None]) -> Ear | None:
+        """Hear of what other daemons have moved, in a thread; None where there can be no others."""
+        return self._store.listen(heard, begins)
 
     async def change(self, key: tuple[str, ...], work: Callable[[StoredHomes], T], weight: int = 1) -> T:
         """What the work gives. When another daemon on the same database was quicker, what is there now decides."""

@@ -25,6 +25,7 @@ from provd.base.types import Mac
 from provd.domain.records import MASTER_TENANT, AuditEntry, StoredFact, Tenant
 from provd.storage import migrations, rescue
 from provd.storage.batch import Planner, driver_form
+from provd.storage.ear import Ear
 from provd.storage.lock import FileLock
 from provd.storage.mapping import Codec, Row, RowError
 from provd.storage.pace import Pace
@@ -231,6 +232,10 @@ class Store:
                 yield lambda sql, parameters: connection.exec_driver_sql(sql, parameters).all()
         except SQLAlchemyError as error:
             raise translated(error) from error
+
+    def listen(self, heard: Callable[[str], None], begins: Callable[[], None]) -> Ear | None:
+        """Hear what other daemons on the same database announce; None where there can be no others."""
+        return None if self._engine.dialect.name == "sqlite" else Ear(self._engine, heard, begins)
 
     def _check_behind(self, path: Path) -> None:
         def check() -> None:

@@ -273,6 +273,36 @@ PROFILE = Table(
     Column("revision", BigInteger, nullable=False),
 )
 
+ROLLOUT = Table(
+    "rollout",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    *(
+        text_column(name)
+        for name in ("plugin", "package", "version", "models", "tenant", "profile", "devices", "rings")
+    ),
+    Column("tolerance", Integer, nullable=False),
+    Column("patience", Double, nullable=False),
+    Column("tell", Boolean, nullable=False),
+    text_column("state"),
+    Column("ring", Integer, nullable=False),
+    text_column("reason"),
+    text_column("by"),
+    Column("created", Double, nullable=False),
+    Column("finished", Double, nullable=False),
+)
+
+ROLLOUT_DEVICE = Table(
+    "rollout_device",
+    METADATA,
+    Column("rollout", Text, primary_key=True),
+    Column("mac", Text, primary_key=True),
+    Column("ring", Integer, nullable=False),
+    text_column("was"),
+    text_column("had"),
+    Column("at", Double, nullable=False),
+)
+
 RESERVATION = Table(
     "reservation",
     METADATA,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from provd.app.boot import Boot
 from provd.app.files import FileReply, FileRequest
+from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Done, Put, RenderJob
 from provd.app.site import Site
@@ -319,6 +320,7 @@ class World:
             prefix="t",
             pause=self._pause,
             memory=self.memory,
+            images=Images(self.depot),
         )
 
     async def _pause(self, seconds: float) -> None:

@@ -13,6 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from provd.app.admin import Admin
+from provd.app.firmware.choosing import Images
+from provd.app.firmware.rollouts import Rollouts
+from provd.app.resync.notes import Notes
 from provd.base.facts.daemon import Recovered
 from provd.cli.client import NotRunningError, RefusedError, ask, call, settings_of
 from provd.cli.commands import Command, Group, filters_of
@@ -129,6 +132,9 @@ def test_the_tail_needs_a_daemon_and_a_mac(shell: Shell, office: Office) -> None
     assert (answer.code, answer.err) == (1, f"no daemon listens on {shell.state}/control.sock\n")
 
 
+_OPERATIONS_OF = {"model": "site_model"}
+
+
 def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) -> None:
     floor = Floor()
     world = floor.world
@@ -141,6 +147,13 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
         codes=floor.office,
         tasks=world.tasks,
         shop=shop_of(world, acme_shelf()),
+        rollouts=Rollouts(
+            world.fleet,
+            Images(world.depot),
+            Notes(world.fleet, world.boot.station.knowledge, world.clock),
+            world.clock,
+            world.facts.append,
+        ),
     )
     offered = {name: {p.name for p in operation.params} for name, operation in admin.operations.items()}
     ctx = click.Context(cli)
@@ -151,11 +164,11 @@ def test_the_filters_of_every_list_are_those_of_its_operation(tmp_path: Path) ->
             if not any(parameter.name == "wanted" for parameter in group.commands["list"].params):
                 continue  # serials are listed of one model, which is named
             seen += 1
-            known = offered[f"{name}.list"] - {"limit", "after"}
+            known = offered[f"{_OPERATIONS_OF.get(name, name)}.list"] - {"limit", "after"}
             text = group.commands["list"].help or ""
             assert all(word in text for word in known), name
             assert bool(known) == ("Filters are" in text), name
-    assert seen == 12
+    assert seen == 16
 
 
 def test_every_command_takes_the_configuration_that_needs_one() -> None:

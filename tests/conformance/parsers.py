@@ -77,6 +77,24 @@ def gs_provision(body: bytes) -> Pairs:
     return pairs
 
 
+_PARAMETER = re.compile(r"!(?P<name>[a-z0-9 \[\]|-]+):(?: (?P<value>.+))?")
+
+
+def aastra_lines(body: bytes) -> Pairs:
+    """``!name: value`` lines, each locked; a value with "#" in it stands between quotes."""
+    lines = body.decode("utf-8").split("\n")
+    assert lines.pop() == ""
+    pairs = []
+    for line in lines:
+        match = _PARAMETER.fullmatch(line)
+        assert match is not None, line
+        value = match["value"] or ""
+        quoted = len(value) > 1 and value.startswith('"') and value.endswith('"')
+        assert quoted or "#" not in value, line
+        pairs.append((match["name"], value[1:-1] if quoted else value.strip()))
+    return pairs
+
+
 def attributes(body: bytes) -> Pairs:
     """Every attribute of the one element that has any, each on a line of its own; ``device.…`` follows its ``.set``."""
     assert body.startswith(b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<'), body[:60]
@@ -90,12 +108,33 @@ def attributes(body: bytes) -> Pairs:
     return pairs
 
 
+def modules(body: bytes) -> Pairs:
+    """``name :value`` lines in modules; the names of keys get the title of their page in front."""
+    first, *lines = body.decode("utf-8").split("\n")
+    assert first == "<<VOIP CONFIG FILE>>Version:2.0000000000".ljust(62)
+    assert lines[-2:] == ["<<END OF FILE>>", ""]
+    pairs, page, inside = [], "", False
+    for line in lines[:-2]:
+        if re.fullmatch(r"<[A-Z ]+ MODULE>", line):
+            inside, page = True, ""
+        elif title := re.fullmatch(r"--([A-Za-z0-9 ]+?) ?-- *:", line):
+            page = f"{title[1]} "
+        else:
+            match = re.fullmatch(r"([A-Za-z][A-Za-z0-9 ]*?) *:(.*)", line)
+            assert match is not None, line
+            assert inside
+            pairs.append((page + match[1] if match[1].startswith("Fkey") else match[1], match[2].strip(" ")))
+    return pairs
+
+
 PARSERS = {
     "cisco_spa": flat_profile,
     "yealink": key_value,
     "snom": snom_settings,
     "grandstream": gs_provision,
+    "aastra": aastra_lines,
     "polycom": attributes,
+    "fanvil": modules,
 }
 """By plugin."""
 

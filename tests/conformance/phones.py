@@ -39,14 +39,15 @@ class Phone:
     @property
     def cases(self) -> list[str]:
         kinds = {rule.kind for rule in MANIFESTS[self.vendor].files}
-        return [case for case in CASES if case != "common" or case in kinds]
+        moves = any(rule.elsewhere for rule in MANIFESTS[self.vendor].files)
+        return [case for case in CASES if (case != "common" or case in kinds) and (case != "elsewhere" or moves)]
 
     def rule(self, kind: str) -> FileRule:
-        """The file that has the phone's settings: the first one that can send it elsewhere."""
+        """The file that has the phone's settings: the first one that can send it elsewhere, or the first one at all."""
         rules = MANIFESTS[self.vendor].files
         if kind == "common":
             return next(rule for rule in rules if rule.kind == "common")
-        own = next(rule for rule in rules if rule.elsewhere)
+        own = next((rule for rule in rules if rule.elsewhere), next(rule for rule in rules if rule.kind == "device"))
         return own.sending_away() if kind == "elsewhere" else own
 
     def job(self, case: str, **changes: object) -> RenderJob:
@@ -55,7 +56,7 @@ class Phone:
         return RenderJob(self.vendor, self.rule(kind), {**CASES[case](self), **changes})
 
 
-VENDORS = ("cisco_spa", "yealink", "snom", "grandstream", "polycom")
+VENDORS = ("cisco_spa", "yealink", "snom", "grandstream", "polycom", "fanvil", "aastra")
 """The plugins that have files."""
 
 MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in VENDORS}
@@ -112,8 +113,13 @@ PHONES = [
     other("grandstream", "GRP2614", "1.0.5.15", MADRID, "000b820a0002"),
     other("grandstream", "HT802", "", KOLKATA, "000b820a0003"),
     other("grandstream", "DP750", "", BERLIN, "000b820a0004"),
+    other("aastra", "6867i", "4.2.0.181", PARIS, "00085d0a0001"),
+    other("aastra", "6731i", "3.2.2.56", NEW_YORK, "00085d0a0002"),
+    other("aastra", "6757i", "", KOLKATA, "00085d0a0003"),
     other("polycom", "VVX411", "5.9.2.3446", MADRID, "0004f20a0001"),
     other("polycom", "SPIP650", "", NEW_YORK, "0004f20a0002"),
+    other("fanvil", "X4U", "2.12.1.7", MADRID, "0c383e0a0001"),
+    other("fanvil", "X6", "", NEW_YORK, "0c383e0a0002"),
 ]
 
 FAMILIES = [

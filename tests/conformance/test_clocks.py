@@ -28,7 +28,7 @@ TODAY = datetime(2026, 11, 26, tzinfo=UTC)
 UNTIL = datetime(2031, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 SAMPLES = {"cisco_spa": "SPA502G", "yealink": "T21P_E2"}
-OTHERS = {"snom": "D785", "grandstream": "GXP1760", "polycom": "VVX411"}
+OTHERS = {"snom": "D785", "grandstream": "GXP1760", "polycom": "VVX411", "fanvil": "X4U", "aastra": "6867i"}
 MANIFESTS = {vendor: load(PLUGINS / vendor) for vendor in SAMPLES | OTHERS}
 
 each_vendor = pytest.mark.parametrize("vendor", SAMPLES)

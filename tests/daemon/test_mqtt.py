@@ -99,6 +99,61 @@ async def test_a_device_goes_home_over_a_broker_that_is_killed_and_back(tmp_path
             assert not [line for line in [*world.log, *eu.log] if KEY_HASH in line or SECRET in line]
 
 
+async def said(broker: Mosquitto, place: str, octets: bytes) -> dict[str, Any]:
+    """What the device is answered by that instance."""
+    topic = f"provd/{place}/{{}}/acme/s2/S1"
+    async with aiomqtt.Client("127.0.0.1", broker.port) as device:
+        await device.subscribe(topic.format("answer"), qos=1)
+        return await answered(device, topic.format("ask"), asked("acme/s2/S1", octets))
+
+
+@pytest.mark.timeout(118)
+async def test_a_hand_over_is_taken_back_and_word_of_the_next_home_goes_round_by_the_broker(tmp_path: Path) -> None:
+    name, rules = "acme/s2/S1", '[[region.rule]]\nby = "all"\nregion = "eu"\n'
+    (tmp_path / "broker").mkdir()
+    with Mosquitto(tmp_path / "broker") as broker:
+        world = member("world", tmp_path / "world", broker, role="global", rules=rules)
+        eu, us = member("eu", tmp_path / "eu", broker), member("us", tmp_path / "us", broker)
+
+        async def comes(one: Member, wanted: str, region: str = "") -> None:
+            def so() -> bool:
+                found = call(str(one.config), "region.device", device=name)
+                return found["state"] == wanted and region in ("", found["region"])
+
+            await asyncio.to_thread(one.until, so, 30)
+
+        with world, eu, us:
+            for one in (world, eu, us):
+                for other in {world, eu, us} - {one}:
+                    meet(one, other)
+            call(str(world.config), "region.register", devices=[{"device_id": name, "key_sha256": KEY_HASH}])
+            await asyncio.to_thread(world.until, lambda: _known(world))
+            assert (await said(broker, "world", query(name, "q1")))["status"] == 202
+            await comes(world, "REGIONAL")
+            assert state(eu, name) == "PROV_PEN"
+            # ``withdraw``: the region has it no longer, and says so when it is asked.
+            call(str(world.config), "region.move", device=name)
+            await comes(world, "QRY_FAIL")
+            assert call(str(eu.config), "region.device", device=name)["region"] == "world"
+            body = json.loads(json.loads((await said(broker, "eu", provision(name, "p0")))["message"])["body"])
+            assert (body["lifecycle_state"], body["region"]) == ("GONE", "world")
+            call(str(world.config), "region.retry", device=name)
+            await comes(world, "REGIONAL")
+            assert (await said(broker, "eu", provision(name, "p1")))["status"] == 200
+            await comes(world, "GONE", "eu")
+            # ``move`` to who has it, ``moved`` back to who once had it.
+            call(str(world.config), "region.move", device=name, to="us")
+            await comes(eu, "REGIONAL", "us")
+            assert (await said(broker, "us", provision(name, "p2")))["status"] == 200
+            await comes(eu, "GONE", "us")
+            await comes(world, "GONE", "us")
+            epochs = [call(str(one.config), "region.device", device=name)["epoch"] for one in (world, eu, us)]
+            assert epochs == [3, 3, 3]
+            for one in (world, eu, us):
+                assert call(str(one.config), "region.status")["waiting"] == []
+                assert not [line for line in one.log if KEY_HASH in line or SECRET in line]
+
+
 async def _rubbish(broker: Mosquitto) -> None:
     async with aiomqtt.Client("127.0.0.1", broker.port) as stranger:
         await stranger.publish("provd/world/said/eu", b"rubbish", qos=1, retain=True)

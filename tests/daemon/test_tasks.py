@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import sqlite3
 import threading
 import time
@@ -64,9 +65,8 @@ class Register:
 
 def example(register: Register) -> str:
     text = (ROOT / "etc/examples/first-boot.toml").read_text()
-    text = text.replace('secret_file = "/etc/provd/crm.secret"\n', "")
-    text = text.replace("postgresql+psycopg://provd@10.20.0.40/crm", f"sqlite:///{register.crm}")
-    return text.replace("sqlite:////var/lib/assets/assets.db", f"sqlite:///{register.assets}")
+    text = text.replace("sqlite:////var/lib/provd/crm.db", f"sqlite:///{register.crm}")
+    return text.replace("sqlite:////var/lib/provd/assets.db", f"sqlite:///{register.assets}")
 
 
 def test_a_new_device_stands_at_its_customers_tenant_when_both_records_are_there(tmp_path: Path) -> None:
@@ -141,8 +141,38 @@ def test_a_device_that_activates_finds_its_customer_by_the_same_example(tmp_path
         with urllib.request.urlopen(f"http://127.0.0.1:{page}/device/{thing}", timeout=10) as answer:
             html = answer.read().decode()
         assert {name for name in ("acme/sensor-2/S0001", "Northern Lights", run) if name not in html} == set()
+        for tenant, there in (("north", True), ("south", False)):
+            with urllib.request.urlopen(f"http://127.0.0.1:{page}/?tenant={tenant}", timeout=10) as answer:
+                assert (f"/device/{thing}" in answer.read().decode()) is there
+            assert len(daemon.json("task", "list", "device=acme/sensor-2/S0001", f"tenant={tenant}")) == there
         assert daemon.provd("device", "delete", thing, check=False).returncode == 5
         assert daemon.provd("device", "sync", thing, check=False).returncode == 5
+
+
+def test_the_readme_can_be_typed_as_it_stands(tmp_path: Path) -> None:
+    """Its statements, commands and request, with other paths and ports."""
+    readme = (ROOT / "README.md").read_text()
+    block = readme.partition("The example as it stands")[2].partition("```sh\n")[2].partition("```")[0]
+    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+    register = Register(tmp_path / "crm.db", tmp_path / "assets.db")
+    config, port = loopback_config(tmp_path / "state", sections=example(register))
+    shown: dict[str, str] = {}
+    with Daemon(config, tmp_path) as daemon:
+        for words in lines:
+            if words[0] == "sqlite3":
+                with contextlib.closing(sqlite3.connect(tmp_path / words[1])) as connection, connection:
+                    shown[words[0]] = str(connection.execute(words[2]).fetchall())
+            elif words[0] == "curl":
+                url = words[-1].replace("10.20.0.1:8667", f"127.0.0.1:{port}")
+                with urllib.request.urlopen(url, words[2].encode(), timeout=10) as answer:
+                    assert len(answer.read()) == 40
+                daemon.wait_for("TASK-DONE")
+            elif words[0] == "provd":
+                shown[" ".join(words[1:3])] = daemon.provd(*words[1:]).stdout
+    assert "done" in shown["task show"]
+    assert "Northern Lights" in shown["task metadata"]
+    assert "acme/sensor-2/S0009" in shown["device list"]
+    assert re.fullmatch(r"\[\('acme/sensor-2/S0009', 4711, 'lobby', '20\d\d-.*'\)\]", shown["sqlite3"])
 
 
 def activated(port: int, vendor: str, model: str, sn: str) -> str:

@@ -50,6 +50,7 @@ OF_OLD = {
     "resync.unclaimed_minutes": "9",
     "resync.at": "05:15",
     "files.key": "OldKeyOldKeyOld1",
+    "firmware.version": "9.8.7",
     "firmware.url": "http://rom.old.example/new.rom",
     "firmware.step_url": "http://rom.old.example/step.rom",
     "firmware.step_below": "99.1",
@@ -123,6 +124,8 @@ FREE = {
     "cisco_spa": {"vendor.cisco_spa.GPP_A": "old-gpp", "vendor.cisco_spa.GPP_B": "old-gpp2"},
     "polycom": {"vendor.polycom.up.backlight.timeout": "old-timeout"},
     "snom": {"vendor.snom.lcserver1": "old-lcserver"},
+    "aastra": {"vendor.aastra.xml_application_uri": "http://old.example/menu.xml"},
+    "fanvil": {},
     "grandstream": {"vendor.grandstream.P1552": "old-proxy", "vendor.grandstream.network.proxy.http": "old-proxy"},
 }
 """Parameters of the vendor's own that no setting of ours is about."""

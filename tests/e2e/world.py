@@ -26,6 +26,7 @@ from provd.app.codes.office import Office
 from provd.app.codes.terms import Terms
 from provd.app.dialing import Answer, Dial
 from provd.app.files import UNKNOWN, FileReply, FileRequest
+from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
 from provd.app.ports import Delete, Put, RenderJob
 from provd.app.resync.notes import Notes
@@ -101,7 +102,10 @@ class InProcess:
 class House:
     """provd with a site around it. ``option66`` is what another DHCP server would say instead of our own."""
 
-    def __init__(self, secrets: Policy = "bound", *, option66: str = "", **site: Any) -> None:
+    def __init__(
+        self, secrets: Policy = "bound", *, option66: str = "", plugins: PluginCatalogue | None = None, **site: Any
+    ) -> None:
+        self.plugins = plugins or catalogue()
         self.loop = asyncio.new_event_loop()
         self.facts: list[Fact] = []
         self.clock = FakeClock()
@@ -112,7 +116,8 @@ class House:
         self.option66 = option66
         self.boot = Boot(
             fleet=self.fleet,
-            catalogue=catalogue(),
+            catalogue=self.plugins,
+            images=Images(self.plugins.stock),
             leases=self,
             renderer=InProcess(),
             tokens=Tokens(KEY),

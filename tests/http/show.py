@@ -75,11 +75,13 @@ class Site:
             boot=boot_at(at, refused=number % 7 == 3) if number % 9 != 8 else None,
         )
 
-    async def devices(self, query: str, state: str, offset: int, limit: int) -> Rows[DeviceRow]:
+    async def devices(self, query: str, state: str, offset: int, limit: int, tenant: str = "") -> Rows[DeviceRow]:
         found = [
             row
             for row in self.rows
-            if (not state or row.state == state) and query.lower() in f"{row.mac} {row.model}".lower()
+            if state in ("", row.state)
+            and tenant in ("", row.tenant)
+            and query.lower() in f"{row.mac} {row.model}".lower()
         ]
         return Rows(tuple(found[offset : offset + limit]), len(found))
 

@@ -108,6 +108,9 @@ async def test_search_filter_and_paging_go_by_query_string():
         _, html = await get("/?q=W56&state=unclaimed")
         assert html.count('class="mac"') == 27
         assert 'value="W56"' in html
+        _, html = await get("/?tenant=aurora&state=unclaimed")
+        assert "of aurora" in html
+        assert 'href="?state=unclaimed" aria-current="true"' in html, "the way back to everybody's"
         _, html = await get("/?q=nobody")
         assert "No device matches" in html
 

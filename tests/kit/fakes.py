@@ -11,6 +11,7 @@ from provd.app.ports import Change, Delete, Done, Put, R
 from provd.base.errors import StorageError
 from provd.dhcp.lease import Lease
 from provd.domain.records import AuditEntry, Device, Metadata, PendingResync, Record, Redemption, StoredFact, TaskStep
+from provd.domain.rollouts import RolloutDevice
 
 
 def key_of(record: Record | Lease) -> object:
@@ -20,8 +21,8 @@ def key_of(record: Record | Lease) -> object:
             return record.mac
         case Redemption():
             return record.code, record.number
-        case TaskStep():
-            return record.run, record.name
+        case TaskStep(run=of, name=each) | RolloutDevice(rollout=of, mac=each):
+            return of, each
         case Lease():
             return record.ip
         case StoredFact() | AuditEntry():

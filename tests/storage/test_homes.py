@@ -135,6 +135,34 @@ async def test_who_was_slower_decides_once_more_by_what_is_there_now(ledger: Sto
     assert found.tenant == "blue"
 
 
+async def test_who_lives_in_a_region_and_what_goes_with_it(ledger: StoredRegions) -> None:
+    def work(book: Book) -> None:
+        book.put_region(REGION)
+        book.bury(Tombstone(device_id="there", region="eu", epoch=1))
+        book.bury(Tombstone(device_id="back", region="eu", epoch=1))
+        book.bury(Tombstone(device_id="kept", region="eu", epoch=1))
+        book.bury(Tombstone(device_id="us", region="us", epoch=1))
+        for name, state, key in (
+            ("back", HomeState.ACTIVE, "1"),
+            ("kept", HomeState.GONE, "2"),
+            ("going", HomeState.REHOMING, "3"),
+            ("failed", HomeState.QRY_FAIL, "4"),
+        ):
+            book.save(None, replace(HOME, device_id=name, state=state, region="eu", key_hash=key))
+        book.list_homes({"a": "eu", "b": "us"})
+        book.say(out("one"))
+
+    await ledger.change(KEY, work)
+    assert await ledger.change((), lambda book: book.living("eu", 9)) == ["going", "kept", "there"]
+    assert len(await ledger.change((), lambda book: book.living("eu", 2))) == 2
+    assert await ledger.change((), lambda book: (book.owed_to("eu"), book.owed_to("us"))) == (1, 0)
+    await ledger.change((), lambda book: book.drop_region("eu", "us"))
+    found = await ledger.change((), lambda book: (book.region("eu"), book.listed("a"), book.owed_to("eu")))
+    assert found == (None, "us", 0)
+    await ledger.change((), lambda book: book.drop_region("us", ""))
+    assert await ledger.change((), lambda book: book.listed("a")) == ""
+
+
 async def test_a_refusal_harms_nobody_else(ledger: StoredRegions) -> None:
     def refuse(_book: Book) -> None:
         raise ConflictError("no")

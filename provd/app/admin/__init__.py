@@ -15,6 +15,7 @@ from provd.app.admin.constraints import Constraints
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
 from provd.app.admin.firmware import Firmware
+from provd.app.admin.groups import GroupGroup
 from provd.app.admin.hooks import Webhooks
 from provd.app.admin.importing import Importing
 from provd.app.admin.lines import Lines
@@ -25,6 +26,7 @@ from provd.app.admin.params import Param, check
 from provd.app.admin.plugins import Operations, Plugins
 from provd.app.admin.regions import RegionGroup
 from provd.app.admin.rendering import Rendering
+from provd.app.admin.rollouts import Rollouts
 from provd.app.admin.site_models import SiteModels
 from provd.app.admin.syncing import Syncing
 from provd.app.admin.tasks import Tasks
@@ -35,6 +37,7 @@ from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
+from provd.app.firmware.rollouts import Rollouts as RolloutBook
 from provd.app.fleet import Fleet
 from provd.app.hooks.outbox import Outbox
 from provd.app.packages import Shop
@@ -71,9 +74,11 @@ class Admin:
         outbox: Outbox | None = None,
         shop: Shop | None = None,
         regions: Regions | None = None,
+        rollouts: RolloutBook | None = None,
     ) -> None:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         self.tokens = Tokens(desk)
+        self.rollouts: Rollouts | None = None
         tenancy = None if vendors is None else vendors.registry.tenants
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [
@@ -94,6 +99,7 @@ class Admin:
             listed += [collections.codes(issuing), collections.locks(locks)]
         if vendors is not None:
             groups += [Things(desk, vendors.registry), Serials(desk, vendors.registry), VendorGroup(desk, vendors)]
+            groups.append(GroupGroup(vendors))
         self.types: Types | None = None
         self.constraints: Constraints | None = None
         if tasks is not None:
@@ -109,6 +115,10 @@ class Admin:
             listed += [collections.operations(shop.works, desk)]
             if shop.warehouse is not None:
                 groups.append(Firmware(desk, shop.warehouse, shop.works))
+                if rollouts is not None:
+                    groups.append(rolling := Rollouts(desk, shop.warehouse, rollouts))
+                    listed.append(collections.rollouts(rolling))
+                    self.rollouts = rolling
         if regions is not None:
             groups.append(RegionGroup(regions))
         self.operations: dict[str, Operation] = {

@@ -16,6 +16,7 @@ from provd.app.admin.hooks import Webhooks
 from provd.app.admin.hooks import view as hook_view
 from provd.app.admin.listing import Collection, Column, Kind
 from provd.app.admin.plugins import view_of
+from provd.app.admin.rollouts import Rollouts
 from provd.app.admin.site_models import SiteModels
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.types import Types
@@ -25,6 +26,7 @@ from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.device_types import DeviceType
 from provd.domain.records import ApiToken, Code, Device, Line, Lock, Profile, Reservation, TaskRun, Tenant, Work
+from provd.domain.rollouts import Rollout, ring_name
 from provd.domain.site_models import MARK, SiteModel
 from provd.plugin import Manifest, Model
 
@@ -352,6 +354,25 @@ def operations(works: Works, desk: Desk) -> Collection[Work]:
         records=lambda _caller: tuple(desk.tables.works.values()),
         view=lambda work, _caller: {name: value for name, value in view_of(work, works).items() if name != "result"},
         site=True,
+    )
+
+
+def rollouts(group: Rollouts) -> Collection[Rollout]:
+    """Rollouts of firmware."""
+    return Collection(
+        name="rollouts",
+        columns=(
+            _name("id"),
+            *_columns("text", "plugin package version tenant reason by"),
+            _name("profile"),
+            _text("state", lambda rollout: rollout.state.value),
+            _text("ring", ring_name),
+            *_columns("number", "tolerance"),
+            *_columns("time", "created finished"),
+        ),
+        key=attrgetter("id"),
+        records=group.visible,
+        view=group.view,
     )
 
 

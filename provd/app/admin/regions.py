@@ -32,7 +32,7 @@ _MOST_ROWS = 10_000
 
 
 class RegionGroup:
-    """``region.…``: for callers of all tenants."""
+    """``region.…``: for callers of all tenants; one of a tenant may look at its own devices, and move them."""
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
@@ -42,6 +42,8 @@ class RegionGroup:
         write, admin, site = Scope.WRITE, Scope.ADMIN, True
         text = Param("csv", required=True, doc="device_id,region; an empty region removes the row")
         request = Param("name", required=True)
+        close = Param("to", "id", doc="the region, or this instance, that devices go to which are at home there")
+        lost = Param("lost", "flag", doc="nobody will ever hear there what waits to be said to it")
         target = Param("to", "id", doc="the region; without one the hand-over under way is taken back")
         devices = Param("devices", "objects", required=True, doc="up to a thousand")
         return (
@@ -49,10 +51,11 @@ class RegionGroup:
             Operation("region.show", "Show a region.", self._show, (_NAME,), site=site),
             Operation("region.add", "Add a region.", self._add, (_NAME, *_WAY), admin, site),
             Operation("region.set", "Change a region.", self._set, (_NAME, *_WAY), admin, site),
+            Operation("region.delete", "Delete a region.", self._delete, (_NAME, close, lost), admin, site),
             Operation("region.status", "Show how all hand-overs stand.", self._status, site=site),
-            Operation("region.device", "Show a device and where it is.", self._device, (_DEVICE,), site=site),
-            Operation("region.move", "Send a device to a region.", self._move, (_DEVICE, target), write, site),
-            Operation("region.retry", "Try a hand-over again at once.", self._retry, (_DEVICE,), write, site),
+            Operation("region.device", "Show a device and where it is.", self._device, (_DEVICE,)),
+            Operation("region.move", "Send a device to a region.", self._move, (_DEVICE, target), write),
+            Operation("region.retry", "Try a hand-over again at once.", self._retry, (_DEVICE,), write),
             Operation("region.import", "Write the table of devices and regions.", self._import, (text,), write, site),
             Operation("region.register", "Register devices.", self._register, (devices,), write, site),
             Operation("region.request", "Show a request of many devices.", self._request, (request,), site=site),
@@ -114,8 +117,13 @@ class RegionGroup:
             "silent": list(self._regions.silent()),
         }
 
-    async def _device(self, args: Args, _caller: Caller) -> object:
-        return standing_view(await self._regions.device(args.text("device")))
+    async def _delete(self, args: Args, caller: Caller) -> object:
+        name = args.text("name")
+        left = await self._regions.remove(name, args.text("to"), caller, lost=args.flag("lost"))
+        return {"name": name, "deleted": left == 0, "moving": left}
+
+    async def _device(self, args: Args, caller: Caller) -> object:
+        return standing_view(await self._regions.device(args.text("device"), caller))
 
     async def _move(self, args: Args, caller: Caller) -> object:
         await self._regions.move(args.text("device"), args.text("to"), caller)

@@ -32,7 +32,13 @@ class Tasks:
 
     def operations(self) -> Sequence[Operation]:
         """What this group offers."""
-        filters = (Param("mac", "device"), Param("template"), Param("state"), Param("tenant"))
+        filters = (
+            Param("mac", "device"),
+            Param("device", "device"),
+            Param("template"),
+            Param("state"),
+            Param("tenant"),
+        )
         run = (_MAC, Param("template", required=True))
         return (
             Operation("task.list", "List runs of tasks.", self._list, (*filters, *LISTING)),
@@ -94,6 +100,7 @@ class Tasks:
             raise UsageError(f"state: must be one of {', '.join(RunState)}")
         wanted = {
             "mac": args.text("mac"),
+            "device": args.text("device"),
             "template": args.text("template"),
             "state": state,
             "tenant": self._desk.tenant(args.text("tenant"), caller).id if args.text("tenant") else "",
@@ -101,6 +108,7 @@ class Tasks:
 
         def fits(run: TaskRun) -> bool:
             has = {"mac": run.mac, "template": run.template, "state": run.state.value, "tenant": self.tenant(run)}
+            has["device"] = run.mac  # as it is called in the list
             return all(value in ("", has[name]) for name, value in wanted.items())
 
         found = (run for run in self.visible(caller) if fits(run))

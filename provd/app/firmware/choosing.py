@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote
 
 from provd.app.firmware.ports import Held
 from provd.domain.firmware import older, same
+from provd.domain.records import Device
 
 VERSION = "firmware.version"
 """The setting."""
+
+
+class Here(Protocol):
+    """Packages that are here."""
+
+    @property
+    def stamp(self) -> int:
+        """Rises when one comes or goes."""
+        ...
+
+    def held(self) -> Sequence[Held]:
+        """All of them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,39 @@ class Chosen:
 def located(base: str, file: str) -> str:
     """The URL of a file of a package."""
     return f"{base}/{quote(file, safe='')}"
+
+
+class Images:
+    """Which images there are for what, remembered until a package comes or goes."""
+
+    def __init__(self, here: Here) -> None:
+        self._here = here
+        self._stamp = -1
+        self._known: dict[tuple[str, str, str], Chosen | None] = {}
+
+    @property
+    def stamp(self) -> int:
+        """Rises when a package comes or goes."""
+        return self._here.stamp
+
+    def chosen(self, plugin: str, model: str, version: str) -> Chosen | None:
+        """What brings a device of that model to that version, if it is here."""
+        if self._stamp != self._here.stamp:
+            self._stamp = self._here.stamp
+            self._known.clear()
+        key = (plugin, model, version)
+        if key not in self._known:
+            self._known[key] = choose(self._here.held(), plugin, model, version)
+        return self._known[key]
+
+    def lacking(self, device: Device, model: str, version: str) -> str:
+        """Why a device cannot be brought to that version, or an empty text."""
+        found = self.chosen(device.plugin, model, version)
+        if found is None:
+            return f"no firmware {version} for {model or device.vendor} is here"
+        if lacks_step(found, device.version):
+            return f"it has to run {found.held.step} before, which is not here"
+        return ""
 
 
 def choose(here: Iterable[Held], plugin: str, model: str, version: str) -> Chosen | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from provd.app.regions.ports import Book
@@ -10,6 +11,8 @@ from provd.base.errors import ConflictError, NotFoundError
 from provd.domain.regions import handover
 from provd.domain.regions.home import MOVABLE, Home, HomeState, Kind, Outgoing, Tombstone
 
+MOST_MOVED = 1000
+"""Devices that are sent elsewhere at a time because their region is closed."""
 _ON_ITS_WAY = frozenset({HomeState.REHOMING, HomeState.REGIONAL})
 
 
@@ -61,6 +64,36 @@ def _moved_from_here(book: Book, home: Home, to: str, terms: Terms, now: float, 
         raise ConflictError(f"it is {home.state.value}: it has not come yet")
     carry_out(book, home, turn, delete=terms.delete)
     return home if turn.home is None else turn.home
+
+
+def closed(book: Book, name: str, to: str, terms: Terms, now: float, fresh: Callable[[], str], *, lost: bool) -> int:
+    """Remove a region in which no device has its home. Gives how many have, and are asked for: with ``to`` whoever has
+    them hands them over there, and the region stays until they have gone.
+
+    ``lost`` says that nobody will ever hear there what waits to be said. Raises NotFoundError and ConflictError.
+    """
+    if book.region(name) is None:
+        raise NotFoundError(f"there is no region {name[:60]!r}")
+    if to == name or (to and to != terms.name and book.region(to) is None):
+        raise NotFoundError(f"to: there is no other region {to[:60]!r}")
+    living = book.living(name, MOST_MOVED)
+    if living and not to:
+        shown = ", ".join(living[:3])
+        raise ConflictError(
+            f"{len(living)} devices are at home there, or on their way ({shown}): say where they go (to)"
+        )
+    for device_id in living:
+        home = book.home(device_id)
+        under_way = home is not None and home.state in _ON_ITS_WAY
+        # What is on its way there and is wanted here comes back.
+        moved(book, device_id, "" if under_way and to == terms.name else to, terms, now, fresh())
+    if living:
+        return len(living)
+    waiting = book.owed_to(name)
+    if waiting and not lost:
+        raise ConflictError(f"{waiting} messages wait to be heard there: retry, or say that it is lost")
+    book.drop_region(name, to)
+    return 0
 
 
 def hastened(book: Book, device_id: str, now: float) -> int:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from provd.app.elsewhere import Place
 from provd.app.regions.ports import Advice, Book, Ledger, Reading, Unreached
@@ -110,6 +111,12 @@ class Phones:
             self.hear(seen, ())
             after = seen[-1].device_id
         self._loaded = True
+
+    async def look(self, names: Collection[str]) -> None:
+        """Another daemon on the same database has moved these phones; an empty name stands for regions. Raises
+        StorageError."""
+        regions = await self._ledger.read(lambda book: book.regions()) if "" in names else ()
+        self.hear(await self._ledger.read(partial(_seen, [name for name in names if name])), regions)
 
     def hear(self, seen: Sequence[Seen], regions: Sequence[Region]) -> None:
         """Phones have another home than before, or regions another address."""
@@ -276,6 +283,10 @@ class Phones:
 def _page(after: str) -> Callable[[Reading], list[Seen]]:
     def work(book: Reading) -> list[Seen]:
         ids = book.named(_LENGTHS, after, _PAGE)
-        return [Seen(device_id=each, home=book.home(each), stone=book.tombstone(each)) for each in ids]
+        return _seen(ids, book)
 
     return work
+
+
+def _seen(names: Iterable[str], book: Reading) -> list[Seen]:
+    return [Seen(device_id=each, home=book.home(each), stone=book.tombstone(each)) for each in names]

@@ -107,6 +107,14 @@ class Reading(Protocol):
         """A request of many devices."""
         ...
 
+    def living(self, region: str, limit: int) -> Sequence[str]:
+        """Devices that are at home in that region, or on their way there, by id."""
+        ...
+
+    def owed_to(self, region: str) -> int:
+        """How much waits to be said to that region."""
+        ...
+
     def activated(self, key_hash: str) -> Home | None:
         """A device that was activated here and has this key, as a home that is not stored."""
         ...
@@ -193,6 +201,14 @@ class Book(Reading, Protocol):
 
     def put_region(self, region: Region) -> None:
         """Write a region."""
+        ...
+
+    def drop_region(self, name: str, then: str) -> None:
+        """Remove a region, with what waits to be said to it; in the table of homes ``then`` takes its place, if any."""
+        ...
+
+    def announce(self, names: Sequence[str]) -> None:
+        """Tell other daemons on the same database of these devices, once this is durable. An empty name: of regions."""
         ...
 
     def audit(self, entry: AuditEntry) -> None:

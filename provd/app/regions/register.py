@@ -87,11 +87,11 @@ class Regions:
 
         return await self._ledger.read(work)
 
-    async def device(self, device_id: str) -> Standing:
+    async def device(self, device_id: str, caller: Caller) -> Standing:
         """One device. Raises NotFoundError."""
 
         def work(book: Reading) -> Standing:
-            home, stone = book.home(device_id), book.tombstone(device_id)
+            home, stone = _own(book, device_id, caller), book.tombstone(device_id)
             if home is None and stone is None:
                 raise NotFoundError(f"there is no device {device_id[:120]!r}")
             units, saying = book.units(device_id), book.saying(device_id)
@@ -128,6 +128,17 @@ class Regions:
         await self._change("region.set", name, caller, work)
         self.spoke()
 
+    async def remove(self, name: str, to: str, caller: Caller, *, lost: bool) -> int:
+        """Remove a region; gives how many devices are still to leave it (:func:`~provd.app.regions.office.closed`)."""
+        now, left = self.now(), [0]
+
+        def work(book: Book) -> None:
+            left[0] = office.closed(book, name, to, self.terms(), now, self._fresh, lost=lost)
+
+        await self._change("region.delete", name, caller, work)
+        self.spoke()
+        return left[0]
+
     async def list_homes(self, regions: Mapping[str, str], caller: Caller) -> None:
         """Write rows of the table of devices and their regions. Raises NotFoundError for an unknown region."""
 
@@ -147,7 +158,7 @@ class Regions:
         now, transfer, facts = self.now(), self._fresh(), list[Fact]()
 
         def work(book: Book) -> None:
-            before = book.home(device_id)
+            before = _own(book, device_id, caller)
             after = office.moved(book, device_id, to, self.terms(), now, transfer)
             facts[:] = told(before, after, now) if isinstance(after, Home) else []
 
@@ -159,7 +170,7 @@ class Regions:
         now, transfer, facts = self.now(), self._fresh(), list[Fact]()
 
         def work(book: Book) -> None:
-            home = book.home(device_id)
+            home = _own(book, device_id, caller)
             if home is None or home.state is not HomeState.QRY_FAIL:
                 office.hastened(book, device_id, now)
                 return
@@ -235,6 +246,17 @@ def _region(book: Reading, name: str) -> Region:
     if found is None:
         raise NotFoundError(f"there is no region {name[:60]!r}")
     return found
+
+
+def _own(book: Reading, device_id: str, caller: Caller) -> Home | None:
+    """A device, if there is one; a caller of one tenant has its own ones, as long as they are here or on their way.
+
+    Raises NotFoundError.
+    """
+    home = book.home(device_id)
+    if caller.tenant is not None and (home is None or not caller.owns(home.tenant)):
+        raise NotFoundError(f"there is no device {device_id[:120]!r}")
+    return home
 
 
 def _without_key(device: Mapping[str, object]) -> dict[str, object]:

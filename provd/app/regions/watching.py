@@ -49,6 +49,7 @@ class Watching:
                 for name in notes.moved
                 if self._concerns(name)
             ]
+            book.announce([*(each.device_id for each in seen), *([""] if notes.neighbours else [])])
             return given, seen, book.regions() if notes.neighbours else ()
 
         given, seen, regions = await self._ledger.change(key, noted, weight)
@@ -87,6 +88,10 @@ class _Notes:
     def dig(self, device_id: str) -> None:
         self._book.dig(device_id)
         self.moved[device_id] = None
+
+    def drop_region(self, name: str, then: str) -> None:
+        self._book.drop_region(name, then)
+        self.neighbours = True
 
     def put_region(self, region: Region) -> None:
         self._book.put_region(region)

@@ -57,3 +57,69 @@ class FirmwareBroken(Fact):
 
     folder: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutMoved(Fact):
+    """A rollout of firmware goes on to another state (``running`` with the ring that begins, ``paused``, ``done``,
+    ``aborted``, ``rolled-back``).
+
+    Do: nothing where you wanted it.
+    """
+
+    ID: ClassVar[str] = "ROLLOUT-MOVED"
+
+    rollout: str
+    state: str
+    ring: str = ""
+    by: str = ""
+    devices: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPaused(Fact):
+    """A rollout of firmware has stopped itself: more devices of a ring than its tolerance allows have not come back in
+    time, or came back with another version. No further device is given the version.
+
+    Do: ``provd rollout show NAME`` names them. Look at one of them. Then ``provd rollout resume NAME`` gives them
+    their time once more, ``provd rollout set NAME --tolerance …`` lets more of them fail, ``provd rollout rollback
+    NAME`` gives everybody back what was before.
+    """
+
+    ID: ClassVar[str] = "ROLLOUT-PAUSED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    rollout: str
+    ring: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutGiven(Fact):
+    """A rollout has told a device's file which firmware it is to run; the device takes it when it has fetched the file.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "ROLLOUT-GIVEN"
+
+    rollout: str
+    ring: str
+    version: str
+    was: str
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutReached(Fact):
+    """A device of a rollout runs the version: it says so itself in what it sends.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "ROLLOUT-REACHED"
+
+    rollout: str
+    version: str
+    was: str
+    tenant: str = ""

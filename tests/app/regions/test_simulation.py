@@ -8,7 +8,9 @@ misfortunes end, every device is at home and nothing is owed any more.
 from __future__ import annotations
 
 import itertools
+import os
 import random
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -32,7 +34,7 @@ from tests.kit.federation import (
     run,
 )
 
-SEEDS, LOTS = 1000, 20
+SEEDS, LOTS = int(os.environ.get("PROVD_SEEDS", "1000")), 20
 CHAOS, PATIENCE = 150, 100
 """Steps in which anything may happen, and rounds until everything has to be at rest."""
 WEIGHTS = (4, 4, 10, 2, 1.5)
@@ -43,6 +45,7 @@ DEVICES = {
     "ivi": {**CAR, "ecu_type": "IVI"},
     "sensor": {"ecu_type": "UNIT"},
 }
+HAPPENS = {"loss", "doubles", "reordering", "crashes", "home again", "tombstones", "identity kept"}
 PRIMARY = {"tcu": True, "ivi": False, "sensor": True}
 
 
@@ -57,7 +60,7 @@ def disks() -> Iterator[dict[str, Disk]]:
 class World:
     """Three instances, three devices, and chance."""
 
-    def __init__(self, disks: dict[str, Disk], seed: int) -> None:
+    def __init__(self, disks: dict[str, Disk], seed: int, *, delete: bool | None = None) -> None:
         self.chance = random.Random(seed)
         self.at = 1_700_000_000.0
         self.numbers = itertools.count(1)
@@ -66,7 +69,8 @@ class World:
         self.old: list[Packet] = []
         self.arrived: set[str] = set()
         self.epochs: dict[tuple[str, str], int] = {}
-        delete = self.chance.random() < 0.8
+        self.lost = self.doubled = self.overtaken = self.crashes = 0
+        deletes = self.chance.random() < 0.8 if delete is None else delete
         self.instances = {
             name: Instance(
                 name,
@@ -76,7 +80,7 @@ class World:
                 fault=self.fault,
                 fresh=lambda: f"id-{next(self.numbers)}",
                 rules=self.rules,
-                delete=delete,
+                delete=deletes,
             )
             for name, disk in disks.items()
         }
@@ -91,11 +95,31 @@ class World:
         self.network = Network(self.instances, self.chance)
         self.heading = dict.fromkeys(DEVICES, "world")
 
+    def happened(self) -> Counter[str]:
+        """What went wrong, or at least not straight on, in this one."""
+        stones = [
+            instance.disk.look(lambda book, device=device: book.tombstone(device))
+            for instance in self.instances.values()
+            for device in DEVICES
+        ]
+        left = [home for instance in self.instances.values() for home in instance.disk.homes().values()]
+        found = {
+            "loss": self.lost,
+            "doubles": self.doubled,
+            "reordering": self.overtaken,
+            "crashes": self.crashes,
+            "home again": sum(epoch > 1 for epoch in self.epochs.values()),
+            "tombstones": sum(stone is not None for stone in stones),
+            "identity kept": sum(home.state is HomeState.GONE for home in left),
+        }
+        return Counter({name: number for name, number in found.items() if number})
+
     def rules(self) -> tuple[Rule, ...]:
         return everybody_to(self.chance.choice(["eu", "us"]))
 
     def fault(self, _when: str) -> None:
         if not self.calm and self.chance.random() < 0.03:
+            self.crashes += 1
             raise CrashError
 
     # --- what may happen
@@ -150,10 +174,14 @@ class World:
         fate = 1.0 if self.calm else self.chance.random()
         if fate < 0.1 and self.old:
             packets.append(self.chance.choice(self.old))
+            self.doubled += 1
         if not packets:
             return
-        packet = packets.pop(self.chance.randrange(len(packets)))
+        place = self.chance.randrange(len(packets))
+        self.overtaken += place > 0
+        packet = packets.pop(place)
         if 0.1 <= fate < 0.3:
+            self.lost += 1
             return
         # Whatever was sent once may arrive again at any time.
         self.old.append(packet)
@@ -238,14 +266,19 @@ class Survivor:
         return isinstance(error, CrashError | PeerError | UsageError)
 
 
-def play(disks: dict[str, Disk], seed: int) -> int:
+def play(disks: dict[str, Disk], seed: int) -> World:
     world = World(disks, seed)
     for _ in range(CHAOS):
         world.step()
+    return settled(world)
+
+
+def settled(world: World) -> World:
+    """The same, at rest: everybody does what he should from now on."""
     world.calm = True
     for _ in range(PATIENCE):
         if world.at_rest():
-            return world.steps
+            return world
         world.round()
     states = {
         (device, name): (home.state.value, home.epoch, home.region, home.transfer)
@@ -258,8 +291,107 @@ def play(disks: dict[str, Disk], seed: int) -> int:
 
 @pytest.mark.parametrize("lot", range(LOTS))
 def test_nobody_is_served_twice_and_everybody_gets_home(disks: dict[str, Disk], lot: int) -> None:
+    seen: Counter[str] = Counter()
     for seed in range(lot, SEEDS, LOTS):
         try:
-            play(disks, seed)
+            world = play(disks, seed)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+        seen += world.happened()
+    if SEEDS >= 1000:
+        assert set(seen) == HAPPENS, "a simulation in which nothing goes wrong proves nothing"
+
+
+@pytest.mark.parametrize("delete", [True, False])
+def test_a_crash_at_each_single_commit_of_a_move_home_and_of_the_next_ones(
+    disks: dict[str, Disk], *, delete: bool
+) -> None:
+    """To one region, on to the other and back to the world, with one crash: before or after each commit there is."""
+    points = len(_crossing(disks, delete=delete, crash=-1).commits)
+    assert points > 20
+    for crash in range(points):
+        world = _crossing(disks, delete=delete, crash=crash)
+        assert world.crashes == 1, crash
+        home = world.instances["world"].home("sensor")
+        assert home is not None
+        assert (home.state in AT_HOME, home.epoch) == (True, 3), crash
+
+
+class Crossing(World):
+    """One device that goes from the world to ``eu``, to ``us`` and back; nothing happens by chance."""
+
+    def __init__(self, disks: dict[str, Disk], *, delete: bool, crash: int) -> None:
+        self.commits: list[str] = []
+        self.crash = crash
+        self.target = "eu"
+        self.crashes = 0
+        super().__init__(disks, 1, delete=delete)
+        self.crashes = 0
+        self.commits.clear()
+
+    def rules(self) -> tuple[Rule, ...]:
+        return everybody_to("eu")
+
+    def fault(self, when: str) -> None:
+        self.commits.append(when)
+        if len(self.commits) - 1 == self.crash and not self.crashes:
+            self.crashes += 1
+            raise CrashError
+
+    def go(self, place: str, to: str) -> None:
+        """Until the device is at home there. Who decides (``place``) says it again until it is so."""
+        self.calm = True
+        for _ in range(PATIENCE):
+            home = self.instances[to].disk.homes().get("sensor")
+            if home is not None and home.state in AT_HOME:
+                return
+            if place:
+                self.decide(place, to)
+            self.turn()
+        raise AssertionError(f"it never comes to {to}")
+
+    def decide(self, place: str, to: str) -> None:
+        """Somebody at that instance sends the device there; that it is on its way already is no matter."""
+        instance, number = self.instances[place], f"id-{next(self.numbers)}"
+        with Survivor(instance):
+            run(
+                instance.neighbour._ledger.change(
+                    ("sensor",), lambda book: moved(book, "sensor", to, instance.terms(), self.at, number)
+                )
+            )
+
+    def turn(self) -> None:
+        """The device asks, and says what it is to say; everything is carried."""
+        for make in (query, provision):
+            self.say(self.heading["sensor"], make)
+        for instance in self.instances.values():
+            with Survivor(instance):
+                self.network.send_from(instance)
+        while self.network.packets:
+            packet = self.network.packets.pop(0)
+            hearer = self.instances[packet.target if packet.heard is None else packet.sender]
+            with Survivor(hearer):
+                self.network.deliver(packet)
+        self.at += 31.0
+        self.check()
+
+    def say(self, place: str, make: object) -> None:
+        instance = self.instances[place]
+        number = f"m-{next(self.numbers)}"
+        octets = make("sensor", number, primary=True, **DEVICES["sensor"])  # type: ignore[operator]
+        with Survivor(instance):
+            self.peers += 1
+            reply = run(instance.desk.handle(octets, key_of("sensor"), f"10.1.{self.peers // 250}.{self.peers % 250}"))
+            said = body_of(reply)
+            if reply.status == 200 and said.get("endpoint", "") and said["region"] in self.instances:
+                self.heading["sensor"] = said["region"]
+            elif reply.status >= 400:
+                self.heading["sensor"] = "world"
+
+
+def _crossing(disks: dict[str, Disk], *, delete: bool, crash: int) -> Crossing:
+    world = Crossing(disks, delete=delete, crash=crash)
+    world.go("", "eu")
+    world.go("eu", "us")
+    world.go("us", "world")
+    return world

@@ -23,8 +23,11 @@ from provd.app.admin import Admin, Caller
 from provd.app.bearer import Authority
 from provd.app.codes.office import Office as Codes
 from provd.app.dialing import Answer, Dial, Outcome
+from provd.app.firmware.choosing import Images
+from provd.app.firmware.rollouts import Rollouts
 from provd.app.regions.register import Regions
 from provd.app.regions.turns import Terms, carry_out
+from provd.app.resync.notes import Notes
 from provd.base.errors import ConfigError
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
@@ -49,6 +52,7 @@ from provd.domain.records import (
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.handover import begun
 from provd.domain.regions.home import Home, Role
+from provd.domain.rollouts import Rollout, RolloutState
 from provd.domain.rulebook import Rulebook
 from provd.domain.site_models import SiteModel
 from provd.domain.tasks import Kind, Template, WaitStep
@@ -59,7 +63,7 @@ from provd.observe.timeline import Timeline
 from provd.storage.ledger import StoredLedger
 from provd.storage.store import Store
 from tests.app.dialing_kit import KEY, TERMS
-from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, claimed, tenant
+from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, World, claimed, tenant
 from tests.app.firmware.depot import held
 from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
@@ -213,6 +217,7 @@ def furniture() -> list[object]:
         Work(id="w1", kind="plugin.try", state=WorkState.DONE, started=5.0, finished=9.0),
         TaskStep(run=RUN, name="crm", result={"customer": NORTHS_CUSTOMER}, at=8.0),
         Metadata(mac=PHONE, data={"customer": NORTHS_CUSTOMER}),
+        *(rollout(f"{state}", RolloutState(state)) for state in ("planned", "running", "paused", "done")),
         SiteModel(id="x1", vendor="Zeta", model="X1", generic=("zeta-x1.cfg",)),
         Override(
             id="acme/device.j2@tenant:north",
@@ -226,11 +231,29 @@ def furniture() -> list[object]:
     ]
 
 
+def rollout(name: str, state: RolloutState) -> Rollout:
+    """One of the north's, in that state."""
+    return Rollout(
+        id=f"north:{name}",
+        plugin="acme",
+        package="acme-a1",
+        version="1.9b",
+        models=("A1",),
+        tenant="north",
+        state=state,
+        ring=int(state is not RolloutState.PLANNED),
+    )
+
+
+def _notes(world: World) -> Notes:
+    return Notes(world.fleet, world.boot.station.knowledge, world.clock)
+
+
 def regions_of(disk: Disk, now: Callable[[], float], emit: Callable[[Fact], None]) -> Regions:
     """Two regions, a device that has asked for its home, and one that is on its way."""
     disk.know("eu", "us")
-    disk.look(lambda book: book.save(None, Home(device_id="sensor-1", key_hash="a" * 64)))
-    leaving = begun(Home(device_id="acme/s2/S1", key_hash="b" * 64), "eu", "t1", 1_700_000_000.0)
+    disk.look(lambda book: book.save(None, Home(device_id="sensor-1", key_hash="a" * 64, tenant="north")))
+    leaving = begun(Home(device_id="acme/s2/S1", key_hash="b" * 64, tenant="north"), "eu", "t1", 1_700_000_000.0)
     disk.look(lambda book: carry_out(book, None, leaving, delete=True))
     request = Enrolment(id="r1", by="ann", total=3, done=1, devices={"items": []})
     disk.look(lambda book: book.put_enrolment(request))
@@ -281,6 +304,7 @@ async def house(
         codes=codes,
         tasks=world.tasks,
         shop=shop_of(world, acme_shelf()),
+        rollouts=Rollouts(world.fleet, Images(world.depot), _notes(world), world.clock, world.facts.append),
         regions=regions_of(disk, world.clock.now, world.facts.append),
         vendors=vendors,
     )

@@ -60,6 +60,15 @@ ROWS: dict[str, Row] = {
     "content_send": Row(f"{M}/contents/image/octets", data=bytes(300_000), media="a/b"),
     "content_list": Row(f"{M}/contents"),
     "content_show": Row(f"{M}/contents/image"),
+    "group_add": Row(f"{M}/groups", 201, body={"id": "beta", "meta": "early"}),
+    "group_list": Row(f"{M}/groups"),
+    "group_put": Row(f"{M}/groups/beta/members", body={"type": "sn", "member": ["B1"], "expires": "30d"}),
+    "group_show": Row(f"{M}/groups/beta"),
+    "group_drop": Row(f"{M}/groups/beta/members/sn/B1", 204),
+    "group_delete": Row(f"{M}/groups/beta", 204),
+    "share_add": Row(f"{M}/shares", 201, body={"partner": "north2"}),
+    "share_list": Row(f"{M}/shares"),
+    "share_delete": Row(f"{M}/shares/north2", 204),
     "content_delete": Row(f"{M}/contents/image", 204),
     "model_delete": Row("/activation/models/acme/s3", 204, site=True),
     "vendor_delete": Row("/activation/vendors/north2", 204, site=True),
@@ -123,6 +132,21 @@ async def test_a_list_goes_on_where_the_page_before_ended(home: House) -> None:
     assert found == ["S0", "S1", "S2", "S3", "S4"]
     assert (await home.get(f"{S}?limits=2")).status == 400
     assert (await home.get(f"{S}?state=activated")).status == 400
+
+
+async def test_a_group_grants_what_it_was_told_and_nothing_that_does_not_exist(home: House) -> None:
+    groups = f"{M}/groups"
+    await home.ask("POST", f"{S}/import", data="S1\nS2", headers={"Content-Type": "text/csv"})
+    await home.ask("POST", groups, body={"id": "beta"})
+    for body in ({"type": "sn", "member": ["S9"]}, {"type": "device", "member": ["S1"]}, {"type": "sn", "member": []}):
+        refused = await home.ask("POST", f"{groups}/beta/members", body=body)
+        assert refused.status in {404, 422, 400}, refused.text
+    assert (await home.get(f"{groups}/beta")).json["members"] == []
+    made = await home.ask("POST", f"{groups}/beta/members", body={"type": "sn", "member": "S1", "meta": "first"})
+    assert [(each["member"], each["state"], each["expires"]) for each in made.json["members"]] == [("S1", "in", None)]
+    await home.ask("POST", f"{groups}/beta/members", body={"type": "sn", "member": ["S1", "S2"], "expires": "1s"})
+    home.office.world.clock.pass_(2)
+    assert [each["state"] for each in (await home.get(f"{groups}/beta")).json["members"]] == ["over", "over"]
 
 
 async def test_what_is_shown_once_is_not_given_again(home: House) -> None:

@@ -52,10 +52,15 @@ _CONTENT = {
     "meta": _T,
     "updated": schemas.TIME,
 }
+_GROUP = {"vendor": _T, "model": _T, "id": _T, "meta": _T, "created": schemas.TIME}
+_MEMBER = schemas.of_object(**dict.fromkeys(("type", "member", "state", "meta"), _T), expires=schemas.TIME)
+_MEMBERED = {**_GROUP, "members": {"type": "array", "items": _MEMBER}}
+_SHARE = {"vendor": _T, "model": _T, "partner": _T, "since": schemas.TIME}
 _IMPORTED = {"rows": _N, "added": _N}
 _DOWN = "/activation/models/{vendor}/{model}"
 _ONE = f"{_DOWN}/serials/{{sn}}"
 _CONTENTS = f"{_DOWN}/contents"
+_GROUPS = f"{_DOWN}/groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,15 @@ _WAYS = (
     _Way("POST", _CONTENTS, "content_add", _CONTENT, "made"),
     _Way("GET", f"{_CONTENTS}/{{id}}", "content_show", _CONTENT),
     _Way("DELETE", f"{_CONTENTS}/{{id}}", "content_delete", {}, "gone"),
+    _Way("GET", _GROUPS, "group_list", _GROUP, "list"),
+    _Way("POST", _GROUPS, "group_add", _MEMBERED, "made"),
+    _Way("GET", f"{_GROUPS}/{{id}}", "group_show", _MEMBERED),
+    _Way("DELETE", f"{_GROUPS}/{{id}}", "group_delete", {}, "gone"),
+    _Way("POST", f"{_GROUPS}/{{id}}/members", "group_put", _MEMBERED),
+    _Way("DELETE", f"{_GROUPS}/{{id}}/members/{{type}}/{{member}}", "group_drop", {}, "gone"),
+    _Way("GET", f"{_DOWN}/shares", "share_list", _SHARE, "list"),
+    _Way("POST", f"{_DOWN}/shares", "share_add", _SHARE, "made"),
+    _Way("DELETE", f"{_DOWN}/shares/{{partner}}", "share_delete", {}, "gone"),
 )
 
 

@@ -79,6 +79,9 @@ _REQUEST = schemas.of_object(
     created=schemas.TIME,
     finished=schemas.TIME,
 )
+_CLOSED = schemas.of_object(
+    ["name", "deleted", "moving"], name=schemas.TEXT, deleted=schemas.FLAG, moving=schemas.NUMBER
+)
 _PAGE = schemas.of_page(_REGION)
 _IMPORTED = schemas.of_object(["rows", "devices"], rows=schemas.NUMBER, devices=schemas.NUMBER)
 
@@ -100,6 +103,9 @@ def routes(admin: Admin) -> Iterator[Route]:
     yield _route(admin, "POST", f"{device}/retry", "region.retry", "Try its hand-over again at once", _DEVICE)
     yield _route(admin, "POST", "/regions", "region.add", "Add a region", _REGION, status=201)
     yield _route(admin, "GET", "/regions/{name}", "region.show", "A region", _REGION)
+    yield _route(
+        admin, "DELETE", "/regions/{name}", "region.delete", "Delete a region, or ask for its devices", _CLOSED
+    )
     yield _route(admin, "PATCH", "/regions/{name}", "region.set", "Change a region", _REGION)
 
 
@@ -118,8 +124,12 @@ def _route(
     named = [segment[1:-1] for segment in path.split("/") if segment.startswith("{")]
     params = tuple(each for each in admin.operations[operation].params if each.name not in named)
 
+    flags = {each.name for each in params if each.kind == "flag"}
+    bare = method in {"GET", "DELETE"}
+
     async def handle(ask: Ask) -> Reply:
-        given = {"csv": ask.octets.decode()} if csv else {**ask.path, **dict(ask.query), **ask.body}
+        queried = {name: ask.flag(name) if name in flags else value for name, value in ask.query}
+        given = {"csv": ask.octets.decode()} if csv else {**ask.path, **queried, **ask.body}
         found = await ask.do(operation, **given)
         return Reply(status=status, body=found, headers=_location(found, path, status))
 
@@ -129,10 +139,10 @@ def _route(
         name=f"regions.{operation.partition('.')[2]}",
         summary=summary,
         access=access_of(admin, operation),
-        site=True,
+        site=admin.operations[operation].site,
         handler=handle,
-        query=LISTING if query else (),
-        body=None if method == "GET" or csv else params,
+        query=LISTING if query else params if method == "DELETE" else (),
+        body=None if bare or csv else params,
         takes="text/csv" if csv else JSON,
         status=status,
         answer=answer,

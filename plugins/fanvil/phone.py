@@ -1,0 +1,142 @@
+"""A simulated Fanvil phone: which files it asks for, how it reads modules of text, when it comes back.
+
+From what phones give out of their own settings and the templates of other provisioning systems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from types import MappingProxyType
+
+from provd.plugin.ordinary import OrdinaryPhone, Pairs, Reading, UnreadableError, number
+from provd.plugin.phone import NEVER, Account
+
+from .phone_clock import shown
+
+FIRST_LINE = "<<VOIP CONFIG FILE>>Version:"
+LAST_LINE = "<<END OF FILE>>"
+SCHEMES = {"1": "ftp", "2": "tftp", "4": "http", "5": "https"}
+TRANSPORTS = {"0": "udp", "1": "tcp", "3": "tls"}
+_TITLE = re.compile(r"--(?P<title>[A-Za-z0-9 ]+?) ?-- *:")
+_MODULE = re.compile(r"<[A-Z0-9 ]+ MODULE>")
+
+
+class Phone(OrdinaryPhone):
+    """One phone and its parameters, by the vendor's names; those of a key have the title of its page in front."""
+
+    factory = MappingProxyType({"Flash Mode": "1", "PNP Enable": "1"})
+    parameter_list = (1, 3, 6, 12, 15, 42, 43, 60, 66, 67)
+    options = (66, 43)
+    usual_version = "2.12.1.7"
+
+    @property
+    def user_agent(self) -> str:
+        """Vendor, model, firmware and MAC."""
+        return f"Fanvil {self.model.name} {self.version} {self.mac}"
+
+    @property
+    def sip_user_agent(self) -> str:
+        """The header of its SIP requests."""
+        return f"Fanvil {self.model.name} {self.version}"
+
+    def names(self) -> Iterator[str]:
+        """The files of its hardware, then its own."""
+        yield from self.model.common
+        yield f"{self.mac}.cfg"
+
+    def address(self, server: str, name: str) -> str:
+        """A server may be named with the file, in which the phone puts its own address."""
+        return super().address(server.removesuffix("/$mac.cfg"), name)
+
+    @property
+    def stored_first(self) -> bool:  # type: ignore[override]
+        """A server that a file has named counts more than DHCP."""
+        return self.settings.get("Save Provision Info") == "1"
+
+    @property
+    def stored(self) -> str:
+        """The configured server, with its scheme or beside it."""
+        server = self.settings.get("Flash Server IP", "")
+        if not server or "://" in server:
+            return server
+        return f"{SCHEMES.get(self.settings.get('Flash Protocol', ''), 'tftp')}://{server}"
+
+    @property
+    def pause(self) -> float:
+        """Hours, where it is to look again by itself."""
+        if self.settings.get("Flash Mode") != "2":
+            return NEVER
+        return 3600.0 * max(1, number(self.settings.get("Flash Interval", ""), 1))
+
+    def restarts(self, event: str) -> bool:
+        """As one parameter says, whatever the event asks for."""
+        del event
+        return self.settings.get("Notify Reboot", "1") == "1"
+
+    def read(self, name: str, body: bytes) -> Reading:
+        """``name :value`` in modules; the names of keys occur once for every page."""
+        del name
+        first, *lines = body.decode("utf-8").splitlines()
+        if not first.startswith(FIRST_LINE) or len(first) != 62:
+            raise UnreadableError("the first line is another")
+        if LAST_LINE not in lines:
+            raise UnreadableError("the end is missing")
+        pairs: Pairs = []
+        module = page = ""
+        for line in lines[: lines.index(LAST_LINE)]:
+            if _MODULE.fullmatch(line):
+                module, page = line, ""
+            elif title := _TITLE.fullmatch(line):
+                page = title["title"]
+            elif line.strip():
+                parameter, colon, value = line.partition(":")
+                if not colon or not module:
+                    raise UnreadableError(f"not a parameter: {line}")
+                start = f"{page} " if parameter.startswith("Fkey") else ""
+                pairs.append((start + parameter.strip(), value.strip()))
+        return Reading(pairs)
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The lines that register."""
+        return tuple(self._registering())
+
+    @property
+    def keys(self) -> list[str]:
+        """What stands beside its keys, those beside the display first."""
+        found = []
+        traits = self.model.traits
+        k = 0
+        for what, size, pages in (("Sidekey", "side", "side_pages"), ("Dsskey", "page", "pages")):
+            for page in range(1, number(str(traits.get(pages, 0))) + 1):
+                for n in range(1, number(str(traits.get(size, 0))) + 1):
+                    k += 1
+                    start = f"{what} Config{page} Fkey{n} "
+                    kind = self.settings.get(f"{start}Type", "0")
+                    if kind != "0":
+                        title = self.settings.get(f"{start}Title", "")
+                        found.append(f"{k}: {title} [{kind} {self.settings.get(f'{start}Value', '')}]")
+        return found
+
+    def clock(self, at: datetime) -> datetime | None:
+        """What its display shows."""
+        return shown(self.settings, at)
+
+    def _registering(self) -> Iterator[Account]:
+        for n in range(1, self.model.lines + 1):
+            get = {name.removeprefix(f"SIP{n} "): value for name, value in self.settings.items()}
+            if get.get("Enable Reg") != "1" or not get.get("Register Addr") or not get.get("Sip Name"):
+                continue
+            yield Account(
+                line=n,
+                username=get["Sip Name"],
+                password=get.get("Register Pswd", ""),
+                server=get["Register Addr"],
+                port=number(get.get("Register Port", "")),
+                auth_username=get.get("Register User", ""),
+                display_name=get.get("Display Name", ""),
+                backup_server=get.get("Backup Addr", ""),
+                transport=TRANSPORTS.get(get.get("Transport", "0"), "other"),
+            )

@@ -1,0 +1,165 @@
+"""A region is deleted: not while devices have their home there, unless it is said where they go."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from provd.app.admin.caller import Caller
+from provd.app.regions.register import Regions
+from provd.base.errors import ConflictError, NotFoundError
+from provd.domain.regions.home import Home, HomeState, Role
+from provd.domain.regions.speech import heard_octets, heard_of, said_octets, said_of
+from tests.kit.federation import (
+    Disk,
+    DiskLedger,
+    Instance,
+    body_of,
+    everybody_to,
+    key_hash,
+    key_of,
+    provision,
+    query,
+    run,
+)
+
+SITE = Caller(name="ann")
+NORTH, SOUTH = Caller(name="n", tenant="north"), Caller(name="s", tenant="south")
+
+
+class World:
+    """A global instance and two regions that reach each other at once."""
+
+    def __init__(self) -> None:
+        self.at = 1_700_000_000.0
+        self.numbers = itertools.count(1)
+        self.rules = everybody_to("eu")
+        self.instances = {
+            name: Instance(
+                name,
+                Role.GLOBAL if name == "world" else Role.REGIONAL,
+                Disk(),
+                lambda: self.at,
+                fresh=self.fresh,
+                rules=lambda: self.rules,
+            )
+            for name in ("world", "eu", "us")
+        }
+        for name, instance in self.instances.items():
+            instance.disk.know(*(other for other in self.instances if other != name))
+            instance.start()
+        world = self.instances["world"]
+        ledger = DiskLedger(world.disk, lambda _when: None)
+        self.regions = Regions(ledger, world.terms, lambda: self.at, world.facts.append, self.fresh)
+        world.register(Home(device_id="d", key_hash=key_hash("d"), tenant="north"))
+
+    def fresh(self) -> str:
+        return f"id-{next(self.numbers)}"
+
+    def ask(self, make: object, place: str) -> dict[str, object]:
+        octets = make("d", self.fresh(), ecu_type="UNIT")  # type: ignore[operator]
+        return body_of(run(self.instances[place].desk.handle(octets, key_of("d"), "10.0.0.9")))
+
+    def carry(self) -> None:
+        """Everything that is owed, until nothing is."""
+        moved = True
+        while moved:
+            moved = False
+            for name, instance in self.instances.items():
+                for outgoing, region, said in run(instance.courier.take()):
+                    moved = True
+                    heard = run(self.instances[region.name].neighbour.hear(said_of(said_octets(said)), name))
+                    run(instance.courier.settle(outgoing, heard_of(heard_octets(heard))))
+            self.at += 31.0
+
+    def home(self, to: str) -> None:
+        """The device goes to that region."""
+        self.ask(query, "world")
+        self.carry()
+        self.ask(provision, to)
+        self.carry()
+
+    def close(self, name: str, to: str = "", *, lost: bool = False) -> int:
+        return run(self.regions.remove(name, to, SITE, lost=lost))
+
+    def state(self, name: str) -> HomeState | None:
+        home = self.instances[name].home("d")
+        return None if home is None else home.state
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    for instance in made.instances.values():
+        instance.disk.close()
+
+
+def test_devices_leave_a_region_by_way_of_who_has_them_and_then_it_is_deleted(world: World) -> None:
+    world.home("eu")
+    run(world.regions.list_homes({"d": "eu"}, SITE))
+    with pytest.raises(ConflictError, match="1 devices are at home there"):
+        world.close("eu")
+    with pytest.raises(NotFoundError, match="no other region"):
+        world.close("eu", "eu")
+    with pytest.raises(NotFoundError):
+        world.close("none")
+    assert world.close("eu", "us") == 1
+    world.carry()
+    assert world.state("eu") is HomeState.REGIONAL
+    assert world.close("eu", "us") == 1, "it has not come yet"
+    world.carry()
+    world.ask(provision, "us")
+    world.carry()
+    assert (world.state("eu"), world.state("us")) == (None, HomeState.PROVISIONED)
+    assert world.close("eu", "us") == 0
+    stone = world.instances["world"].disk.look(lambda book: (book.tombstone("d"), book.listed("d"), book.region("eu")))
+    assert stone[0] is not None
+    assert (stone[0].region, stone[1:]) == ("us", ("us", None))
+
+
+def test_devices_on_their_way_there_come_back_or_go_on(world: World) -> None:
+    world.ask(query, "world")
+    world.carry()
+    assert world.state("world") is HomeState.REGIONAL
+    with pytest.raises(ConflictError):
+        world.close("eu")
+    assert world.close("eu", "world") == 1
+    world.carry()
+    assert (world.state("world"), world.state("eu")) == (HomeState.QRY_FAIL, None)
+    assert world.close("eu", "world") == 0
+
+
+def test_what_waits_to_be_heard_there_is_not_forgotten_unless_it_is_lost(world: World) -> None:
+    """The world was given the device by ``eu`` and has not told yet that it has come."""
+    world.home("eu")
+    run(world.regions.move("d", "world", SITE))
+    world.carry()
+    world.ask(provision, "world")
+    assert world.state("world") is HomeState.PROVISIONED
+    with pytest.raises(ConflictError, match="1 messages wait"):
+        world.close("eu")
+    assert world.close("eu", lost=True) == 0
+    assert world.instances["world"].owed() == 0
+
+
+def test_a_tenant_looks_at_its_own_devices_and_moves_them(world: World) -> None:
+    standing = run(world.regions.device("d", NORTH))
+    assert standing.home is not None
+    run(world.regions.move("d", "us", NORTH))
+    run(world.regions.retry("d", NORTH))
+    for forbidden in (
+        world.regions.device("d", SOUTH),
+        world.regions.move("d", "", SOUTH),
+        world.regions.retry("d", SOUTH),
+        world.regions.device("none", NORTH),
+    ):
+        with pytest.raises(NotFoundError, match="there is no device"):
+            run(forbidden)
+    world.carry()
+    world.ask(provision, "us")
+    world.carry()
+    with pytest.raises(NotFoundError):
+        run(world.regions.device("d", NORTH))
