@@ -7,7 +7,7 @@ journal refuses it. A sighting is written behind, and again later when that fail
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -304,6 +304,26 @@ class Fleet:
                 if present is (record if isinstance(change, Put) else None):
                     self._set(present, was)
             raise
+
+    async def follow(self, read: Callable[[], Awaitable[Iterable[DeviceType | Constraint]]]) -> bool:
+        """Take over types and constraints as another daemon may have left them; says whether that was news. The runs of
+        devices are its own affair: it has written them with the change."""
+        # No change of ours is half done meanwhile.
+        async with self._lock:
+            found = {(type(each), each.id): each for each in await read()}
+            kinds = self.tables.kinds
+            present: list[DeviceType | Constraint] = [*kinds.types.values(), *kinds.constraints.values()]
+            known = {(type(each), each.id): each for each in present}
+            fresh = {key: with_secrets(each) if isinstance(each, DeviceType) else each for key, each in found.items()}
+            if fresh == known:
+                return False
+            for key, record in known.items():
+                if key not in fresh:
+                    self.tables.remove(record)
+            for record in fresh.values():
+                self.tables.put(record)
+            self.generation += 1
+        return True
 
     def learn(self, *records: Kept) -> None:
         """Take over plain records as another daemon has written them."""

@@ -172,11 +172,13 @@ class Demonstration:
         return lines
 
     def _crowds(self, config: Path) -> list[tuple[str, str, int]]:
-        """Vendor, models and number of phones: the plugins that come with simulated phones, half of the phones each."""
+        """Vendor, models and number of phones, one at least: they are shared out among the plugins that have some to
+        simulate."""
         from provd.cli.offline import catalogue
 
         plugins = catalogue(str(config))
         playable = [m for m in plugins.manifests if m.dhcp and phone_class(plugins.folder(m.id)) is not None]
+        playable = playable[: self._count]
         share, rest = divmod(self._count, len(playable))
         return [
             (manifest.id, ",".join(manifest.showcase), share + (1 if i < rest else 0))

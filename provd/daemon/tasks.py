@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import secrets
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from provd.app.tasks.plugin_steps import PluginSteps
 from provd.app.tasks.ports import Call, PluginCall
 from provd.app.tasks.runner import Runner
 from provd.base.clock import Clock
-from provd.base.errors import ConfigError
+from provd.base.errors import ConfigError, StorageError
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.secrets import Secret
 from provd.config import tasks as sections
@@ -28,6 +29,10 @@ from provd.outbound.outside import World
 from provd.outbound.sql import Database, Reach
 from provd.outbound.web import Permit, Server, Web
 from provd.storage.claims import StoredClaims
+from provd.storage.kinds import StoredKinds
+
+_LOOK = 5.0
+"""Seconds between two looks at types that another daemon may have changed."""
 
 
 class Tasking:
@@ -39,6 +44,7 @@ class Tasking:
         self._world: World | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._spreading: set[asyncio.Task[None]] = set()
+        self._following: asyncio.Task[None] | None = None
         self._degraded = ""
         self._claims = StoredClaims(core.store)
         self.hooks = Hooking(core)
@@ -67,6 +73,16 @@ class Tasking:
         self._reach(self._section)
         self._spread(self._core.tasks.open(alone=self._claims.alone))
         self.runner.start()
+        stored = StoredKinds(self._core.store)
+        if not stored.alone:
+            self._following = asyncio.create_task(self._follow(stored))
+
+    async def _follow(self, stored: StoredKinds) -> None:
+        """Types that another daemon on the same database has changed are those of the devices that come to us, too."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            with contextlib.suppress(StorageError):  # the store has told of itself
+                await self._core.fleet.follow(stored.read)
 
     def reload(self, settings: Settings) -> None:
         """Take over other templates, databases and servers. What is at work goes on with those that it began with."""
@@ -81,9 +97,10 @@ class Tasking:
     async def close(self) -> None:
         """Stop; every run stays where it stands."""
         await asyncio.gather(self.runner.close(), self.hooks.close())
-        for task in self._spreading:
+        beside = [*self._spreading, *([] if self._following is None else [self._following])]
+        for task in beside:
             task.cancel()
-        await asyncio.gather(*self._spreading, return_exceptions=True)
+        await asyncio.gather(*beside, return_exceptions=True)
         if self._world is not None:
             await self._world.close()
         await asyncio.gather(*self._closing)

@@ -62,7 +62,7 @@ class Warehouse:
             where = f" Get it there: {package.obtain}." if package and package.obtain else ""
             raise UsageError(
                 f"nobody may hand out {made.name} {made.version}.{where} Then: provd firmware upload FILE"
-                f" --name {made.name} --version {made.version}; or name your own mirror (url)"
+                f" --name {made.name} --version {made.version}; or name a mirror of your own (--url)"
             )
         args = {"name": made.name, "version": made.version, "plugin": made.plugin, "url": source, "by": asked.by}
         more = {"sha256": asked.sha256, "models": list(asked.models), "kind": asked.kind, "unpack": asked.unpack}
