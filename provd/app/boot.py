@@ -27,7 +27,7 @@ from provd.app.files import FileReply, FileRequest
 from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
 from provd.app.limits import Limit, Limits
-from provd.app.ports import Catalogue, LeaseView, Renderer, RenderMemory
+from provd.app.ports import Catalogue, FileRenderer, LeaseView, RenderMemory
 from provd.app.preview import Preview
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
@@ -57,7 +57,7 @@ class Boot:
         fleet: Fleet,
         catalogue: Catalogue,
         leases: LeaseView,
-        renderer: Renderer,
+        renderer: FileRenderer,
         tokens: Tokens,
         zone: Zone,
         clock: Clock,

@@ -87,6 +87,8 @@ class RenderJob:
     shared: frozenset[str] = frozenset()
     overlay: Overlay = NOTHING
     wants: Want = "file"
+    alike: bool = False
+    """Many jobs have these very shared entries: it pays to find out how their files differ."""
 
 
 class Renderer(Protocol):
@@ -94,6 +96,14 @@ class Renderer(Protocol):
 
     def render(self, job: RenderJob) -> Awaitable[bytes]:
         """The file. Raises PluginError when the template fails, exceeds a limit or a value is refused."""
+        ...
+
+
+class FileRenderer(Renderer, Protocol):
+    """A renderer that learns from the files of a fleet."""
+
+    def at_hand(self, job: RenderJob) -> bytes | None:
+        """The file, if others like it were rendered and it can be made of them at once. Never raises."""
         ...
 
 

@@ -12,10 +12,11 @@ from provd.app import effective
 from provd.app.cache import Cache, Entry, Quick
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
-from provd.app.ports import Renderer, RenderJob, RenderMemory
+from provd.app.ports import FileRenderer, RenderJob, RenderMemory
 from provd.app.replies import owner_of, reply_of
 from provd.app.resolve import Job, Resolver, split
 from provd.app.sealed import key_in, phrase_of
+from provd.app.statics import Statics
 from provd.app.station import Station
 from provd.base.clock import Clock
 from provd.base.drafts import drafted
@@ -33,16 +34,11 @@ PENALTY = 2.0
 RETRY = 30.0
 """Seconds until a template that failed is tried again with the same records."""
 
-_FAILURES, _STATICS = 1000, 8
+_FAILURES = 1000
 
 Pause = Callable[[float], Awaitable[None]]
 
-LOOK_AGAIN = 1.0  # seconds after which a static file is looked for on the disk again
-
 _NEVER: Quick = (-1, 0, 0, "")  # a state that no fleet is in
-
-_Static = tuple[bytes | memoryview, str]
-"""Octets and ETag."""
 
 _file_served = drafted(FileServed)
 _render_job = drafted(RenderJob)
@@ -50,14 +46,22 @@ _subject = drafted(Subject)
 
 
 @dataclass(slots=True)
+class _Work:
+    """What a file is made from, with the revisions of all that, and the phrase that it is encrypted with."""
+
+    job: RenderJob
+    quick: Quick
+    revisions: Hashable
+    phrase: str
+
+
+@dataclass(slots=True)
 class _Making:
     """A file that is being rendered, and who waits for it, each with what it asked."""
 
     job: Job
-    work: RenderJob
-    quick: Quick
+    work: _Work
     revisions: Hashable
-    phrase: str
     waiting: list[tuple[Job, asyncio.Future[FileReply]]] = field(default_factory=list)
     broken: PluginError | None = None  # what came of it with the operator's overrides: it is being made without them
 
@@ -69,7 +73,7 @@ class Serving:
         self,
         station: Station,
         *,
-        renderer: Renderer,
+        renderer: FileRenderer,
         maker: ContextMaker,
         clock: Clock,
         cache: Cache,
@@ -88,13 +92,12 @@ class Serving:
         self._resolver = Resolver(station)
         self._rendering: dict[Hashable, _Making] = {}
         self._failures: dict[Hashable, tuple[Hashable, float]] = {}
-        self._statics: dict[tuple[str, str], _Static] = {}
-        self._looked: dict[tuple[str, str], tuple[tuple[int, float], _Static]] = {}
-        self._looking: dict[tuple[str, str], asyncio.Task[_Static | None]] = {}
-        self._asked: tuple[FileRequest, Job] | None = None
+        self._statics = Statics(station.knowledge, self._etag)
+        self._asked: tuple[FileRequest, Job, _Work | None] | None = None
 
     def reset(self) -> None:
         """Forget every rendered file: the site has changed."""
+        self._asked = None
         self._cache.clear()
         self._failures.clear()
 
@@ -106,9 +109,15 @@ class Serving:
         job = self._resolved(request, now)
         if job is None:
             return UNKNOWN
-        reply = self._seen(job, now) if job.rule.kind == "static" else self._kept(job) or self._recalled(job)
+        if job.rule.kind == "static":
+            reply, work = self._seen(job, now), None
+        else:
+            reply, work = self._kept(job), None
+            if reply is None:
+                work = self._work(job)
+                reply = self._at_hand(job, work)
         if reply is None:
-            self._asked = (request, job)
+            self._asked = (request, job, work)
         return reply
 
     def file(self, request: FileRequest) -> asyncio.Future[FileReply]:
@@ -127,7 +136,13 @@ class Serving:
     def _file(self, request: FileRequest, now: float) -> asyncio.Future[FileReply]:
         # Transports ask `ready` first; what that found out about this very request need not be found out again.
         asked, self._asked = self._asked, None
-        job = asked[1] if asked is not None and asked[0] is request else self._resolved(request, now)
+        job: Job | None
+        if asked is not None and asked[0] is request:
+            _, job, work = asked
+            if work is not None and not self._fresh(job, work):
+                work = None
+        else:
+            job, work = self._resolved(request, now), None
         if job is not None and job.rule.kind == "static":
             return asyncio.ensure_future(self._static(request, job))
         answer = asyncio.get_running_loop().create_future()
@@ -135,7 +150,7 @@ class Serving:
         if reply is not None:
             answer.set_result(reply)
         elif job is not None:
-            self._make(job, now, answer)
+            self._make(job, now, answer, work)
         return answer
 
     def _resolved(self, request: FileRequest, now: float) -> Job | None:
@@ -188,31 +203,48 @@ class Serving:
             entry.reply = reply_of(job, entry.reply.body, entry.reply.etag, entry.reply.brings)
         return entry.reply
 
-    def _recalled(self, job: Job) -> FileReply | None:
-        """The file of a device as it was before the last start, when nothing that it is made from has changed."""
-        memory = self._memory
-        if not memory or job.device is None:
-            return None
+    def _work(self, job: Job) -> _Work:
+        """Everything is read now: what comes of it belongs to exactly these revisions."""
         context = self._maker.make(self._subject(job), self._station.site)
-        body = memory.recall(RenderJob(job.plugin, job.rule, context, SHARED, self._overlay(job)))
+        alike = job.device is None or not job.device.settings
+        render = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), "file", alike)
+        return _Work(render, self._quick(job), self._revisions(job), self._phrase(job))
+
+    def _fresh(self, job: Job, work: _Work) -> bool:
+        """Whether nothing has changed since: a transport may have let others go first."""
+        device = job.device
+        same = device is None or self._station.fleet.tables.device(device.mac) is device
+        return same and self._quick(job) == work.quick
+
+    def _at_hand(self, job: Job, work: _Work) -> FileReply | None:
+        """The file if it takes no rendering: others like it were rendered, or a device's was before the last start and
+        nothing that it is made from has changed."""
+        memory = None if job.device is None else self._memory
+        body = self._renderer.at_hand(work.job)
         if body is None:
-            return None
-        phrase = self._phrase(job)
-        sent = encrypt(body, phrase, job.rule.encryption) if phrase else body
-        return self._keep(job, sent, self._quick(job), self._revisions(job), key_in(context, job.rule, job.device))
+            body = memory.recall(work.job) if memory else None
+        elif memory is not None:
+            memory.remember(work.job, body)
+        try:
+            return None if body is None else self._keep(job, work, body)
+        except PluginError:
+            return None  # rendering tells it
 
     def _phrase(self, job: Job) -> str:
         if job.device is None or not job.rule.encryption:
             return ""
         return phrase_of(self._station.fleet.tables, job.device)
 
-    def _keep(self, job: Job, body: bytes, quick: Quick, revisions: Hashable, brings: str) -> FileReply:
-        reply = reply_of(job, body, self._etag(body), brings)
-        self._cache.put(job.key, Entry(reply, quick, revisions, owner_of(job)))
+    def _keep(self, job: Job, work: _Work, body: bytes) -> FileReply:
+        """The answer with a file that was made. Raises PluginError when it cannot be encrypted."""
+        sent = encrypt(body, work.phrase, job.rule.encryption) if work.phrase else body
+        reply = reply_of(job, sent, self._etag(sent), key_in(work.job.context, job.rule, job.device))
+        self._cache.put(job.key, Entry(reply, work.quick, work.revisions, owner_of(job)))
         return reply
 
-    def _make(self, job: Job, now: float, answer: asyncio.Future[FileReply]) -> None:
-        key, revisions = job.key, self._revisions(job)
+    def _make(self, job: Job, now: float, answer: asyncio.Future[FileReply], work: _Work | None = None) -> None:
+        work = work or self._work(job)
+        key, revisions = job.key, work.revisions
         failed = self._failures.get(key)
         if failed is not None and failed[0] == revisions and now < failed[1]:
             answer.set_result(self._last_good(job))
@@ -220,24 +252,24 @@ class Serving:
         running = (key, revisions)
         making = self._rendering.get(running)
         if making is None:
-            # Everything is read now: the body belongs to exactly these revisions.
-            context = self._maker.make(self._subject(job), self._station.site)
-            work = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), "file")
-            making = self._rendering[running] = _Making(job, work, self._quick(job), revisions, self._phrase(job))
+            making = self._rendering[running] = _Making(job, work, revisions)
             self._begin(running, making)
         # Whoever asked first may hang up; the others still want their file.
         making.waiting.append((job, answer))
 
     def _begin(self, running: Hashable, making: _Making) -> None:
-        rendering = asyncio.ensure_future(self._renderer.render(making.work))
+        rendering = asyncio.ensure_future(self._renderer.render(making.work.job))
         rendering.add_done_callback(lambda body: self._made(running, body))
 
     def _again(self, making: _Making, rendering: asyncio.Future[bytes]) -> bool:
         """Whether it is to be made without the overrides that have failed: no phone is left without a file."""
-        overlay, error = making.work.overlay, None if rendering.cancelled() else rendering.exception()
+        work, error = making.work, None if rendering.cancelled() else rendering.exception()
+        overlay = work.job.overlay
         if not overlay.overrides or not isinstance(error, PluginError) or self._last_good(making.job).found:
             return False
-        making.broken, making.work = error, replace(making.work, overlay=overlay.default)
+        # What comes of it is kept as the last good one of a file that is still to be made.
+        making.broken = error
+        making.work = replace(work, job=replace(work.job, overlay=overlay.default), quick=_NEVER, revisions=None)
         return True
 
     def _made(self, running: Hashable, rendering: asyncio.Future[bytes]) -> None:
@@ -271,22 +303,19 @@ class Serving:
         )
 
     def _rendered(self, making: _Making, rendering: asyncio.Future[bytes]) -> FileReply:
-        job = making.job
+        job, work = making.job, making.work
         try:
             body = rendering.result()
-            sent = encrypt(body, making.phrase, job.rule.encryption) if making.phrase else body
+            reply = self._keep(job, work, body)
         except PluginError as error:
             return self._failed(making, making.broken or error)
         if making.broken is not None:
-            # Kept as the last good one of a file that is still to be made.
-            self._keep(job, sent, _NEVER, None, key_in(making.work.context, job.rule, job.device))
             return self._failed(making, making.broken)
         if self._failures:
             self._failures.pop(job.key, None)
         if self._memory is not None and job.device is not None:
-            self._memory.remember(making.work, body)
-        brings = key_in(making.work.context, job.rule, job.device)
-        return self._keep(job, sent, making.quick, making.revisions, brings)
+            self._memory.remember(work.job, body)
+        return reply
 
     def _failed(self, making: _Making, error: PluginError) -> FileReply:
         now, job = self._clock.now(), making.job
@@ -317,50 +346,12 @@ class Serving:
         return replace(entry.reply, mac=job.mac, boot=job.boot, revision=0)
 
     async def _static(self, request: FileRequest, job: Job) -> FileReply:
-        # A hundred phones ask for their firmware in the same moment: it is read and hashed once for all of them.
-        key = (job.plugin, job.rule.template)
-        task = self._looking.get(key)
-        if task is None:
-            task = self._looking[key] = asyncio.ensure_future(self._look(job))
-            task.add_done_callback(lambda _: self._looking.pop(key, None))
-        kept = await asyncio.shield(task)
+        kept = await self._statics.file(job.plugin, job.rule.template, self._clock.now())
         return self._missing(request, job) if kept is None else reply_of(job, kept[0], kept[1])
 
-    async def _look(self, job: Job) -> _Static | None:
-        # Read in a thread: firmware is large and lies on a disk.
-        seen = (self._station.knowledge.revision, self._clock.now())
-        plugin, body = await asyncio.to_thread(self._find_static, job)
-        if body is None:
-            return None
-        key = (plugin, job.rule.template.lower())
-        kept = self._statics.get(key)
-        if kept is None or (kept[0] is not body and kept[0] != body):
-            if len(self._statics) >= _STATICS:
-                del self._statics[next(iter(self._statics))]
-            kept = self._statics[key] = (body, await asyncio.to_thread(self._etag, body))
-        if len(self._looked) >= _STATICS:
-            self._looked.clear()
-        self._looked[job.plugin, job.rule.template] = (seen, kept)
-        return kept
-
     def _seen(self, job: Job, now: float) -> FileReply | None:
-        """A static file that was looked for a moment ago: many phones ask for it in the same second."""
-        found = self._looked.get((job.plugin, job.rule.template))
-        if found is None:
-            return None
-        (revision, at), kept = found
-        if revision != self._station.knowledge.revision or not 0 <= now - at < LOOK_AGAIN:
-            return None
-        return reply_of(job, kept[0], kept[1])
-
-    def _find_static(self, job: Job) -> tuple[str, bytes | memoryview | None]:
-        catalogue = self._station.knowledge.catalogue
-        plugins = (job.plugin,) if job.plugin else tuple(manifest.id for manifest in catalogue.manifests)
-        for plugin in plugins:
-            body = catalogue.static(plugin, job.rule.template)
-            if body is not None:
-                return plugin, body
-        return "", None
+        kept = self._statics.seen(job.plugin, job.rule.template, now)
+        return None if kept is None else reply_of(job, kept[0], kept[1])
 
     def _missing(self, request: FileRequest, job: Job) -> FileReply:
         now = self._clock.now()

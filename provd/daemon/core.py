@@ -21,7 +21,7 @@ from provd.app.dialing import AccountBook, DialDesk
 from provd.app.firmware.choosing import Images
 from provd.app.firmware.rollouts import Rollouts
 from provd.app.fleet import Fleet
-from provd.app.ports import Renderer
+from provd.app.ports import FileRenderer
 from provd.app.regions.phones import is_phone
 from provd.app.regions.register import Regions
 from provd.app.regions.watching import Watching
@@ -87,7 +87,7 @@ class Core:
         clock: Clock,
         emit: FactSink,
         *,
-        watched: Callable[[Renderer], Renderer] = lambda renderer: renderer,
+        watched: Callable[[FileRenderer], FileRenderer] = lambda renderer: renderer,
         leap: Leap | None = None,
         keeps: bool = False,
     ) -> None:

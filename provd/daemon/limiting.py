@@ -35,6 +35,8 @@ class LimitWatch:
         self._waiting: deque[Mac] = deque(maxlen=_WAITING)
         self._some = asyncio.Event()
         self._judged: set[Hashable] = set()
+        self._seen: set[Hashable] = set()
+        self._as_of: Hashable = None
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Read facts: devices that were given a new file of their own are looked at."""
@@ -49,9 +51,26 @@ class LimitWatch:
             await self._some.wait()
             while self._waiting:
                 device = self._boot.station.fleet.tables.device(self._waiting.popleft())
-                if device is not None:
+                if device is not None and not self._alike(device):
                     await self.look(device)
+                    # A fleet that boots has a thousand of them waiting here, and its phones are not to wait for that.
+                    await asyncio.sleep(0)
             self._some.clear()
+
+    def _alike(self, device: Device) -> bool:
+        """Whether one that is told the same was looked at: nobody puts together settings to find that out."""
+        if device.settings:
+            return False
+        fleet, stamp = self._boot.station.fleet, self._boot.station.stamp
+        if self._as_of != (stamp, fleet.tables.stamp):
+            self._as_of = (stamp, fleet.tables.stamp)
+            self._seen.clear()
+        kind = (device.vendor, device.model, device.version, device.plugin, device.tenant, device.profile)
+        group = (*kind, len(device.lines))
+        if group in self._seen:
+            return True
+        self._seen.add(group)
+        return False
 
     async def look(self, device: Device) -> None:
         """Tell what this device cannot do, unless one of its kind was told of."""

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from provd.app.ports import Renderer, RenderJob
+from provd.app.ports import FileRenderer, RenderJob
 from provd.base.clock import Clock
 from provd.base.facts import FactSink, Level
 from provd.config.settings import ServerSection
@@ -25,7 +25,7 @@ _STDERR = 2
 class TimedRenderer:
     """A renderer whose times are counted."""
 
-    def __init__(self, renderer: Renderer, rendered: Callable[[float], None]) -> None:
+    def __init__(self, renderer: FileRenderer, rendered: Callable[[float], None]) -> None:
         self._renderer = renderer
         self._rendered = rendered
 
@@ -40,6 +40,10 @@ class TimedRenderer:
 
         future.add_done_callback(done)
         return future
+
+    def at_hand(self, job: RenderJob) -> bytes | None:
+        """The file, if others like it were rendered: that is no rendering."""
+        return self._renderer.at_hand(job)
 
 
 class Readers:

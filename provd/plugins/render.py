@@ -11,9 +11,10 @@ from pathlib import Path
 
 from provd.app.ports import RenderJob
 from provd.base.clock import Clock
-from provd.base.errors import PluginError
+from provd.base.errors import PeerError, PluginError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
+from provd.plugins.render_patterns import Known, Patterns, Shape
 from provd.plugins.render_wire import Request, RequestEncoder, request_of
 from provd.plugins.render_worker import Launch, Task, Worker
 
@@ -61,6 +62,7 @@ class RenderPool:
         self._quarantined: set[str] = set()
         self._epoch = 0
         self._encoder = RequestEncoder()
+        self._patterns = Patterns()
         self._places: dict[str, list[str]] = {}
         self._closing = True
 
@@ -76,24 +78,98 @@ class RenderPool:
         A future and no coroutine: a task around each file costs a tenth of the file.
         """
         result: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        try:
-            message = self._message(job)
-        except PluginError as error:
-            result.set_exception(error)
-            return result
-        self._queue.append(Task(job.plugin, job.rule.template, message, result, _blamed(job)))
-        self._wanted.set()
-        self.feed()
+        self._give(job, result)
         return result
 
-    def _message(self, job: RenderJob) -> bytes:
+    def at_hand(self, job: RenderJob) -> bytes | None:
+        """The file, if there is a pattern for it."""
+        barred = self._closing or (self._quarantined and _blamed(job) in self._quarantined)
+        shape = None if barred else self._patterns.shape(job)
+        return None if shape is None else self._patterns.filled(shape)
+
+    def _give(self, job: RenderJob, result: asyncio.Future[bytes]) -> None:
+        shape = self._patterns.shape(job)
+        if shape is None:
+            self._ask(job, result)
+            return
+        known = self._patterns.find(shape)
+        if known is None or known.again:
+            self._find_out(job, shape, result)
+        elif known.waiting is not None:
+            known.waiting.append((job, result))
+        else:
+            body = self._patterns.filled(shape)
+            if body is None or self._quarantined:
+                self._ask(job, result)
+            else:
+                result.set_result(body)
+
+    def _ask(
+        self, job: RenderJob, result: asyncio.Future[bytes], needs: Sequence[Sequence[str]] | None = None
+    ) -> Task | None:
+        """Send a job to the renderer."""
+        try:
+            message = self._message(job, needs)
+        except PluginError as error:
+            result.set_exception(error)
+            return None
+        task = Task(job.plugin, job.rule.template, message, result, _blamed(job), needs is not None)
+        self._queue.append(task)
+        self._wanted.set()
+        self.feed()
+        return task
+
+    def _find_out(self, job: RenderJob, shape: Shape, result: asyncio.Future[bytes]) -> None:
+        """Ask for the pattern of a file; whoever wants one like it meanwhile waits for that."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        known = self._patterns.begin(shape)
+        task = self._ask(job, answer, self._patterns.needs(shape))
+
+        def done(answer: asyncio.Future[bytes]) -> None:
+            self._found_out(job, shape, known, result, answer, task)
+            for each, future in known.waiting or ():
+                if not future.done():
+                    self._give(each, future)
+
+        answer.add_done_callback(done)
+
+    def _found_out(
+        self,
+        job: RenderJob,
+        shape: Shape,
+        known: Known,
+        result: asyncio.Future[bytes],
+        answer: asyncio.Future[bytes],
+        task: Task | None,
+    ) -> None:
+        error = answer.exception()
+        if error is not None or task is None or not task.is_pattern:
+            self._patterns.none(shape, known, again=error is not None)
+            if result.done():
+                return
+            if error is None:
+                result.set_result(answer.result())
+            else:
+                result.set_exception(error)
+            return
+        try:
+            body = self._patterns.found(shape, known, answer.result())
+        except (PeerError, PluginError):
+            self._patterns.none(shape, known)
+            if not result.done():
+                self._ask(job, result)
+        else:
+            if not result.done():
+                result.set_result(body)
+
+    def _message(self, job: RenderJob, needs: Sequence[Sequence[str]] | None) -> bytes:
         if self._closing:
             raise PluginError("the renderer is not running")
         if self._quarantined and _blamed(job) in self._quarantined:
             raise PluginError(f"{_blamed(job)}: in quarantine until the next reload")
         folders = self._places.get(job.plugin) or self._place(job.plugin)
         try:
-            return self._encoder.encode(request_of(job, folders, self._epoch))
+            return self._encoder.encode(request_of(job, folders, self._epoch, needs))
         except (TypeError, ValueError) as error:
             raise PluginError(f"{job.plugin}: the context is not plain data ({type(error).__name__})") from None
 
@@ -104,6 +180,7 @@ class RenderPool:
     def reload(self) -> None:
         """Templates may have changed: read them anew and lift every quarantine."""
         self._epoch += 1
+        self._patterns.clear()
         self._places.clear()
         self._faults.clear()
         self._quarantined.clear()
@@ -111,6 +188,7 @@ class RenderPool:
     def moved(self, plugin: str) -> None:
         """Another folder holds this plugin's templates. The others stay compiled: their phones notice nothing."""
         self._places.pop(plugin, None)
+        self._patterns.drop(plugin)
         mine = {name for name in self._quarantined if name.partition(" ")[0] == plugin}
         self._quarantined -= mine
         for name in mine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Generic, TypeVar
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2.compiler import CodeGenerator, Frame
@@ -78,6 +79,9 @@ class Writer(CodeGenerator):
     """Lets ``finalize`` alone decide how a value is written. Jinja2 would escape once more what is escaped already,
     which costs half of the time, and lets templates switch that off."""
 
+    JOIN = "''.join"
+    """What puts pieces of output together."""
+
     def visit_Output(self, node: nodes.Output, frame: Frame) -> None:  # noqa: N802 - Jinja2's name
         """What stands between two statements as one piece of output: each piece passes through a generator for every
         template that it is nested in, which is a third of the time of a file."""
@@ -85,7 +89,7 @@ class Writer(CodeGenerator):
             super().visit_Output(node, frame)
             return
         finalize = self._make_finalize()
-        self.writeline("yield ''.join((", node)
+        self.writeline(f"yield {self.JOIN}((", node)
         self.indent()
         for child in node.nodes:
             constant = self._constant(child, frame, finalize)
@@ -123,6 +127,9 @@ class Writer(CodeGenerator):
         return finalize.const(node.as_const(frame.eval_ctx))
 
 
+S = TypeVar("S", bound="SandboxEnvironment")
+
+
 class SandboxEnvironment(ImmutableSandboxedEnvironment):
     """The sandbox, in which ``model.keys`` is the entry of that name and not a method of all mappings."""
 
@@ -135,12 +142,19 @@ class SandboxEnvironment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
-def _environment(folders: Sequence[str], file_format: str, overlay: Mapping[str, str]) -> Environment:
-    environment = SandboxEnvironment(
+def prepared(
+    kind: type[S],
+    folders: Sequence[str],
+    file_format: str,
+    overlay: Mapping[str, str],
+    finalize: Callable[..., object],
+) -> S:
+    """An environment of that kind with the vocabulary that templates may use."""
+    environment = kind(
         loader=OverlayLoader(overlay, folders) if overlay else FolderLoader(folders),
         autoescape=file_format == "xml",
         undefined=StrictUndefined,
-        finalize=FINALIZE[file_format],
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -171,44 +185,61 @@ def _reason(error: Exception, context: Mapping[str, object]) -> str:
     return f"{_place(error.__traceback__)}{kind}{secrets_hidden(str(error), context)}"[:500]
 
 
+class Environments(Generic[S]):
+    """Environments of one kind by folder row, format and overlay, kept until :meth:`forget`."""
+
+    def __init__(self, make: Callable[[Sequence[str], str, Mapping[str, str]], S]) -> None:
+        self._make = make
+        self._plain: dict[tuple[tuple[str, ...], str], S] = {}
+        self._overlaid: dict[tuple[int, tuple[str, ...], str], tuple[Mapping[str, str], S]] = {}
+
+    def forget(self) -> None:
+        """Read the templates anew from now on."""
+        self._plain.clear()
+        self._overlaid.clear()
+
+    def get(self, folders: Sequence[str], file_format: str, overlay: Mapping[str, str]) -> S:
+        """The one for these templates."""
+        key = (tuple(folders), file_format)
+        if not overlay:
+            environment = self._plain.get(key)
+            if environment is None:
+                environment = self._plain[key] = self._make(*key, overlay)
+            return environment
+        # By identity, and few: each holds all its templates once more, and there may be one for every device.
+        place = (id(overlay), *key)
+        known = self._overlaid.pop(place, None) or (overlay, self._make(*key, overlay))
+        self._overlaid[place] = known
+        if len(self._overlaid) > MOST_OVERLAID:
+            del self._overlaid[next(iter(self._overlaid))]
+        return known[1]
+
+
+def _sandbox(folders: Sequence[str], file_format: str, overlay: Mapping[str, str]) -> SandboxEnvironment:
+    return prepared(SandboxEnvironment, folders, file_format, overlay, FINALIZE[file_format])
+
+
 class Engine:
     """Compiled templates by folder row and format, kept until :meth:`forget`."""
 
     def __init__(self) -> None:
-        self._environments: dict[tuple[tuple[str, ...], str], Environment] = {}
-        self._overlaid: dict[tuple[int, tuple[str, ...], str], tuple[Mapping[str, str], Environment]] = {}
+        self._environments = Environments(_sandbox)
         self._guarded: dict[int, tuple[Mapping[str, object], Mapping[str, object]]] = {}
 
     def forget(self) -> None:
         """Read the templates anew from now on."""
-        self._environments.clear()
-        self._overlaid.clear()
+        self._environments.forget()
 
     def compile(
         self, folders: Sequence[str], template: str, file_format: str, overlay: Mapping[str, str] | None = None
     ) -> None:
         """See whether the template can be compiled. Raises PluginError that names the line."""
         try:
-            self._environment(folders, file_format, overlay or {}).get_template(template)
+            self._environments.get(folders, file_format, overlay or {}).get_template(template)
         except (MemoryError, RecursionError) as error:
             raise LimitError(f"{template}: {type(error).__name__}") from None
         except Exception as error:  # noqa: BLE001 - the compiler meets texts of anybody
             raise PluginError(_reason(error, {})) from None
-
-    def _environment(self, folders: Sequence[str], file_format: str, overlay: Mapping[str, str]) -> Environment:
-        key = (tuple(folders), file_format)
-        if not overlay:
-            environment = self._environments.get(key)
-            if environment is None:
-                environment = self._environments[key] = _environment(*key, overlay)
-            return environment
-        # By identity, and few: each holds all its templates once more, and there may be one for every device.
-        place = (id(overlay), *key)
-        known = self._overlaid.pop(place, None) or (overlay, _environment(*key, overlay))
-        self._overlaid[place] = known
-        if len(self._overlaid) > MOST_OVERLAID:
-            del self._overlaid[next(iter(self._overlaid))]
-        return known[1]
 
     def render(
         self,
@@ -226,7 +257,7 @@ class Engine:
         ``shared`` is a part of the context that comes again and again as the same object. Templates cannot change it.
         ``clean``: no text of the rest holds anything but printable ASCII.
         """
-        environment = self._environment(folders, file_format, overlay or {})
+        environment = self._environments.get(folders, file_format, overlay or {})
         values = context if clean or file_format in UNGUARDED else guarded(context)
         if shared:
             values = {**values, **(shared if file_format in UNGUARDED else self._guard(shared))}

@@ -42,6 +42,11 @@ class Refused:
         self._refuse(name)
 
 
+def forbidden(text: str) -> bool:
+    """Whether the text holds what must not be written."""
+    return not (text.isascii() and text.isprintable()) and _FORBIDDEN.search(text) is not None
+
+
 def _clean(value: object) -> bool:
     """Whether no text in it holds what is forbidden: all of them are looked through at once."""
     texts: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the renderer process has no use for it
 HEADER = struct.Struct("!I")
 MAX_OUTPUT = 1 << 20
 """Octets that one rendered file may have."""
-MAX_ANSWER = MAX_OUTPUT + 1
+MAX_ANSWER = 2 * MAX_OUTPUT
 REMEMBERED = 64
 """Shared parts of contexts that either side remembers."""
 
@@ -29,6 +29,9 @@ class Answer(enum.IntEnum):
     FILE = 1
     FAILED = 2
     LIMIT = 3
+    PATTERN = 4
+    """Instead of a file the way to make it, and others like it: JSON of the paths that the template looks at and of
+    the parts of the file (see :mod:`provd.plugins.pattern`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,20 @@ class Request:
     """Known to hold nothing in ``context`` but printable ASCII; the decoder finds out at no cost."""
     overlay: Mapping[str, str] = field(default_factory=dict)
     wants: str = "file"
+    needs: Sequence[Sequence[str]] | None = None
+    """Set where a pattern is wanted rather than the file: the paths that are known to be looked at."""
 
 
-def request_of(job: RenderJob, folders: Sequence[str], epoch: int) -> Request:
+def request_of(
+    job: RenderJob, folders: Sequence[str], epoch: int, needs: Sequence[Sequence[str]] | None = None
+) -> Request:
     """The request for a job."""
     own = dict(job.context)
     shared = {name: own.pop(name) for name in job.context if name in job.shared}
     rule, overlay = job.rule, job.overlay.texts
-    return Request(folders, rule.template, rule.format, epoch, own, shared, overlay=overlay, wants=job.wants)
+    return Request(
+        folders, rule.template, rule.format, epoch, own, shared, overlay=overlay, wants=job.wants, needs=needs
+    )
 
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -75,7 +84,10 @@ class RequestEncoder:
 
     def encode(self, request: Request) -> bytes:
         """The framed request. Raises TypeError or ValueError when the context is not made of plain values."""
-        fields = (request.folders, request.template, request.format, request.epoch, request.wants, request.context)
+        fields = (
+            request.folders, request.template, request.format, request.epoch, request.wants, request.needs,
+            request.context,
+        )  # fmt: skip
         own = _encode(fields).encode("ascii")
         shared, overlay = self._shared(request.shared), self._shared(request.overlay)
         length = HEADER.pack(len(own) + len(shared) + len(overlay) + 2)
@@ -118,10 +130,11 @@ class RequestDecoder:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             shared = self._known[octets] = _numbered(json.loads(octets))
-        folders, template, file_format, epoch, wants, context = json.loads(own)
+        folders, template, file_format, epoch, wants, needs, context = json.loads(own)
         # JSON in ASCII writes every other character with a backslash, all but one.
         clean = b"\\" not in own and b"\x7f" not in own
-        return Request(folders, template, file_format, epoch, context, shared, clean, self._overlay(overlay), wants)
+        overlaid = self._overlay(overlay)
+        return Request(folders, template, file_format, epoch, context, shared, clean, overlaid, wants, needs)
 
     def _overlay(self, octets: bytes) -> Mapping[str, str]:
         known = self._overlays.get(octets)
@@ -130,6 +143,21 @@ class RequestDecoder:
                 self._overlays = {b"{}": {}}
             known = self._overlays[octets] = json.loads(octets)
         return known
+
+
+def encode_pattern(needs: Iterable[tuple[str, ...]], parts: Sequence[str | int]) -> bytes:
+    """The framed answer with a pattern."""
+    text = json.dumps((sorted(needs), parts), ensure_ascii=False, separators=(",", ":"))
+    return encode_answer(Answer.PATTERN, text.encode("utf-8"))
+
+
+def decode_pattern(body: bytes) -> tuple[frozenset[tuple[str, ...]], object]:
+    """The needs and the parts of a pattern, the latter as they came. Raises PeerError."""
+    try:
+        needs, parts = json.loads(body)
+        return frozenset(tuple(map(str, path)) for path in needs), parts
+    except (TypeError, ValueError):
+        raise PeerError("the renderer described no pattern") from None
 
 
 def encode_answer(kind: Answer, body: bytes = b"") -> bytes:

@@ -30,6 +30,9 @@ class Task:
     result: asyncio.Future[bytes]
     blamed: str = ""
     """The plugin, with the overrides in force if there are any: whose fault it is."""
+    wants_pattern: bool = False
+    is_pattern: bool = False
+    """The result is a pattern and no file."""
 
     def fail(self, reason: str) -> None:
         """Tell the waiter, if it still waits."""
@@ -149,7 +152,7 @@ class Worker(asyncio.Protocol):
         if kind is Answer.READY:
             self.ready = True
             self._watchdog.cancel()
-        elif not self.in_flight:
+        elif not self.in_flight or (kind is Answer.PATTERN and not self.in_flight[0].wants_pattern):
             raise PeerError("the renderer answered what nobody asked")
         elif kind is Answer.LIMIT:
             self.end(body.decode("utf-8", "replace"))
@@ -159,6 +162,7 @@ class Worker(asyncio.Protocol):
             if kind is Answer.FAILED:
                 task.fail(body.decode("utf-8", "replace"))
             elif not task.result.done():
+                task.is_pattern = kind is Answer.PATTERN
                 task.result.set_result(body)
 
     def _rearm(self) -> None:

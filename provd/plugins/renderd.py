@@ -18,7 +18,8 @@ from typing import BinaryIO, NoReturn
 from provd.base.errors import PluginError
 from provd.plugins.confine import drop_capabilities
 from provd.plugins.render_engine import Engine, LimitError
-from provd.plugins.render_wire import HEADER, Answer, RequestDecoder, encode_answer
+from provd.plugins.render_trace import Tracer
+from provd.plugins.render_wire import HEADER, MAX_ANSWER, Answer, RequestDecoder, encode_answer, encode_pattern
 
 ADDRESS_SPACE = 512 << 20
 _LIMITS = {
@@ -43,6 +44,7 @@ class Worker:
 
     def __init__(self, cpu_seconds: float) -> None:
         self._engine = Engine()
+        self._tracer = Tracer()
         self._decoder = RequestDecoder()
         self._epoch = -1
         self._cpu_seconds = cpu_seconds
@@ -52,7 +54,7 @@ class Worker:
         try:
             signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
             try:
-                return encode_answer(Answer.FILE, self._render(message))
+                return self._render(message)
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
         except OutOfTimeError:
@@ -69,10 +71,16 @@ class Worker:
         request = self._decoder.decode(message)
         if request.epoch != self._epoch:
             self._engine.forget()
+            self._tracer.forget()
             self._epoch = request.epoch
         if request.wants == "check":
             self._engine.compile(request.folders, request.template, request.format, request.overlay)
-            return b""
+            return encode_answer(Answer.FILE)
+        if request.needs is not None:
+            traced = self._tracer.trace(request)
+            pattern = None if traced is None else encode_pattern(*traced)
+            if pattern is not None and len(pattern) <= MAX_ANSWER:
+                return pattern
         body = self._engine.render(
             request.folders,
             request.template,
@@ -82,7 +90,7 @@ class Worker:
             clean=request.clean,
             overlay=request.overlay,
         )
-        return hashlib.sha256(body).digest() if request.wants == "digest" else body
+        return encode_answer(Answer.FILE, hashlib.sha256(body).digest() if request.wants == "digest" else body)
 
 
 def serve(connection: socket.socket, requests: BinaryIO, worker: Worker) -> None:

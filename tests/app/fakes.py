@@ -170,6 +170,8 @@ class FakeRenderer:
     def __init__(self) -> None:
         self.jobs: list[RenderJob] = []
         self.fails = False
+        self.knows = False
+        """Has every file at hand."""
         self.gate: asyncio.Event | None = None
 
     async def render(self, job: RenderJob) -> bytes:
@@ -178,7 +180,14 @@ class FakeRenderer:
             await self.gate.wait()
         if self.fails:
             raise PluginError("line 3: 'nope' is undefined")
+        return self._written(job)
+
+    @staticmethod
+    def _written(job: RenderJob) -> bytes:
         return json.dumps(job.context, sort_keys=True).encode()
+
+    def at_hand(self, job: RenderJob) -> bytes | None:
+        return self._written(job) if self.knows else None
 
 
 def option(text: str, encoding: str = "text") -> OptionValue:

@@ -17,6 +17,7 @@ from tests.app.fakes import (
     OTHER,
     PHONE,
     BrokenJournal,
+    DictMemory,
     FakeBuckets,
     MemoryJournal,
     World,
@@ -291,3 +292,38 @@ async def test_an_unchanged_file_counts_as_served():
     served = [fact for fact in world.facts if fact.ID == "FILE-SERVED"]
     assert [(fact.unchanged, fact.name, fact.kind) for fact in served] == [(True, f"{PHONE}.cfg", "device")]
     assert world.device(PHONE).state is DeviceState.PROVISIONED
+
+
+async def test_a_file_like_others_is_made_at_once_under_the_same_rules():
+    world = open_world()
+    memory = world.boot._serving._memory = DictMemory()
+    world.renderer.knows = True
+    reply = world.boot.ready(world.ask(f"/{PHONE}.cfg"))
+    assert reply is not None
+    assert context_of(reply)["lines"][0]["username"] == "user-n1"
+    assert rendered(world) == []
+    assert len(memory.kept) == 1
+    assert memory.asked == 0
+    assert world.boot.ready(world.ask(f"/{PHONE}.cfg")) is reply
+    await world.fleet.change(lambda: [Put(group("desk", "root", **{"ntp.server": "10.9.9.9"}))])
+    changed = world.boot.ready(world.ask(f"/{PHONE}.cfg"))
+    assert changed is not None
+    assert context_of(changed)["settings"]["ntp"]["server"] == "10.9.9.9"
+
+
+async def test_what_a_file_is_made_from_is_read_again_where_others_went_first():
+    world = open_world()
+    request = world.ask(f"/{PHONE}.cfg")
+    assert world.boot.ready(request) is None
+    await world.fleet.change(lambda: [Put(group("desk", "root", **{"ntp.server": "10.9.9.9"}))])
+    assert context_of(await world.boot.file(request))["settings"]["ntp"]["server"] == "10.9.9.9"
+
+
+async def test_only_devices_without_settings_of_their_own_are_alike():
+    world = open_world()
+    device = world.device(PHONE)
+    await world.fetch(f"/{PHONE}.cfg")
+    await world.fleet.change(lambda: [Put(replace(device, settings={"ntp.server": "10.9.9.9"}))])
+    await world.fetch(f"/{PHONE}.cfg")
+    await world.fetch("/acme-a1.cfg")
+    assert [job.alike for job in world.renderer.jobs] == [True, False, True]

@@ -51,6 +51,9 @@ from provd.plugin.phone import Dhcp, Failed, Fetch, Fetched, Handset, LeaseGot, 
 from provd.plugins.catalogue import PluginCatalogue
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
+from provd.plugins.render_patterns import Patterns
+from provd.plugins.render_trace import Tracer
+from provd.plugins.render_wire import HEADER, encode_pattern, request_of
 from provd.simulate import dhcp_client
 from provd.simulate.load import phone_class
 from provd.simulate.memory import MemoryWorld, PluggedIn
@@ -92,11 +95,34 @@ def model(plugin: str, name: str) -> Model:
     return found
 
 
+@functools.cache
+def tracer() -> Tracer:
+    return Tracer()
+
+
 class InProcess:
-    """A renderer without a process of its own."""
+    """A renderer without a process of its own. Whatever has a pattern is made from one, and compared."""
+
+    def __init__(self) -> None:
+        self._patterns = Patterns()
 
     async def render(self, job: RenderJob) -> bytes:
         return render_once(catalogue().template_root(job.plugin), job, engine=engine())
+
+    def at_hand(self, job: RenderJob) -> bytes | None:
+        shape = self._patterns.shape(job)
+        if shape is None:
+            return None
+        folder = catalogue().template_root(job.plugin)
+        body = self._patterns.filled(shape)
+        if body is None:
+            traced = tracer().trace(request_of(job, [str(folder)], 0, self._patterns.needs(shape)))
+            if traced is None:
+                return None
+            described = encode_pattern(*traced)[HEADER.size + 1 :]
+            body = self._patterns.found(shape, self._patterns.begin(shape), described)
+        assert body == render_once(folder, job, engine=engine())
+        return body
 
 
 class House:
