@@ -12,7 +12,6 @@ from provd.simulate.load import phone_class
 from provd.simulate.memory import MemoryWorld
 from tests.kit.phones import PLUGINS
 
-
 FILE = b"account_1_enable = 1\naccount_1_user = 200\naccount_1_server = h\nodd\n"
 
 
