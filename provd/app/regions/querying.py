@@ -56,6 +56,7 @@ def asked(
         kind=home.kind or header["ecu_type"],
         country=home.country or query.country,
         primary=query.primary,
+        tenant=_owner(book, home),
     )
     mates = _mates(book, said)
     if not said.primary and any(each.primary and each.state in WAITING for each in mates):
@@ -70,6 +71,12 @@ def asked(
             book.save(home, replace(stays, reason=""))
         return Answer(body=_where("GLOBAL", "", "", home.epoch)), []
     return _sent(book, home, said, mates, choice.region, terms, now, fresh)
+
+
+def _owner(book: Book, home: Home) -> str:
+    """Who has the device now: one that was activated here may have found its customer since it asked first."""
+    known = book.activated(home.key_hash) if home.sn and home.key_hash else None
+    return known.tenant if known is not None and known.device_id == home.device_id else home.tenant
 
 
 def _mates(book: Book, home: Home) -> Sequence[Home]:

@@ -16,6 +16,7 @@ from provd.app.regions.querying import REFUSED_FOR
 from provd.app.regions.register import Regions
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.facts import Fact
+from provd.domain.activation.thing import Thing, ThingState
 from provd.domain.regions import speech
 from provd.domain.regions.enrolment import CHUNK, MOST
 from provd.domain.regions.home import Home, HomeState, Role
@@ -103,6 +104,19 @@ def bench() -> Iterator[Bench]:
     made = Bench()
     yield made
     made.disk.close()
+
+
+def test_a_device_that_has_found_its_customer_meanwhile_goes_home_as_that_ones(bench: Bench) -> None:
+    bench.rules = (Rule(by=By.TENANT, value="blue", region="us"),)
+    key = {"vendor": "acme", "model": "s2", "sn": "S1"}
+    thing = Thing(**key, state=ThingState.ACTIVATED, tenant="master", key_hash=key_hash("acme/s2/S1"))
+    bench.disk.look(lambda book: book._things.put([thing]))
+    assert bench.queries("acme/s2/S1")[1]["lifecycle_state"] == "GLOBAL"
+    bench.disk.connection.exec_driver_sql("UPDATE thing SET tenant = 'blue'")
+    assert bench.queries("acme/s2/S1")[0] == 202
+    home = bench.instance.home("acme/s2/S1")
+    assert home is not None
+    assert (home.state, home.region, home.tenant) == (HomeState.REHOMING, "us", "blue")
 
 
 def test_asking_again_gives_the_same_answer(bench: Bench) -> None:
