@@ -26,6 +26,7 @@ from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
+from provd.daemon.firmware_views import firmware_page
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
@@ -148,6 +149,7 @@ class Service:
             api=self._api(core, admin, views, (edges, telling, handover)),
             things=things_page(core),
             regions=regions_page(core.regions),
+            firmware=firmware_page(core),
         )
         self._measure(edges, views)
         self._measure_beside(telling, tasking, federation)
