@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit import forks
+
 ROOT = Path(__file__).resolve().parents[1]
 MUST = os.environ.get("CI") == "true"
 
@@ -36,6 +38,11 @@ def program(name: str) -> str:
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are cores: whoever waits for a process or a timer leaves its core to others."""
     return max((os.cpu_count() or 1) * 3 // 2, 1)
+
+
+def pytest_sessionfinish() -> None:
+    """What was started for all tests of this process."""
+    forks.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

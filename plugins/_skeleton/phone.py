@@ -1,7 +1,7 @@
 """A simulated phone of this vendor, for `provd simulate` and the tests. Remove this file if you do not need one.
 
-This one gets an address, takes the server out of option 66, fetches one file of `name = value` lines and looks for an
-account in it. What real phones do (retries, macros, polls) belongs here, in the vendor's own words.
+This one gets an address, takes the server out of option 66, fetches its own file of `name = value` lines and looks for
+accounts in it. What real phones do (retries, macros, polls) belongs here, in the vendor's own words.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from provd.plugin.phone import (
     Wait,
 )
 
+_ACCOUNT = ("enable", "name", "user", "auth", "password", "server", "port")
+
 
 class Phone:
     """One phone and its settings."""
@@ -38,9 +40,14 @@ class Phone:
 
     @property
     def accounts(self) -> tuple[Account, ...]:
-        """The one account it can hold."""
-        user, server = self.settings.get("user", ""), self.settings.get("server", "")
-        return (Account(1, user, self.settings.get("password", ""), server),) if user and server else ()
+        """Those that are switched on, of as many as the model holds."""
+        found = []
+        for line in range(1, self._model.lines + 1):
+            own = {name: self.settings.get(f"account_{line}_{name}", "") for name in _ACCOUNT}
+            if own["enable"] == "1" and own["user"] and own["server"]:
+                port = int(own["port"] or 5060)
+                found.append(Account(line, own["user"], own["password"], own["server"], port, own["auth"], own["name"]))
+        return tuple(found)
 
     @property
     def sip_user_agent(self) -> str:
@@ -74,6 +81,8 @@ class Phone:
             answer = yield Fetch(f"{lease.text(66)}/{self.mac}.cfg", {"User-Agent": self._model.name})
             if isinstance(answer, Fetched):
                 for line in answer.body.decode("utf-8", "replace").splitlines():
+                    if line.startswith("#"):
+                        continue
                     name, equals, value = line.partition("=")
                     if equals:
                         self.settings[name.strip()] = value.strip()

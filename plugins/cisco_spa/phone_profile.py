@@ -6,6 +6,8 @@ import re
 import zlib
 
 ROOT = "flat-profile"
+SECTIONS = "router-configuration"
+"""Below it the names have those of their sections in front."""
 LARGEST_PROFILE = 1 << 20
 
 _TOKEN = re.compile(
@@ -66,13 +68,15 @@ class _Reader:
         self._open: list[str] = []
         self._value = ""
         self._ended = False
+        self._leaf = False
 
     def start(self, name: str, *, empty: bool) -> None:
         if not self._open and (self._ended or name != ROOT):
             raise UnreadableProfileError(f"the root element is <{name[:40]}>, not <{ROOT}>")
-        if len(self._open) > 1:
+        if len(self._open) > 1 and self._open[1] != SECTIONS:
             raise UnreadableProfileError(f"<{name[:40]}> inside <{self._open[-1][:40]}>: a flat profile has one level")
         self._value = ""
+        self._leaf = not empty
         if not empty:
             self._open.append(name)
 
@@ -84,10 +88,11 @@ class _Reader:
     def end(self, name: str) -> None:
         if not self._open or self._open.pop() != name:
             raise UnreadableProfileError(f"</{name[:40]}> closes nothing that is open")
-        if self._open:
-            self._pairs.append((name, " ".join(_decoded(self._value).split("\n")).strip()))
+        if self._open and self._leaf:
+            self._pairs.append(("/".join((*self._open[1:], name)), " ".join(_decoded(self._value).split("\n")).strip()))
         self._ended = not self._open
         self._value = ""
+        self._leaf = False
 
     def done(self) -> list[tuple[str, str]]:
         if self._open or not self._ended:

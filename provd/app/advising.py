@@ -51,7 +51,9 @@ class Advising:
         if self._catalogue.revision != station.knowledge.revision:
             station.refresh()
         mac = client.mac
-        if station.fleet.tables.device(mac) is None and station.knowledge.stranger(mac, client.vendor_class):
+        if station.fleet.tables.device(mac) is None and station.knowledge.stranger(
+            mac, client.vendor_class, client.user_class
+        ):
             return PLAIN
         sighting = station.sightings.find(mac)
         if sighting is not None and not client.first:
@@ -65,6 +67,7 @@ class Advising:
         """The last advice, when it was made for just such a message."""
         if (
             sighting.vendor_class == client.vendor_class
+            and sighting.user_class == client.user_class
             and sighting.server == client.server
             and sighting.stamp == self._station.stamp
         ):
@@ -74,7 +77,7 @@ class Advising:
     def _weigh(self, client: ClientInfo, now: float) -> Advice:
         station = self._station
         device = station.fleet.tables.device(client.mac)
-        heard = station.knowledge.of_client(client.mac, client.vendor_class)
+        heard = station.knowledge.of_client(client.mac, client.vendor_class, client.user_class)
         if device is None and not heard.plugin:
             return PLAIN
         sighting, begins = station.sightings.touch(client.mac, now, first=client.first)
@@ -83,7 +86,7 @@ class Advising:
             advice = kept if kept.boot == sighting.boot else _for_boot(kept, sighting.boot)
         else:
             sighting.identity = merge(device or sighting.identity, heard)
-            sighting.vendor_class = client.vendor_class
+            sighting.vendor_class, sighting.user_class = client.vendor_class, client.user_class
             sighting.server = client.server
             sighting.stamp = station.stamp
             advice = self._advice(sighting, device, now)
@@ -146,9 +149,12 @@ class Advising:
         station = self._station
         station.refresh()
         device = station.fleet.tables.device(lease.mac)
-        if device is None and station.knowledge.stranger(lease.mac, lease.vendor_class):
+        # The user class is not kept with the lease: what was asked for it a moment ago is in memory.
+        known = station.sightings.find(lease.mac)
+        user = known.user_class if known is not None and known.vendor_class == lease.vendor_class else ""
+        if device is None and station.knowledge.stranger(lease.mac, lease.vendor_class, user):
             return
-        heard = station.knowledge.of_client(lease.mac, lease.vendor_class)
+        heard = station.knowledge.of_client(lease.mac, lease.vendor_class, user)
         if device is None and not heard.plugin:
             return
         sighting, begins = station.sightings.touch(lease.mac, now)

@@ -51,9 +51,9 @@ class Cache:
             self._entries.move_to_end(key)
         return entry
 
-    def newest(self, wanted: Callable[[Any], bool]) -> Entry | None:
-        """The entry that was used last among those with such a key; looks through all of them."""
-        return next((self._entries[key] for key in reversed(self._entries) if wanted(key)), None)
+    def newest(self, wanted: Callable[[Any], bool]) -> tuple[Any, Entry] | None:
+        """The entry that was used last among those with such a key, and its key; looks through all of them."""
+        return next(((key, self._entries[key]) for key in reversed(self._entries) if wanted(key)), None)
 
     def put(self, key: Hashable, entry: Entry) -> None:
         """Keep the entry in place of an older one."""

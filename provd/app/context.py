@@ -169,7 +169,8 @@ class ContextMaker:
         place = None
         if device is not None:
             place = (device.vendor, device.model, device.tenant, device.profile, own.get(VERSION, self))
-        key = (place, subject.vendor, subject.model.name, subject.secrets, subject.masked)
+        # Parameters of the vendor's own are the plugin's: two plugins may write files for one model.
+        key = (place, subject.vendor, subject.model.name, subject.plugin, subject.secrets, subject.masked)
         found = self._kept.get(key)
         if found is None or found.of is not subject.model:
             if len(self._kept) >= _MOST_COMMON:

@@ -68,20 +68,20 @@ class Knowledge:
         """What the evidence says, not remembered."""
         return self._index.identify(evidence)
 
-    def of_client(self, mac: Mac, option60: str) -> Identity:
-        """What a DHCP client's class and MAC prefix say; the MAC itself is left out, for the answer is shared."""
-        key = (mac[:6], option60)
+    def of_client(self, mac: Mac, option60: str, option77: str = "") -> Identity:
+        """What a DHCP client's classes and MAC prefix say; the MAC itself is left out, for the answer is shared."""
+        key = (mac[:6], option60, option77)
         identity = self._identities.get(key)
         if identity is None:
-            heard = self._index.identify(Evidence(via="dhcp", mac=mac, option60=option60))
+            heard = self._index.identify(Evidence(via="dhcp", mac=mac, option60=option60, option77=option77))
             identity = self._remember(key, replace(heard, mac=None))
             if not identity.plugin:
                 self._strangers.add(key)
         return identity
 
-    def stranger(self, mac: Mac, option60: str) -> bool:
+    def stranger(self, mac: Mac, option60: str, option77: str = "") -> bool:
         """Whether :meth:`of_client` has found before that such a client belongs to no plugin. On many LANs most are."""
-        return (mac[:6], option60) in self._strangers
+        return (mac[:6], option60, option77) in self._strangers
 
     def of_request(self, user_agent: str, name: str) -> Identity:
         """What a User-Agent and a file name say."""

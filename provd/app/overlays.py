@@ -23,7 +23,8 @@ def shared(tables: Tables, device: Device) -> bool:
 def applies(tables: Tables, override: Override, model: str, device: Device | None) -> bool:
     """Whether an override of the device's plugin is for this device; without one for a file of that model.
 
-    What a tenant has written does not apply where others' lines are: its template would see their passwords.
+    What a tenant may have written does not apply where others' lines are: its template would see their passwords. The
+    lines of others may well come later than the template.
     """
     match override.place:
         case Place.SITE:
@@ -33,7 +34,7 @@ def applies(tables: Tables, override: Override, model: str, device: Device | Non
         case Place.TENANT:
             return device is not None and override.applies_to == device.tenant and not shared(tables, device)
         case Place.DEVICE:
-            return device is not None and override.applies_to == device.mac
+            return device is not None and override.applies_to == device.mac and not shared(tables, device)
 
 
 def left_behind(tables: Tables, before: Device | None, after: Device | None) -> list[Change]:

@@ -223,6 +223,7 @@ def delete_tenant(tables: Tables, key: str, renews: Renews = lambda _device: Fal
         elif own:
             released.append(Put(_without(device, own)))
     codes = delete_codes(tables, [code for line in lines for code in tables.codes_of(line.id)])
+    rollouts = [key for key, rollout in tables.rollouts.items() if rollout.tenant == tenant.id]
     gone: list[Kept] = [
         *lines,
         *(profile for profile in tables.profiles.values() if owner_of_profile(profile) == tenant.id),
@@ -230,6 +231,8 @@ def delete_tenant(tables: Tables, key: str, renews: Renews = lambda _device: Fal
         *(each for each in tables.kinds.constraints.values() if owner_of_key(each.id) == tenant.id),
         *(token for token in tables.api_tokens.values() if token.tenant == tenant.id),
         *(lock for lock in tables.locks.values() if lock.tenant == tenant.id),
+        *(tables.rollouts[key] for key in rollouts),
+        *(member for key in rollouts for member in tables.in_rollout(key)),
         *(each for each in tables.overrides.values() if (each.place, each.applies_to) == (Place.TENANT, tenant.id)),
         tenant,
     ]

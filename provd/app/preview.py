@@ -23,6 +23,8 @@ from provd.plugin import FileRule, Manifest
 NOBODY = Mac("00005e005300")
 """MAC of a device that there is not: one of those for documentation (RFC 7042), which no vendor has and no file common
 to many phones is called by."""
+_NOWHERE = "127.0.0.1"
+"""Our address for a device that has asked nowhere yet."""
 _SAMPLE = Line(id="sample", tenant="", username="101", password=Secret("***"), display_name="Sample", number="101")
 
 
@@ -47,17 +49,18 @@ class Preview:
         self, device: Device, name: str, local: str, *, reveal: bool, overlay: Overlay | None = None
     ) -> Shown:
         """A file as this device would get it, whoever asks; passwords masked unless ``reveal``. ``overlay`` takes the
-        place of the overrides that apply.
+        place of the overrides that apply. Without ``local`` the device asks where it has asked last.
 
         Raises NotFoundError for a name that the device's plugin does not offer, and PluginError.
         """
         route = self._route(device, name)
         tokens = self._station.site.secrets == "token" and not is_thing(device.mac)
         token = self._station.token(device.mac, device) if tokens else ""
-        subject = self._subject(device, route, local, masked=not reveal)
-        subject = replace(subject, token=token if reveal or not token else "***")
+        last = self._serving.last(device.mac, route.rule)
+        subject = self._subject(device, route, local or (last.local if last else _NOWHERE), masked=not reveal)
+        subject = replace(subject, token=token if reveal or not token else "***", secure=bool(last and last.secure))
         reply = await self._made(device, route, self._maker.make(subject, self._station.site), overlay)
-        return Shown(reply, self._serving.last(device.mac, route.rule) if reveal else None)
+        return Shown(reply, last.body if last and reveal else None)
 
     async def of_model(self, device: Device, name: str, local: str, overlay: Overlay | None = None) -> Shown:
         """A file as a device like this one would get it; without lines it has one that is made up. No password is

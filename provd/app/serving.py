@@ -45,6 +45,15 @@ _render_job = drafted(RenderJob)
 _subject = drafted(Subject)
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file as a device was given it, at which address of ours, and whether over TLS."""
+
+    body: bytes
+    local: str
+    secure: bool
+
+
 @dataclass(slots=True)
 class _Work:
     """What a file is made from, with the revisions of all that, and the phrase that it is encrypted with."""
@@ -384,10 +393,10 @@ class Serving:
         answer.set_result(UNKNOWN)
         return answer
 
-    def last(self, mac: Mac, rule: FileRule) -> bytes | None:
+    def last(self, mac: Mac, rule: FileRule) -> Given | None:
         """The file by that rule that the device was given last, if it is still at hand."""
-        entry = self._cache.newest(lambda key: key[0] == rule.kind and key[1] == mac and key[3] == rule.name)
-        return None if entry is None else bytes(entry.reply.body)
+        found = self._cache.newest(lambda key: key[0] == rule.kind and key[1] == mac and key[3] == rule.name)
+        return None if found is None else Given(bytes(found[1].reply.body), local=found[0][4], secure=found[0][5])
 
     def served(self, request: FileRequest, reply: FileReply, *, unchanged: bool = False) -> None:
         """Tell the fact and move the device on."""

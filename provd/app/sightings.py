@@ -21,8 +21,8 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 class Sighting:
     """One MAC. ``began`` and ``seen`` are seconds; ``acked`` tells that this boot has its lease.
 
-    ``vendor_class``, ``server`` and ``stamp`` are what ``advice`` was made for; ``user_agent`` and ``common`` are the
-    last User-Agent and common file whose identity was taken over.
+    ``vendor_class``, ``user_class``, ``server`` and ``stamp`` are what ``advice`` was made for; ``user_agent`` and
+    ``common`` are the last User-Agent and common file whose identity was taken over.
     """
 
     mac: Mac
@@ -35,6 +35,7 @@ class Sighting:
     user_agent: str | None = None
     common: str = ""
     vendor_class: str | None = None
+    user_class: str = ""
     server: str = ""
     stamp: int = -1
     advice: Advice | None = None

@@ -18,7 +18,7 @@ from provd.cli.client import stream
 from provd.cli.commands import Command, as_json
 from provd.cli.output import Exit, errors_to_exit, local, show_json, show_one, show_rows
 
-_FIELDS = ("user_agent", "path", "option60", "mac", "event", "over")
+_FIELDS = ("user_agent", "path", "option60", "option77", "mac", "event", "over")
 _ALSO = {"kind": "over", "filename": "path"}
 
 
@@ -26,6 +26,7 @@ _ALSO = {"kind": "over", "filename": "path"}
 @click.option("--user-agent", metavar="UA", help="Of an HTTP request.")
 @click.option("--path", metavar="NAME", help="A file name or path as asked for; over pnp the Request-URI.")
 @click.option("--option60", metavar="TEXT", help="DHCP vendor class.")
+@click.option("--option77", metavar="TEXT", help="DHCP user classes, with commas between them.")
 @click.option("--mac", metavar="MAC")
 @click.option("--event", metavar="TEXT", help="Event header of a multicast SUBSCRIBE: ua-profile;vendor=…;model=…")
 @click.option("--over", type=click.Choice(["http", "tftp", "dhcp", "pnp"]), help="Default: what the evidence suggests.")
@@ -46,7 +47,7 @@ def identify(ctx: click.Context, /, *, batch: bool, as_json: bool, **evidence: s
             sys.exit(_batch(identified))
         known = {name: value for name, value in evidence.items() if value}
         if not set(known) - {"over"}:
-            raise UsageError("give at least one of --user-agent, --path, --option60, --mac, --event")
+            raise UsageError("give at least one of --user-agent, --path, --option60, --option77, --mac, --event")
         result = identified(known)
     show_one(result, as_json=as_json)
     if not result["vendor"]:

@@ -101,8 +101,8 @@ def firmware_fetch(
 
 @firmware.command("upload")
 @click.argument("file", type=_FILE)
-@click.option("--name", required=True, help="Of the package, such as spa50x-30x (provd firmware available).")
-@click.option("--version", help="Where the catalogue has several, or not this one.")
+@click.option("--name", help="Of the package, where FILE is called otherwise than in the catalogue.")
+@click.option("--version", help="Likewise.")
 @click.option("--unpack", is_flag=True, help="FILE is a zip archive with the files in it.")
 @_own
 @click.pass_context
@@ -111,7 +111,9 @@ def firmware_upload(
 ) -> None:
     """Keep an image or a language archive that the vendor has given to you.
 
-    Example: provd firmware upload spa50x-30x-7-5-5.bin --name spa50x-30x --version 7.5.5
+    Example: provd firmware upload spa50x-30x-7-5-5.bin --sha256 …
+
+    Example: provd firmware upload SPA50x.zip --name spa50x-30x --version 7.5.5
     """
     with errors_to_exit():
         from provd.cli.bringing import laid

@@ -160,6 +160,7 @@ def identifier(config: str | None) -> Callable[[Mapping[str, str]], dict[str, An
                 via=via,
                 mac=mac,
                 option60=given.get("option60", "").rstrip("\0"),
+                option77=given.get("option77", ""),
                 user_agent=given.get("user_agent", ""),
                 name=name,
                 vendor=words.vendor,
@@ -184,6 +185,7 @@ def explain_capture(config: str | None, file: Path, tell: Callable[[str], None])
     """Tell what the datagrams of a capture say, with what provd makes of their senders; how many there were."""
     from provd.app.tokens import ACCOUNT
     from provd.dhcp.explain import explain as explain_dhcp
+    from provd.dhcp.options import user_class_text
     from provd.dhcp.packet import decode as decode_dhcp
     from provd.net.explain import explain_pcap
     from provd.sip.explain import explain as explain_sip
@@ -202,7 +204,9 @@ def explain_capture(config: str | None, file: Path, tell: Callable[[str], None])
         lines = list(explain_dhcp(message))
         if message.op == 1:
             option60 = bytes(message.options.get(60, b"")).decode("latin-1")
-            who = identify({"mac": message.chaddr[:6].hex(), "option60": option60, "over": "dhcp"})
+            option77 = user_class_text(message.options[77]) if 77 in message.options else ""
+            mac = message.chaddr[:6].hex()
+            who = identify({"mac": mac, "option60": option60, "option77": option77, "over": "dhcp"})
             lines.append(_who(who))
         return lines
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import gc
 import itertools
 import os
 import resource
@@ -26,6 +25,8 @@ from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
+from provd.daemon.firmware_views import firmware_page
+from provd.daemon.garbage import GarbageRounds
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
@@ -66,6 +67,7 @@ class Service:
         self._began = self._clock.now()
         self._stop = asyncio.Event()
         self._reason = ""
+        self._garbage = GarbageRounds(asyncio.get_running_loop().call_later)
         self._descriptors_told = 0.0
         self._manager = ServiceManager(os.environ)
         self._readers = Readers(settings.server, self._clock)
@@ -89,6 +91,7 @@ class Service:
         try:
             await self._serve(core)
         finally:
+            self._garbage.end()
             self._readers.finish()
             await core.close()
             # `done` callbacks of the last commits run when the loop turns once more.
@@ -148,6 +151,7 @@ class Service:
             api=self._api(core, admin, views, (edges, telling, handover)),
             things=things_page(core),
             regions=regions_page(core.regions),
+            firmware=firmware_page(core),
         )
         self._measure(edges, views)
         self._measure_beside(telling, tasking, federation)
@@ -234,11 +238,7 @@ class Service:
                 listeners=listeners,
             )
         )
-        # What was loaded stays: the collector need not walk ten thousand devices again and again.
-        gc.freeze()
-        gc.enable()
-        # Hardly anything of ours is cyclic garbage, and a full collection stops everybody for its time.
-        gc.set_threshold(50_000, 20, 100)
+        self._garbage.begin()
         edges.certificates.opened(now)
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)

@@ -15,7 +15,7 @@ class ClientInfo(NamedTuple):
 
     ``mac`` comes from ``chaddr`` (never from option 61), ``vendor_class`` is option 60 as latin-1 text without
     trailing NULs, ``server`` our address that the client will talk to, ``first`` is true for a DISCOVER or an
-    INIT-REBOOT request: a boot begins.
+    INIT-REBOOT request: a boot begins; ``user_class`` is option 77, several classes with commas between them.
     """
 
     mac: Mac
@@ -24,6 +24,7 @@ class ClientInfo(NamedTuple):
     server: str
     subnet: str
     first: bool
+    user_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)

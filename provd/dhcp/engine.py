@@ -387,8 +387,8 @@ class DhcpEngine:
 
     def _advise(self, x: Exchange, *, first: bool) -> None:
         pattern = x.pattern
-        info = ClientInfo(x.mac, pattern.vendor_class, pattern.hostname, pattern.server_text, x.pool.name, first)
-        x.advice = self._advisor.advise(info, x.now)
+        said = (pattern.vendor_class, pattern.hostname, pattern.server_text, x.pool.name, first, pattern.user_class)
+        x.advice = self._advisor.advise(ClientInfo(x.mac, *said), x.now)
 
     def _unwanted(self, x: Exchange, effects: list[Effect]) -> bool:
         """Whether the mode forbids to answer this client, where it answers phones only."""

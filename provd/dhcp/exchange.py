@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from provd.base.types import Mac, ip_text
 from provd.dhcp.advice import PLAIN, Advice
 from provd.dhcp.ingress import Ingress
-from provd.dhcp.options import text_of
+from provd.dhcp.options import text_of, user_class_text
 from provd.dhcp.packet import Message, decode
 from provd.dhcp.states import State, state_of
 
@@ -53,6 +53,7 @@ class Pattern:
         "source",
         "state",
         "type",
+        "user_class",
         "vendor_class",
     )
 
@@ -68,6 +69,7 @@ class Pattern:
         self.relay = ip_text(message.giaddr) if message.giaddr else ""
         self.state: State | None = state_of(message, ingress)
         self.vendor_class = text_of(options[60]) if 60 in options else ""
+        self.user_class = user_class_text(options[77]) if 77 in options else ""
         self.hostname = text_of(options[12]) if 12 in options else ""
         self.asked = options.get(55)
         self.agent = options.get(82, b"") if message.giaddr else b""

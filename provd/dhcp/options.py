@@ -139,6 +139,15 @@ def user_classes(value: bytes) -> tuple[bytes, ...]:
     return tuple(_counted(value, 0, "user class"))
 
 
+def user_class_text(value: bytes) -> str:
+    """Option 77 as text, several classes with commas between them. Clients that do not count their classes, as many do,
+    are taken at their word."""
+    try:
+        return ",".join(map(text_of, user_classes(value)))
+    except WireError:
+        return text_of(value)
+
+
 def vendor_classes(value: bytes) -> dict[int, tuple[bytes, ...]]:
     """Vendor classes by enterprise number, option 124 (RFC 3925 section 3). Raises WireError."""
     return {number: tuple(_counted(data, 0, "vendor class")) for number, data in _enterprises(value).items()}

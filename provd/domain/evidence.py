@@ -15,7 +15,8 @@ class Evidence:
     """The identifying parts of one message.
 
     ``mac`` is a MAC known for certain (``chaddr``); MACs inside a name or User-Agent are found by
-    identification. ``option60`` is latin-1 text without trailing NULs; ``name`` is the file name as asked for, best
+    identification. ``option60`` is latin-1 text without trailing NULs, ``option77`` the user
+    classes (RFC 3004) with commas between them; ``name`` is the file name as asked for, best
     with the folders in front of it (some phones put their model there). ``vendor``, ``model`` and ``version`` are the
     device's own words over multicast PnP (the parameters of its Event header).
     """
@@ -23,6 +24,7 @@ class Evidence:
     via: Via
     mac: Mac | None = None
     option60: str = ""
+    option77: str = ""
     user_agent: str = ""
     name: str = ""
     vendor: str = ""

@@ -112,7 +112,12 @@ class Index:
     def build(cls, manifests: Iterable[Manifest]) -> Index:
         """Index all manifests. Expressions must have passed the loader: they are compiled here unguarded."""
         plugins = tuple(manifests)
-        rules: dict[MatchSource, list[tuple[str, Rule]]] = {"option60": [], "user_agent": [], "file": []}
+        rules: dict[MatchSource, list[tuple[str, Rule]]] = {
+            "option60": [],
+            "option77": [],
+            "user_agent": [],
+            "file": [],
+        }
         ouis: dict[str, tuple[_Oui, ...]] = {}
         names: list[tuple[str, _Claim | None]] = []
         pnp: dict[str, tuple[Rule, ...]] = {}
@@ -148,6 +153,10 @@ class Index:
                 claims.insert(0, _doubted(claim, name_mac))
         if evidence.option60:
             claim = self._match("option60", evidence.option60.rstrip("\0 "), "option 60")
+            if claim is not None:
+                claims.append(claim)
+        if evidence.option77:
+            claim = self._match("option77", evidence.option77, "option 77")
             if claim is not None:
                 claims.append(claim)
         if evidence.vendor and len(evidence.vendor) + len(evidence.model) + len(evidence.version) <= LONGEST_TEXT:

@@ -23,6 +23,7 @@ from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import mac_text, parse_device
+from provd.http.firmware_page import FirmwarePage
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
 from provd.http.regions_page import RegionsPage
@@ -83,14 +84,14 @@ class PageServer:
         api: Interface | None = None,
         things: ThingsPage | None = None,
         regions: RegionsPage | None = None,
+        firmware: FirmwarePage | None = None,
     ) -> None:
         self._views = views
         self._metrics = metrics
         self._emit = emit
         self._clock = clock
         self._api = api
-        self._things = things
-        self._regions = regions
+        self._parts = tuple(part for part in (things, regions, firmware) if part is not None)
         self._hosts = frozenset({"localhost", *(host.lower().rstrip(".") for host in hosts)})
         self._style = (_HERE / "static" / "style.css").read_bytes()
         self._runner: web.AppRunner | None = None
@@ -134,10 +135,8 @@ class PageServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_text)
-        if self._things is not None:
-            self._things.add_to(app, self._render)
-        if self._regions is not None:
-            self._regions.add_to(app, self._render)
+        for part in self._parts:
+            part.add_to(app, self._render)
         if self._api is not None:
             app.router.add_route("*", "/api/v1{rest:(?:/(?s:.*))?}", self._api.handle)
         return app

@@ -14,6 +14,7 @@ SECTIONS = (
     ("/", "Devices"),
     ("/activation", "Activation"),
     ("/regions", "Regions"),
+    ("/firmware", "Firmware"),
     ("/leases", "Leases"),
     ("/refused", "Refused"),
     ("/status", "Status"),

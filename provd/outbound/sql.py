@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, TextClause, create_engine, text
+from sqlalchemy import Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -139,9 +139,11 @@ class Database:
         _only_read(connection, not call.write)
         done = connection.execute(self._told(call.statement), dict(call.params))
         if call.write:
-            row = _row(done) if done.returns_rows else {}
+            # All of them: SQLite commits nothing while a statement still has some to give.
+            rows = done.fetchall() if done.returns_rows else []
+            row = _plain(list(done.keys()), rows[0]) if rows else {}
             connection.commit()
-            return Done({"rows": done.rowcount, **({} if row is None else row)})
+            return Done({"rows": done.rowcount, **row})
         found = done.fetchmany(2) if done.returns_rows else []
         names = list(done.keys()) if done.returns_rows else []
         # Rows that nobody reads hold a lock, in SQLite.
@@ -181,11 +183,6 @@ def _only_read(connection: Connection, look_up: bool) -> None:
         driver.execute(f"PRAGMA query_only = {'ON' if look_up else 'OFF'}")
     elif look_up and connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-
-
-def _row(done: CursorResult[Any]) -> dict[str, object] | None:
-    row = done.fetchone()
-    return None if row is None else _plain(list(done.keys()), row)
 
 
 def _plain(names: list[str], row: Any) -> dict[str, object]:

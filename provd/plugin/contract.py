@@ -14,7 +14,7 @@ from provd.plugin.firmware import Package
 CONTRACT = 1
 """Version of this contract. A manifest names the version it was written for."""
 
-MatchSource = Literal["option60", "user_agent", "file"]
+MatchSource = Literal["option60", "option77", "user_agent", "file"]
 FileKind = Literal["common", "device", "static", "absent", "elsewhere", "thing"]
 FileFormat = Literal["xml", "keyvalue", "text", "json"]
 """``json`` is for steps of tasks alone: every value is written as JSON has it, a text with its quotation marks."""

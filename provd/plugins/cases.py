@@ -22,8 +22,8 @@ from provd.sip.pnp import device_words
 
 
 class CaseRow(Strict):
-    """``[[case]]``: the evidence (``name``, ``user_agent``, ``option60``, ``chaddr``, ``event``), then what must come
-    out.
+    """``[[case]]``: the evidence (``name``, ``user_agent``, ``option60``, ``option77``, ``chaddr``, ``event``), then
+    what must come out.
 
     A name without ``via`` is tried over HTTP and TFTP. What is left out must come out empty, but for the vendor, which
     is the plugin's unless ``nothing`` is to be recognised.
@@ -33,6 +33,7 @@ class CaseRow(Strict):
     name: str = ""
     user_agent: str = ""
     option60: str = ""
+    option77: str = ""
     chaddr: str = ""
     event: str = ""
     nothing: bool = False
@@ -67,7 +68,7 @@ class Case:
             channels = (row.via,)
         elif row.event:
             channels = ("pnp",)
-        elif row.option60 or not (row.name or row.user_agent):
+        elif row.option60 or row.option77 or not (row.name or row.user_agent):
             channels = ("dhcp",)
         else:
             channels = ("http",) if row.user_agent else ("http", "tftp")
@@ -77,6 +78,7 @@ class Case:
                 via=via,
                 mac=parse_mac(row.chaddr) if row.chaddr else None,
                 option60=row.option60,
+                option77=row.option77,
                 user_agent=row.user_agent,
                 name=row.name,
                 vendor=words.vendor,

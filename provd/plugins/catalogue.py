@@ -63,6 +63,7 @@ class PluginCatalogue:
         self._folders = tuple(folders)
         self._firmware = state_dir / "firmware"
         self.stock = Stock(self._firmware, clock, facts)
+        self._stamp = self.stock.stamp
         self._overrides = state_dir / "overrides"
         self.shelf = Shelf(state_dir / "packages")
         self._clock = clock
@@ -107,6 +108,10 @@ class PluginCatalogue:
         found = self._plugins.get(plugin)
         if found is None:
             return None
+        if self._stamp != self.stock.stamp:
+            # What was taken away must not go on filling the disk.
+            self._stamp = self.stock.stamp
+            self._blobs.forget()
         packed = self.stock.path(plugin, name)
         content = None if packed is None else self._blobs.own(packed)
         if content is not None:

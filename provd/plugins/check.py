@@ -213,9 +213,10 @@ def _stays(manifest: Manifest, rule: FileRule, render: Render) -> Iterator[str]:
 
 
 def _notes(folder: Path, manifest: Manifest, cases: Iterable[Case]) -> Iterator[str]:
-    texts: dict[MatchSource, set[str]] = {"option60": set(), "user_agent": set(), "file": set()}
+    texts: dict[MatchSource, set[str]] = {"option60": set(), "option77": set(), "user_agent": set(), "file": set()}
     for evidence in (evidence for case in cases for evidence in case.evidence()):
         texts["option60"].add(evidence.option60)
+        texts["option77"].add(evidence.option77)
         texts["user_agent"].add(evidence.user_agent)
         texts["file"].update(with_folders(evidence.name))
     for number, match in enumerate(manifest.matches, 1):

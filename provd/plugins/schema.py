@@ -47,7 +47,7 @@ class ModelRow(BaseModel):
 class MatchRow(Strict):
     """``[[match]]``."""
 
-    source: Literal["option60", "user_agent", "file"]
+    source: Literal["option60", "option77", "user_agent", "file"]
     starts: list[Start] = Field(min_length=1)
     regex: str = Field(max_length=600)
     confidence: Confidence

@@ -369,10 +369,12 @@ async def test_a_file_is_compared_with_the_one_that_was_served_last():
     office.audit()
     with pytest.raises(UsageError, match="diff: needs reveal"):
         await office.do("device.render", mac=PHONE, diff=True)
-    shown = (await office.do("device.render", mac=PHONE, local="10.0.0.1", diff=True, reveal=True))["diff"].splitlines()
+    given = await office.do("device.render", mac=PHONE, local="10.0.0.1", diff=True, reveal=True)
+    shown = given["diff"].splitlines()
     assert shown[:2] == [f"--- {PHONE}.cfg as served", f"+++ {PHONE}.cfg as it would be"]
     assert [line[0] for line in shown if "Anna" in line] == ["+"]
     assert office.audit() == [("device.reveal", PHONE)]
+    assert given == await office.do("device.render", mac=PHONE, diff=True, reveal=True), "asked where it has asked last"
 
 
 async def test_a_file_is_shown_as_a_device_that_there_is_not_would_get_it():

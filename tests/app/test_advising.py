@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from provd.app.site import Site
-from provd.dhcp.advice import PLAIN
+from provd.dhcp.advice import PLAIN, ClientInfo
 from provd.domain.records import DeviceState
-from provd.plugin import DhcpAdvice
+from provd.plugin import DhcpAdvice, Match
 from tests.app.fakes import (
     ACME,
     BOLT,
@@ -195,3 +195,19 @@ def test_advice_follows_the_address_the_client_talks_to(server):
         world.boot.advise(client(PHONE, first=False, server=server), 2.0).options[66]
         == f"http://{server}:8667".encode()
     )
+
+
+def test_a_user_class_tells_the_model_where_a_plugin_looks_at_it():
+    world = World()
+    match = Match("option77", ("room,", "acme"), r"(?:room,)?acme (?P<model>[A-Z0-9]+)", 70)
+    world.catalogue.manifests = (replace(ACME, matches=(*ACME.matches, match)), BOLTS)
+    world.catalogue.revision += 1
+    asks = ClientInfo("0c0000000009", "", "", SERVER, "10.0.0.0/24", first=True, user_class="room,acme A1G")
+    assert world.boot.advise(asks._replace(user_class="room"), 1.0) is PLAIN
+    advice = world.boot.advise(asks, 2.0)
+    assert advice.options[66] == BASE + b"/new", "that of the model"
+    assert world.boot.advise(asks._replace(first=False, user_class="acme A1"), 3.0).options[66] == BASE
+    world.boot.advise(asks, 4.0)
+    world.boot.bound(lease("0c0000000009", "10.0.0.5", ""), advice.boot, 5.0)
+    device = world.fleet.tables.devices["0c0000000009"]
+    assert (device.model, device.plugin, device.confidence) == ("A1G", "acme", 70)

@@ -183,6 +183,16 @@ def test_free_parameters_are_those_of_the_plugin_and_in_no_common_file():
 GATE = Model("G4", lines=4, ports=True)
 
 
+def test_two_plugins_for_one_model_have_each_its_own_parameters():
+    values = {"vendor.acme.b": "2", "vendor.other.c": "3"}
+    profile = Profile(id="p", settings=values, level=Level.GROUP)
+    device = claimed(PHONE, "n1", profile="p")
+    made = maker(line("n1"), profile, device)
+    for plugin, own in (("acme", {"b": "2"}), ("other", {"c": "3"}), ("acme", {"b": "2"})):
+        context = made.make(subject(device=device, plugin=plugin), Site())
+        assert context["settings"]["vendor"] == own
+
+
 def test_on_a_gateway_each_line_has_its_port_and_the_free_ones_can_dial() -> None:
     box = claimed(PHONE, "n1", "s1", ports=(3, 1), settings={"sip.server": "of.north"})
     records = (line(), line("s1", "south"), tenant("south"), box)

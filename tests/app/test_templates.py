@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from provd.app.admin import Caller
 from provd.app.ports import RenderJob
-from provd.base.errors import FaultsError, ForbiddenError, NotFoundError, PluginError, UsageError
+from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, PluginError, UsageError
 from provd.base.types import Mac
 from provd.domain.overrides import Override, Place
 from provd.domain.records import Device, DeviceState
@@ -222,3 +224,16 @@ async def test_what_is_meant_has_to_be_clear():
         await made.do("template.set", name=name, text=MINE, model="acme")
     with pytest.raises(NotFoundError, match="is not overridden for tenant north"):
         await made.do("template.restore", name=name, model="acme", tenant="north")
+
+
+async def test_lines_of_others_that_come_later_are_not_seen_by_a_template_for_the_device():
+    gateway = Mac("02aaaa000003")
+    made, _ = office(line("n2"), phone(gateway, tenant="north", lines=("n2",), ports=(1,)))
+    name = template_of(made)
+    overlays, tables = made.world.boot.station.overlays, made.world.fleet.tables
+    await made.admin.call("template.set", {"name": name, "text": MINE, "device": gateway}, NORTH)
+    assert overlays.of("acme", "A1", tables.devices[gateway]).overrides == (f"acme/{name}@device:{gateway}",)
+    tables.put(replace(tables.devices[gateway], lines=("n2", "s1"), ports=(1, 2)))
+    assert overlays.of("acme", "A1", tables.devices[gateway]).overrides == ()
+    with pytest.raises(ConflictError, match="several tenants have lines"):
+        await made.do("template.set", name=name, text=MINE, device=gateway)

@@ -39,7 +39,7 @@ def test_it_works_without_any_configuration(shell: Shell, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "give at least one of --user-agent, --path, --option60, --mac, --event"),
+        ((), "give at least one of --user-agent, --path, --option60, --option77, --mac, --event"),
         (("--mac", "zz"), "not a MAC address: 'zz'"),
     ],
 )

@@ -10,7 +10,7 @@ _LINE = re.compile(r"(?P<name>[a-z0-9_]+(?:\.[A-Za-z0-9_]+)+) = (?P<value>.+)")
 
 
 def flat_profile(body: bytes) -> Pairs:
-    """Elements of a ``<flat-profile>`` in order. Refuses attributes, nesting and stray text."""
+    """Elements of a ``<flat-profile>`` in order. Refuses attributes, stray text and nesting, but for one part."""
     assert body.startswith(b"<flat-profile>\n"), body[:40]
     assert body.endswith(b"</flat-profile>\n"), body[-40:]
     # An empty element must be written as two tags: the short form means "leave alone" to the phone.
@@ -19,10 +19,25 @@ def flat_profile(body: bytes) -> Pairs:
     pairs = []
     for element in root:
         assert not element.attrib
-        assert not len(element)
         assert (element.tail or "").strip() == ""
+        if element.tag == "router-configuration":
+            pairs += [(f"{element.tag}/{name}", value) for name, value in _sections(element)]
+            continue
+        assert not len(element)
         pairs.append((element.tag, element.text or ""))
     assert (root.text or "").strip() == ""
+    return pairs
+
+
+def _sections(element: ET.Element) -> Pairs:
+    pairs: Pairs = []
+    for each in element:
+        assert not each.attrib
+        if len(each):
+            pairs += [(f"{each.tag}/{name}", value) for name, value in _sections(each)]
+        else:
+            assert each.text
+            pairs.append((each.tag, each.text))
     return pairs
 
 

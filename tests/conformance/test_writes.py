@@ -36,6 +36,10 @@ KEYED: dict[str, object] = {
 """Keys that say no code of their own."""
 
 
+AGAIN: dict[str, object] = {"locale.country": "FR"}
+"""Another value of what some have from the factory."""
+
+
 def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]:
     """The three files of a phone of which nothing but this is said, and which two lines have."""
     settings = {**DEFAULTS, **values}
@@ -71,7 +75,8 @@ def bases(name: str) -> list[dict[str, object]]:
 
 
 def changes(phone: Phone, name: str) -> bool:
-    return any(files(phone, base) != files(phone, {**base, name: EVERYTHING[name]}) for base in bases(name))
+    values = [EVERYTHING[name], *([AGAIN[name]] if name in AGAIN else [])]
+    return any(files(phone, base) != files(phone, {**base, name: value}) for base in bases(name) for value in values)
 
 
 @pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)

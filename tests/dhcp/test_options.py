@@ -37,6 +37,13 @@ def test_broken_sub_options(value):
         options.sub_options(value)
 
 
+def test_user_classes_as_text_counted_or_not():
+    assert options.user_class_text(b"\3abc\1d") == "abc,d"
+    assert options.user_class_text(b"iPXE") == "iPXE", "many clients do not count"
+    assert options.user_class_text(b"\4room") == "room"
+    assert options.user_class_text(b"") == ""
+
+
 def test_user_classes():
     assert options.user_classes(b"\3abc\1d") == (b"abc", b"d")
 

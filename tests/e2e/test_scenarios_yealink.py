@@ -210,6 +210,21 @@ def test_the_file_and_the_phone_that_has_it(name: str) -> None:
             assert tuple(phone.keys) == scenario.keys
 
 
+@pytest.mark.parametrize(
+    ("model", "firmware"),
+    [("T48G", "35.83.0.10"), ("T21P", "34.72.0.75"), ("W52P", "25.81.0.60"), ("SPA504G", "7.5.5"), ("VVX411", "")],
+)
+def test_a_file_for_a_phone_that_there_is_not(model: str, firmware: str) -> None:
+    with House("open") as house:
+        house.admin("tenant.add", id="acme", settings={"sip.server": "pbx.example.org"})
+        house.admin("line.add", id="101", tenant="acme", username="101", password="pa55word")
+        made = house.admin("device.render_as", model=model, firmware=firmware, line=["101"])
+        assert "pbx.example.org" in made["text"]
+        assert "***" in made["text"]
+        assert "pa55word" not in made["text"]
+        assert house.admin("device.list")["items"] == []
+
+
 @pytest.mark.parametrize("field_name", ["display_name", "username", "password", "voicemail"])
 def test_a_line_break_in_a_name_is_refused_and_changes_nothing(field_name: str) -> None:
     house, phone = house_with(SCENARIOS["minimal"])

@@ -6,7 +6,6 @@ are there already. How long those take and what they pull in is for other tests 
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import signal
@@ -22,7 +21,7 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parents[2]
 _LENGTH = 4
 _guard = threading.Lock()
-_parents: dict[int, socket.socket] = {}
+_parents: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
 
 
 def run(
@@ -63,7 +62,7 @@ def _asked(order: Mapping[str, Any], streams: Sequence[IO[str]]) -> int:
 
 
 def _parent() -> socket.socket:
-    """The way to the process that forks; one for each process of the tests, which ends with it."""
+    """The way to the process that forks; one for each process of the tests, until :func:`end`."""
     if os.getpid() not in _parents:
         ours, theirs = socket.socketpair()
         with theirs:
@@ -73,14 +72,14 @@ def _parent() -> socket.socket:
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
                 pass_fds=[theirs.fileno()],
             )
-        _parents[os.getpid()] = ours
-        atexit.register(_end, os.getpid(), ours, process)
-    return _parents[os.getpid()]
+        _parents[os.getpid()] = ours, process
+    return _parents[os.getpid()][0]
 
 
-def _end(owner: int, ours: socket.socket, process: subprocess.Popen[bytes]) -> None:
+def end() -> None:
     """Nobody asks any more."""
-    if os.getpid() == owner:
+    if os.getpid() in _parents:
+        ours, process = _parents.pop(os.getpid())
         ours.close()
         process.wait(10)
 

@@ -122,6 +122,10 @@ async def test_what_follows_at_once_has_the_same_connection_and_nothing_of_what_
     assert "readonly" in (await ask("DELETE FROM asset RETURNING no")).reason
     assert await ask("UPDATE asset SET kind = 'x' WHERE mac = 'a'", write=True) == Done({"rows": 1})
     assert await ask("SELECT no, kind FROM asset WHERE mac = 'a'") == Done({"no": 70, "kind": "x"})
+    both = await ask("UPDATE asset SET kind = 'y' RETURNING no", write=True)
+    assert both == Done({"rows": 2, "no": 70})
+    with contextlib.closing(sqlite3.connect(file, timeout=0)) as other, other:
+        other.execute("UPDATE asset SET no = 71 WHERE mac = 'a'")
     assert len(set(opened)) == 2, "one until the refused statement, one after it"
     database.close()
 

@@ -12,14 +12,16 @@ from provd.simulate.load import phone_class
 from provd.simulate.memory import MemoryWorld
 from tests.kit.phones import PLUGINS
 
+FILE = b"account_1_enable = 1\naccount_1_user = 200\naccount_1_server = h\nodd\n"
+
 
 def test_the_skeletons_phone_boots():
     made = phone_class(PLUGINS / "_skeleton")
     assert made is not None
     phone = made(Model("A1"), Handset(Mac("020000000001")), random.Random(1))
-    net = MemoryWorld(options={66: b"http://h"}, files={"http://h/020000000001.cfg": b"user = 200\nserver = h\nodd\n"})
+    net = MemoryWorld(options={66: b"http://h"}, files={"http://h/020000000001.cfg": FILE})
     net.boot(phone)
-    assert phone.accounts == (Account(1, "200", "", "h"),)
+    assert phone.accounts == (Account(1, "200", "", "h", 5060),)
     assert net.complaints == ["not a setting: 'odd'"]
 
 

@@ -330,7 +330,7 @@ def test_a_phone_without_an_address_keeps_asking():
 def test_new_firmware_is_installed_and_the_phone_starts_over():
     phone = t27()
     upgrade = b"static.firmware.url = http://10.20.0.1:8667/T27-45.83.0.160.rom\n"
-    net = with_files({f"{MAC}.cfg": UNCLAIMED + upgrade, "T27-45.83.0.160.rom": b"image"})
+    net = with_files({f"{MAC}.cfg": UNCLAIMED + upgrade, "T27-45.83.0.160.rom": b"image" * 100})
     net.boot(phone)
     assert phone.user_agent.startswith("Yealink SIP-T27P 45.83.0.160 ")
     assert net.asked().count(f"GET {BASE}/T27-45.83.0.160.rom 200") == 1
@@ -390,3 +390,16 @@ def test_an_encrypted_file_is_read_with_the_key_that_the_phone_has(model, name, 
     net.boot(phone)
     assert (phone.settings.get("account.1.enable") == "1") is read
     assert bool(net.complaints) is not read
+
+
+def test_what_is_no_image_is_not_installed():
+    upgrade = b"static.firmware.url = http://10.20.0.1:8667/T27-45.83.0.160.rom\n"
+    for octets, reason in (
+        (b"x", "1 octets are no image"),
+        (b"<html>not found</html>" * 20, "it is a text and no image"),
+    ):
+        phone = t27()
+        net = with_files({f"{MAC}.cfg": UNCLAIMED + upgrade, "T27-45.83.0.160.rom": octets})
+        net.boot(phone)
+        assert phone.user_agent.startswith("Yealink SIP-T27P 45.83.0.35 ")
+        assert net.complaints == [f"firmware.url: {reason}"]

@@ -15,6 +15,7 @@ from provd.app.ownership import owner_of_key
 from provd.app.ports import Change, Delete, Put
 from provd.app.tasks import assembly
 from provd.app.tasks.book import TaskBook
+from provd.app.turns import in_turns
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.types import mac_text
 from provd.domain.constraints import Attribute, Standing
@@ -128,15 +129,15 @@ class Constraints:
         rules, tables = self._book.rules, self._desk.tables
         states: Counter[str] = Counter({state.value: 0 for state in Standing})
         failed: list[views.View] = []
-        for device in tables.devices.values():
-            if not caller.owns(device.tenant):
-                continue
-            known = tables.metadata(device.mac)
-            for rule, state, faults in rules.standing(device, {} if known is None else known.data, tables.knows):
-                if rule.name == found.id:
-                    states[state.value] += 1
-                    if state is Standing.FAILED and len(failed) < _MOST_FAILED:
-                        failed.append({"device": mac_text(device.mac), "faults": faults})
+        own = (device for device in tuple(tables.devices.values()) if caller.owns(device.tenant))
+        async for lot in in_turns(own):
+            for device in lot:
+                known = tables.metadata(device.mac)
+                for rule, state, faults in rules.standing(device, {} if known is None else known.data, tables.knows):
+                    if rule.name == found.id:
+                        states[state.value] += 1
+                        if state is Standing.FAILED and len(failed) < _MOST_FAILED:
+                            failed.append({"device": mac_text(device.mac), "faults": faults})
         return {**self.view(found, caller), "states": dict(states), "failed": failed}
 
     # --- changing

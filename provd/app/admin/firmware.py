@@ -15,7 +15,7 @@ from provd.app.firmware.offer import KINDS, Asked
 from provd.app.firmware.ports import Held
 from provd.app.firmware.warehouse import Warehouse
 from provd.app.works import Works
-from provd.base.errors import UsageError
+from provd.base.errors import ProvdError, UsageError
 from provd.domain.firmware import same
 
 _NAME = Param("name", required=True, doc="of the package, such as spa50x-30x")
@@ -68,7 +68,8 @@ class Firmware:
                 (
                     Param("entry", required=True, doc="name of the file there"),
                     Param("called", required=True, doc="name of the file that was brought"),
-                    *which,
+                    Param("name", doc="of the package; not needed where the catalogue has a file of that name"),
+                    *which[1:],
                     _SHA256,
                     Param("unpack", "flag", doc="it is a zip archive with the files in it"),
                     *_OWN,
@@ -129,7 +130,11 @@ class Firmware:
 
     async def brought(self, entry: str, args: Args, caller: Caller) -> Held:
         """Keep what lies in the entry. Raises ProvdError."""
-        held = await self.warehouse.take(entry, asked_of(args, caller))
+        try:
+            held = await self.warehouse.take(entry, asked_of(args, caller))
+        except ProvdError:
+            await self.warehouse.forget(entry)
+            raise
         await self._desk.audit("firmware.upload", f"{held.name} {held.version}", caller)
         return held
 

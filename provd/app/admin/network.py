@@ -133,7 +133,14 @@ class Insight:
 
     def operations(self) -> Sequence[Operation]:
         """What this group offers."""
-        evidence = (Param("user_agent"), Param("path"), Param("option60"), Param("mac", "mac"), Param("over"))
+        evidence = (
+            Param("user_agent"),
+            Param("path"),
+            Param("option60"),
+            Param("option77"),
+            Param("mac", "mac"),
+            Param("over"),
+        )
         return (
             Operation("identify", "What evidence says of a device, and why.", self._identify, evidence),
             Operation("status", "How many of what there is.", self._status, site=True),
@@ -141,13 +148,14 @@ class Insight:
 
     async def _identify(self, args: Args, _caller: Caller) -> object:
         self._desk.boot.station.refresh()
-        over = args.text("over") or ("dhcp" if args.text("option60") else "http")
+        over = args.text("over") or ("dhcp" if args.text("option60") or args.text("option77") else "http")
         if over not in _VIAS:
             raise UsageError(f"over: must be one of {', '.join(_VIAS)}")
         evidence = Evidence(
             via=_VIAS[over],
             mac=args.mac() if args.text("mac") else None,
             option60=args.text("option60"),
+            option77=args.text("option77"),
             user_agent=args.text("user_agent"),
             name=args.text("path"),
         )

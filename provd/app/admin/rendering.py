@@ -64,7 +64,7 @@ class Rendering:
         if args.flag("diff") and not reveal:
             raise UsageError("diff: needs reveal as well, for what was served has its passwords in it")
         name = args.text("name") or self._own_name(device)
-        shown = await desk.boot.previews.of_device(device, name, self._local(args), reveal=reveal)
+        shown = await desk.boot.previews.of_device(device, name, args.text("local"), reveal=reveal)
         if reveal:
             await desk.audit("device.reveal", device.mac, caller, tenant=device.tenant)
         view = _view(shown, name)

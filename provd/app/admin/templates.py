@@ -9,6 +9,7 @@ from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.overlays import shared
 from provd.app.overriding import LOCAL, Overriding, Target
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, PluginError, UsageError
@@ -255,6 +256,8 @@ class Templates:
 
     async def _set(self, args: Args, caller: Caller) -> object:
         target = await self._target(args, caller)
+        if target.device is not None and shared(self._desk.tables, target.device):
+            raise ConflictError("several tenants have lines on this device: only what is for its model applies to it")
         override = self._over.made(target, args.document("text"), at=self._desk.clock.now(), by=caller.name)
         devices = await self._over.check(target, override)
         await self._desk.change("template.set", override.id, caller, lambda: [Put(override)])

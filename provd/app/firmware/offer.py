@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provd.app.firmware.ports import Held, Wanted
 from provd.base.errors import ConflictError, NotFoundError, UsageError
@@ -61,6 +61,8 @@ def wanted(manifests: Sequence[Manifest], asked: Asked) -> tuple[Wanted, Release
     A version that the catalogue does not have is taken like the others of its name; a name that it does not have needs
     plugin and models. Raises UsageError, NotFoundError, ConflictError.
     """
+    if not asked.name:
+        asked = _by_file(manifests, asked)
     for place, pattern in (("name", NAME), ("version", VERSION), ("called", FILE)):
         text = getattr(asked, place)
         if text and not re.fullmatch(pattern, text):
@@ -91,6 +93,17 @@ def wanted(manifests: Sequence[Manifest], asked: Asked) -> tuple[Wanted, Release
         xml="" if package is None else package.xml,
     )
     return made, release
+
+
+def _by_file(manifests: Iterable[Manifest], asked: Asked) -> Asked:
+    """The package that has a file of the name that was brought."""
+    for manifest in manifests:
+        for package in manifest.packages if asked.plugin in ("", manifest.id) else ():
+            for release in package.releases:
+                fits = asked.version in ("", release.version)
+                if fits and asked.called.lower() in (file.lower() for file in release.files):
+                    return replace(asked, name=package.name, version=release.version, plugin=manifest.id)
+    raise UsageError(f"name: no catalogue has a file {asked.called[:80]!r}; which package is it of?")
 
 
 def _plugin(manifests: Sequence[Manifest], asked: Asked) -> Manifest:

@@ -96,6 +96,10 @@ class Depot(Protocol):
         NotFoundError."""
         ...
 
+    async def forget(self, entry: str) -> None:
+        """What was laid into the entry is not wanted after all."""
+        ...
+
     async def discard(self, held: Held) -> None:
         """Take a package away. Transfers of it that are under way come to their end."""
         ...

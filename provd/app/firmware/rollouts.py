@@ -15,6 +15,7 @@ from provd.app.resync.notes import Notes
 from provd.base.clock import Clock
 from provd.base.errors import ConflictError, StorageError
 from provd.base.facts import FactSink
+from provd.base.facts.daemon import InternalError
 from provd.base.facts.firmware import RolloutGiven, RolloutMoved, RolloutPaused, RolloutReached
 from provd.base.types import Mac, is_thing
 from provd.domain.firmware import same
@@ -149,8 +150,13 @@ class Rollouts:
         """Do what is to be done, for as long as the daemon lives."""
         while True:
             self._changed.clear()
-            with contextlib.suppress(StorageError):  # The store tells of itself; what was not kept is tried again.
+            try:
                 await self.step()
+            except StorageError:
+                pass  # The store tells of itself; what was not kept is tried again.
+            except Exception as error:  # noqa: BLE001 - a defect with one rollout must not end all others for good
+                reason = f"{type(error).__name__}: {error}"[:500]
+                self._emit(InternalError(at=self._clock.now(), where="rollouts", reason=reason))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
                     await self._changed.wait()

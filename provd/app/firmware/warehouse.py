@@ -86,6 +86,10 @@ class Warehouse:
         held = self._told(await self._depot.fetch(made, url, progress))
         return {"plugin": held.plugin, "name": held.name, "version": held.version, "sha256": held.sha256}
 
+    def expected(self, asked: Asked) -> None:
+        """Look whether this could be taken in, before it is sent. Raises UsageError, NotFoundError, ConflictError."""
+        offer.wanted(self._knowledge.catalogue.manifests, asked)
+
     async def receive(self, octets: AsyncIterable[bytes]) -> str:
         """Lay what somebody sends into the entry; gives its name there."""
         return await self._depot.receive(octets)
@@ -94,6 +98,10 @@ class Warehouse:
         """Keep what was laid into the entry. Raises UsageError, PluginError, StorageError; then it is not here."""
         made, _ = offer.wanted(self._knowledge.catalogue.manifests, asked)
         return self._told(await self._depot.take(entry, replace(made, origin=asked.called), Progress()))
+
+    async def forget(self, entry: str) -> None:
+        """What was laid into the entry is not wanted after all."""
+        await self._depot.forget(entry)
 
     async def drop(self, asked: Asked) -> Held:
         """Take a package away. Raises ConflictError while something needs it."""

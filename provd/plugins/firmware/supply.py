@@ -117,6 +117,12 @@ class Supply:
             raise NotFoundError(f"there is no file {entry[:60]!r}")
         return await self._kept(path, wanted, progress)
 
+    async def forget(self, entry: str) -> None:
+        """What was laid into the entry is not wanted after all."""
+        path = self.entry / entry
+        if path.parent == self.entry:
+            await asyncio.to_thread(_forget, path)
+
     async def discard(self, held: Held) -> None:
         """Take a package away."""
         async with self._turn:

@@ -105,6 +105,8 @@ def _check(info: zipfile.ZipInfo, plugin: str) -> None:
     segments = name.split("/")
     if len(segments) < 2 or segments[0] != plugin:
         raise ArchiveError(f"{name!r} lies outside of the folder {plugin}/")
+    if {".", ".."} & set(segments):
+        raise ArchiveError(f"{name!r} would lead out of the plugin's folder: nobody who means well packs such a name")
     if len(segments) > _DEEPEST or not all(_SEGMENT.fullmatch(segment) for segment in segments):
         raise ArchiveError(f"{name!r} is not a name that a plugin may use")
     kind = stat.S_IFMT(info.external_attr >> 16)

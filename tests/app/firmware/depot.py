@@ -69,6 +69,9 @@ class FixedDepot:
         del self.entry[entry]
         return self._kept(wanted)
 
+    async def forget(self, entry: str) -> None:
+        self.entry.pop(entry, None)
+
     async def discard(self, held: Held) -> None:
         self.here.remove(held)
         self.stamp += 1

@@ -277,3 +277,8 @@ async def test_a_tenant_has_rollouts_of_its_own_and_for_its_own():
     await house.admin.call("rollout.start", {"id": "spring"}, north)
     await house.book.step()
     assert house.given == [MACS[0]]
+    # Whoever is called so next does not inherit it.
+    await house.do("tenant.delete", id="north")
+    assert [rollout.tenant for rollout in house.world.fleet.tables.rollouts.values()] == ["south"]
+    assert house.world.fleet.tables.in_rollout("north:spring") == ()
+    assert house.given == []

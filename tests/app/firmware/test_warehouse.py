@@ -97,6 +97,25 @@ async def test_versions_and_packages_that_no_catalogue_has():
             await office.do("firmware.upload", **call)
 
 
+async def test_a_file_may_say_by_its_name_what_it_is():
+    office = furnished()
+    office.world.depot.entry |= {"e": b"rom", "f": b"rom"}
+    brought = await office.do("firmware.upload", entry="e", called="A1-2.0.ROM")
+    assert (brought["name"], brought["version"], brought["files"][0]["name"]) == ("acme-a1", "2.0", "a1-2.0.rom")
+    with pytest.raises(UsageError, match=r"no catalogue has a file 'x\.rom'"):
+        await office.do("firmware.upload", entry="f", called="x.rom")
+
+
+async def test_what_is_refused_is_not_left_lying_around():
+    office = furnished()
+    for number, more in enumerate(({"name": "theirs"}, {"sha256": "abc"}, {"version": "../1"})):
+        office.world.depot.entry[f"{number}"] = b"rom"
+        call = {"entry": f"{number}", "called": "x", "name": "acme-a1", "version": "2.0", **more}
+        with pytest.raises((UsageError, NotFoundError)):
+            await office.do("firmware.upload", **call)
+    assert office.world.depot.entry == {}
+
+
 async def test_what_is_needed_is_not_taken_away():
     phone = Device(
         mac=PHONE, plugin="acme", vendor="Acme", model="A1", version="1.8", settings={"firmware.version": "2.0"}

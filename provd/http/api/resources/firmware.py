@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from provd.app.admin import Admin, Param
+from provd.app.admin.firmware import asked_of
 from provd.app.admin.params import check
 from provd.app.firmware.warehouse import Warehouse
 from provd.http.api import schemas
@@ -127,7 +128,9 @@ def _upload(admin: Admin, warehouse: Warehouse) -> Route:
         given: dict[str, object] = {**dict(ask.query), "called": ask.text("called"), "unpack": ask.flag("unpack")}
         if "models" in given:
             given["models"] = str(given["models"]).split(",")
-        check(operation.params, {"entry": "x", **given, **_named(ask)})
+        # Before anything is sent: nobody uploads a hundred megabytes to hear that the name was wrong.
+        args = check(operation.params, {"entry": "x", **given, **_named(ask)})
+        warehouse.expected(asked_of(args, ask.caller))
         entry = await warehouse.receive(_coming(ask.request))
         return Reply(body=await ask.do(operation.name, entry=entry, **given, **_named(ask)))
 
