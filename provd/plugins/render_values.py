@@ -15,6 +15,7 @@ from provd.base.errors import PluginError
 # C0, DEL, C1, the Unicode line separators, surrogates and the two non-characters: what XML 1.0 (section 2.2)
 # forbids or discourages and what any line-based reader might take for the end of a line.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_TEXTLESS = frozenset({int, bool, float, type(None)})
 _XML_SPECIAL = re.compile("[&<>\"']")
 
 
@@ -56,10 +57,12 @@ def _clean(value: object) -> bool:
         kind = type(one)
         if kind is str:
             texts.append(one)  # type: ignore[arg-type]
-        elif kind is dict or isinstance(one, Mapping):
+        elif kind is dict:
             left.extend(one.values())  # type: ignore[attr-defined]
         elif kind is list or kind is tuple:
             left.extend(one)  # type: ignore[arg-type]
+        elif kind not in _TEXTLESS and isinstance(one, Mapping):
+            left.extend(one.values())
     return _FORBIDDEN.search(" ".join(texts)) is None
 
 

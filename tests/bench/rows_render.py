@@ -8,6 +8,7 @@ from collections.abc import Callable
 from provd.app.cache import Cache, Entry
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import FileReply
+from provd.app.ports import RenderJob
 from provd.app.site import Site
 from provd.app.tables import Tables
 from provd.app.tokens import Tokens
@@ -19,6 +20,9 @@ from provd.plugin import Manifest
 from provd.plugins.catalogue import bundled_plugins
 from provd.plugins.loader import load
 from provd.plugins.render_engine import Engine
+from provd.plugins.render_patterns import Patterns
+from provd.plugins.render_trace import Tracer
+from provd.plugins.render_wire import HEADER, encode_pattern, request_of
 from tests.bench.arena import Arena
 from tests.bench.table import OURS, Floor, Report, Row
 
@@ -48,6 +52,8 @@ class Fleet:
         self._folders = (str(bundled_plugins() / manifest.id / "templates"),)
         self._manifest = manifest
         self._engine = Engine()
+        self._rule = next(rule for rule in manifest.files if rule.template == "device.cfg.j2")
+        self._patterns, self._tracer = Patterns(), Tracer()
         tables = Tables()
         tables.put(Tenant(id="acme", name="Acme", settings={"sip.server": "pbx.example", "time.zone": "Europe/Madrid"}))
         for number in range(count):
@@ -68,13 +74,29 @@ class Fleet:
         self.devices = list(tables.devices.values())
         self._maker = ContextMaker(tables, Tokens(b"k" * 32), zone)
 
-    def file(self, device: Device) -> bytes:
+    def filled(self, device: Device) -> bytes:
+        """The file as the daemon makes it when it has made one like it."""
+        job = RenderJob(self._manifest.id, self._rule, self._context(device), SHARED, alike=True)
+        shape = self._patterns.shape(job)
+        assert shape is not None
+        body = self._patterns.filled(shape)
+        if body is None:
+            traced = self._tracer.trace(request_of(job, self._folders, 0, self._patterns.needs(shape)))
+            assert traced is not None
+            described = encode_pattern(*traced)[HEADER.size + 1 :]
+            body = self._patterns.found(shape, self._patterns.begin(shape), described)
+        return body
+
+    def _context(self, device: Device) -> dict[str, object]:
         model = self._manifest.model(device.model)
         assert model is not None
         subject = Subject(
             self._manifest.vendor, model, "10.0.0.1", device=device, secrets=True, plugin=self._manifest.id
         )
-        context = self._maker.make(subject, Site())
+        return self._maker.make(subject, Site())
+
+    def file(self, device: Device) -> bytes:
+        context = self._context(device)
         own = {name: value for name, value in context.items() if name not in SHARED}
         shared = {name: context[name] for name in SHARED if name in context}
         return self._engine.render(self._folders, "device.cfg.j2", "keyvalue", own, shared)
@@ -85,6 +107,7 @@ def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
     manifest = load(bundled_plugins() / PLUGIN)
     one = Row(f"{BIG} with all its keys and six modules of 40 set", "ms CPU", (Floor(3, most=True),))
     many = Row(f"{FLEET} devices of {len(MODELS)} models", "s CPU", (Floor(10, most=True),))
+    alike = Row(f"{FLEET} devices of {len(MODELS)} models, filled in", "s CPU")
     kept = Row("a file that is in memory", "µs CPU")
     big = Fleet(manifest, (BIG,), 1, all_keys(manifest))
     fleet = Fleet(manifest, MODELS, FLEET // 10 if quick else FLEET, {})
@@ -93,9 +116,11 @@ def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
         one.add(OURS, _cpu(lambda: big.file(big.devices[0]), 30) * 1e3)
         whole = _cpu(lambda: [fleet.file(device) for device in fleet.devices], 1)
         many.add(OURS, whole * FLEET / len(fleet.devices))
+        whole = _cpu(lambda: [fleet.filled(device) for device in fleet.devices], 1)
+        alike.add(OURS, whole * FLEET / len(fleet.devices))
         kept.add(OURS, _kept(fleet) * 1e6)
     one.note(f"{len(big.file(big.devices[0]))} octets")
-    report.add(one, many, kept)
+    report.add(one, many, alike, kept)
 
 
 def _cpu(work: Callable[[], object], times: int) -> float:
