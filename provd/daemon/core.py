@@ -190,6 +190,7 @@ class Core:
             self.emit,
             overrides=self.settings.server.state_dir / "overrides",
             renderer=self.renderer,
+            steps=self.step_renderer,
             patient=patient,
         )
 

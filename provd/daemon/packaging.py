@@ -17,6 +17,7 @@ from provd.app.works import Works
 from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.config.plugins import PluginsSection
+from provd.daemon.plugin_steps import StepRenderer
 from provd.plugins.catalogue import PluginCatalogue
 from provd.plugins.firmware.supply import Supply
 from provd.plugins.package.gate import keys_of
@@ -25,7 +26,7 @@ from provd.plugins.render import RenderPool
 
 
 class Packaging:
-    """``renderer`` is the one that serves phones; it hears when other templates are in force."""
+    """``renderer`` serves phones, ``steps`` tasks; both hear when other templates are in force."""
 
     def __init__(
         self,
@@ -38,15 +39,19 @@ class Packaging:
         *,
         overrides: Path,
         renderer: RenderPool,
+        steps: StepRenderer,
         patient: bool,
     ) -> None:
         async def switched(plugin: str) -> None:
             changed = catalogue.take(await asyncio.to_thread(catalogue.read))
             held = self._manager.held(plugin)
             if changed == {plugin} and held.in_force in held.versions:
-                renderer.moved(plugin)  # A version never changes: what is compiled of it is good.
+                # A version never changes: what is compiled of it is good.
+                renderer.moved(plugin)
+                steps.moved(plugin)
             elif changed:
                 renderer.reload()
+                steps.reload()
             boot.station.refresh()
 
         async def warm(candidate: Candidate, templates: Iterable[str]) -> None:

@@ -34,6 +34,10 @@ class StepRenderer:
             await self._pool.start()
         return await self._pool.render(job)
 
+    def moved(self, plugin: str) -> None:
+        """Another folder holds this plugin's templates."""
+        self._pool.moved(plugin)
+
     def reload(self) -> None:
         """Templates may have changed."""
         self._pool.reload()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from provd.plugins.package.minisign import SecretKey, new_key
+from provd.plugins.package.publish import build
 from tests.daemon.test_tasks import COLONS, activated, seen
 from tests.daemon.test_thing_files import EXAMPLE
 from tests.kit import acme
@@ -123,3 +125,46 @@ def test_a_step_that_misbehaves_fails_alone_and_keeps_no_phone_from_its_file(tmp
             daemon.wait_for("TASK-DONE")
         (step,) = daemon.json("task", "show", f"loops:1:{PHONE}:1")["steps"]
         assert step["result"] == {"mac": COLONS}
+
+
+OWN = """
+[plugins]
+keys = ["{key}"]
+[[tasks.template]]
+id = "own"
+[[tasks.template.step]]
+id = "own"
+do = "plugin"
+step = "own"
+"""
+
+
+def version_of(folder: Path, key: SecretKey, version: str) -> str:
+    """A package whose step says which version it is of."""
+    source = acme.install(folder / version, version=version, rom=b"rom")
+    (source / "README.md").write_text("Acme phones.\n")
+    (source / "templates/own.json.j2").write_text(f'{{"done": {{"of": "{version}"}}}}')
+    with (source / "plugin.toml").open("a") as manifest:
+        manifest.write('[[step]]\nname = "own"\ntemplate = "own.json.j2"\n')
+    return str(build(source, folder / "public", key).path)
+
+
+def test_a_step_is_of_the_version_in_force(tmp_path: Path) -> None:
+    key = new_key()
+    first, second = (version_of(tmp_path, key, version) for version in ("1.0.0", "1.1.0"))
+    config, port = loopback_config(tmp_path / "state", sections=OWN.format(key=key.public))
+    with Daemon(config, tmp_path) as daemon:
+
+        def said() -> str:
+            daemon.wait_for("TASK-DONE")
+            newest = max(daemon.json("task", "list"), key=lambda run: run["generation"])
+            (step,) = daemon.json("task", "show", newest["id"])["steps"]
+            return step["result"]["of"]
+
+        daemon.provd("plugin", "install", first)
+        seen(port)
+        assert said() == "1.0.0"
+        for command, version in ((("install", second), "1.1.0"), (("rollback", "acme"), "1.0.0")):
+            daemon.provd("plugin", *command, "--yes")
+            daemon.provd("task", "run", PHONE, "own")
+            assert said() == version
