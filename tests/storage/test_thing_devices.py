@@ -18,8 +18,10 @@ from provd.app.tasks.book import TaskBook
 from provd.base.errors import StorageError
 from provd.base.facts import Fact
 from provd.base.types import Mac
+from provd.daemon.templates import SectionReader
 from provd.domain.activation.form import Ask
 from provd.domain.activation.thing import ThingModel, ThingState
+from provd.domain.device_types import DeviceType
 from provd.domain.overrides import Override, override_id
 from provd.domain.overrides import Place as Whose
 from provd.domain.records import Device, DeviceState, Metadata, Profile, RunState, TaskRun, TaskStep, Tenant
@@ -129,6 +131,17 @@ async def test_a_task_for_what_is_known_begins_with_the_import(store: Store) -> 
     await site.activate()
     assert site.runs() == [f"first:1:{S1}:1", f"known:1:{S1}:1"]
     assert site.stored()[1] == sorted([*site.runs(), *site.runs(Mac("acme~m1~S2"))])
+
+
+async def test_and_so_does_one_that_a_type_brings(store: Store) -> None:
+    site = await site_of(store)
+    site.tasks.reader = SectionReader()
+    rest = {"id": "rest", "do": "wait", "for": "1m"}
+    kind = DeviceType(id="boxes", devices=("acme/*",), tasks={"known": {"begins": "known", "step": [rest]}})
+    await site.fleet.change(lambda: [Put(kind)])
+    await site.registry.add("acme", "m1", {"S1": ""}, SITE)
+    assert [run.template for run in site.fleet.tables.runs_of(S1)] == ["boxes.known"]
+    assert site.stored() == ([site.device()], site.runs())
 
 
 async def test_one_that_comes_from_another_region_gets_its_runs_with_its_key(store: Store) -> None:

@@ -95,7 +95,7 @@ class ThingDevices:
             if before is not None:
                 # It was somebody's, and who has it next must find nothing of his.
                 return before if before.state is DeviceState.UNCLAIMED else None
-            if not self._tasks.rules.templates:
+            if next(iter(self._tasks.rules), None) is None:
                 return None  # at once: a list of serials may have a million of them
             fresh = self._fresh(thing)
             return fresh if self._tasks.rules.of(fresh) else None

@@ -69,7 +69,7 @@ class FirstBoots:
 
     def _first(self, runs: Iterable[TaskRun]) -> list[TaskRun]:
         """Those that are there to be done once."""
-        kinds = {template.id: template.kind for template in self._tasks.rules.templates}
+        kinds = {template.id: template.kind for template in self._tasks.rules}
         return [run for run in runs if kinds.get(run.template) is Kind.ONETIME]
 
     async def forget(self, units: Sequence[Unit]) -> None:
