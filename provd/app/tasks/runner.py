@@ -222,6 +222,11 @@ class Runner:
                 self._concluded(run)
                 return
             run = present or run
+        if self._ours(run) is not None:
+            # The template has no step left that was not done: those it stood at were taken out of the configuration.
+            finished = tasks.ended(tasks.advanced(run, ""), RunState.DONE, self._clock.now())
+            await self._fleet.settle(*self._end(template, finished))
+            self._concluded(run)
 
     def _ours(self, claimed: TaskRun) -> TaskRun | None:
         """The run as it is now, as long as this attempt may carry it out."""

@@ -329,6 +329,23 @@ async def test_who_took_too_long_asks_anew_whether_the_run_is_still_its_own():
     assert shop.run.state is RunState.DONE
 
 
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_run_whose_remaining_steps_were_removed_is_done(alone):
+    shop = Shop(CRM, NotYet("the asset"))
+    shop.claims.alone = alone
+    shop.seen()
+    await shop.work()
+    assert shop.run.state is RunState.WAITING
+    shop.world.ids()
+    list(shop.book.change(Rulebook((replace(FIRST_BOOT, steps=FIRST_BOOT.steps[:1]),))))
+    shop.world.clock.pass_(60)
+    await shop.work()
+    assert (shop.run.state, shop.run.step, shop.run.owner) == (RunState.DONE, "", "")
+    assert shop.told() == ["TASK-DONE"]
+    assert shop.world.journal.records[TaskRun, shop.run.id] == shop.run
+    assert len(shop.outside.calls) == 2
+
+
 async def test_an_attempt_that_was_overtaken_leaves_the_next_one_alone():
     shop = Shop(CRM, Done({"customer": "Ben", "tenant": "north"}), ASSET, WROTE)
     shop.seen()
