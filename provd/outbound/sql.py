@@ -96,7 +96,8 @@ class Database:
             try:
                 outcome = self._performed(line, call)
             except Exception as error:  # noqa: BLE001 - whatever a driver raises is its outcome
-                outcome = Failed(f"database {self.name}: {type(error).__name__}")
+                # Its connection may be in the middle of a transaction that it was told is for reading only.
+                outcome = self._failed(line, Failed(f"database {self.name}: {type(error).__name__}"))
             # Nobody waits for it any more when the daemon has ended.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(finish, outcome)

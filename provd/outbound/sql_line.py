@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 KEPT = 2.0
 """Seconds without a statement after which a connection is closed: what is kept longer goes stale, or is in the way."""
@@ -54,7 +53,8 @@ class Line:
         """Close it, and with it whatever is left of an unfinished statement."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(SQLAlchemyError):
+            # Whatever a driver raises: the thread goes on with another one.
+            with contextlib.suppress(Exception):
                 connection.close()
 
     def _looked_up(self) -> tuple[int, int]:

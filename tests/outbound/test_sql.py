@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import sqlite3
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -127,6 +128,24 @@ async def test_what_follows_at_once_has_the_same_connection_and_nothing_of_what_
     with contextlib.closing(sqlite3.connect(file, timeout=0)) as other, other:
         other.execute("UPDATE asset SET no = 71 WHERE mac = 'a'")
     assert len(set(opened)) == 2, "one until the refused statement, one after it"
+    database.close()
+
+
+async def test_what_the_driver_itself_refuses_leaves_no_connection_behind(file):
+    opened: list[Connection] = []
+
+    class Watched(Database):
+        def _executed(self, connection, call):
+            opened.append(connection)
+            return super()._executed(connection, call)
+
+    database = Watched(reach(file))
+    look = SqlCall(database="db", statement="SELECT no FROM asset WHERE no = :no", params={"no": 7}, what="it")
+    assert await database.do(look) == Done({"no": 7})
+    assert await database.do(replace(look, params={"no": 1 << 70})) == Failed("database db: OverflowError")
+    assert await database.do(look) == Done({"no": 7})
+    first, refused, after = opened
+    assert (refused is first, refused.closed, after is first) == (True, True, False)
     database.close()
 
 
