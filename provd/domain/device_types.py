@@ -32,8 +32,7 @@ class DeviceType:
     @property
     def tenant(self) -> str:
         """The tenant whose type it is, empty for one of the site."""
-        owner, mark, _ = self.id.partition(_MARK)
-        return owner if mark else ""
+        return _owner(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +42,16 @@ class Constraint:
     id: str
     attributes: Mapping[str, object] = field(default_factory=dict)
     revision: int = 1
+
+    @property
+    def tenant(self) -> str:
+        """The tenant whose constraint it is, empty for one of the site."""
+        return _owner(self.id)
+
+
+def _owner(key: str) -> str:
+    owner, mark, _ = key.partition(_MARK)
+    return owner if mark else ""
 
 
 class Typing:

@@ -13,7 +13,7 @@ from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFou
 from provd.base.secrets import Secret
 from provd.domain.constraints import Attribute, Rule
 from provd.domain.device_types import DeviceType, Typing
-from provd.domain.records import Device, Level, Metadata, Profile, RunState, TaskStep
+from provd.domain.records import AuditEntry, Device, Level, Metadata, Profile, RunState, TaskStep
 from provd.domain.rulebook import Rulebook
 from provd.domain.tasks import Kind, Template, WaitStep
 from tests.app.fakes import BOLT, OTHER, PHONE, BrokenJournal, tenant
@@ -295,6 +295,16 @@ async def test_a_tenants_type_is_not_for_the_sites_databases_servers_and_files()
 
 
 # --- constraints
+
+
+async def test_what_a_tenant_changes_is_its_own_in_the_audit() -> None:
+    office = furnished()
+    calls = {"add": {"attributes": ASSET}, "set": {"attributes": [{"name": "room"}]}, "delete": {}}
+    for operation, more in calls.items():
+        before = len(office.world.journal.batches)
+        await office.admin.call(f"constraint.{operation}", {"id": "mine", **more}, NORTH)
+        written = [each.record for batch in office.world.journal.batches[before:] for each in batch]
+        assert [entry.tenant for entry in written if isinstance(entry, AuditEntry)] == ["north"], operation
 
 
 async def with_metadata(*data: tuple[str, dict[str, object]]) -> Office:
