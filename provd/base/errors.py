@@ -59,6 +59,11 @@ class PluginError(ProvdError):
     """A vendor plugin is unusable: manifest, template or a render. Harms that plugin only."""
 
 
+class RendererError(PluginError):
+    """The process that renders was lost, closed or does not start. Another try may do; the template is not to blame, or
+    nobody knows that it is."""
+
+
 class StorageError(ProvdError):
     """The durable store refused or could not keep what it was given; nothing of that batch was kept."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from provd.app.ports import RenderJob
 from provd.base.clock import Clock
-from provd.base.errors import PeerError, PluginError
+from provd.base.errors import PeerError, PluginError, RendererError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
 from provd.plugins.render_patterns import Known, Patterns, Shape
@@ -73,7 +73,8 @@ class RenderPool:
         self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._size)]
 
     def render(self, job: RenderJob) -> asyncio.Future[bytes]:
-        """The file. The future fails with PluginError when the template fails, exceeds a limit or a value is refused.
+        """The file. The future fails with PluginError when the template fails, exceeds a limit or a value is refused,
+        and with its RendererError when there is no process for it any more.
 
         A future and no coroutine: a task around each file costs a tenth of the file.
         """
@@ -164,7 +165,7 @@ class RenderPool:
 
     def _message(self, job: RenderJob, needs: Sequence[Sequence[str]] | None) -> bytes:
         if self._closing:
-            raise PluginError("the renderer is not running")
+            raise RendererError("the renderer is not running")
         if self._quarantined and _blamed(job) in self._quarantined:
             raise PluginError(f"{_blamed(job)}: in quarantine until the next reload")
         folders = self._places.get(job.plugin) or self._place(job.plugin)
@@ -214,7 +215,7 @@ class RenderPool:
         return frozenset(self._quarantined)
 
     async def close(self) -> None:
-        """End the processes; whoever still waits gets a PluginError."""
+        """End the processes; whoever still waits gets a RendererError."""
         self._closing = True
         self._wanted.set()
         for worker in tuple(self._workers):
@@ -254,7 +255,7 @@ class RenderPool:
         self._queue.extendleft(reversed(waiting))
         waiting.clear()
         if guilty is not None:
-            guilty.fail(reason)
+            guilty.fail(reason, lost=worker.died)
             self._fault(guilty.blamed, reason)
         elif not (self._queue or self._closing):
             self._wanted.clear()  # it died of itself: another one, which may do the same, when it is needed
@@ -274,7 +275,7 @@ class RenderPool:
 
     def _fail_waiting(self, reason: str) -> None:
         for task in self._queue:
-            task.fail(reason)
+            task.fail(reason, lost=True)
         self._queue.clear()
 
     async def _keep(self) -> None:

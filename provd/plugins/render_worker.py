@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import provd
-from provd.base.errors import PeerError, PluginError
+from provd.base.errors import PeerError, PluginError, RendererError
 from provd.plugins.render_wire import Answer, Answers
 
 WINDOW = 16
@@ -34,10 +34,11 @@ class Task:
     is_pattern: bool = False
     """The result is a pattern and no file."""
 
-    def fail(self, reason: str) -> None:
-        """Tell the waiter, if it still waits."""
+    def fail(self, reason: str, *, lost: bool = False) -> None:
+        """Tell the waiter, if it still waits. ``lost``: for want of a process."""
         if not self.result.done():
-            self.result.set_exception(PluginError(f"{self.plugin}: {reason}"))
+            kind = RendererError if lost else PluginError
+            self.result.set_exception(kind(f"{self.plugin}: {reason}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Worker(asyncio.Protocol):
     def __init__(self, owner: Owner, launch: Launch) -> None:
         self.in_flight: deque[Task] = deque()
         self.ready = False
+        self.died = False
+        """It ended of itself."""
         self.gone = asyncio.Event()
         self._owner = owner
         self._launch = launch
@@ -146,6 +149,7 @@ class Worker(asyncio.Protocol):
         """The process died, or was ended by us; how its socket ended does not matter."""
         del exc
         self._transport = None
+        self.died = not self.gone.is_set()
         self.end("the renderer process died")
 
     def _answered(self, kind: Answer, body: bytes) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provd.app.ports import RenderJob
-from provd.base.errors import PluginError
+from provd.base.errors import PluginError, RendererError
 from provd.base.facts import Fact
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
 from provd.base.secrets import Secret
@@ -144,7 +144,7 @@ async def test_what_does_not_listen_to_its_timer_is_killed(bench):
     bad, good = await asyncio.gather(
         pool.render(bench.job("endless")), pool.render(bench.job()), return_exceptions=True
     )
-    assert str(bad) == "maker: more than 1 s for one file"
+    assert (type(bad), str(bad)) == (PluginError, "maker: more than 1 s for one file")
     assert good == b"a = 1\n"
 
 
@@ -156,8 +156,17 @@ async def test_a_process_that_dies_is_replaced(bench):
     await asyncio.sleep(0)  # lets both requests go out
     os.kill(pool._workers[0]._process.pid, signal.SIGKILL)
     bad, good = await waiting
-    assert str(bad) == "maker: the renderer process died"
+    assert (type(bad), str(bad)) == (RendererError, "maker: the renderer process died")
     assert good == b"a = 2\n"
+
+
+async def test_the_end_of_the_daemons_service_is_not_its_own(bench):
+    pool = await bench.start()
+    await pool.render(bench.job())
+    process = pool._workers[0]._process
+    os.kill(process.pid, signal.SIGTERM)
+    assert await pool.render(bench.job(value=2)) == b"a = 2\n"
+    assert (bench.facts, pool._workers[0]._process) == ([], process)
 
 
 async def test_a_process_that_dies_idle_comes_back_when_it_is_needed(bench):
@@ -222,7 +231,9 @@ async def test_a_reload_reads_the_templates_again(bench):
 async def test_a_renderer_that_does_not_start_fails_what_waits_and_is_tried_again_later(bench, command, reason):
     pool = await bench.start(Launch(command, start_seconds=10, wall_seconds=10))
     for _ in range(2):
-        assert await refusal(pool, bench.job()) == f"maker: the renderer does not start: {reason}"
+        with pytest.raises(RendererError) as caught:
+            await pool.render(bench.job())
+        assert str(caught.value) == f"maker: the renderer does not start: {reason}"
 
 
 async def test_a_renderer_that_hangs_at_its_start_is_given_up(bench):
@@ -288,7 +299,7 @@ async def test_closing_fails_who_still_waits(bench):
     waiting = asyncio.ensure_future(pool.render(bench.job("endless")))
     await asyncio.sleep(0)
     await pool.close()
-    with pytest.raises(PluginError, match="maker: the renderer was closed"):
+    with pytest.raises(RendererError, match="maker: the renderer was closed"):
         await waiting
     assert await refusal(pool, bench.job()) == "the renderer is not running"
     await pool.close()

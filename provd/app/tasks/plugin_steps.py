@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from provd.app.context import model_values
 from provd.app.ports import Renderer, RenderJob
 from provd.app.tasks.ports import HttpCall, PluginCall
-from provd.base.errors import PluginError
+from provd.base.errors import PluginError, RendererError
 from provd.domain.tasks import Conflict, Done, Failed, NotYet, Outcome, Retry
 from provd.plugin import FileRule, Manifest, Model, StepRule
 
@@ -58,6 +58,9 @@ class PluginSteps:
         context = {**call.context, "model": model_values(self._model(call.plugin, str(device["model"])))}
         try:
             outcome = await self._performed(call, rule, context)
+        except RendererError as error:
+            # What was asked by then is asked again under the same key.
+            return Retry(f"{call.plugin}: {error}"[:_LONGEST])
         except PluginError as error:
             return Failed(f"{call.plugin}: {error}"[:_LONGEST])
         return NotYet(call.what) if outcome == NotYet("") else outcome

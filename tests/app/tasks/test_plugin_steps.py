@@ -12,7 +12,7 @@ import pytest
 from provd.app.ports import RenderJob
 from provd.app.tasks.plugin_steps import LARGEST, PluginSteps
 from provd.app.tasks.ports import HttpCall, PluginCall
-from provd.base.errors import PluginError
+from provd.base.errors import PluginError, RendererError
 from provd.domain.rulebook import Rulebook
 from provd.domain.tasks import Conflict, Done, Failed, NotYet, Outcome, PluginStep, Retry
 from provd.plugin import Manifest, Model, StepRule
@@ -142,6 +142,18 @@ async def test_what_a_template_may_not_say_fails_the_step_and_asks_nobody(said, 
     again = await Bench(PUT, said, answers=(Done({"status": 200, "reply": {}}),)).do()
     assert isinstance(again, Failed)
     assert reason in again.reason
+
+
+async def test_a_renderer_that_is_lost_ends_no_step_for_good():
+    lost = RendererError("the renderer process died")
+    again = Retry("acme: the renderer process died")
+    answer = Done({"status": 200, "reply": {}})
+    bench = Bench(lost, PUT, lost, PUT, {"done": {"account": "A-1"}}, answers=(answer, answer))
+    assert await bench.do() == again
+    assert bench.asked == []
+    assert await bench.do() == again
+    assert await bench.do() == Done({"account": "A-1"})
+    assert [call.key for call in bench.asked] == ["run:step"] * 2, "for its server one and the same request"
 
 
 async def test_who_has_no_such_step_and_what_is_not_given():
