@@ -212,6 +212,17 @@ async def test_firmware_beside_a_plugin_is_found_by_its_name():
     assert world.ids() == ["FILE-SERVED"]
 
 
+async def test_of_two_files_of_one_name_a_phone_gets_that_of_its_own_plugin():
+    world = open_world()
+    world.catalogue.statics |= {("acme", "fw.rom"): b"acme", ("bolt", "fw.rom"): b"bolt"}
+    assert (await world.fetch("/fw.rom")).body == b"acme"
+    assert (await world.fetch("/fw.rom", user_agent="Bolt B9")).body == b"bolt"
+    # Over TFTP there is no User-Agent, but a lease.
+    world.dhcp(Mac("02bbbb000001"), "10.0.0.5", "bolt")
+    assert (await world.fetch("/fw.rom", "10.0.0.5", via="tftp")).body == b"bolt"
+    assert (await world.fetch("/fw.rom", "10.0.0.6")).body == b"acme"
+
+
 async def test_firmware_for_a_phone_of_ours_is_told_in_its_timeline():
     world = World()
     world.dhcp(PHONE, "10.0.0.5")

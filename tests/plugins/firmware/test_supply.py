@@ -9,6 +9,7 @@ import json
 import os
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -259,6 +260,9 @@ async def test_a_version_never_changes_and_no_two_packages_have_one_file(shelf: 
         await shelf.brought(b"other", wanted())
     with pytest.raises(ConflictError, match=r"A1-2\.0\.rom is here already, as part of a1 2\.0"):
         await shelf.brought(b"other", wanted("3.0", files=("A1-2.0.rom",)))
+    # A phone asks by the name alone: no other vendor's image may be found under it.
+    with pytest.raises(ConflictError, match=r"A1-2\.0\.rom is here already, as part of a1 2\.0 of acme"):
+        await shelf.brought(b"other", replace(wanted("3.0", files=("A1-2.0.rom",)), plugin="bolt"))
     assert len(shelf.stock.held()) == 1
     with pytest.raises(NotFoundError):
         await shelf.supply.take("../x", wanted(), Progress())
