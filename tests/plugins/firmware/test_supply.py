@@ -21,6 +21,7 @@ from provd.base.errors import ConflictError, NotFoundError, PluginError, Storage
 from provd.base.facts import Fact
 from provd.plugins.firmware.stock import Stock
 from provd.plugins.firmware.supply import RESERVE, Supply
+from provd.plugins.package.download import Downloads
 
 IMAGE = bytes(range(256)) * 2000
 """Half a megabyte."""
@@ -74,10 +75,11 @@ def wanted(version: str = "2.0", **more: object) -> Wanted:
 
 
 class Server:
-    """Serves ``/fw.rom``. ``cuts`` is after how many octets it breaks off, once."""
+    """Serves ``/fw.rom``. ``cuts`` is after how many octets it breaks off, once; ``goes_on``: it only falters."""
 
     def __init__(self) -> None:
         self.cuts = 0
+        self.goes_on = False
         self.image = IMAGE
         self.tag = '"one"'
         self.ranges: list[str] = []
@@ -99,6 +101,9 @@ class Server:
         await response.write(body[:cuts] if cuts else body)
         if cuts:
             await self.cut.wait()
+            if self.goes_on:
+                await response.write(body[cuts:])
+                return response
             assert request.transport is not None
             request.transport.close()
         return response
@@ -158,6 +163,34 @@ async def test_what_broke_off_goes_on_where_it_ended(shelf: Shelf, server: tuple
     await shelf.again().supply.fetch(asked, url, progress)
     assert serving.ranges == ["", "bytes=200000-"]
     assert shelf.again().stock.held()[0].sha256 == DIGEST
+
+
+async def test_two_fetches_of_one_url_take_turns(shelf: Shelf, server: tuple[Server, str]) -> None:
+    serving, url = server
+    serving.cuts, serving.goes_on = 200_000, True
+    progress = Progress()
+    one = asyncio.create_task(shelf.supply.fetch(wanted(by="one"), url, progress))
+    while progress.done < 200_000:  # noqa: ASYNC110 - a progress has nobody to wake
+        await asyncio.sleep(0)
+    two = asyncio.create_task(shelf.supply.fetch(wanted("2.1", by="two"), url, Progress()))
+    for _ in range(100):
+        await asyncio.to_thread(int)  # Time enough to ask for it, if it did.
+    serving.cut.set()
+    assert {(await each).sha256 for each in (one, two)} == {DIGEST}
+    assert serving.ranges == ["", ""]
+    assert shelf.left == []
+
+
+async def test_a_crash_leaves_no_head_of_an_old_file_under_the_mark_of_a_new_one(
+    tmp_path: Path, server: tuple[Server, str]
+) -> None:
+    part, mark = tmp_path / "x.part", tmp_path / "x.part.mark"
+    part.write_bytes(b"old" * 1000)
+    mark.symlink_to(tmp_path / "nowhere/mark")  # The mark is the last thing that was to be written.
+    with pytest.raises(StorageError):
+        async for _ in Downloads().whole(server[1], part, lambda _: None):
+            pytest.fail("nothing can come")
+    assert not part.exists()
 
 
 async def test_another_file_under_the_same_url_is_not_mixed_with_the_old_one(
