@@ -34,8 +34,8 @@ _UNSETTLED = frozenset({DeviceState.SEEN, DeviceState.STALE})
 class Job:
     """A file that may be given.
 
-    ``plugin`` is empty for a static file of whichever plugin has it, ``near`` first. ``device`` is set for a device's own file, ``mac``
-    whenever the request concerns a device; ``token`` stands in the URLs of the file.
+    ``plugin`` is empty for a static file of whichever plugin has it, ``near`` first. ``device`` is set for a device's
+    own file, ``mac`` whenever the request concerns a device; ``token`` stands in the URLs of the file.
     """
 
     name: str

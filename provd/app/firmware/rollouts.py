@@ -137,6 +137,9 @@ class Rollouts:
         """Forget it; devices keep what they were given."""
         if rollout.state in ACTIVE:
             raise ConflictError(f"it is {rollout.state.value}; abort it or roll it back first")
+        owed = sum(member.ring > 0 for member in self._tables.in_rollout(rollout.id))
+        if rollout.state is RolloutState.ROLLED_BACK and owed:
+            raise ConflictError(f"{owed} devices have not been given back yet what was before; wait a moment")
         return [Delete(rollout), *(Delete(member) for member in self._tables.in_rollout(rollout.id))]
 
     def moved(self, rollout: Rollout, by: str) -> None:
@@ -243,6 +246,8 @@ class Rollouts:
             await self._fleet.change(lambda some=some: list(self._given_back(rollout, some)))  # type: ignore[misc]
 
     def _given_back(self, rollout: Rollout, members: Sequence[RolloutDevice]) -> Iterator[Change]:
+        if self._tables.rollout(rollout.id) != rollout:
+            return  # Its tenant is gone, and the rollout with it.
         for member in members:
             yield Put(replace(member, ring=0))
             device = self._tables.device(member.mac)

@@ -8,7 +8,8 @@ import pytest
 
 from provd.app.admin import Admin, Caller
 from provd.app.firmware.choosing import Images
-from provd.app.firmware.rollouts import Rollouts
+from provd.app.firmware.rollouts import AT_ONCE, Rollouts
+from provd.app.ports import Delete
 from provd.app.resync.notes import Notes
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.types import Mac
@@ -178,6 +179,36 @@ async def test_everybody_gets_back_what_was_before():
     await house.do("rollout.delete", id="again")
     await house.do("rollout.delete", id="spring")
     assert house.world.fleet.tables.in_rollout("spring") == ()
+
+
+async def test_a_rollback_that_is_under_way_is_not_forgotten():
+    house = House()
+    await house.begun()
+    await house.do("rollout.rollback", id="spring")
+    with pytest.raises(ConflictError, match="20 devices have not been given back"):
+        await house.do("rollout.delete", id="spring")
+    await house.book.step()
+    assert house.given == []
+    await house.do("rollout.delete", id="spring")
+
+
+async def test_a_rollback_ends_with_the_rollout():
+    phones = [phone(Mac(f"02aaaa0002{number:02x}"), tenant="north") for number in range(AT_ONCE + 1)]
+    house = House(tenant(), tenant("south"), *phones)
+    await house.begun()
+    await house.do("rollout.rollback", id="spring")
+    tables, change, changes = house.world.fleet.tables, house.world.fleet.change, []
+
+    async def meddled(plan: object) -> object:
+        changes.append(await change(plan))
+        if len(changes) == 1:  # The second lot is still to come.
+            gone = [Delete(tables.rollouts["spring"]), *(Delete(member) for member in tables.in_rollout("spring"))]
+            await change(lambda: gone)
+        return changes[-1]
+
+    house.world.fleet.change = meddled
+    await house.book.step()
+    assert (len(changes), tables.in_rollout("spring")) == (2, ())
 
 
 async def test_a_restart_in_the_midst_of_it():
