@@ -16,7 +16,7 @@ from provd.base.clock import Clock
 from provd.base.errors import ConflictError, StorageError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
-from provd.base.facts.firmware import RolloutGiven, RolloutMoved, RolloutPaused, RolloutReached
+from provd.base.facts.firmware import RolloutGiven, RolloutMoved, RolloutPaused, RolloutReached, RolloutStuck
 from provd.base.types import Mac, is_thing
 from provd.domain.firmware import same
 from provd.domain.records import Device
@@ -129,9 +129,28 @@ class Rollouts:
         return [Put(replace(rollout, state=RolloutState.ABORTED, finished=self._clock.now()))]
 
     def returning(self, rollout: Rollout) -> list[Change]:
-        """Give everybody back what was before, one after the other."""
+        """Give everybody back what was before, one after the other; ``reason`` tells for how many that is not here."""
         _need(rollout, *ACTIVE, RolloutState.DONE, RolloutState.ABORTED)
-        return [Put(replace(rollout, state=RolloutState.ROLLED_BACK, finished=self._clock.now()))]
+        stay = self._staying(rollout)
+        reason = ""
+        if stay:
+            versions = ", ".join(sorted({member.was or "an unknown version" for member in stay}))
+            reason = f"{len(stay)} stay on {rollout.version}: what they ran before is not here ({versions})"
+        return [Put(replace(rollout, state=RolloutState.ROLLED_BACK, reason=reason, finished=self._clock.now()))]
+
+    def _staying(self, rollout: Rollout) -> list[RolloutDevice]:
+        """Devices that a rollback cannot bring back."""
+        stay = []
+        for member in self._tables.in_rollout(rollout.id):
+            device = self._tables.device(member.mac)
+            if device is None or device.settings.get(VERSION) != rollout.version or same(device.version, member.was):
+                continue
+            if not any(self._here(device, version) for version in (member.was, member.had)):
+                stay.append(member)
+        return stay
+
+    def _here(self, device: Device, version: str) -> bool:
+        return bool(version) and self._images.chosen(device.plugin, device.model, version) is not None
 
     def forgetting(self, rollout: Rollout) -> list[Change]:
         """Forget it; devices keep what they were given."""
@@ -145,6 +164,8 @@ class Rollouts:
     def moved(self, rollout: Rollout, by: str) -> None:
         """Somebody has moved a rollout on: tell it, and look what follows."""
         self._tell(rollout, by)
+        if rollout.state is RolloutState.ROLLED_BACK and rollout.reason:
+            self._emit(RolloutStuck(at=self._clock.now(), rollout=rollout.id, reason=rollout.reason))
         self._changed.set()
 
     # --- what follows by itself
@@ -254,7 +275,7 @@ class Rollouts:
             if device is None or device.settings.get(VERSION) != rollout.version:
                 continue
             # Only what is here can be had back.
-            can = bool(member.was) and self._images.chosen(device.plugin, device.model, member.was) is not None
+            can = self._here(device, member.was)
             yield from self._with(rollout, device, member.was if can else member.had)
 
     def _with(self, rollout: Rollout, device: Device, version: str) -> Iterator[Change]:

@@ -181,6 +181,26 @@ async def test_everybody_gets_back_what_was_before():
     assert house.world.fleet.tables.in_rollout("spring") == ()
 
 
+async def test_a_rollback_says_for_whom_there_is_no_way_back():
+    house = House(
+        tenant(),
+        phone(MACS[0]),
+        phone(MACS[1], version="1.8"),
+        phone(MACS[2], version="1.8", settings={"firmware.version": "1.9b"}),
+        phone(MACS[3], version=""),
+        phone(MACS[4], version="1.7"),
+    )
+    await house.begun()
+    house.come_back(*MACS[:4])  # The last one has not installed anything yet, and has nothing to go back from.
+    await house.do("rollout.rollback", id="spring")
+    reason = "2 stay on 2.0: what they ran before is not here (1.8, an unknown version)"
+    assert (await house.do("rollout.show", id="spring"))["reason"] == reason
+    assert [fact.reason for fact in house.world.facts if fact.ID == "ROLLOUT-STUCK"] == [reason]
+    await house.book.step()
+    found = [house.world.device(mac).settings.get("firmware.version") for mac in MACS[:5]]
+    assert found == ["1.9b", None, "1.9b", None, None]
+
+
 async def test_a_rollback_that_is_under_way_is_not_forgotten():
     house = House()
     await house.begun()
