@@ -53,26 +53,29 @@ class Statics:
     async def _look(self, place: Place, now: float) -> Static | None:
         # Read in a thread: firmware is large and lies on a disk.
         seen = (self._knowledge.revision, now)
-        found, body = await asyncio.to_thread(self._find, place)
-        if body is None:
+        key, kept = await asyncio.to_thread(self._find, place)
+        if kept is None:
             return None
-        key = (found, place[1].lower())
-        kept = self._kept.get(key)
-        if kept is None or (kept[0] is not body and kept[0] != body):
-            if len(self._kept) >= _MOST:
+        if self._kept.get(key) is not kept:
+            if key not in self._kept and len(self._kept) >= _MOST:
                 del self._kept[next(iter(self._kept))]
-            kept = self._kept[key] = (body, await asyncio.to_thread(self._etag, body))
+            self._kept[key] = kept
         if len(self._looked) >= _MOST:
             self._looked.clear()
         self._looked[place] = (seen, kept)
         return kept
 
-    def _find(self, place: Place) -> tuple[str, bytes | memoryview | None]:
+    def _find(self, place: Place) -> tuple[tuple[str, str], Static | None]:
+        """Which file that is, by plugin and name, and what is in it. In a thread."""
         plugin, name, near = place
         catalogue = self._knowledge.catalogue
         ids = (manifest.id for manifest in catalogue.manifests)
         for each in (plugin,) if plugin else sorted(ids, key=lambda each: each != near):
             body = catalogue.static(each, name)
             if body is not None:
-                return each, body
-        return "", None
+                key = (each, name.lower())
+                kept = self._kept.get(key)
+                # Hashed anew where it may be another one: to compare two images would keep everybody waiting, for
+                # Python does nothing else meanwhile, and a hash lets go of it.
+                return key, kept if kept is not None and kept[0] is body else (body, self._etag(body))
+        return ("", name), None
