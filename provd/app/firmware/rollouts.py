@@ -37,6 +37,8 @@ from provd.domain.rollouts import (
 
 EVERY = 10.0
 """Seconds between two looks at what runs, where nothing happens in between."""
+GATHER = 1.0
+"""Seconds between two looks because of devices that come back: each look is at all of them."""
 AT_ONCE = 50
 """Devices whose files change in one transaction."""
 
@@ -46,7 +48,9 @@ _REASON = "firmware"
 class Rollouts:
     """All rollouts. What is decided is in the database before anything else happens, and goes on after a restart."""
 
-    def __init__(self, fleet: Fleet, images: Images, notes: Notes, clock: Clock, emit: FactSink) -> None:
+    def __init__(
+        self, fleet: Fleet, images: Images, notes: Notes, clock: Clock, emit: FactSink, *, gather: float = GATHER
+    ) -> None:
         self._fleet = fleet
         self._tables = fleet.tables
         self._images = images
@@ -54,6 +58,8 @@ class Rollouts:
         self._clock = clock
         self._emit = emit
         self._changed = asyncio.Event()
+        self._gather = gather
+        self._soon: asyncio.TimerHandle | None = None
         fleet.watch(self._heard)
 
     # --- what there is
@@ -321,7 +327,16 @@ class Rollouts:
                         tenant=after.tenant,
                     )
                 )
-                self._changed.set()
+                self._look_soon()
+
+    def _look_soon(self) -> None:
+        """A thousand phones come back within minutes; nobody has to be given the version for each of them."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(self._gather, self._look_now)
+
+    def _look_now(self) -> None:
+        self._soon = None
+        self._changed.set()
 
 
 def _fits(rollout: Rollout, device: Device) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from provd.app.admin import Admin, Caller
 from provd.app.firmware.choosing import Images
-from provd.app.firmware.rollouts import AT_ONCE, Rollouts
+from provd.app.firmware.rollouts import AT_ONCE, EVERY, Rollouts
 from provd.app.ports import Delete
 from provd.app.resync.notes import Notes
 from provd.base.errors import ConflictError, NotFoundError, UsageError
@@ -31,13 +32,13 @@ def phone(mac: Mac, **more: object) -> Device:
 class House(Office):
     """An office with twenty phones, versions 1.9b, 2.0 and 2.1 of their firmware, and rollouts."""
 
-    def __init__(self, *records: object) -> None:
+    def __init__(self, *records: object, **more: float) -> None:
         super().__init__(*(records or (tenant(), tenant("south"), *(phone(mac) for mac in MACS))))
         world = self.world
         world.depot.here += [held("1.9b"), held("2.0"), held("2.1")]
         self.notes = Notes(world.fleet, world.boot.station.knowledge, world.clock)
         images = Images(world.depot)
-        self.book = Rollouts(world.fleet, images, self.notes, world.clock, world.facts.append)
+        self.book = Rollouts(world.fleet, images, self.notes, world.clock, world.facts.append, **more)
         shop = shop_of(world, acme_shelf())
         assert shop.warehouse is not None
         shop.warehouse.needed = lambda each: self.book.needed(each.name, each.version)
@@ -98,6 +99,39 @@ async def test_ring_after_ring_to_the_last_one():
     assert [state for name, state in told if name == "ROLLOUT-MOVED"] == ["running", "running", "done"]
     assert sum(name == "ROLLOUT-GIVEN" for name, _ in told) == 20
     assert sum(name == "ROLLOUT-REACHED" for name, _ in told) == 20
+
+
+async def test_phones_that_come_back_together_cost_no_look_each():
+    house = House(gather=60.0)
+    await house.begun(rings=["pilot=50", "rest=100"], tolerance=0)
+    step, looks = house.book.step, []
+
+    async def counted() -> None:
+        looks.append(len(house.given))
+        await step()
+
+    house.book.step = counted
+    running = asyncio.create_task(house.book.run())
+    for mac in order(MACS)[:10]:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        house.come_back(mac)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert looks == [10]
+    running.cancel()
+
+
+async def test_phones_that_come_back_begin_the_next_ring():
+    house = House(gather=0.0)
+    await house.begun(rings=["pilot=50", "rest=100"], tolerance=0)
+    running = asyncio.create_task(house.book.run())
+    await asyncio.sleep(0)
+    house.come_back(*order(MACS)[:10])
+    async with asyncio.timeout(EVERY / 2):
+        while len(house.given) < 20:  # noqa: ASYNC110 - nobody is woken by it
+            await asyncio.sleep(0)
+    running.cancel()
 
 
 async def test_it_stops_by_itself_and_says_who_is_missing():
