@@ -103,7 +103,7 @@ def serve(connection: socket.socket, requests: BinaryIO, worker: Worker) -> None
 def main() -> None:
     """Take the socket from descriptor 0, confine the process and serve."""
     connection = socket.socket(fileno=0)
-    # A Ctrl-C in the daemon's terminal, or the end of its service, is the daemon's business: it still may have files made.
+    # A Ctrl-C in the daemon's terminal, or the end of its service, is the daemon's business: it may still want files.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, out_of_time)

@@ -222,8 +222,11 @@ class Runner:
                 self._concluded(run)
                 return
             run = present or run
+        await self._run_out(template, run)
+
+    async def _run_out(self, template: Template, run: TaskRun) -> None:
+        """There was nothing left to do: the steps that it stood before were taken out of the configuration."""
         if self._ours(run) is not None:
-            # The template has no step left that was not done: those it stood at were taken out of the configuration.
             finished = tasks.ended(tasks.advanced(run, ""), RunState.DONE, self._clock.now())
             await self._fleet.settle(*self._end(template, finished))
             self._concluded(run)
