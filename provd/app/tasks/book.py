@@ -80,8 +80,9 @@ class TaskBook:
     def _settled(self, changes: Sequence[Change], durable: bool) -> None:
         """A plan has ended. Before that the schedule must not follow it: what is refused would be lost to it, or come
         too early; and what was due meanwhile is due again when it is taken back."""
+        runs = [change for change in changes if isinstance(change.record, TaskRun)]
         # What a runner is at looks after itself.
-        self.expect([change for change in changes if not (durable and _at_work(change))])
+        self.expect([change for change in runs if not (durable and _at_work(change))])
 
     def expect(self, changes: list[Change]) -> list[Change]:
         """These changes, which are about to be kept or have just been: their runs are looked at when they are due."""
