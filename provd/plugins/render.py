@@ -11,12 +11,12 @@ from pathlib import Path
 
 from provd.app.ports import RenderJob
 from provd.base.clock import Clock
-from provd.base.errors import PeerError, PluginError
+from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
 from provd.plugins.render_patterns import Known, Patterns, Shape
 from provd.plugins.render_wire import Request, RequestEncoder, request_of
-from provd.plugins.render_worker import Launch, Task, Worker
+from provd.plugins.render_worker import Launch, PoolError, Task, Worker
 
 TemplateFolders = Callable[[str], Sequence[Path]]
 """Plugin id to its template folders, the operator's overrides first. Raises PluginError when there is none."""
@@ -126,12 +126,28 @@ class RenderPool:
         task = self._ask(job, answer, self._patterns.needs(shape))
 
         def done(answer: asyncio.Future[bytes]) -> None:
-            self._found_out(job, shape, known, result, answer, task)
-            for each, future in known.waiting or ():
-                if not future.done():
-                    self._give(each, future)
+            try:
+                self._found_out(job, shape, known, result, answer, task)
+            finally:
+                waiting, known.waiting = known.waiting or (), None
+                for each, future in waiting:
+                    self._go_on(each, future, answer)
 
         answer.add_done_callback(done)
+
+    def _go_on(self, job: RenderJob, result: asyncio.Future[bytes], answer: asyncio.Future[bytes]) -> None:
+        """Whoever waited for a pattern gets a file, or to know why not."""
+        error = answer.exception()
+        if result.done():
+            return
+        if isinstance(error, PoolError):
+            result.set_exception(error)  # Each would wait as long as the first one to hear the same.
+            return
+        try:
+            self._give(job, result)
+        except Exception as unforeseen:  # noqa: BLE001 - it is told by who waits; the others go on
+            if not result.done():
+                result.set_exception(unforeseen)
 
     def _found_out(
         self,
@@ -144,7 +160,10 @@ class RenderPool:
     ) -> None:
         error = answer.exception()
         if error is not None or task is None or not task.is_pattern:
-            self._patterns.none(shape, known, again=error is not None)
+            if isinstance(error, PoolError):
+                self._patterns.withdraw(shape, known)
+            else:
+                self._patterns.none(shape, known, again=error is not None)
             if result.done():
                 return
             if error is None:
@@ -154,7 +173,7 @@ class RenderPool:
             return
         try:
             body = self._patterns.found(shape, known, answer.result())
-        except (PeerError, PluginError):
+        except Exception:  # noqa: BLE001 - whatever a renderer describes: it is asked for the file
             self._patterns.none(shape, known)
             if not result.done():
                 self._ask(job, result)
@@ -164,7 +183,7 @@ class RenderPool:
 
     def _message(self, job: RenderJob, needs: Sequence[Sequence[str]] | None) -> bytes:
         if self._closing:
-            raise PluginError("the renderer is not running")
+            raise PoolError("the renderer is not running")
         if self._quarantined and _blamed(job) in self._quarantined:
             raise PluginError(f"{_blamed(job)}: in quarantine until the next reload")
         folders = self._places.get(job.plugin) or self._place(job.plugin)
@@ -274,7 +293,7 @@ class RenderPool:
 
     def _fail_waiting(self, reason: str) -> None:
         for task in self._queue:
-            task.fail(reason)
+            task.fail(reason, PoolError)
         self._queue.clear()
 
     async def _keep(self) -> None:

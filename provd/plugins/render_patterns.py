@@ -165,6 +165,11 @@ class Patterns:
         if self._known.get(shape.key) is known:
             self._keep(shape.key, Known(shape.template[0], shape.shared, failed=known.failed + again))
 
+    def withdraw(self, shape: Shape, known: Known) -> None:
+        """Nobody has looked: it is as if nobody had asked."""
+        if self._known.get(shape.key) is known:
+            self._forget(shape.key)
+
     def _learn(self, template: _Template, paths: frozenset[Path]) -> None:
         # Older patterns of this template are under older numbers and go with time.
         template.paths |= paths

@@ -146,7 +146,23 @@ async def test_nobody_waits_for_a_pool_that_is_closed(fleet):
     assert fleet.pool.at_hand(fleet.job("a")) is None
 
 
-@pytest.mark.parametrize("answer", ["[]", "nonsense", '[[],["a",9]]', "[[],[0]]", '[[["name"]],["a",1]]'])
+async def test_a_renderer_that_does_not_start_is_waited_for_once(tmp_path):
+    starts = tmp_path / "starts"
+    program = f"open({str(starts)!r}, 'a').write('x'); raise SystemExit('no')"
+    launch = Launch((RENDERER.command[0], "-c", program), RENDERER.start_seconds, RENDERER.wall_seconds)
+    pool = RenderPool(lambda _: [tmp_path], Clock(), lambda _: None, launch=launch)
+    await pool.start()
+    found = await asyncio.gather(*(pool.render(Fleet.job(name)) for name in "abcd"), return_exceptions=True)
+    assert {str(error) for error in found} == {"maker: the renderer does not start: no"}
+    assert starts.read_text() == "x"
+    # Nothing is known of the template by that: it is looked at when a process is there.
+    assert len(pool._patterns) == 0
+    await pool.close()
+
+
+@pytest.mark.parametrize(
+    "answer", ["[]", "nonsense", '[[],["\\ud800"]]', "[" * 5000, '[[],["a",9]]', "[[],[0]]", '[[["name"]],["a",1]]']
+)
 async def test_a_renderer_that_describes_no_pattern_is_asked_for_the_file(tmp_path, answer):
     program = (
         "import socket, sys; s = socket.socket(fileno=0); f = s.makefile('rb'); s.sendall(bytes((0, 0, 0, 1, 0)))\n"
