@@ -4,11 +4,13 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provd.app.ports import RenderJob
 from provd.base.errors import PluginError
+from provd.domain.overrides import Overlay
 from provd.plugin import FileRule
 from provd.plugins.render import RENDERER, RenderPool
 from provd.plugins.render_patterns import Patterns
@@ -200,6 +202,54 @@ def test_old_patterns_make_room():
     assert len(patterns) == 4
     assert patterns.find(shapes[-1]) is not None
     assert patterns.find(shapes[0]) is None
+
+
+def begun(patterns: Patterns, **changes: Any) -> None:
+    shape = patterns.shape(dataclasses.replace(Fleet.job("x"), **changes))
+    assert shape is not None
+    patterns.begin(shape)
+
+
+def test_what_patterns_are_known_by_and_keep_alive_takes_room_too():
+    large = {f"entry{n}": "x" * 100 for n in range(1000)}
+    patterns = Patterns(most=1 << 20)
+    for n in range(50):
+        begun(patterns, context={"name": "x", "settings": {**large, "n": n}})
+    assert 0 < len(patterns) < 10
+    patterns = Patterns(most=1 << 20)
+    for n in range(50):
+        begun(patterns, context={"name": "x", "n": n, "list": list(range(1000))})
+    assert 0 < len(patterns) < 10
+
+
+def test_what_many_patterns_share_takes_room_once():
+    large = {f"entry{n}": "x" * 100 for n in range(1000)}
+    patterns = Patterns(most=1 << 20)
+    for n in range(50):
+        begun(patterns, context={"name": "x", "n": n, "settings": large})
+    assert len(patterns) == 50
+    patterns.drop("maker")
+    assert (len(patterns), patterns._octets, patterns._shared) == (0, 0, {})
+
+
+def test_templates_without_patterns_are_forgotten():
+    patterns = Patterns(most=10_000)
+    for n in range(100):
+        begun(patterns, overlay=Overlay(digest=f"{n}"))
+    for n in range(100):
+        assert patterns.shape(Fleet.job("x", plugin=f"p{n}")) is not None
+    assert len(patterns._templates) == len(patterns) < 10
+
+
+async def test_what_is_known_of_patterns_adds_up(fleet):
+    """Also where a template looks at one text more with every other file."""
+    fleet.template("{% if n == 2 %}a = {{ 1 if name == 'Ana' else 2 }}{% else %}b = {{ name }}{% endif %}")
+    bodies = await fleet.files(*(fleet.job(name, n) for n in (1, 2) for name in ("Ana", "Bob", "Eve")))
+    assert bodies == [b"b = Ana", b"b = Bob", b"b = Eve", b"a = 1", b"a = 2", b"a = 2"]
+    patterns = fleet.pool._patterns
+    assert sum(each.known for each in patterns._templates.values()) == len(patterns) > 0
+    fleet.pool.moved("maker")
+    assert (len(patterns), patterns._octets, patterns._shared, patterns._templates) == (0, 0, {}, {})
 
 
 async def test_a_plugin_whose_templates_moved_has_no_patterns_left_and_the_others_have(fleet):
