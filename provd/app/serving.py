@@ -218,11 +218,9 @@ class Serving:
         return _Work(render, self._quick(job), self._revisions(job), self._phrase(job))
 
     def _fresh(self, job: Job, work: _Work | None) -> bool:
-        """Whether nothing has changed since: a transport may have let others go first, and the device have become
-        somebody else's. A static file is nobody's; of another one without a device nobody knows whose token is in it.
-        """
+        """Whether nothing has changed since: others may have gone first, and the device have become somebody else's."""
         if work is None:
-            return True
+            return True  # a static file is nobody's; of another one without a device nobody knows whose token is in it
         device = job.device
         same = device is not None and self._station.fleet.tables.device(device.mac) is device
         return same and self._quick(job) == work.quick

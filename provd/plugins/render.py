@@ -15,6 +15,7 @@ from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
 from provd.plugins.render_patterns import Known, Patterns, Shape
+from provd.plugins.render_stamps import Stamps
 from provd.plugins.render_wire import Request, RequestEncoder, request_of
 from provd.plugins.render_worker import Launch, PoolError, Task, Worker
 
@@ -64,6 +65,7 @@ class RenderPool:
         self._encoder = RequestEncoder()
         self._patterns = Patterns()
         self._places: dict[str, list[str]] = {}
+        self._stamps = Stamps()
         self._closing = True
 
     async def start(self) -> None:
@@ -193,20 +195,34 @@ class RenderPool:
             raise PluginError(f"{job.plugin}: the context is not plain data ({type(error).__name__})") from None
 
     def _place(self, plugin: str) -> list[str]:
-        folders = self._places[plugin] = [str(folder) for folder in self._folders(plugin)]
-        return folders
+        folders = self._folders(plugin)
+        self._note(folders)
+        places = self._places[plugin] = [str(folder) for folder in folders]
+        return places
+
+    def _note(self, folders: Sequence[Path]) -> None:
+        """These are compiled from now on; the processes keep what they compiled by the names of folders."""
+        if self._stamps.changed(folders):
+            self.reload()
+            self._stamps.changed(folders)
 
     def reload(self) -> None:
         """Templates may have changed: read them anew and lift every quarantine."""
         self._epoch += 1
         self._patterns.clear()
         self._places.clear()
+        self._stamps.clear()
         self._faults.clear()
         self._quarantined.clear()
 
     def moved(self, plugin: str) -> None:
-        """Another folder holds this plugin's templates. The others stay compiled: their phones notice nothing."""
+        """Another folder holds this plugin's templates. The others stay compiled: their phones notice nothing.
+
+        A folder that was compiled before and holds something else now is read anew, with all the others.
+        """
         self._places.pop(plugin, None)
+        with contextlib.suppress(PluginError):  # There is none of that name any more.
+            self._place(plugin)
         self._patterns.drop(plugin)
         mine = {name for name in self._quarantined if name.partition(" ")[0] == plugin}
         self._quarantined -= mine
@@ -215,6 +231,7 @@ class RenderPool:
 
     async def warm(self, folders: Sequence[Path], templates: Iterable[tuple[str, str]]) -> None:
         """Compile templates (names and formats) that are about to be asked for, one by one: phones come in between."""
+        self._note(folders)
         places = [str(folder) for folder in folders]
         for name, file_format in templates:
             if self._closing:

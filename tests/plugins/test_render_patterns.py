@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,74 @@ async def test_a_plugin_whose_templates_moved_has_no_patterns_left_and_the_other
     fleet.pool.moved("maker")
     assert fleet.pool.at_hand(fleet.job("y")) is None
     assert fleet.pool.at_hand(fleet.job("y", plugin="other")) == b"a = y 1\n"
+
+
+class Versions:
+    """A pool and a plugin with several folders, one of them in force, beside another plugin."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.now = ["one"]
+        self.pool = RenderPool(self._folders, Clock(), lambda _: None)
+        for name in ("one", "two", "other"):
+            self.put(name, f"a = {name}\n")
+
+    def _folders(self, plugin: str) -> list[Path]:
+        return [self.root / name for name in (self.now if plugin == "maker" else [plugin])]
+
+    def put(self, name: str, text: str) -> None:
+        (self.root / name).mkdir(exist_ok=True)
+        (self.root / name / "file.j2").write_text(text, encoding="utf-8")
+
+    def choose(self, *names: str) -> None:
+        self.now = list(names)
+        self.pool.moved("maker")
+
+    async def file(self, plugin: str = "maker", *, alike: bool = False) -> str:
+        return (await self.pool.render(Fleet.job("x", plugin=plugin, alike=alike))).decode()
+
+
+@pytest.fixture
+async def versions(tmp_path) -> AsyncIterator[Versions]:
+    versions = Versions(tmp_path)
+    await versions.pool.start()
+    yield versions
+    await versions.pool.close()
+
+
+@pytest.mark.parametrize("alike", [False, True])
+async def test_a_corrected_package_of_the_same_version_is_compiled_anew(versions, alike):
+    assert await versions.file(alike=alike) == "a = one\n"
+    versions.choose("two")
+    assert await versions.file(alike=alike) == "a = two\n"
+    shutil.rmtree(versions.root / "one")
+    versions.put("one", "a = new\n")
+    versions.choose("one")
+    assert await versions.file(alike=alike) == "a = new\n"
+
+
+async def test_what_was_compiled_before_a_choice_that_came_to_nothing_is_compiled_anew(versions):
+    await versions.pool.warm([versions.root / "two"], [("file.j2", "keyvalue")])
+    versions.put("two", "a = new\n")
+    await versions.pool.warm([versions.root / "two"], [("file.j2", "keyvalue")])
+    versions.choose("two")
+    assert await versions.file() == "a = new\n"
+
+
+async def test_overrides_that_were_edited_meanwhile_are_compiled_anew(versions):
+    versions.put("own", "a = own\n")
+    versions.choose("own", "one")
+    assert await versions.file() == "a = own\n"
+    versions.put("own", "a = edited\n")
+    versions.choose("own", "two")
+    versions.choose("own", "one")
+    assert await versions.file() == "a = edited\n"
+
+
+async def test_what_others_have_compiled_stays_where_nothing_has_changed(versions):
+    assert [await versions.file(), await versions.file("other")] == ["a = one\n", "a = other\n"]
+    epoch = versions.pool._epoch
+    for name in ("two", "one", "two"):
+        versions.choose(name)
+        assert await versions.file() == f"a = {name}\n"
+    assert versions.pool._epoch == epoch
