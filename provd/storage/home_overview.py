@@ -186,6 +186,13 @@ class Overview:
         """Write a region."""
         self.put(region)
 
+    def claimed(self, home: Home) -> str | None:
+        """The tenant of a device whose serial is known here, empty when nobody has it; None when it is not known."""
+        if not home.sn or home.device_id != f"{home.vendor}/{home.model}/{home.sn}":
+            return None  # whoever has such a serial has not therefore this device
+        thing = self._things.things(home.vendor, home.model, [home.sn]).get(home.sn)
+        return None if thing is None else thing.tenant
+
     def adopt(self, home: Home, now: float) -> None:
         """A device that was activated elsewhere counts as activated here, with its vendor and model."""
         if not (home.vendor and home.model and home.sn and home.key_hash):

@@ -16,8 +16,12 @@ MOST_MOVED = 1000
 _ON_ITS_WAY = frozenset({HomeState.REHOMING, HomeState.REGIONAL})
 
 
-def moved(book: Book, device_id: str, to: str, terms: Terms, now: float, transfer: str) -> Home | Tombstone:
+def moved(
+    book: Book, device_id: str, to: str, terms: Terms, now: float, transfer: str, tenant: str = ""
+) -> Home | Tombstone:
     """Send a device to a region; without one, take back a hand-over. Gives what is known of the device then.
+
+    ``tenant`` is who has it now, where that is another one than it was registered for.
 
     A device that is at home elsewhere is moved by the instance that has it, which is asked. Raises NotFoundError and
     ConflictError.
@@ -26,6 +30,7 @@ def moved(book: Book, device_id: str, to: str, terms: Terms, now: float, transfe
         raise NotFoundError(f"there is no region {to[:60]!r}")
     home, stone = book.home(device_id), book.tombstone(device_id)
     if home is not None and home.state is not HomeState.GONE:
+        home = replace(home, tenant=tenant or home.tenant)
         return _moved_from_here(book, home, to, terms, now, transfer)
     if stone is None:
         raise NotFoundError(f"there is no device {device_id[:120]!r}")

@@ -119,6 +119,10 @@ class Reading(Protocol):
         """A device that was activated here and has this key, as a home that is not stored."""
         ...
 
+    def claimed(self, home: Home) -> str | None:
+        """The tenant of a device whose serial is known here, empty when nobody has it; None when it is not known."""
+        ...
+
 
 class Book(Reading, Protocol):
     """One transaction."""
