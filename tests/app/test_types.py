@@ -392,3 +392,17 @@ async def test_a_tenant_has_constraints_and_types_of_its_own():
         await do("task.run", mac=PHONE, template="a.greet")
     with pytest.raises(NotFoundError):
         await office.do("type.add", id="north:b", constraints=["south:asset"])
+
+
+async def test_what_types_of_others_bring_cannot_be_noticed_by_running_it():
+    office = furnished()
+    await office.do("type.add", id="b", devices=["bolt/*"], tasks=[TASK])
+    await office.do("type.add", id="south:a", devices=["acme/*"], tasks=[TASK])
+    for name in ("south:a.greet", "south:none.greet", "b.greet", "none.greet"):
+        with pytest.raises(NotFoundError, match="there is no task"):
+            await office.admin.call("task.run", {"mac": PHONE, "template": name}, NORTH)
+    with pytest.raises(ConflictError, match="does not belong"):
+        await office.do("task.run", mac=PHONE, template="south:a.greet")
+    await office.do("type.add", id="c", devices=["acme/*"], tasks=[TASK])
+    with pytest.raises(ConflictError, match="is pending"):
+        await office.admin.call("task.run", {"mac": PHONE, "template": "c.greet"}, NORTH)
