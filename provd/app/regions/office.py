@@ -75,7 +75,8 @@ def closed(book: Book, name: str, to: str, terms: Terms, now: float, fresh: Call
     """Remove a region in which no device has its home. Gives how many have, and are asked for: with ``to`` whoever has
     them hands them over there, and the region stays until they have gone.
 
-    ``lost`` says that nobody will ever hear there what waits to be said. Raises NotFoundError and ConflictError.
+    ``lost`` says that nobody there will ever hear what waits to be said, or let go what comes from there. Raises
+    NotFoundError and ConflictError.
     """
     if book.region(name) is None:
         raise NotFoundError(f"there is no region {name[:60]!r}")
@@ -94,6 +95,10 @@ def closed(book: Book, name: str, to: str, terms: Terms, now: float, fresh: Call
         moved(book, device_id, "" if under_way and to == terms.name else to, terms, now, fresh())
     if living:
         return len(living)
+    coming = book.coming_from(name)
+    if coming and not lost:
+        # Until they are here that region may still be the one that serves them.
+        raise ConflictError(f"{coming} devices are on their way here from there: once more when they have come")
     waiting = book.owed_to(name)
     if waiting and not lost:
         raise ConflictError(f"{waiting} messages wait to be heard there: retry, or say that it is lost")

@@ -111,6 +111,10 @@ class Reading(Protocol):
         """Devices that are at home in that region, or on their way there, by id."""
         ...
 
+    def coming_from(self, region: str) -> int:
+        """How many devices that region has given to this instance which have not come yet."""
+        ...
+
     def owed_to(self, region: str) -> int:
         """How much waits to be said to that region."""
         ...

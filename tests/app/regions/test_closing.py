@@ -146,6 +146,18 @@ def test_what_waits_to_be_heard_there_is_not_forgotten_unless_it_is_lost(world: 
     assert world.instances["world"].owed() == 0
 
 
+@pytest.mark.parametrize("state", [HomeState.PROV_PEN, HomeState.PROV_FAIL])
+def test_what_comes_from_there_is_waited_for(world: World, state: HomeState) -> None:
+    """Whoever waits here without the other's release would wait for ever, and nobody would know for what."""
+    world.instances["world"].register(Home(device_id="e", state=state, source="eu", epoch=1))
+    with pytest.raises(ConflictError, match="1 devices are on their way here from there"):
+        world.close("eu")
+    with pytest.raises(ConflictError, match="1 devices are on their way here from there"):
+        world.close("eu", "us")
+    assert world.close("us") == 0
+    assert world.close("eu", lost=True) == 0
+
+
 def test_a_tenant_looks_at_its_own_devices_and_moves_them(world: World) -> None:
     standing = run(world.regions.device("d", NORTH))
     assert standing.home is not None
