@@ -107,6 +107,7 @@ class Tables:
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
+        self._in_rollout: dict[str, dict[str, RolloutDevice]] = {}
         self._runs_of: dict[Mac, dict[str, TaskRun]] = {}
         self._steps_of: dict[str, dict[str, TaskStep]] = {}
         self.device = self._devices.get
@@ -184,12 +185,11 @@ class Tables:
 
     def in_rollout(self, rollout: str) -> tuple[RolloutDevice, ...]:
         """The devices that a rollout has given its version."""
-        return tuple(member for (key, _), member in self._rows[RolloutDevice].items() if key == rollout)
+        return tuple(self._in_rollout.get(rollout, {}).values())
 
     def rollout_device(self, rollout: str, mac: Mac) -> RolloutDevice | None:
         """This device in that rollout, or None."""
-        found: RolloutDevice | None = self._rows[RolloutDevice].get((rollout, mac))
-        return found
+        return self._in_rollout.get(rollout, {}).get(mac)
 
     @property
     def overrides(self) -> Mapping[str, Override]:
@@ -290,10 +290,8 @@ class Tables:
                 self._codes_of.setdefault(record.line, {})[record.id] = record
             case ApiToken():
                 self._hashes.setdefault(record.hash, record.id)
-            case TaskRun():
-                self._runs_of.setdefault(record.mac, {})[record.id] = record
-            case TaskStep():
-                self._steps_of.setdefault(record.run, {})[record.name] = record
+            case TaskRun() | TaskStep() | RolloutDevice():
+                self._put_part(record)
             case DeviceType() | Constraint():
                 self.kinds.changed()
             case _:
@@ -323,18 +321,30 @@ class Tables:
             case ApiToken():
                 if self._hashes.get(record.hash) == record.id:
                     del self._hashes[record.hash]
-            case TaskRun() | TaskStep():
-                self._forget_task(record)
+            case TaskRun() | TaskStep() | RolloutDevice():
+                self._forget_part(record)
             case DeviceType() | Constraint():
                 self.kinds.changed()
             case _:
                 pass
 
-    def _forget_task(self, record: TaskRun | TaskStep) -> None:
-        if isinstance(record, TaskRun):
-            _drop(self._runs_of, record.mac, record.id)
-        else:
-            _drop(self._steps_of, record.run, record.name)
+    def _put_part(self, record: TaskRun | TaskStep | RolloutDevice) -> None:
+        match record:
+            case TaskRun():
+                self._runs_of.setdefault(record.mac, {})[record.id] = record
+            case TaskStep():
+                self._steps_of.setdefault(record.run, {})[record.name] = record
+            case RolloutDevice():
+                self._in_rollout.setdefault(record.rollout, {})[record.mac] = record
+
+    def _forget_part(self, record: TaskRun | TaskStep | RolloutDevice) -> None:
+        match record:
+            case TaskRun():
+                _drop(self._runs_of, record.mac, record.id)
+            case TaskStep():
+                _drop(self._steps_of, record.run, record.name)
+            case RolloutDevice():
+                _drop(self._in_rollout, record.rollout, record.mac)
 
     def _left(self, line: str, mac: Mac) -> None:
         rest = tuple(holder for holder in self._holders.get(line, ()) if holder != mac)
