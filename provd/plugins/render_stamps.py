@@ -1,7 +1,7 @@
 """Whether folders of templates are as they were when something was compiled from them first.
 
-A folder that once held a version of a plugin may come to hold other templates: the version was discarded and a corrected
-package of the same version put in its place, or the operator's own folder was edited while nobody used it.
+A folder that once held a version of a plugin may come to hold other templates: the version was discarded and a
+corrected package of the same version put in its place, or the operator's own folder was edited while nobody used it.
 """
 
 from __future__ import annotations
