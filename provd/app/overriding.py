@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from provd.app.ports import Catalogue
 from provd.app.preview import NOBODY, Preview
@@ -13,7 +13,7 @@ from provd.app.turns import in_turns
 from provd.base.errors import FaultsError, NotFoundError, PluginError
 from provd.base.types import Mac, mac_text
 from provd.domain.merging import has_marks
-from provd.domain.overrides import Overlay, Override, Place, override_id
+from provd.domain.overrides import Overlay, Override, Place, overlaid, override_id
 from provd.domain.records import MASTER_TENANT, Device
 from provd.domain.site_models import MARK
 from provd.plugin import FileRule, Manifest, Model
@@ -107,7 +107,8 @@ class Overriding:
         affected = await self.affected(target.plugin.id, override)
         supposed = {override.id: override}
         alone = self._station.overlays.supposing(target.plugin.id, target.model, target.device, supposed)
-        texts = replace(alone, texts={**alone.texts, override.template: override.text})
+        # With an override in it, whatever else is in force here: a text that breaks the renderer is to blame alone.
+        texts = overlaid(alone.texts, (override,))
         try:
             await self._previews.compiles(target.plugin.id, override.template, texts)
         except PluginError as error:

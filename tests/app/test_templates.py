@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from provd.app.admin import Caller
 from provd.app.ports import RenderJob
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, PluginError, UsageError
+from provd.base.facts import Fact
 from provd.base.types import Mac
 from provd.domain.overrides import Override, Place
 from provd.domain.records import Device, DeviceState
+from provd.plugin import FileRule
+from provd.plugins.render import FAULTS, RenderPool
 from tests.app.fakes import OTHER, PHONE, line, tenant
 from tests.app.test_admin import Office
 
@@ -54,6 +58,40 @@ def office(*more: object) -> tuple[Office, Engine]:
     boot.previews._renderer = boot._serving._renderer = engine  # type: ignore[assignment]
     made.world.leases.held.update({"10.0.0.9": PHONE, "10.0.0.8": OTHER})
     return made, engine
+
+
+async def no_fault_of_the_plugin(made: Office, folder: Path, **where: object) -> None:
+    """Three texts that break the renderer itself are refused, and what has nothing to do with them goes on."""
+    told: list[Fact] = []
+    pool = RenderPool(lambda _: [folder], made.world.clock, told.append)
+    made.world.boot.previews._renderer = pool
+    await pool.start()
+    try:
+        for _ in range(FAULTS):
+            with pytest.raises(FaultsError, match=r"text: device\.j2"):
+                await made.do("template.set", name="device.j2", text=f"{{{{ {'(' * 3000}1{')' * 3000} }}}}\n", **where)
+        assert {fact.ID for fact in told} >= {"RENDERER-REPLACED", "PLUGIN-QUARANTINED"}
+        assert all(name.startswith("acme with ") for name in pool.quarantined)
+        assert await pool.render(RenderJob("acme", FileRule("x.cfg", "device", "device.j2"), {})) == b"plain\n"
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("where", [{"model": "acme", "tenant": "north"}, {"device": PHONE}, {"model": "A1"}])
+async def test_a_text_that_breaks_the_renderer_is_to_blame_alone(tmp_path: Path, where: dict[str, object]):
+    made, _ = office()
+    (tmp_path / "device.j2").write_text("plain\n")
+    await no_fault_of_the_plugin(made, tmp_path, **where)
+
+
+async def test_nor_is_it_the_fault_of_what_is_in_force_for_the_site(tmp_path: Path):
+    made, _ = office()
+    (tmp_path / "device.j2").write_text("plain\n")
+    await made.do("template.set", name="device.j2", text="the site's\n", model="acme", site=True)
+    await no_fault_of_the_plugin(made, tmp_path, model="acme", tenant="north")
+    site = made.world.boot.station.overlays.of("acme", "A1", made.world.device(OTHER))
+    assert site.overrides == ("acme/device.j2@site",)
+    assert made.world.boot.previews._renderer.quarantined.isdisjoint({f"acme with {site.digest}"})
 
 
 async def served(made: Office, mac: Mac) -> str:
