@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -275,3 +276,59 @@ async def test_lines_of_others_that_come_later_are_not_seen_by_a_template_for_th
     assert overlays.of("acme", "A1", tables.devices[gateway]).overrides == ()
     with pytest.raises(ConflictError, match="several tenants have lines"):
         await made.do("template.set", name=name, text=MINE, device=gateway)
+
+
+class Slow(Engine):
+    """Somebody does something while a text is compiled."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    async def render(self, job: RenderJob) -> bytes:
+        if job.wants == "check":
+            await self.meanwhile()
+        return await super().render(job)
+
+
+@pytest.mark.parametrize(
+    ("where", "operation", "params", "error"),
+    [
+        ({"device": PHONE}, "device.transfer", {"mac": PHONE, "tenant": "south"}, NotFoundError),
+        ({"device": PHONE}, "device.delete", {"mac": PHONE}, NotFoundError),
+        ({"model": "acme", "tenant": "north"}, "tenant.delete", {"id": "north"}, NotFoundError),
+    ],
+)
+@pytest.mark.parametrize("caller", [NORTH, Caller(name="ann")], ids=["tenant", "site"])
+async def test_what_changes_hands_while_it_is_tried_gets_none(
+    where: dict[str, object], operation: str, params: dict[str, object], error: type[Exception], caller: Caller
+):
+    made, _ = office()
+    if operation == "tenant.delete":
+        await made.do("device.delete", mac=PHONE)
+        await made.do("line.delete", id="n1")
+
+    async def meanwhile() -> None:
+        await made.do(operation, **params)
+
+    made.world.boot.previews._renderer = Slow(meanwhile)  # type: ignore[assignment]
+    expected = ConflictError if operation == "device.transfer" and caller.tenant is None else error
+    with pytest.raises(expected):
+        await made.admin.call("template.set", {"name": template_of(made), "text": MINE, **where}, caller)
+    assert made.world.fleet.tables.overrides == {}
+
+
+async def test_lines_of_others_that_come_while_it_is_tried_are_not_seen_either():
+    gateway = Mac("02aaaa000003")
+    made, _ = office(line("n2"), phone(gateway, tenant="north", lines=("n2",), ports=(1,)))
+    tables = made.world.fleet.tables
+
+    async def meanwhile() -> None:
+        tables.put(replace(tables.devices[gateway], lines=("n2", "s1"), ports=(1, 2)))
+
+    made.world.boot.previews._renderer = Slow(meanwhile)  # type: ignore[assignment]
+    for caller, error in ((NORTH, ForbiddenError), (Caller(name="ann"), ConflictError)):
+        tables.put(replace(tables.devices[gateway], lines=("n2",), ports=(1,)))
+        with pytest.raises(error, match="several tenants"):
+            await made.admin.call("template.set", {"name": "device.j2", "text": MINE, "device": gateway}, caller)
+    assert tables.overrides == {}

@@ -15,7 +15,7 @@ from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, PluginError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.merging import merge
-from provd.domain.overrides import Override, Place, sha256
+from provd.domain.overrides import Override, Place, override_id, sha256
 from provd.domain.records import Device
 from provd.plugin import Manifest
 
@@ -256,12 +256,31 @@ class Templates:
 
     async def _set(self, args: Args, caller: Caller) -> object:
         target = await self._target(args, caller)
-        if target.device is not None and shared(self._desk.tables, target.device):
-            raise ConflictError("several tenants have lines on this device: only what is for its model applies to it")
+        self._need_own_lines(target.device)
         override = self._over.made(target, args.document("text"), at=self._desk.clock.now(), by=caller.name)
         devices = await self._over.check(target, override)
-        await self._desk.change("template.set", override.id, caller, lambda: [Put(override)])
+
+        def plan() -> list[Change]:
+            self._still(target, args, caller)
+            return [Put(override)]
+
+        await self._desk.change("template.set", override.id, caller, plan)
         return {**_view(override), **_standing(override, {target.template: target.default}), **_named(devices)}
+
+    def _need_own_lines(self, device: Device | None) -> None:
+        if device is not None and shared(self._desk.tables, device):
+            raise ConflictError("several tenants have lines on this device: only what is for its model applies to it")
+
+    def _still(self, target: Target, args: Args, caller: Caller) -> None:
+        """Look again at whom it is for: trying a text takes its time. What is gone by then, or another's, has left its
+        overrides behind, and this one would come too late for that. Raises as at first, and ConflictError."""
+        plugin, model, device = self._plugin(args, caller)
+        self._need_own_lines(device)
+        place, applies_to = self._place(args, caller, model, device)
+        was = "" if target.device is None else target.device.tenant
+        now = "" if device is None else device.tenant
+        if now != was or override_id(plugin.id, target.template, place, applies_to) != target.key:
+            raise ConflictError("whom this is for has changed while it was tried; look, and try again")
 
     async def _restore(self, args: Args, caller: Caller) -> object:
         target = await self._target(args, caller)
