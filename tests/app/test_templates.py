@@ -12,10 +12,10 @@ from provd.app.admin import Caller
 from provd.app.ports import RenderJob
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, PluginError, UsageError
 from provd.base.facts import Fact
-from provd.base.types import Mac
+from provd.base.types import Mac, thing_key
 from provd.domain.overrides import Override, Place
 from provd.domain.records import Device, DeviceState
-from provd.plugin import FileRule
+from provd.plugin import FileRule, Model
 from provd.plugins.render import FAULTS, RenderPool
 from tests.app.fakes import OTHER, PHONE, line, tenant
 from tests.app.test_admin import Office
@@ -332,3 +332,74 @@ async def test_lines_of_others_that_come_while_it_is_tried_are_not_seen_either()
         with pytest.raises(error, match="several tenants"):
             await made.admin.call("template.set", {"name": "device.j2", "text": MINE, "device": gateway}, caller)
     assert tables.overrides == {}
+
+
+SENSOR = thing_key("Acme", "S1", "007")
+MORE_FILES = (
+    FileRule("acme{model}-{mac}.htm", "device", "model.j2"),
+    FileRule("sensor-{serial}.cfg", "thing", "sensor.j2"),
+)
+
+
+def office_of_more(*more: object) -> Office:
+    """Its plugin has files that are called by the model, and some for devices that have no MAC."""
+    made, _ = office(*more)
+    catalogue = made.world.catalogue
+    acme, *others = catalogue.manifests
+    models = (*acme.models, Model("S1"))
+    catalogue.manifests = (replace(acme, files=(*acme.files, *MORE_FILES), models=models), *others)
+    catalogue.revision += 1
+    return made
+
+
+def sensor(owner: str = "north") -> Device:
+    return Device(mac=SENSOR, vendor="Acme", model="S1", serial="007", tenant=owner)
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ({"model": "A1"}, f"acmeA1-{PHONE}.htm for 02:aa:aa:00:00:01"),
+        ({"device": PHONE}, f"acmeA1-{PHONE}.htm for 02:aa:aa:00:00:01"),
+        ({"model": "A1G"}, "acmeA1G-00005e005300.htm for a sample"),
+    ],
+)
+async def test_a_file_that_is_called_by_the_model_is_tried_too(where: dict[str, object], name: str):
+    made = office_of_more()
+    with pytest.raises(FaultsError) as caught:
+        await made.do("template.set", name="model.j2", text="broken\n", **where)
+    assert f"model.j2:1: broken (in {name})" in str(caught.value)
+    assert made.world.fleet.tables.overrides == {}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"model": "S1"}, {"model": "acme", "site": True}, {"model": "acme", "tenant": "north"}, {"device": SENSOR}],
+)
+async def test_so_is_one_of_a_device_without_a_mac(where: dict[str, object]):
+    made = office_of_more(sensor())
+    with pytest.raises(FaultsError) as caught:
+        await made.do("template.set", name="sensor.j2", text="broken\n", **where)
+    assert "sensor.j2:1: broken (in sensor-007.cfg for Acme/S1/007)" in str(caught.value)
+    kept = await made.do("template.set", name="sensor.j2", text="mine\n", **where)
+    assert "Acme/S1/007" in kept["some"]
+    reply = await made.world.boot._serving.own(sensor(), "sensor-007.cfg", "10.0.0.1", secure=False)
+    assert bytes(reply.body) == b"mine\n"
+    shown = await made.do("template.preview", name="sensor.j2", text="new\n", on=SENSOR, **where)
+    assert [(file["name"], file["before"], file["text"]) for file in shown["files"]] == [
+        ("sensor-007.cfg", "mine\n", "new\n")
+    ]
+
+
+async def test_where_there_is_no_such_device_a_sample_without_a_mac_is_tried():
+    made = office_of_more()
+    with pytest.raises(FaultsError) as caught:
+        await made.do("template.set", name="sensor.j2", text="broken\n", model="S1")
+    assert "(in sensor-sample.cfg for a sample)" in str(caught.value)
+
+
+async def test_a_device_without_a_mac_that_changes_hands_leaves_its_template_behind():
+    made = office_of_more(sensor())
+    await made.do("template.set", name="sensor.j2", text="mine\n", device=SENSOR)
+    await made.do("device.transfer", mac=SENSOR, tenant="south")
+    assert made.world.fleet.tables.overrides == {}

@@ -99,7 +99,7 @@ class Templates:
         if "device" in args:
             device = desk.device(args.mac("device"), caller)
             desk.need_all_lines(device, caller)
-            manifest = desk.knowledge.manifest(device.plugin)
+            manifest = next(filter(None, map(desk.knowledge.manifest, self._over.plugins(device))), None)
             if manifest is None:
                 raise NotFoundError(f"no plugin makes the files of {mac_text(device.mac)}")
             return manifest, device.model, device
@@ -218,19 +218,20 @@ class Templates:
         files = [
             {"name": name, "plugin": target.plugin.id, "before": before, "text": after,
              "diff": _difference(before, after, f"{name} as it is", f"{name} as it would be")}
-            async for name, before, after in self._rendered(args, device, {target.key: supposed})
+            async for name, before, after in self._rendered(args, target, device, {target.key: supposed})
         ]  # fmt: skip
         return {"device": device.mac, "model": device.model, "files": files, **_named(devices)}
 
     async def _rendered(
-        self, args: Args, device: Device, supposed: Mapping[str, Override | None]
+        self, args: Args, target: Target, device: Device, supposed: Mapping[str, Override | None]
     ) -> AsyncIterator[tuple[str, str, str]]:
         """Each file by its name, as it is and as it would be."""
         local, reveal = args.text("local") or LOCAL, args.flag("reveal")
-        for name, rule in self._over.files(device).items():
+        plugin = target.plugin.id
+        for name, rule in self._over.files(plugin, device).items():
             texts = []
             for case in (_PRESENT, supposed):
-                overlay = self._over.overlay(device, rule, case)
+                overlay = self._over.overlay(plugin, device, rule, case)
                 try:
                     texts.append(await self._over.text(device, name, overlay, local=local, reveal=reveal))
                 except NotFoundError:
@@ -248,7 +249,7 @@ class Templates:
             return target.device or known or self._over.sample(target)
         device = self._desk.device(args.mac("on"), caller)
         self._desk.need_all_lines(device, caller)
-        if device.plugin != target.plugin.id:
+        if target.plugin.id not in self._over.plugins(device):
             raise ConflictError(f"{mac_text(device.mac)} is no device of the plugin {target.plugin.id}")
         return device
 
