@@ -107,7 +107,9 @@ def test_a_daemon_that_ends_while_a_command_waits_is_a_sentence(shell: Shell) ->
         connection, _ = listener.accept()
         listener.close()
         with connection:
-            connection.recv(65536)
+            asked = b""
+            while not asked.endswith(b"}"):
+                asked += connection.recv(65536)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
     thread = threading.Thread(target=serve)
