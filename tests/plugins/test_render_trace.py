@@ -125,6 +125,19 @@ def test_inherited_and_included_templates(templates):
     assert templates.needs(template) == []
 
 
+def test_an_imported_module_keeps_no_gap_for_the_next_file(templates):
+    (templates.folder / "m.j2").write_text(
+        "{% set box = namespace(last='nobody') %}{% macro seen(x) %}{{ box.last }}{% set box.last = x %}{% endmacro %}"
+    )
+    (templates.folder / "file.j2").write_text("{% import 'm.j2' as m %}a = {{ m.seen(other) }}{{ name }}\n")
+    tracer = Tracer()
+    for _ in range(2):
+        assert tracer.trace(templates.request({"name": "Ana", "other": "Bob"}, "keyvalue")) == (
+            set(),
+            ["a = nobody", 0, "\n"],
+        )
+
+
 def test_a_text_that_may_not_be_written_has_no_pattern(templates):
     assert templates.needs("a = {{ name }}\n", name="a\nb") is None
 
