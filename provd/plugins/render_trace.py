@@ -183,8 +183,9 @@ def _looking(code: Callable[..., Any]) -> Callable[..., object]:
     return looking
 
 
-def _formatted(code: Callable[..., Any]) -> Callable[..., object]:
-    """The filter ``format``: a gap may stand where ``%s`` does."""
+def _formatted(code: Callable[..., Any], *, escaping: bool) -> Callable[..., object]:
+    """The filter ``format``: a gap may stand where ``%s`` does. It makes a plain text of markup, which is escaped once
+    more then: what is in such markup is looked at."""
 
     @functools.wraps(code)
     def formatted(value: object, *arguments: object, **named: object) -> object:
@@ -205,7 +206,7 @@ def _formatted(code: Callable[..., Any]) -> Callable[..., object]:
             argument = left.pop(0)
             if type(argument) is not Woven:
                 argument = f"%{spec[1]}" % (argument,)
-            elif spec[1] != "s":
+            elif spec[1] != "s" or (escaping and argument._final):  # noqa: SLF001
                 _look((argument,))
             parts.append(argument)
         if left:
@@ -228,10 +229,11 @@ def trace_environment(folders: Sequence[str], file_format: str, overlay: Mapping
         return Woven(parts, bool(value), final=True)
 
     environment = prepared(TraceEnvironment, folders, file_format, overlay, finalize)
+    escaping = bool(environment.autoescape)
     filters: dict[str, Any] = environment.filters
     for name, code in tuple(filters.items()):
         if name not in _LOOKED_AT_BY:
-            filters[name] = _formatted(code) if name == "format" else _looking(code)
+            filters[name] = _formatted(code, escaping=escaping) if name == "format" else _looking(code)
     tests: dict[str, Any] = environment.tests
     environment.tests = {name: code if name in _TESTS else _looking(code) for name, code in tests.items()}
     return environment

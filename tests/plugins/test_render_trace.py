@@ -115,6 +115,18 @@ def test_a_macro_s_markup_joined_with_a_text_is_looked_at(templates):
     assert templates.needs(template) == []
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% macro m(x) %}<b>{{ x }}</b>{% endmacro %}a = {{ '%s'|format(m(name)) }}{{ other }}\n",
+        "{% set x %}<b>{{ name }}</b>{% endset %}a = {{ '%d%s'|format(port, x) }}{{ other }}\n",
+    ],
+)
+def test_markup_in_the_filter_format_is_looked_at_where_it_is_escaped_again(templates, template):
+    assert templates.needs(template, "xml", name="A&B") == ["name"]
+    assert templates.needs(template, name="A&B") == []
+
+
 def test_inherited_and_included_templates(templates):
     (templates.folder / "base.j2").write_text("a = {{ name }}\n{% block own %}{% endblock %}")
     (templates.folder / "part.j2").write_text("{% macro m(x) %}{{ x }}{{ name }}{% endmacro %}p = {{ other }}\n")
