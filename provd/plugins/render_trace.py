@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from jinja2 import Environment, nodes
 from jinja2.compiler import Frame
-from jinja2.runtime import Macro, markup_join, str_join
+from jinja2.runtime import Context, Macro, markup_join, str_join
 from markupsafe import Markup
 
 from provd.base.errors import PluginError
@@ -131,10 +131,13 @@ class TraceEnvironment(SandboxEnvironment):
     code_generator_class = _Tracer
     marked = staticmethod(_marked)
     macro = _Macro
+    intercepted_binops = frozenset({"%"})
 
-    def _generate(self, *arguments: Any, **options: Any) -> str:
+    def _generate(self, source: nodes.Template, *arguments: Any, **options: Any) -> str:
+        if source.find(nodes.EvalContextModifier) is not None:
+            raise PluginError("what goes by the escaping of a part of a template is not traced")
         # The first line of a compiled template imports what Jinja2 makes of captured output.
-        head, _, rest = super()._generate(*arguments, **options).partition("\n")
+        head, _, rest = super()._generate(source, *arguments, **options).partition("\n")
         return f"{head}\nMarkup = environment.marked; Macro = environment.macro\n{rest}"
 
     @staticmethod
@@ -152,6 +155,12 @@ class TraceEnvironment(SandboxEnvironment):
             if type(part) is Markup or (type(part) is Woven and part._final and self.autoescape):  # noqa: SLF001
                 _look(parts)
         return _woven(parts, final=False)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """``a % b``. A text on the left does not ask what is on the right before it says whether it has a place for it;
+        the other operators do."""
+        _look((left, right))
+        return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: object, attribute: str) -> object:
         """An attribute of a text shows what it is."""

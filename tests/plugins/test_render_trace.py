@@ -127,6 +127,49 @@ def test_markup_in_the_filter_format_is_looked_at_where_it_is_escaped_again(temp
     assert templates.needs(template, name="A&B") == []
 
 
+ESCAPING = (
+    "{% autoescape false %}{% set x %}<{{ name }}>{% endset %}{{ x }}{% endautoescape %}\n",
+    "{% autoescape true %}{% set x %}<{{ name }}>{% endset %}{{ x }}{{ x ~ name }}{% endautoescape %}\n",
+    "{% autoescape true %}{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(name) ~ other }}{% endautoescape %}\n",
+)
+
+
+@pytest.mark.parametrize("file_format", ["keyvalue", "xml"])
+@pytest.mark.parametrize("part", ESCAPING)
+def test_no_pattern_where_a_part_has_an_escaping_of_its_own(templates, part, file_format):
+    (templates.folder / "part.j2").write_text("{% macro n() %}1{% endmacro %}b = " + part)
+    (templates.folder / "base.j2").write_text("a = {% block own %}{% endblock %}" + part)
+    for template in (
+        f"a = {part}",
+        "a = {% include 'part.j2' %}",
+        "a = {% include 'part.j2' ignore missing %}",
+        "{% import 'part.j2' as p with context %}a = {{ p.n() }}{{ name }}\n",
+        "{% extends 'base.j2' %}",
+    ):
+        assert templates.needs(template, file_format) is None
+
+
+@pytest.mark.parametrize("template", ["a = {{ 'abc' % name }}\n", "a = {{ 'abc'|upper % name }}\n"])
+def test_a_text_that_has_no_place_for_the_other_one_fails_as_in_rendering(templates, template):
+    assert templates.needs(template) is None
+    with pytest.raises(PluginError, match="not all arguments converted"):
+        templates.rendered(OWN, "keyvalue")
+
+
+@pytest.mark.parametrize("operator", ["+", "-", "*", "/", "//", "%", "**", "<", "<=", ">", ">=", "in", "not in"])
+@pytest.mark.parametrize("left", ["'abc'", "'%s'", "5", "none", "[1]", "other"])
+def test_operators_with_a_gap_on_the_right_give_what_they_give_a_text(templates, left, operator):
+    template = f"a = {{{{ 1 if ({left} {operator} name) else 2 }}}}{{{{ kind }}}}\n"
+    (templates.folder / "file.j2").write_text(template)
+    try:
+        templates.rendered(OWN, "keyvalue")
+    except PluginError:
+        assert templates.needs(template) is None
+    else:
+        needs = templates.needs(template)
+        assert needs is None or "name" in needs
+
+
 def test_inherited_and_included_templates(templates):
     (templates.folder / "base.j2").write_text("a = {{ name }}\n{% block own %}{% endblock %}")
     (templates.folder / "part.j2").write_text("{% macro m(x) %}{{ x }}{{ name }}{% endmacro %}p = {{ other }}\n")
