@@ -261,6 +261,12 @@ class Tracer:
     def trace(self, request: Request) -> tuple[set[Path], list[str | int]] | None:
         """The paths of the texts that the template looks at, at least those that are known, and the parts of the file:
         texts, and numbers of gaps in the order of the other texts. None when there is no pattern, or it takes long."""
+        try:
+            return self._traced(request)
+        except Exception:  # noqa: BLE001 - whatever it is, too deep and too large too, rendering tells it better
+            return None
+
+    def _traced(self, request: Request) -> tuple[set[Path], list[str | int]] | None:
         environment = self._environments.get(request.folders, request.format, request.overlay)
         own, shared = request.context, guarded(request.shared)
         if guarded(own) is not own:
@@ -274,10 +280,6 @@ class Tracer:
                 return known, _parts(environment, request.template, values)
             except NeedError as error:
                 known |= {paths[gap] for gap in error.gaps}
-            except (MemoryError, RecursionError):
-                raise
-            except Exception:  # noqa: BLE001 - whatever it is, rendering as usual tells it better
-                return None
         return None
 
 

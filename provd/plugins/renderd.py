@@ -71,14 +71,20 @@ class Worker:
         """The framed answer with a pattern, within a time of its own: the file has all of its time if there is none."""
         try:
             signal.setitimer(signal.ITIMER_PROF, min(ATTEMPT_SECONDS, self._cpu_seconds))
-            traced = self._tracer.trace(request)
-            pattern = None if traced is None else encode_pattern(*traced)
+            pattern = self._traced(request)
             # In here: a timer that has just rung is heard at the end of this call at the latest.
             signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
         except OutOfTimeError:
             signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
             return None
         return pattern
+
+    def _traced(self, request: Request) -> bytes | None:
+        traced = self._tracer.trace(request)
+        try:
+            return None if traced is None else encode_pattern(*traced)
+        except UnicodeError:  # rendering tells it better
+            return None
 
     def _render(self, message: bytes) -> bytes:
         request = self._decoder.decode(message)

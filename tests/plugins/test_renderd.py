@@ -68,6 +68,22 @@ def test_a_file_has_its_limit_after_the_search_for_a_pattern_too(worker):
     assert answered(worker, for_pattern(folder, value="x")) == (Answer.PATTERN, b'[[],["a = ",0,"\\n"]]')
 
 
+@pytest.mark.parametrize(
+    ("template", "kind", "reason"),
+    [
+        ("a = {{ '\\ud800' }}{{ value }}\n", Answer.FAILED, b"surrogates not allowed"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}a = {{ m() }}{{ value }}\n", Answer.LIMIT, b"RecursionError"),
+        ("a = {{ nothing.at.all }}{{ value }}\n", Answer.FAILED, b"'nothing' is undefined"),
+    ],
+)
+def test_what_tracing_stumbles_over_is_told_by_rendering(worker, tmp_path, template, kind, reason):
+    _, folder = worker
+    (tmp_path / "odd.j2").write_text(template)
+    answer, text = answered(Worker(cpu_seconds=2), for_pattern(folder, "odd.j2", value="x"))
+    assert answer is kind
+    assert reason in text
+
+
 def test_a_new_epoch_forgets_the_templates(worker, tmp_path):
     worker, folder = worker
     assert answered(worker, message(folder, value=1))[1] == b"a = 1\n"
