@@ -146,7 +146,11 @@ async def test_nobody_waits_for_a_pool_that_is_closed(fleet):
     assert fleet.pool.at_hand(fleet.job("a")) is None
 
 
-@pytest.mark.parametrize("answer", ["[]", "nonsense", '[[],["a",9]]', "[[],[0]]", '[[["name"]],["a",1]]'])
+@pytest.mark.parametrize(
+    "answer",
+    ["[]", "nonsense", '[[],["a",9]]', "[[],[0]]", '[[["name"]],["a",1]]', '[[],["\\ud800"]]', "[" * 100_000],
+    ids=lambda answer: answer[:20],
+)
 async def test_a_renderer_that_describes_no_pattern_is_asked_for_the_file(tmp_path, answer):
     program = (
         "import socket, sys; s = socket.socket(fileno=0); f = s.makefile('rb'); s.sendall(bytes((0, 0, 0, 1, 0)))\n"

@@ -11,7 +11,7 @@ from provd.base.errors import PeerError, PluginError
 from provd.plugins.pattern import Pattern, pattern_of, shape_of, tree
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_trace import Tracer
-from provd.plugins.render_wire import MAX_OUTPUT, Request
+from provd.plugins.render_wire import MAX_OUTPUT, Request, decode_pattern
 
 OWN = {"name": "Ana", "other": "Bob", "same": "Ana", "empty": "", "kind": "udp", "list": ["x", "y"], "port": 5060}
 TEXTS = ("Zoë", "<&>\"'", "%s %d %", "0", "12", "%NULL%", "a;b=c", "{{ 1 }}", "udp", "  ", "\\", "@", "Ring1.wav", "٣")
@@ -253,10 +253,22 @@ def test_a_shape_is_of_plain_data():
             shape_of(odd, {})
 
 
-@pytest.mark.parametrize("parts", [None, [], [0], ["a", 2], ["a", -1], ["a", True], ["a", None], {"a": 1}, ["a", [1]]])
+@pytest.mark.parametrize(
+    "parts",
+    [None, [], [0], ["a", 2], ["a", -1], ["a", True], ["a", None], {"a": 1}, ["a", [1]], ["\ud800"], ["a", "b\udfff"]],
+)
 def test_a_renderer_may_say_anything(parts):
     with pytest.raises(PeerError):
         pattern_of(parts, 2, "keyvalue")
+
+
+NESTED = [b"[" * 200_000, b'{"a":' * 200_000, b"[[[" + b"[" * 900 + b"]" * 900 + b"]],1]"]
+
+
+@pytest.mark.parametrize("body", [b"", b"1", b"[]", b"[[]]", b"[1,[]]", b"[[1],[]]", b"\xff", b"NaN", *NESTED])
+def test_a_renderer_may_send_anything(body):
+    with pytest.raises(PeerError, match="renderer described"):
+        pattern_of(decode_pattern(body)[1], 1, "keyvalue")
 
 
 def test_a_filled_file_has_its_limit():
