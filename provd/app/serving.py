@@ -355,11 +355,11 @@ class Serving:
         return replace(entry.reply, mac=job.mac, boot=job.boot, revision=0)
 
     async def _static(self, request: FileRequest, job: Job) -> FileReply:
-        kept = await self._statics.file(job.plugin, job.rule.template, self._clock.now())
+        kept = await self._statics.file((job.plugin, job.rule.template, job.near), self._clock.now())
         return self._missing(request, job) if kept is None else reply_of(job, kept[0], kept[1])
 
     def _seen(self, job: Job, now: float) -> FileReply | None:
-        kept = self._statics.seen(job.plugin, job.rule.template, now)
+        kept = self._statics.seen((job.plugin, job.rule.template, job.near), now)
         return None if kept is None else reply_of(job, kept[0], kept[1])
 
     def _missing(self, request: FileRequest, job: Job) -> FileReply:

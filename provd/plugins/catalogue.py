@@ -111,7 +111,7 @@ class PluginCatalogue:
         if self._stamp != self.stock.stamp:
             # What was taken away must not go on filling the disk.
             self._stamp = self.stock.stamp
-            self._blobs.forget()
+            self._blobs.forget_gone()
         packed = self.stock.path(plugin, name)
         content = None if packed is None else self._blobs.own(packed)
         if content is not None:

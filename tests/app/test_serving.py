@@ -212,6 +212,38 @@ async def test_firmware_beside_a_plugin_is_found_by_its_name():
     assert world.ids() == ["FILE-SERVED"]
 
 
+class _Image(bytes):
+    """Never compared octet by octet: with a large one that would keep everybody waiting."""
+
+    __slots__ = ()
+    __hash__ = bytes.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("compared")
+
+
+async def test_an_image_that_was_read_anew_is_not_compared_with_the_one_before():
+    world = open_world()
+    replies = []
+    for _ in range(2):
+        world.catalogue.statics["acme", "acme.rom"] = _Image(1000)
+        world.clock.pass_(1.0)
+        replies.append(await world.fetch("/acme.rom"))
+    assert replies[0].etag == replies[1].etag
+    assert replies[0].body is not replies[1].body
+
+
+async def test_of_two_files_of_one_name_a_phone_gets_that_of_its_own_plugin():
+    world = open_world()
+    world.catalogue.statics |= {("acme", "fw.rom"): b"acme", ("bolt", "fw.rom"): b"bolt"}
+    assert (await world.fetch("/fw.rom")).body == b"acme"
+    assert (await world.fetch("/fw.rom", user_agent="Bolt B9")).body == b"bolt"
+    # Over TFTP there is no User-Agent, but a lease.
+    world.dhcp(Mac("02bbbb000001"), "10.0.0.5", "bolt")
+    assert (await world.fetch("/fw.rom", "10.0.0.5", via="tftp")).body == b"bolt"
+    assert (await world.fetch("/fw.rom", "10.0.0.6")).body == b"acme"
+
+
 async def test_firmware_for_a_phone_of_ours_is_told_in_its_timeline():
     world = World()
     world.dhcp(PHONE, "10.0.0.5")

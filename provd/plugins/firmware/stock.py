@@ -60,15 +60,20 @@ class Stock:
         return self._paths.get((plugin, file.lower()))
 
     def clear(self, held: Held) -> None:
-        """Raises ConflictError when this package, or a file of that name of another one, is here already."""
+        """Raises ConflictError when this package, or a file of that name of another one, is here already.
+
+        A device asks for a file by its name alone: two plugins must not have one each.
+        """
         present = self.find(held.plugin, held.name, held.version)
         if present is not None and present.files != held.files:
             raise ConflictError(f"another {held.name} {held.version} is here already; remove it first")
         own = self._folder(held)
-        for file in held.files:
-            path = self.path(held.plugin, file)
-            if path is not None and path.parent != own:
-                raise ConflictError(f"{file} is here already, as part of {path.parent.name.replace('@', ' ')}")
+        names = {file.lower(): file for file in held.files}
+        for (plugin, name), path in self._paths.items():
+            if name in names and path.parent != own:
+                whose = "" if plugin == held.plugin else f" of {plugin}"
+                part = path.parent.name.replace("@", " ")
+                raise ConflictError(f"{names[name]} is here already, as part of {part}{whose}")
 
     @contextlib.contextmanager
     def incoming(self, plugin: str) -> Iterator[Path]:

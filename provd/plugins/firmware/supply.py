@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterable, Callable, Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from provd.app.firmware.ports import Held, Part, Wanted
 from provd.app.works import Progress
@@ -44,6 +45,7 @@ class Supply:
         self.proxy = proxy
         self._free = free
         self._turn = asyncio.Lock()
+        self._urls: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def stamp(self) -> int:
@@ -65,6 +67,11 @@ class Supply:
 
     async def fetch(self, wanted: Wanted, url: str, progress: Progress) -> Held:
         """Get a package from the web, check it, and keep it."""
+        # Two at once would write into one file, and the first to end would take it from under the other.
+        async with self._urls.setdefault(url, asyncio.Lock()):
+            return await self._fetched(wanted, url, progress)
+
+    async def _fetched(self, wanted: Wanted, url: str, progress: Progress) -> Held:
         part = self.entry / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.part"
         progress.doing = f"fetching {wanted.name} {wanted.version}"
 

@@ -9,6 +9,7 @@ import json
 import os
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from provd.base.errors import ConflictError, NotFoundError, PluginError, Storage
 from provd.base.facts import Fact
 from provd.plugins.firmware.stock import Stock
 from provd.plugins.firmware.supply import RESERVE, Supply
+from provd.plugins.package.download import Downloads
 
 IMAGE = bytes(range(256)) * 2000
 """Half a megabyte."""
@@ -73,10 +75,11 @@ def wanted(version: str = "2.0", **more: object) -> Wanted:
 
 
 class Server:
-    """Serves ``/fw.rom``. ``cuts`` is after how many octets it breaks off, once."""
+    """Serves ``/fw.rom``. ``cuts`` is after how many octets it breaks off, once; ``goes_on``: it only falters."""
 
     def __init__(self) -> None:
         self.cuts = 0
+        self.goes_on = False
         self.image = IMAGE
         self.tag = '"one"'
         self.ranges: list[str] = []
@@ -98,6 +101,9 @@ class Server:
         await response.write(body[:cuts] if cuts else body)
         if cuts:
             await self.cut.wait()
+            if self.goes_on:
+                await response.write(body[cuts:])
+                return response
             assert request.transport is not None
             request.transport.close()
         return response
@@ -157,6 +163,33 @@ async def test_what_broke_off_goes_on_where_it_ended(shelf: Shelf, server: tuple
     await shelf.again().supply.fetch(asked, url, progress)
     assert serving.ranges == ["", "bytes=200000-"]
     assert shelf.again().stock.held()[0].sha256 == DIGEST
+
+
+async def test_two_fetches_of_one_url_take_turns(shelf: Shelf, server: tuple[Server, str]) -> None:
+    serving, url = server
+    serving.cuts, serving.goes_on = 200_000, True
+    progress = Progress()
+    one = asyncio.create_task(shelf.supply.fetch(wanted(by="one"), url, progress))
+    while progress.done < 200_000:  # noqa: ASYNC110 - a progress has nobody to wake
+        await asyncio.sleep(0)
+    two = asyncio.create_task(shelf.supply.fetch(wanted("2.1", by="two"), url, Progress()))
+    for _ in range(100):
+        await asyncio.to_thread(int)  # Time enough to ask for it, if it did.
+    serving.cut.set()
+    assert {(await each).sha256 for each in (one, two)} == {DIGEST}
+    assert serving.ranges == ["", ""]
+    assert shelf.left == []
+
+
+async def test_a_crash_leaves_no_head_of_an_old_file_under_the_mark_of_a_new_one(
+    tmp_path: Path, server: tuple[Server, str]
+) -> None:
+    part, mark = tmp_path / "x.part", tmp_path / "x.part.mark"
+    part.write_bytes(b"old" * 1000)
+    mark.symlink_to(tmp_path / "nowhere/mark")  # The mark is the last thing that was to be written.
+    with pytest.raises(StorageError):
+        await anext(Downloads().whole(server[1], part, lambda _: None))
+    assert not part.exists()
 
 
 async def test_another_file_under_the_same_url_is_not_mixed_with_the_old_one(
@@ -259,6 +292,9 @@ async def test_a_version_never_changes_and_no_two_packages_have_one_file(shelf: 
         await shelf.brought(b"other", wanted())
     with pytest.raises(ConflictError, match=r"A1-2\.0\.rom is here already, as part of a1 2\.0"):
         await shelf.brought(b"other", wanted("3.0", files=("A1-2.0.rom",)))
+    # A phone asks by the name alone: no other vendor's image may be found under it.
+    with pytest.raises(ConflictError, match=r"A1-2\.0\.rom is here already, as part of a1 2\.0 of acme"):
+        await shelf.brought(b"other", replace(wanted("3.0", files=("A1-2.0.rom",)), plugin="bolt"))
     assert len(shelf.stock.held()) == 1
     with pytest.raises(NotFoundError):
         await shelf.supply.take("../x", wanted(), Progress())
