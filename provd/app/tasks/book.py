@@ -39,9 +39,8 @@ class TaskBook:
         self._fleet = fleet
         self._clock = clock
         self._made: tuple[int, Rulebook, dict[str, list[Template]]] = (-1, given, {})
-        fleet.accompany(lambda before, after, _planned: self.owed(before, after))
-        fleet.arriving(lambda before, after: self.expect(self.owed(before, after)))
-        fleet.settled(self._settled)
+        fleet.accompany(lambda before, after, _planned: self.beside(before, after))
+        fleet.arriving(self.beside)
 
     @property
     def given(self) -> Rulebook:
@@ -77,12 +76,9 @@ class TaskBook:
 
     # --- with a device
 
-    def _settled(self, changes: Sequence[Change], durable: bool) -> None:
-        """A plan has ended. Before that the schedule must not follow it: what is refused would be lost to it, or come
-        too early; and what was due meanwhile is due again when it is taken back."""
-        runs = [change for change in changes if isinstance(change.record, TaskRun)]
-        # What a runner is at looks after itself.
-        self.expect([change for change in runs if not (durable and _at_work(change))])
+    def beside(self, before: Device | None, after: Device | None) -> list[Change]:
+        """What is to be written together with this change of a device, which is about to be made."""
+        return self.expect(self.owed(before, after))
 
     def expect(self, changes: list[Change]) -> list[Change]:
         """These changes, which are about to be kept or have just been: their runs are looked at when they are due."""
@@ -110,14 +106,15 @@ class TaskBook:
         return changes
 
     def retyped(self, after: Rulebook, touched: Collection[str]) -> list[Change]:
-        """What goes along with a change of these types: for all devices that have one of them, or are to have one."""
+        """What goes along with a change of these types, which is about to be made: for all devices that have one of
+        them, or are to have one."""
         before = self.rules
         changes: list[Change] = []
         for device in self._fleet.tables.devices.values():
             kinds = (before.type_of(device), after.type_of(device))
             if any(kind is not None and kind.id in touched for kind in kinds):
                 changes += self._due_to(device, self._fleet.tables.runs_of(device.mac), after)
-        return changes
+        return self.expect(changes)
 
     def _due_to(self, device: Device, runs: Sequence[TaskRun], rules: Rulebook) -> Iterator[Change]:
         """The runs that a device is to have and has not, without those that it should not have any more."""
@@ -266,10 +263,6 @@ class TaskBook:
         if run.state in {RunState.DONE, RunState.RUNNING, RunState.ARMED}:
             raise ConflictError(f"run {run.id} is {run.state.value}")
         return self.scheduled(tasks.again(run, self._clock.now()))
-
-
-def _at_work(change: Change) -> bool:
-    return isinstance(change, Put) and isinstance(change.record, TaskRun) and change.record.state is RunState.RUNNING
 
 
 def _nothing() -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
 from provd.app.ports import Delete, Put
 from provd.app.site import Site
-from provd.base.errors import ConflictError, StorageError
+from provd.base.errors import ConflictError
 from provd.base.facts.devices import DeviceProvisioned
-from provd.domain.device_types import DeviceType
 from provd.domain.records import Device, Metadata, RunState, TaskRun, TaskStep
 from provd.domain.rulebook import Rulebook
 from provd.domain.tasks import Kind, Template, WaitStep
-from tests.app.fakes import BOLT, PHONE, BrokenJournal, SlowJournal, claimed, tenant
-from tests.app.tasks.kit import FIRST_BOOT, Shop, until
+from tests.app.fakes import BOLT, PHONE, BrokenJournal, claimed, tenant
+from tests.app.tasks.kit import FIRST_BOOT, Shop
 
 WAIT = (WaitStep(id="rest", seconds=60.0),)
 
@@ -66,51 +64,6 @@ async def test_a_change_that_is_refused_leaves_no_run_behind():
     assert shop.runs() == []
     await shop.work()
     assert shop.told() == []
-
-
-REFUSED = Put(Device(mac=BOLT, lines=("x", "x")))
-
-
-async def test_a_change_that_is_refused_takes_no_run_from_the_schedule():
-    shop = Shop()
-    shop.seen()
-    with pytest.raises(ConflictError):
-        await shop.world.fleet.change(lambda: [Delete(shop.world.device(PHONE)), REFUSED])
-    assert shop.book.schedule.take(shop.world.clock.now()) == shop.run.id
-
-
-async def test_nor_does_one_of_types():
-    rest = {"id": "rest", "do": "wait", "for": "1m"}
-    kind = DeviceType(id="all", devices=("*",), tasks={"own": {"step": [rest]}})
-    shop = Shop(records=(kind,), rules=Rulebook())
-    shop.seen()
-    with pytest.raises(ConflictError):
-        await shop.world.fleet.change(
-            lambda: [Delete(kind), *shop.book.retyped(shop.book.with_types({}), {kind.id}), REFUSED]
-        )
-    assert shop.book.schedule.take(shop.world.clock.now()) == shop.run.id == f"all.own:{shop.run.version}:{PHONE}:1"
-
-
-async def test_a_run_that_was_due_while_a_change_was_taken_back_is_due_again():
-    shop = Shop(journal=SlowJournal)
-    shop.seen()
-    shop.world.journal.fails = True
-    gone = asyncio.ensure_future(shop.world.fleet.change(lambda: [Delete(shop.world.device(PHONE))]))
-    await until(lambda: shop.runs() == [])
-    await shop.work()  # it finds nothing to do
-    shop.world.journal.open.set()
-    with pytest.raises(StorageError):
-        await gone
-    assert shop.book.schedule.take(shop.world.clock.now()) == shop.run.id
-
-
-async def test_a_change_that_nobody_waits_for_any_more_has_its_runs():
-    shop = Shop(journal=SlowJournal)
-    made = asyncio.ensure_future(shop.world.fleet.change(lambda: [Put(Device(mac=BOLT))]))
-    await until(lambda: shop.runs(BOLT) != [])
-    made.cancel()
-    await asyncio.gather(made, return_exceptions=True)
-    assert shop.book.schedule.take(shop.world.clock.now()) == f"boot:1:{BOLT}:1"
 
 
 async def test_runs_follow_what_the_device_turns_out_to_be():
