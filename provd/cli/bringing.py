@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -55,12 +56,14 @@ def laid(config: str | None, path: Path) -> str:
     from provd.cli.client import settings_of
     from provd.cli.offline import as_owner
     from provd.plugins.firmware.stock import ENTRY
+    from provd.plugins.firmware.supply import check_room
 
     entry = settings_of(config).server.state_dir / "firmware" / ENTRY
     target = entry / f"{secrets.token_hex(8)}.sent"
     try:
         with path.open("rb") as source, as_owner(entry.parent.parent):
             entry.mkdir(parents=True, exist_ok=True)
+            check_room(entry, os.fstat(source.fileno()).st_size)
             with target.open("xb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
     except OSError as error:

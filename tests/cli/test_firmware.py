@@ -31,6 +31,12 @@ def test_an_image_is_brought_to_the_daemon(shell: Shell, tmp_path: Path) -> None
     assert (refused.code, "there is no file" in refused.err) == (4, True)
     (laid,) = (shell.state / "firmware/.entry").iterdir()
     assert (laid.suffix, laid.read_bytes()) == (".sent", b"rom")
+    # Sparse: larger than any disk, and refused before anything is written.
+    with image.open("r+b") as file:
+        file.truncate(1 << 42)
+    full = shell("firmware", "upload", str(image), "--name", "acme-a1", "--version", "2.0")
+    assert (full.code, "are needed; nothing was kept" in full.err) == (1, True)
+    assert list((shell.state / "firmware/.entry").iterdir()) == [laid]
     nobody = shell("firmware", "fetch", "acme-a1", "2.0")
     assert (nobody.code, "Get it there: acme.example" in nobody.err) == (2, True)
     assert shell("firmware", "upload", str(tmp_path / "none"), "--name", "x").code == 2

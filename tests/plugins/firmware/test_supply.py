@@ -25,6 +25,7 @@ from provd.plugins.package.download import Downloads
 
 IMAGE = bytes(range(256)) * 2000
 """Half a megabyte."""
+MIB = 1 << 20
 DIGEST = hashlib.sha256(IMAGE).hexdigest()
 
 
@@ -231,6 +232,40 @@ async def test_a_full_disk(shelf: Shelf, server: tuple[Server, str]) -> None:
     with pytest.raises(StorageError, match="0 MiB are free"):
         await shelf.brought(IMAGE, wanted())
     assert (shelf.stock.held(), shelf.left) == ([], [])
+
+
+async def test_the_reserve_is_kept_while_something_comes(shelf: Shelf) -> None:
+    """Others fill the disk meanwhile; what comes in odd pieces is looked at as often as in even ones."""
+    sent: list[int] = []
+
+    async def coming(piece: int) -> AsyncIterator[bytes]:
+        for _ in range(40 * MIB // piece):
+            sent.append(piece)
+            shelf.free = RESERVE - 1
+            yield bytes(piece)
+
+    with pytest.raises(StorageError, match="63 MiB are free"):
+        await shelf.supply.receive(coming(1_000_003))
+    assert 16 * MIB <= sum(sent) < 18 * MIB
+    sent.clear()
+    shelf.free = RESERVE + 40 * MIB - 1
+    with pytest.raises(StorageError, match="104 MiB are needed"):
+        await shelf.supply.receive(coming(MIB), 40 * MIB)
+    assert (sent, shelf.left) == ([], [])
+
+
+async def test_the_reserve_is_kept_while_an_archive_is_unpacked(shelf: Shelf) -> None:
+    # A small file comes first: from then on the octets written are no whole MiB any more.
+    archive = zipped({"a.xml": b"x", "b.xml": bytes(40 * MIB)})
+    name = await shelf.supply.receive(pieces(archive))
+    shelf.free = RESERVE - 1
+    with pytest.raises(StorageError, match="63 MiB are free"):
+        await shelf.supply.take(name, wanted(kind="language", files=(), unpack=True), Progress())
+    assert (shelf.stock.held(), shelf.left) == ([], [])
+
+
+async def pieces(octets: bytes) -> AsyncIterator[bytes]:
+    yield octets
 
 
 def zipped(members: dict[str, bytes], **mode: int) -> bytes:
