@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from provd.base.errors import StorageError
+from provd.cli import bringing
+from provd.plugins.firmware.supply import RESERVE
 from tests.cli.conftest import Shell
 
 pytestmark = pytest.mark.usefixtures("office")
@@ -31,11 +34,8 @@ def test_an_image_is_brought_to_the_daemon(shell: Shell, tmp_path: Path) -> None
     assert (refused.code, "there is no file" in refused.err) == (4, True)
     (laid,) = (shell.state / "firmware/.entry").iterdir()
     assert (laid.suffix, laid.read_bytes()) == (".sent", b"rom")
-    # Sparse: larger than any disk, and refused before anything is written.
-    with image.open("r+b") as file:
-        file.truncate(1 << 42)
-    full = shell("firmware", "upload", str(image), "--name", "acme-a1", "--version", "2.0")
-    assert (full.code, "are needed; nothing was kept" in full.err) == (1, True)
+    with pytest.raises(StorageError, match="64 MiB are needed; nothing was kept"):
+        bringing.laid(str(shell.config), image, room=lambda _: RESERVE + 2)
     assert list((shell.state / "firmware/.entry").iterdir()) == [laid]
     nobody = shell("firmware", "fetch", "acme-a1", "2.0")
     assert (nobody.code, "Get it there: acme.example" in nobody.err) == (2, True)
