@@ -335,6 +335,17 @@ async def test_a_version_never_changes_and_no_two_packages_have_one_file(shelf: 
         await shelf.supply.take("../x", wanted(), Progress())
 
 
+async def test_two_images_of_one_version_for_one_model_are_refused(shelf: Shelf) -> None:
+    await shelf.brought(IMAGE, wanted())
+    with pytest.raises(ConflictError, match=r"a1 2\.0 is here already, for the same models; remove it first"):
+        await shelf.brought(b"other", wanted(name="own", models=("B1", "A1"), files=("own.rom",)))
+    # What no device could take for the other one.
+    await shelf.brought(b"other", wanted("2.1", name="own", files=("own.rom",)))
+    await shelf.brought(b"other", wanted(name="b1", models=("B1",), files=("b1.rom",)))
+    await shelf.brought(b"other", wanted(name="words", kind="language", files=("words.xml",)))
+    assert len(shelf.stock.held()) == 4
+
+
 async def test_what_goes_is_gone_and_a_crash_leaves_nothing(shelf: Shelf) -> None:
     await shelf.brought(IMAGE, wanted())
     (held,) = shelf.stock.held()
