@@ -12,6 +12,7 @@ from provd.base.types import Mac, parse_device
 from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.overrides import Override
 from provd.domain.records import (
+    MASTER_TENANT,
     ApiToken,
     Code,
     Device,
@@ -126,12 +127,18 @@ class Tables:
         """Devices by MAC."""
         return MappingProxyType(self._devices)
 
-    def knows(self, name: str) -> bool:
-        """Whether there is a device that people call so."""
-        try:
-            return parse_device(name) in self._devices
-        except ValueError:
-            return False
+    def known_to(self, tenant: str) -> Callable[[str], bool]:
+        """Says whether there is a device that people call so, as far as one of this tenant may refer to it: to the
+        tenant's own; one that nobody has claimed is the site's, which knows them all."""
+
+        def knows(name: str) -> bool:
+            try:
+                found = self._devices.get(parse_device(name))
+            except ValueError:
+                return False
+            return found is not None and tenant in (MASTER_TENANT, found.tenant)
+
+        return knows
 
     def at_address(self, ip: str) -> list[Device]:
         """Every device that was last seen at that address; looks through all of them."""

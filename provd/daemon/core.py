@@ -22,7 +22,7 @@ from provd.app.firmware.choosing import Images
 from provd.app.firmware.rollouts import Rollouts
 from provd.app.fleet import Fleet
 from provd.app.ports import FileRenderer
-from provd.app.regions.phones import is_phone
+from provd.app.regions.phones import is_phone, phone_in
 from provd.app.regions.register import Regions
 from provd.app.regions.watching import Watching
 from provd.app.resync.notes import Notes
@@ -156,6 +156,12 @@ class Core:
         self.home_ledger = Watching(stored, is_phone)
         self.region_terms = region_terms(self.settings.region)
         self.regions = Regions(self.home_ledger, lambda: self.region_terms, self.clock.now, self.emit, fresh_id)
+        self.regions.holder = self._holder
+
+    def _holder(self, device_id: str) -> str | None:
+        mac = phone_in(device_id)
+        device = None if mac is None else self.fleet.tables.device(mac)
+        return None if device is None else device.tenant
 
     def _is_open(self, tenant: str) -> bool:
         found = self.fleet.tables.tenant(tenant)

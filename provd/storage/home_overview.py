@@ -158,6 +158,12 @@ class Overview:
         going = select(HOME.c.device_id).where(HOME.c.region == region, away)
         return [str(row[0]) for row in self.rows(there.union(going).order_by("device_id").limit(limit))]
 
+    def coming_from(self, region: str) -> int:
+        """How many devices that region has given to this instance which have not come yet."""
+        c = HOME.c
+        expected = or_(*(c.state == state.value for state in (HomeState.PROV_PEN, HomeState.PROV_FAIL)))
+        return int(self.rows(select(func.count()).select_from(HOME).where(c.source == region, expected))[0][0])
+
     def owed_to(self, region: str) -> int:
         """How much waits to be said to that region."""
         return int(self.rows(select(func.count()).select_from(OUTGOING).where(OUTGOING.c.peer == region))[0][0])
@@ -185,6 +191,13 @@ class Overview:
     def put_region(self, region: Region) -> None:
         """Write a region."""
         self.put(region)
+
+    def claimed(self, home: Home) -> str | None:
+        """The tenant of a device whose serial is known here, empty when nobody has it; None when it is not known."""
+        if not home.sn or home.device_id != f"{home.vendor}/{home.model}/{home.sn}":
+            return None  # whoever has such a serial has not therefore this device
+        thing = self._things.things(home.vendor, home.model, [home.sn]).get(home.sn)
+        return None if thing is None else thing.tenant
 
     def adopt(self, home: Home, now: float) -> None:
         """A device that was activated elsewhere counts as activated here, with its vendor and model."""

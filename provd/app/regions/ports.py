@@ -111,12 +111,20 @@ class Reading(Protocol):
         """Devices that are at home in that region, or on their way there, by id."""
         ...
 
+    def coming_from(self, region: str) -> int:
+        """How many devices that region has given to this instance which have not come yet."""
+        ...
+
     def owed_to(self, region: str) -> int:
         """How much waits to be said to that region."""
         ...
 
     def activated(self, key_hash: str) -> Home | None:
         """A device that was activated here and has this key, as a home that is not stored."""
+        ...
+
+    def claimed(self, home: Home) -> str | None:
+        """The tenant of a device whose serial is known here, empty when nobody has it; None when it is not known."""
         ...
 
 
