@@ -351,6 +351,23 @@ async def test_what_a_file_is_made_from_is_read_again_where_others_went_first():
     assert context_of(await world.boot.file(request))["settings"]["ntp"]["server"] == "10.9.9.9"
 
 
+async def test_a_phone_handed_over_where_others_went_first_gets_nothing_of_its_former_owner():
+    world = open_world(line("n3"))
+    request = world.ask(f"/{PHONE}.cfg")
+    assert world.boot.ready(request) is None
+    await world.fleet.change(lambda: [Put(replace(world.device(PHONE), lines=("n3",), token_epoch=1))])
+    assert [each["username"] for each in context_of(await world.boot.file(request))["lines"]] == ["user-n3"]
+
+
+async def test_a_phone_deleted_where_others_went_first_gets_no_accounts():
+    world = open_world()
+    request = world.ask(f"/{PHONE}.cfg")
+    assert world.boot.ready(request) is None
+    await world.fleet.change(lambda: [Delete(world.device(PHONE))])
+    reply = await world.boot.file(request)
+    assert not reply.found or context_of(reply)["lines"] == []
+
+
 async def test_only_devices_without_settings_of_their_own_are_alike():
     world = open_world()
     device = world.device(PHONE)
