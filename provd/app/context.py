@@ -174,7 +174,7 @@ class ContextMaker:
         found = self._kept.get(key)
         if found is None or found.of is not subject.model:
             if len(self._kept) >= _MOST_COMMON:
-                self._kept.clear()
+                del self._kept[next(iter(self._kept))]  # the oldest: what all the others have is good
             found = self._kept[key] = self._made(subject)
         return found
 

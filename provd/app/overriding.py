@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from provd.app.ports import Catalogue
 from provd.app.preview import NOBODY, Preview
 from provd.app.station import Station
 from provd.app.turns import in_turns
 from provd.base.errors import FaultsError, NotFoundError, PluginError
-from provd.base.types import Mac, mac_text
+from provd.base.types import Mac, is_thing, mac_text, thing_key, thing_names
 from provd.domain.merging import has_marks
-from provd.domain.overrides import Overlay, Override, Place, override_id
+from provd.domain.names import name_for
+from provd.domain.overrides import Overlay, Override, Place, overlaid, override_id
 from provd.domain.records import MASTER_TENANT, Device
 from provd.domain.site_models import MARK
 from provd.plugin import FileRule, Manifest, Model
@@ -22,6 +23,8 @@ LARGEST = 256 * 1024
 """Octets of a template."""
 _TRIED = 12
 """Devices for which a new text is tried before it is kept, each of another model, firmware or state."""
+_NO_SERIAL = ""
+"""In the key of a sample that has no MAC: no device has an empty one."""
 LOCAL = "192.0.2.1"
 """Our own address in files that are only tried."""
 
@@ -89,8 +92,8 @@ class Overriding:
         supposed, overlays = {override.id: override}, self._station.overlays
         if override.place is Place.DEVICE:
             own = self._tables.device(Mac(override.applies_to))
-            return [] if own is None or own.plugin != plugin else [own]
-        devices = (each for each in tuple(self._tables.devices.values()) if each.plugin == plugin)
+            return [] if own is None or plugin not in self.plugins(own) else [own]
+        devices = (each for each in tuple(self._tables.devices.values()) if plugin in self.plugins(each))
         async for lot in in_turns(devices):
             found += [
                 device
@@ -107,40 +110,57 @@ class Overriding:
         affected = await self.affected(target.plugin.id, override)
         supposed = {override.id: override}
         alone = self._station.overlays.supposing(target.plugin.id, target.model, target.device, supposed)
-        texts = replace(alone, texts={**alone.texts, override.template: override.text})
+        # With an override in it, whatever else is in force here: a text that breaks the renderer is to blame alone.
+        texts = overlaid(alone.texts, (override,))
         try:
             await self._previews.compiles(target.plugin.id, override.template, texts)
         except PluginError as error:
             raise FaultsError([("text", _told(error, target))]) from None
         for device in _different(affected) or [self.sample(target)]:
-            for name, file in self.files(device).items():
+            for name, file in self.files(target.plugin.id, device).items():
                 await self._tried(target, device, (name, file), supposed)
         return affected
 
-    def sample(self, target: Target) -> Device:
-        """A device that there is not, for what is for none that there is."""
-        model = target.model or next((model.name for model in target.plugin.models), "")
-        owner = target.applies_to if target.place is Place.TENANT else MASTER_TENANT
-        return Device(mac=NOBODY, vendor=target.plugin.vendor, model=model, plugin=target.plugin.id, tenant=owner)
+    def plugins(self, device: Device) -> tuple[str, ...]:
+        """The plugins that make files of a device: its own one, or those that know a device without a MAC."""
+        if not is_thing(device.mac):
+            return (device.plugin,)
+        return tuple({plugin: None for _, plugin, _ in self._station.knowledge.own_files(device)})
 
-    def files(self, device: Device) -> Mapping[str, FileRule]:
-        """The files that are rendered for this device or its model, by their names."""
-        manifest = self._station.knowledge.manifest(device.plugin)
+    def sample(self, target: Target) -> Device:
+        """A device that there is not, for what is for none that there is; one without a MAC where it is for such."""
+        plugin = target.plugin
+        model = target.model or next((model.name for model in plugin.models), "")
+        owner = target.applies_to if target.place is Place.TENANT else MASTER_TENANT
+        kinds = {rule.kind for rule in plugin.files if rule.template == target.template} or {
+            rule.kind for rule in plugin.files
+        }
+        if "thing" in kinds and "device" not in kinds:
+            key = thing_key(plugin.vendor, model, _NO_SERIAL)
+            return Device(mac=key, vendor=plugin.vendor, model=model, serial="sample", tenant=owner)
+        return Device(mac=NOBODY, vendor=plugin.vendor, model=model, plugin=plugin.id, tenant=owner)
+
+    def files(self, plugin: str, device: Device) -> Mapping[str, FileRule]:
+        """The files that the plugin renders for this device or its model, by their names."""
+        knowledge = self._station.knowledge
+        if is_thing(device.mac):
+            return {name: rule for name, owner, rule in knowledge.own_files(device) if owner == plugin}
+        manifest = knowledge.manifest(plugin)
         if manifest is None:
             return {}
         rules = (rule for rule in manifest.files if not rule.encrypted_only and rule.kind in {"device", "common"})
         return dict(_named(rules, device, manifest.model(device.model) or Model(device.model)))
 
-    def overlay(self, device: Device, rule: FileRule, supposed: Mapping[str, Override | None]) -> Overlay:
-        """What stands in place of templates in that file, if these overrides were there."""
-        own = device if rule.kind == "device" else None
-        return self._station.overlays.supposing(device.plugin, device.model, own, supposed)
+    def overlay(self, plugin: str, device: Device, rule: FileRule, supposed: Mapping[str, Override | None]) -> Overlay:
+        """What stands in place of templates in that file of the plugin's, if these overrides were there."""
+        own = None if rule.kind == "common" else device
+        return self._station.overlays.supposing(plugin, device.model, own, supposed)
 
     async def text(
         self, device: Device, name: str, overlay: Overlay, *, local: str = LOCAL, reveal: bool = False
     ) -> str:
         """The file with these templates; passwords as ``***`` unless ``reveal``. Raises PluginError, NotFoundError."""
-        if device.mac == NOBODY:
+        if _is_sample(device):
             shown = await self._previews.of_model(device, name, local, overlay)
         else:
             shown = await self._previews.of_device(device, name, local, reveal=reveal, overlay=overlay)
@@ -150,7 +170,7 @@ class Overriding:
         self, target: Target, device: Device, file: tuple[str, FileRule], supposed: Mapping[str, Override | None]
     ) -> None:
         name, rule = file
-        before, after = self.overlay(device, rule, {}), self.overlay(device, rule, supposed)
+        before, after = (self.overlay(target.plugin.id, device, rule, case) for case in ({}, supposed))
         if before is after:
             return
         try:
@@ -162,14 +182,18 @@ class Overriding:
                 await self.text(device, name, before)
             except PluginError:
                 return  # It is no worse than before.
-            whose = "a sample" if device.mac == NOBODY else mac_text(device.mac)
+            whose = "a sample" if _is_sample(device) else mac_text(device.mac)
             raise FaultsError([("text", f"{_told(error, target)} (in {name} for {whose})")]) from None
+
+
+def _is_sample(device: Device) -> bool:
+    return device.mac == NOBODY or (is_thing(device.mac) and thing_names(device.mac)[2] == _NO_SERIAL)
 
 
 def _named(rules: Iterator[FileRule], device: Device, model: Model) -> Iterator[tuple[str, FileRule]]:
     for rule in rules:
         if rule.kind == "device":
-            yield rule.name.replace("{mac}", device.mac), rule
+            yield name_for(rule.name, device.mac, device.model), rule
         else:
             yield from ((rule.name.replace("{common}", common), rule) for common in model.common)
 

@@ -34,8 +34,8 @@ _UNSETTLED = frozenset({DeviceState.SEEN, DeviceState.STALE})
 class Job:
     """A file that may be given.
 
-    ``plugin`` is empty for a static file of whichever plugin has it. ``device`` is set for a device's own file, ``mac``
-    whenever the request concerns a device; ``token`` stands in the URLs of the file.
+    ``plugin`` is empty for a static file of whichever plugin has it, ``near`` first. ``device`` is set for a device's
+    own file, ``mac`` whenever the request concerns a device; ``token`` stands in the URLs of the file.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Job:
     secure: bool
     home: str = ""
     """Where the device is sent, with its token there; such a file has no device of ours."""
+    near: str = ""
 
     @property
     def key(self) -> Hashable:
@@ -127,7 +128,15 @@ class Resolver:
         rule = FileRule(name, "static", template=name, content_type="application/octet-stream", secrets=False)
         boot = "" if sighting is None else sighting.boot
         whose = None if sighting is None else mac
-        return Job(name, "", rule, "", None, whose, boot, "", request.local, request.secure)
+        near = self._near(asked)
+        return Job(name, "", rule, "", None, whose, boot, "", request.local, request.secure, near=near)
+
+    def _near(self, asked: _Asked) -> str:
+        """The plugin of the device that asks, as far as its token, its User-Agent or its lease tells."""
+        station, claims = self._station, asked.claims
+        told = "" if claims.token is None else station.known(claims.token).plugin
+        heard = told or station.knowledge.of_request(asked.request.user_agent, "").plugin
+        return heard or ("" if claims.lease is None else station.known(claims.lease).plugin)
 
     def _claims(self, request: FileRequest, token: str, mac: Mac | None) -> Claims:
         station = self._station

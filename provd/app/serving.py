@@ -146,10 +146,8 @@ class Serving:
         # Transports ask `ready` first; what that found out about this very request need not be found out again.
         asked, self._asked = self._asked, None
         job: Job | None
-        if asked is not None and asked[0] is request:
+        if asked is not None and asked[0] is request and self._fresh(*asked[1:]):
             _, job, work = asked
-            if work is not None and not self._fresh(job, work):
-                work = None
         else:
             job, work = self._resolved(request, now), None
         if job is not None and job.rule.kind == "static":
@@ -219,10 +217,12 @@ class Serving:
         render = _render_job(job.plugin, job.rule, context, SHARED, self._overlay(job), "file", alike)
         return _Work(render, self._quick(job), self._revisions(job), self._phrase(job))
 
-    def _fresh(self, job: Job, work: _Work) -> bool:
-        """Whether nothing has changed since: a transport may have let others go first."""
+    def _fresh(self, job: Job, work: _Work | None) -> bool:
+        """Whether nothing has changed since: others may have gone first, and the device have become somebody else's."""
+        if work is None:
+            return True  # a static file is nobody's; of another one without a device nobody knows whose token is in it
         device = job.device
-        same = device is None or self._station.fleet.tables.device(device.mac) is device
+        same = device is not None and self._station.fleet.tables.device(device.mac) is device
         return same and self._quick(job) == work.quick
 
     def _at_hand(self, job: Job, work: _Work) -> FileReply | None:
@@ -355,11 +355,11 @@ class Serving:
         return replace(entry.reply, mac=job.mac, boot=job.boot, revision=0)
 
     async def _static(self, request: FileRequest, job: Job) -> FileReply:
-        kept = await self._statics.file(job.plugin, job.rule.template, self._clock.now())
+        kept = await self._statics.file((job.plugin, job.rule.template, job.near), self._clock.now())
         return self._missing(request, job) if kept is None else reply_of(job, kept[0], kept[1])
 
     def _seen(self, job: Job, now: float) -> FileReply | None:
-        kept = self._statics.seen(job.plugin, job.rule.template, now)
+        kept = self._statics.seen((job.plugin, job.rule.template, job.near), now)
         return None if kept is None else reply_of(job, kept[0], kept[1])
 
     def _missing(self, request: FileRequest, job: Job) -> FileReply:

@@ -15,6 +15,9 @@ _MOST = 8
 Static = tuple[bytes | memoryview, str]
 """Octets and ETag."""
 
+Place = tuple[str, str, str]
+"""Plugin, name, and which plugin is looked at first where the plugin is empty: then it is whichever has the file."""
+
 
 class Statics:
     """The files below the plugins' and the operator's folders; ``etag`` gives the ETag of octets."""
@@ -23,52 +26,56 @@ class Statics:
         self._knowledge = knowledge
         self._etag = etag
         self._kept: dict[tuple[str, str], Static] = {}
-        self._looked: dict[tuple[str, str], tuple[tuple[int, float], Static]] = {}
-        self._looking: dict[tuple[str, str], asyncio.Task[Static | None]] = {}
+        self._looked: dict[Place, tuple[tuple[int, float], Static]] = {}
+        self._looking: dict[Place, asyncio.Task[Static | None]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def seen(self, plugin: str, name: str, now: float) -> Static | None:
+    def seen(self, place: Place, now: float) -> Static | None:
         """A file that was looked for a moment ago: many phones ask for it in the same second."""
-        found = self._looked.get((plugin, name))
+        found = self._looked.get(place)
         if found is None:
             return None
         (revision, at), kept = found
         fresh = revision == self._knowledge.revision and 0 <= now - at < LOOK_AGAIN
         return kept if fresh else None
 
-    async def file(self, plugin: str, name: str, now: float) -> Static | None:
-        """The file; an empty ``plugin`` is whichever has it."""
+    async def file(self, place: Place, now: float) -> Static | None:
+        """The file, or None."""
         # A hundred phones ask for their firmware in the same moment: it is read and hashed once for all of them.
-        key = (plugin, name)
-        task = self._looking.get(key)
+        task = self._looking.get(place)
         if task is None:
-            task = self._looking[key] = asyncio.ensure_future(self._look(plugin, name, now))
-            task.add_done_callback(lambda _: self._looking.pop(key, None))
+            task = self._looking[place] = asyncio.ensure_future(self._look(place, now))
+            task.add_done_callback(lambda _: self._looking.pop(place, None))
         return await asyncio.shield(task)
 
-    async def _look(self, plugin: str, name: str, now: float) -> Static | None:
+    async def _look(self, place: Place, now: float) -> Static | None:
         # Read in a thread: firmware is large and lies on a disk.
         seen = (self._knowledge.revision, now)
-        found, body = await asyncio.to_thread(self._find, plugin, name)
-        if body is None:
+        key, kept = await asyncio.to_thread(self._find, place)
+        if kept is None:
             return None
-        key = (found, name.lower())
-        kept = self._kept.get(key)
-        if kept is None or (kept[0] is not body and kept[0] != body):
-            if len(self._kept) >= _MOST:
+        if self._kept.get(key) is not kept:
+            if key not in self._kept and len(self._kept) >= _MOST:
                 del self._kept[next(iter(self._kept))]
-            kept = self._kept[key] = (body, await asyncio.to_thread(self._etag, body))
+            self._kept[key] = kept
         if len(self._looked) >= _MOST:
             self._looked.clear()
-        self._looked[plugin, name] = (seen, kept)
+        self._looked[place] = (seen, kept)
         return kept
 
-    def _find(self, plugin: str, name: str) -> tuple[str, bytes | memoryview | None]:
+    def _find(self, place: Place) -> tuple[tuple[str, str], Static | None]:
+        """Which file that is, by plugin and name, and what is in it. In a thread."""
+        plugin, name, near = place
         catalogue = self._knowledge.catalogue
-        for each in (plugin,) if plugin else tuple(manifest.id for manifest in catalogue.manifests):
+        ids = (manifest.id for manifest in catalogue.manifests)
+        for each in (plugin,) if plugin else sorted(ids, key=lambda each: each != near):
             body = catalogue.static(each, name)
             if body is not None:
-                return each, body
-        return "", None
+                key = (each, name.lower())
+                kept = self._kept.get(key)
+                # Hashed anew where it may be another one: to compare two images would keep everybody waiting, for
+                # Python does nothing else meanwhile, and a hash lets go of it.
+                return key, kept if kept is not None and kept[0] is body else (body, self._etag(body))
+        return ("", name), None

@@ -12,6 +12,7 @@ from provd.base.types import Mac, parse_device
 from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.overrides import Override
 from provd.domain.records import (
+    MASTER_TENANT,
     ApiToken,
     Code,
     Device,
@@ -106,6 +107,7 @@ class Tables:
         self._digests: dict[str, str] = {}
         self._codes_of: dict[str, dict[str, Code]] = {}
         self._hashes: dict[str, str] = {}
+        self._in_rollout: dict[str, dict[str, RolloutDevice]] = {}
         self._runs_of: dict[Mac, dict[str, TaskRun]] = {}
         self._steps_of: dict[str, dict[str, TaskStep]] = {}
         self.device = self._devices.get
@@ -125,12 +127,18 @@ class Tables:
         """Devices by MAC."""
         return MappingProxyType(self._devices)
 
-    def knows(self, name: str) -> bool:
-        """Whether there is a device that people call so."""
-        try:
-            return parse_device(name) in self._devices
-        except ValueError:
-            return False
+    def known_to(self, tenant: str) -> Callable[[str], bool]:
+        """Says whether there is a device that people call so, as far as one of this tenant may refer to it: to the
+        tenant's own; one that nobody has claimed is the site's, which knows them all."""
+
+        def knows(name: str) -> bool:
+            try:
+                found = self._devices.get(parse_device(name))
+            except ValueError:
+                return False
+            return found is not None and tenant in (MASTER_TENANT, found.tenant)
+
+        return knows
 
     def at_address(self, ip: str) -> list[Device]:
         """Every device that was last seen at that address; looks through all of them."""
@@ -177,12 +185,11 @@ class Tables:
 
     def in_rollout(self, rollout: str) -> tuple[RolloutDevice, ...]:
         """The devices that a rollout has given its version."""
-        return tuple(member for (key, _), member in self._rows[RolloutDevice].items() if key == rollout)
+        return tuple(self._in_rollout.get(rollout, {}).values())
 
     def rollout_device(self, rollout: str, mac: Mac) -> RolloutDevice | None:
         """This device in that rollout, or None."""
-        found: RolloutDevice | None = self._rows[RolloutDevice].get((rollout, mac))
-        return found
+        return self._in_rollout.get(rollout, {}).get(mac)
 
     @property
     def overrides(self) -> Mapping[str, Override]:
@@ -283,10 +290,8 @@ class Tables:
                 self._codes_of.setdefault(record.line, {})[record.id] = record
             case ApiToken():
                 self._hashes.setdefault(record.hash, record.id)
-            case TaskRun():
-                self._runs_of.setdefault(record.mac, {})[record.id] = record
-            case TaskStep():
-                self._steps_of.setdefault(record.run, {})[record.name] = record
+            case TaskRun() | TaskStep() | RolloutDevice():
+                self._put_part(record)
             case DeviceType() | Constraint():
                 self.kinds.changed()
             case _:
@@ -316,18 +321,30 @@ class Tables:
             case ApiToken():
                 if self._hashes.get(record.hash) == record.id:
                     del self._hashes[record.hash]
-            case TaskRun() | TaskStep():
-                self._forget_task(record)
+            case TaskRun() | TaskStep() | RolloutDevice():
+                self._forget_part(record)
             case DeviceType() | Constraint():
                 self.kinds.changed()
             case _:
                 pass
 
-    def _forget_task(self, record: TaskRun | TaskStep) -> None:
-        if isinstance(record, TaskRun):
-            _drop(self._runs_of, record.mac, record.id)
-        else:
-            _drop(self._steps_of, record.run, record.name)
+    def _put_part(self, record: TaskRun | TaskStep | RolloutDevice) -> None:
+        match record:
+            case TaskRun():
+                self._runs_of.setdefault(record.mac, {})[record.id] = record
+            case TaskStep():
+                self._steps_of.setdefault(record.run, {})[record.name] = record
+            case RolloutDevice():
+                self._in_rollout.setdefault(record.rollout, {})[record.mac] = record
+
+    def _forget_part(self, record: TaskRun | TaskStep | RolloutDevice) -> None:
+        match record:
+            case TaskRun():
+                _drop(self._runs_of, record.mac, record.id)
+            case TaskStep():
+                _drop(self._steps_of, record.run, record.name)
+            case RolloutDevice():
+                _drop(self._in_rollout, record.rollout, record.mac)
 
     def _left(self, line: str, mac: Mac) -> None:
         rest = tuple(holder for holder in self._holders.get(line, ()) if holder != mac)

@@ -96,6 +96,11 @@ def call(config: str | None, operation: str, **params: object) -> Any:
         return perform(settings_of(config), operation, needed)
 
 
+def of_daemon(config: str | None, operation: str, **params: object) -> Any:
+    """The same from the running daemon and nobody else. Raises NotRunningError when there is none, else ProvdError."""
+    return ask(_socket(config), operation, params)
+
+
 def _socket(config: str | None) -> Path:
     """Where the daemon would listen. Raises ConfigError."""
     from provd.config.documents import control_socket

@@ -32,6 +32,9 @@ _identifier = click.argument("identifier", metavar="ID")
 _to_type = click.option(
     "--to", metavar="TYPE", help="The type that devices have from now on which leave this one; '-': whichever fits."
 )
+_taking = click.option(
+    "--to", metavar="-", help="'-': devices may leave another type, and what it brings, for this one."
+)
 _to_constraint = click.option(
     "--to", metavar="CONSTRAINT", help="What takes its place in the types that name it; '-': nothing does."
 )
@@ -131,17 +134,25 @@ def _type_fields(fields: dict[str, Any]) -> dict[str, Any]:
 @type_.command("add")
 @_identifier
 @_type_options
+@_taking
 @settings_option
 @as_json
 @click.pass_context
 def type_add(
-    ctx: click.Context, /, identifier: str, settings: tuple[str, ...], *, as_json: bool, **fields: Any
+    ctx: click.Context,
+    /,
+    identifier: str,
+    settings: tuple[str, ...],
+    to: str | None,
+    *,
+    as_json: bool,
+    **fields: Any,
 ) -> None:
     """Add a type; whatever fits gets its settings and tasks.
 
     Example: provd type add sensor --devices 'acme/sensor-*' --constraint asset --tasks sensor.toml
     """
-    made = run(ctx, "type.add", id=identifier, settings=parsed(settings), **_type_fields(fields))
+    made = run(ctx, "type.add", id=identifier, settings=parsed(settings), to=to, **_type_fields(fields))
     _show(made, "tasks", _task_rows, TASK_COLUMNS, as_json=as_json)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from provd.cli.client import NotRunningError, of_daemon
 from provd.cli.commands import Command, Group, as_json, run
-from provd.cli.output import Exit, show_one, show_rows
+from provd.cli.output import Exit, errors_to_exit, show_one, show_rows
 
 _EVERY = 0.2
 _COLUMNS = ("id", "kind", "state", "by", "started", "doing", "done", "total", "reason")
@@ -59,20 +60,32 @@ def operation_wait(ctx: click.Context, name: str, *, as_json: bool) -> None:
 
 def worked(ctx: click.Context, work: Mapping[str, Any], *, quiet: bool) -> Mapping[str, Any]:
     """Wait until long work is over, with a bar where somebody watches; ends the command when nothing came of it."""
-    shown = ""
     bar = not quiet and sys.stderr.isatty()
     while work["state"] == "running":
         if bar:
-            shown = _bar(work)
-            click.echo(f"\r\x1b[K{shown}", nl=False, err=True)
+            click.echo(f"\r\x1b[K{_bar(work)}", nl=False, err=True)
         time.sleep(_EVERY)
-        work = run(ctx, "operation.show", id=work["id"])
-    if shown:
-        click.echo("\r\x1b[K", nl=False, err=True)
+        if bar:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        work = _again(ctx, work["id"])
     if work["state"] != "done":
         click.echo(work["reason"] or work["state"], err=True)
         sys.exit(Exit.FAILURE)
     return work
+
+
+def _again(ctx: click.Context, name: str) -> Mapping[str, Any]:
+    """How far the daemon is. Without one nothing goes on: the database would say the same for ever, and be held from
+    the daemon that is about to start."""
+    with errors_to_exit():
+        try:
+            found: Mapping[str, Any] = of_daemon(ctx.find_root().obj, "operation.show", id=name)
+        except NotRunningError:
+            raise NotRunningError(
+                f"no daemon runs any more; {name} goes on with the next one: provd operation wait {name}"
+            ) from None
+        return found
+    raise AssertionError  # errors_to_exit ends the process on every error
 
 
 def _bar(work: Mapping[str, Any]) -> str:

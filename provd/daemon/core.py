@@ -22,7 +22,7 @@ from provd.app.firmware.choosing import Images
 from provd.app.firmware.rollouts import Rollouts
 from provd.app.fleet import Fleet
 from provd.app.ports import FileRenderer
-from provd.app.regions.phones import is_phone
+from provd.app.regions.phones import is_phone, phone_in
 from provd.app.regions.register import Regions
 from provd.app.regions.watching import Watching
 from provd.app.resync.notes import Notes
@@ -69,6 +69,10 @@ def _nobody(_ip: str) -> Mac | None:
     return None
 
 
+PATIENCE = 5.0
+"""Seconds for which a daemon that starts waits for whoever has the database."""
+
+
 def plugin_folders(settings: Settings) -> tuple[Path, ...]:
     """Where plugins are looked for; a later folder outranks an earlier one."""
     return (bundled_plugins(), *settings.plugins.paths, settings.server.state_dir / "plugins")
@@ -78,7 +82,8 @@ class Core:
     """The parts and how they know each other. Constructing it opens the database and reads the plugins.
 
     ``watched`` may put something between the use cases and the renderer; ``leap`` is one of the clock that codes must
-    not suffer from. ``keeps`` is for the daemon: what is rendered is kept on disk for the next start.
+    not suffer from. ``keeps`` is for the daemon: what is rendered is kept on disk for the next start, and a command
+    that has the database is waited for.
     """
 
     def __init__(
@@ -95,7 +100,8 @@ class Core:
         self.settings = settings
         self.clock = clock
         self.emit = emit
-        self.store = Store.open(settings.database.url, state, clock, emit)
+        # A command that looked for a daemon just before there was one has the database for a moment.
+        self.store = Store.open(settings.database.url, state, clock, emit, patience=PATIENCE if keeps else 0.0)
         self.catalogue = PluginCatalogue(plugin_folders(settings), state, clock, emit)
         self.images = Images(self.catalogue.stock)
         self.holders = Holders()
@@ -156,6 +162,12 @@ class Core:
         self.home_ledger = Watching(stored, is_phone)
         self.region_terms = region_terms(self.settings.region)
         self.regions = Regions(self.home_ledger, lambda: self.region_terms, self.clock.now, self.emit, fresh_id)
+        self.regions.holder = self._holder
+
+    def _holder(self, device_id: str) -> str | None:
+        mac = phone_in(device_id)
+        device = None if mac is None else self.fleet.tables.device(mac)
+        return None if device is None else device.tenant
 
     def _is_open(self, tenant: str) -> bool:
         found = self.fleet.tables.tenant(tenant)

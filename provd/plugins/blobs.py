@@ -65,6 +65,16 @@ class Blobs:
         self._listings.clear()
         self._blobs.clear()
 
+    def forget_gone(self) -> None:
+        """Let go of files that are not there any more or are others by now."""
+        for path, blob in list(self._blobs.items()):
+            try:
+                same = blob.stamp == _stamp(path.stat(follow_symlinks=False))
+            except OSError:
+                same = False
+            if not same:
+                self._blobs.pop(path, None)
+
     def _listed(self, folder: Path) -> dict[str, Path]:
         try:
             stamp = folder.stat().st_mtime_ns
@@ -84,7 +94,7 @@ class Blobs:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
                 return None
-            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            stamp = _stamp(status)
             known = self._blobs.get(path)
             if known is not None and known.stamp == stamp:
                 return known.content
@@ -105,6 +115,10 @@ class Blobs:
             # No room for the copy, or nowhere to put it: then it costs memory.
             original.seek(0)
             return original.read()
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _map(file: IO[bytes]) -> mmap.mmap:

@@ -130,10 +130,17 @@ def pattern_of(parts: object, gaps: int, file_format: str) -> Pattern:
     places: list[tuple[int, int]] = []
     for part in parts:
         if isinstance(part, str):
-            octets.append(part.encode())
+            octets.append(_encoded(part))
         elif type(part) is int and 0 <= part < gaps:
             places.append((len(octets), part))
             octets.append(b"")
         else:
             raise PeerError("the renderer described a pattern with other things in it")
     return Pattern(tuple(octets), tuple(places), file_format, sum(map(len, octets)), gaps)
+
+
+def _encoded(part: str) -> bytes:
+    try:
+        return part.encode()
+    except UnicodeEncodeError:  # JSON can spell half a character
+        raise PeerError("the renderer described a pattern with half a character in it") from None

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from provd.app.ports import RenderJob
 from provd.base.clock import Clock
-from provd.base.errors import PeerError, PluginError
+from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
 from provd.plugins.render_patterns import Known, Patterns, Shape
+from provd.plugins.render_stamps import Stamps
 from provd.plugins.render_wire import Request, RequestEncoder, request_of
-from provd.plugins.render_worker import Launch, Task, Worker
+from provd.plugins.render_worker import Launch, PoolError, Task, Worker
 
 TemplateFolders = Callable[[str], Sequence[Path]]
 """Plugin id to its template folders, the operator's overrides first. Raises PluginError when there is none."""
@@ -64,6 +65,7 @@ class RenderPool:
         self._encoder = RequestEncoder()
         self._patterns = Patterns()
         self._places: dict[str, list[str]] = {}
+        self._stamps = Stamps()
         self._closing = True
 
     async def start(self) -> None:
@@ -126,12 +128,28 @@ class RenderPool:
         task = self._ask(job, answer, self._patterns.needs(shape))
 
         def done(answer: asyncio.Future[bytes]) -> None:
-            self._found_out(job, shape, known, result, answer, task)
-            for each, future in known.waiting or ():
-                if not future.done():
-                    self._give(each, future)
+            try:
+                self._found_out(job, shape, known, result, answer, task)
+            finally:
+                waiting, known.waiting = known.waiting or (), None
+                for each, future in waiting:
+                    self._go_on(each, future, answer)
 
         answer.add_done_callback(done)
+
+    def _go_on(self, job: RenderJob, result: asyncio.Future[bytes], answer: asyncio.Future[bytes]) -> None:
+        """Whoever waited for a pattern gets a file, or to know why not."""
+        error = answer.exception()
+        if result.done():
+            return
+        if isinstance(error, PoolError):
+            result.set_exception(error)  # Each would wait as long as the first one to hear the same.
+            return
+        try:
+            self._give(job, result)
+        except Exception as unforeseen:  # noqa: BLE001 - it is told by who waits; the others go on
+            if not result.done():
+                result.set_exception(unforeseen)
 
     def _found_out(
         self,
@@ -144,7 +162,10 @@ class RenderPool:
     ) -> None:
         error = answer.exception()
         if error is not None or task is None or not task.is_pattern:
-            self._patterns.none(shape, known, again=error is not None)
+            if isinstance(error, PoolError):
+                self._patterns.withdraw(shape, known)
+            else:
+                self._patterns.none(shape, known, again=error is not None)
             if result.done():
                 return
             if error is None:
@@ -154,7 +175,7 @@ class RenderPool:
             return
         try:
             body = self._patterns.found(shape, known, answer.result())
-        except (PeerError, PluginError):
+        except Exception:  # noqa: BLE001 - whatever a renderer describes: it is asked for the file
             self._patterns.none(shape, known)
             if not result.done():
                 self._ask(job, result)
@@ -164,7 +185,7 @@ class RenderPool:
 
     def _message(self, job: RenderJob, needs: Sequence[Sequence[str]] | None) -> bytes:
         if self._closing:
-            raise PluginError("the renderer is not running")
+            raise PoolError("the renderer is not running")
         if self._quarantined and _blamed(job) in self._quarantined:
             raise PluginError(f"{_blamed(job)}: in quarantine until the next reload")
         folders = self._places.get(job.plugin) or self._place(job.plugin)
@@ -174,20 +195,34 @@ class RenderPool:
             raise PluginError(f"{job.plugin}: the context is not plain data ({type(error).__name__})") from None
 
     def _place(self, plugin: str) -> list[str]:
-        folders = self._places[plugin] = [str(folder) for folder in self._folders(plugin)]
-        return folders
+        folders = self._folders(plugin)
+        self._note(folders)
+        places = self._places[plugin] = [str(folder) for folder in folders]
+        return places
+
+    def _note(self, folders: Sequence[Path]) -> None:
+        """These are compiled from now on; the processes keep what they compiled by the names of folders."""
+        if self._stamps.changed(folders):
+            self.reload()
+            self._stamps.changed(folders)
 
     def reload(self) -> None:
         """Templates may have changed: read them anew and lift every quarantine."""
         self._epoch += 1
         self._patterns.clear()
         self._places.clear()
+        self._stamps.clear()
         self._faults.clear()
         self._quarantined.clear()
 
     def moved(self, plugin: str) -> None:
-        """Another folder holds this plugin's templates. The others stay compiled: their phones notice nothing."""
+        """Another folder holds this plugin's templates. The others stay compiled: their phones notice nothing.
+
+        A folder that was compiled before and holds something else now is read anew, with all the others.
+        """
         self._places.pop(plugin, None)
+        with contextlib.suppress(PluginError):  # There is none of that name any more.
+            self._place(plugin)
         self._patterns.drop(plugin)
         mine = {name for name in self._quarantined if name.partition(" ")[0] == plugin}
         self._quarantined -= mine
@@ -196,6 +231,7 @@ class RenderPool:
 
     async def warm(self, folders: Sequence[Path], templates: Iterable[tuple[str, str]]) -> None:
         """Compile templates (names and formats) that are about to be asked for, one by one: phones come in between."""
+        self._note(folders)
         places = [str(folder) for folder in folders]
         for name, file_format in templates:
             if self._closing:
@@ -274,7 +310,7 @@ class RenderPool:
 
     def _fail_waiting(self, reason: str) -> None:
         for task in self._queue:
-            task.fail(reason)
+            task.fail(reason, PoolError)
         self._queue.clear()
 
     async def _keep(self) -> None:

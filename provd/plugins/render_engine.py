@@ -10,10 +10,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
+from jinja2 import (
+    BaseLoader,
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    nodes,
+)
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.environment import TemplateModule
 from jinja2.filters import FILTERS
 from jinja2.loaders import split_template_path
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provd.base.errors import PluginError
@@ -127,6 +138,17 @@ class Writer(CodeGenerator):
         return finalize.const(node.as_const(frame.eval_ctx))
 
 
+class OwnModules(Template):
+    """Made anew for each file that imports it. Jinja2 keeps what is imported without context, and with it what a
+    macro has put into a namespace of the module: one device's values for the next one's file."""
+
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        try:
+            return super()._get_default_module(ctx)
+        finally:
+            self._module = None
+
+
 S = TypeVar("S", bound="SandboxEnvironment")
 
 
@@ -134,6 +156,7 @@ class SandboxEnvironment(ImmutableSandboxedEnvironment):
     """The sandbox, in which ``model.keys`` is the entry of that name and not a method of all mappings."""
 
     code_generator_class = Writer
+    template_class = OwnModules
 
     def getattr(self, obj: object, attribute: str) -> object:
         """An entry of a mapping before its methods, which Jinja2 does the other way round."""

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from jinja2 import Environment, nodes
 from jinja2.compiler import Frame
-from jinja2.runtime import Macro, markup_join, str_join
+from jinja2.runtime import Context, Macro, markup_join, str_join
 from markupsafe import Markup
 
 from provd.base.errors import PluginError
@@ -131,10 +131,13 @@ class TraceEnvironment(SandboxEnvironment):
     code_generator_class = _Tracer
     marked = staticmethod(_marked)
     macro = _Macro
+    intercepted_binops = frozenset({"%"})
 
-    def _generate(self, *arguments: Any, **options: Any) -> str:
+    def _generate(self, source: nodes.Template, *arguments: Any, **options: Any) -> str:
+        if source.find(nodes.EvalContextModifier) is not None:
+            raise PluginError("what goes by the escaping of a part of a template is not traced")
         # The first line of a compiled template imports what Jinja2 makes of captured output.
-        head, _, rest = super()._generate(*arguments, **options).partition("\n")
+        head, _, rest = super()._generate(source, *arguments, **options).partition("\n")
         return f"{head}\nMarkup = environment.marked; Macro = environment.macro\n{rest}"
 
     @staticmethod
@@ -152,6 +155,12 @@ class TraceEnvironment(SandboxEnvironment):
             if type(part) is Markup or (type(part) is Woven and part._final and self.autoescape):  # noqa: SLF001
                 _look(parts)
         return _woven(parts, final=False)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """``a % b``. A text on the left does not ask what is on the right before it says whether it has a place for it;
+        the other operators do."""
+        _look((left, right))
+        return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: object, attribute: str) -> object:
         """An attribute of a text shows what it is."""
@@ -183,8 +192,9 @@ def _looking(code: Callable[..., Any]) -> Callable[..., object]:
     return looking
 
 
-def _formatted(code: Callable[..., Any]) -> Callable[..., object]:
-    """The filter ``format``: a gap may stand where ``%s`` does."""
+def _formatted(code: Callable[..., Any], *, escaping: bool) -> Callable[..., object]:
+    """The filter ``format``: a gap may stand where ``%s`` does. It makes a plain text of markup, which is escaped once
+    more then: what is in such markup is looked at."""
 
     @functools.wraps(code)
     def formatted(value: object, *arguments: object, **named: object) -> object:
@@ -205,7 +215,7 @@ def _formatted(code: Callable[..., Any]) -> Callable[..., object]:
             argument = left.pop(0)
             if type(argument) is not Woven:
                 argument = f"%{spec[1]}" % (argument,)
-            elif spec[1] != "s":
+            elif spec[1] != "s" or (escaping and argument._final):  # noqa: SLF001
                 _look((argument,))
             parts.append(argument)
         if left:
@@ -228,10 +238,11 @@ def trace_environment(folders: Sequence[str], file_format: str, overlay: Mapping
         return Woven(parts, bool(value), final=True)
 
     environment = prepared(TraceEnvironment, folders, file_format, overlay, finalize)
+    escaping = bool(environment.autoescape)
     filters: dict[str, Any] = environment.filters
     for name, code in tuple(filters.items()):
         if name not in _LOOKED_AT_BY:
-            filters[name] = _formatted(code) if name == "format" else _looking(code)
+            filters[name] = _formatted(code, escaping=escaping) if name == "format" else _looking(code)
     tests: dict[str, Any] = environment.tests
     environment.tests = {name: code if name in _TESTS else _looking(code) for name, code in tests.items()}
     return environment
@@ -250,6 +261,12 @@ class Tracer:
     def trace(self, request: Request) -> tuple[set[Path], list[str | int]] | None:
         """The paths of the texts that the template looks at, at least those that are known, and the parts of the file:
         texts, and numbers of gaps in the order of the other texts. None when there is no pattern, or it takes long."""
+        try:
+            return self._traced(request)
+        except Exception:  # noqa: BLE001 - whatever it is, too deep and too large too, rendering tells it better
+            return None
+
+    def _traced(self, request: Request) -> tuple[set[Path], list[str | int]] | None:
         environment = self._environments.get(request.folders, request.format, request.overlay)
         own, shared = request.context, guarded(request.shared)
         if guarded(own) is not own:
@@ -263,10 +280,6 @@ class Tracer:
                 return known, _parts(environment, request.template, values)
             except NeedError as error:
                 known |= {paths[gap] for gap in error.gaps}
-            except (MemoryError, RecursionError):
-                raise
-            except Exception:  # noqa: BLE001 - whatever it is, rendering as usual tells it better
-                return None
         return None
 
 

@@ -156,7 +156,7 @@ def decode_pattern(body: bytes) -> tuple[frozenset[tuple[str, ...]], object]:
     try:
         needs, parts = json.loads(body)
         return frozenset(tuple(map(str, path)) for path in needs), parts
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):  # the last for brackets within brackets
         raise PeerError("the renderer described no pattern") from None
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import subprocess
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from provd.plugins.render_wire import Answer, Answers
 WINDOW = 16
 """Requests that lie in one process's socket, so that it never waits for the event loop. When half of them are done
 as many follow, in one call to the kernel."""
+
+
+class PoolError(PluginError):
+    """The processes' own failure: whatever else waits for one has failed as well."""
 
 
 @dataclass(eq=False, slots=True)
@@ -34,10 +40,10 @@ class Task:
     is_pattern: bool = False
     """The result is a pattern and no file."""
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, kind: type[PluginError] = PluginError) -> None:
         """Tell the waiter, if it still waits."""
         if not self.result.done():
-            self.result.set_exception(PluginError(f"{self.plugin}: {reason}"))
+            self.result.set_exception(kind(f"{self.plugin}: {reason}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +82,56 @@ class Worker(asyncio.Protocol):
         self._watching = False
         self._deadline = 0.0
         self._transport: asyncio.Transport | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said = -1
 
     async def start(self) -> None:
         """Start the process with one end of a socket pair as its standard input and nothing else of ours."""
         with contextlib.ExitStack() as stack:
             ours, theirs = map(stack.enter_context, socket.socketpair())
-            self._process = await asyncio.create_subprocess_exec(
-                *self._launch.command,
-                stdin=theirs.fileno(),
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                # A fixed hash seed: the order of a set must not differ from one process to the next.
-                env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
-                cwd=Path(provd.__file__).parents[1],
-            )
+            self._said, errors = os.pipe()
+            stack.callback(os.close, errors)
+            # Nobody reads it before the process has ended: what is too much is lost, and nobody waits.
+            os.set_blocking(errors, False)
+            os.set_blocking(self._said, False)
+            self._process = self._spawn(theirs, errors)
             ours.settimeout(0)
             await self._loop.create_unix_connection(lambda: self, sock=ours.dup())
+
+    def _spawn(self, standard_input: socket.socket, standard_error: int) -> subprocess.Popen[bytes]:
+        # Not asyncio's: cancelled while it connects its pipes, as at the end of a loop, it never ends. It forks in the
+        # same call, so nobody waits longer for this.
+        return subprocess.Popen(  # noqa: S603 - our own command
+            self._launch.command,
+            stdin=standard_input.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=standard_error,
+            # A fixed hash seed: the order of a set must not differ from one process to the next.
+            env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
+            cwd=Path(provd.__file__).parents[1],
+        )
 
     async def reap(self) -> str:
         """Kill what is left of the process and collect it. Returns the last line it wrote, if any."""
         self._watchdog.cancel()
         if self._transport is not None:
             self._transport.abort()
-        if self._process is None:
-            return ""
-        if self._process.returncode is None:
-            self._process.kill()
-        _, errors = await self._process.communicate()
+        try:
+            if self._process is not None:
+                self._process.kill()
+                await asyncio.to_thread(self._process.wait)
+            return self._last_line()
+        finally:
+            if self._said >= 0:
+                os.close(self._said)
+                self._said = -1
+
+    def _last_line(self) -> str:
+        errors = b""
+        # None is there where the process could not even be started, or has passed its end on to another one.
+        with contextlib.suppress(BlockingIOError):
+            while self._said >= 0 and (part := os.read(self._said, 65536)):
+                errors += part
         return errors.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
 
     @property

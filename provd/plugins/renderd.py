@@ -18,8 +18,8 @@ from typing import BinaryIO, NoReturn
 from provd.base.errors import PluginError
 from provd.plugins.confine import drop_capabilities
 from provd.plugins.render_engine import Engine, LimitError
-from provd.plugins.render_trace import Tracer
-from provd.plugins.render_wire import HEADER, MAX_ANSWER, Answer, RequestDecoder, encode_answer, encode_pattern
+from provd.plugins.render_trace import ATTEMPT_SECONDS, Tracer
+from provd.plugins.render_wire import HEADER, MAX_ANSWER, Answer, Request, RequestDecoder, encode_answer, encode_pattern
 
 ADDRESS_SPACE = 512 << 20
 _LIMITS = {
@@ -67,6 +67,25 @@ class Worker:
             reason, kind = str(error), Answer.FAILED
         return encode_answer(kind, reason.encode("utf-8", "replace"))
 
+    def _pattern(self, request: Request) -> bytes | None:
+        """The framed answer with a pattern, within a time of its own: the file has all of its time if there is none."""
+        try:
+            signal.setitimer(signal.ITIMER_PROF, min(ATTEMPT_SECONDS, self._cpu_seconds))
+            pattern = self._traced(request)
+            # In here: a timer that has just rung is heard at the end of this call at the latest.
+            signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
+        except OutOfTimeError:
+            signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
+            return None
+        return pattern
+
+    def _traced(self, request: Request) -> bytes | None:
+        traced = self._tracer.trace(request)
+        try:
+            return None if traced is None else encode_pattern(*traced)
+        except UnicodeError:  # rendering tells it better
+            return None
+
     def _render(self, message: bytes) -> bytes:
         request = self._decoder.decode(message)
         if request.epoch != self._epoch:
@@ -76,11 +95,9 @@ class Worker:
         if request.wants == "check":
             self._engine.compile(request.folders, request.template, request.format, request.overlay)
             return encode_answer(Answer.FILE)
-        if request.needs is not None:
-            traced = self._tracer.trace(request)
-            pattern = None if traced is None else encode_pattern(*traced)
-            if pattern is not None and len(pattern) <= MAX_ANSWER:
-                return pattern
+        pattern = None if request.needs is None else self._pattern(request)
+        if pattern is not None and len(pattern) <= MAX_ANSWER:
+            return pattern
         body = self._engine.render(
             request.folders,
             request.template,

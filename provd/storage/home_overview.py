@@ -158,6 +158,12 @@ class Overview:
         going = select(HOME.c.device_id).where(HOME.c.region == region, away)
         return [str(row[0]) for row in self.rows(there.union(going).order_by("device_id").limit(limit))]
 
+    def coming_from(self, region: str) -> int:
+        """How many devices that region has given to this instance which have not come yet."""
+        c = HOME.c
+        expected = or_(*(c.state == state.value for state in (HomeState.PROV_PEN, HomeState.PROV_FAIL)))
+        return int(self.rows(select(func.count()).select_from(HOME).where(c.source == region, expected))[0][0])
+
     def owed_to(self, region: str) -> int:
         """How much waits to be said to that region."""
         return int(self.rows(select(func.count()).select_from(OUTGOING).where(OUTGOING.c.peer == region))[0][0])
@@ -182,9 +188,23 @@ class Overview:
         query = select(HOME_UNIT).where(waiting, behind).order_by(c.device_id, c.unit_id).limit(limit)
         return self.records(Unit, self.rows(query))
 
+    def hold_region(self, name: str, *, alone: bool = False) -> bool:
+        """Nobody removes this region until the end of the transaction; ``alone``: nor does anybody else hold it so."""
+        # Several may hold it, also while what is known of it changes. SQLite has one writer anyway, and no such words.
+        shared = not alone
+        held = select(REGION.c.name).where(REGION.c.name == name).with_for_update(read=shared, key_share=shared)
+        return bool(self.rows(held))
+
     def put_region(self, region: Region) -> None:
         """Write a region."""
         self.put(region)
+
+    def claimed(self, home: Home) -> str | None:
+        """The tenant of a device whose serial is known here, empty when nobody has it; None when it is not known."""
+        if not home.sn or home.device_id != f"{home.vendor}/{home.model}/{home.sn}":
+            return None  # whoever has such a serial has not therefore this device
+        thing = self._things.things(home.vendor, home.model, [home.sn]).get(home.sn)
+        return None if thing is None else thing.tenant
 
     def adopt(self, home: Home, now: float) -> None:
         """A device that was activated elsewhere counts as activated here, with its vendor and model."""

@@ -191,8 +191,7 @@ class Session:
             else:
                 self._bracketed(connection, statements, steps)
             if not self._long:
-                self._long = True
-                self._lengthen_log()
+                self._lengthen_log(connection)
         except SQLAlchemyError as error:
             mine = translated(error)
             if isinstance(mine, UnavailableError) and not isinstance(mine, BusyError):
@@ -218,21 +217,34 @@ class Session:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(FULL)").all()
         self._suspect = False
 
-    def _lengthen_log(self) -> None:
+    def _lengthen_log(self, connection: Connection) -> None:
         """Give SQLite's log the length that it will come to have.
 
         A commit that makes it longer waits for the file system to note that, and for whatever others have written to
         the same disk meanwhile. What is no frame of the log's present salt is not read: it ends at the first zeros.
+        Only whoever holds SQLite's lock for writing knows where the log ends: somebody else's commit between the look
+        and the zeros would become zeros.
         """
         path = self._engine.url.database
         if self._engine.dialect.name != "sqlite" or not path:
+            self._long = True
             return
-        # Best effort: without room for it every commit says so itself.
-        with contextlib.suppress(OSError), Path(f"{path}-wal").open("r+b", buffering=0) as log:
-            length = log.seek(0, os.SEEK_END)
-            if length < _LOG_OCTETS:
-                log.write(bytes(_LOG_OCTETS - length))
-                os.fsync(log.fileno())
+        try:
+            self._waiting = 0  # What was asked for is on the disk: nobody waits for this. The next write has its time.
+            _told(connection, "PRAGMA busy_timeout=0", ())
+            _told(connection, "BEGIN IMMEDIATE", ())
+        except SQLAlchemyError:
+            return  # Somebody else writes: after the next commit, then.
+        self._long = True
+        try:
+            # Best effort: without room for it every commit says so itself.
+            with contextlib.suppress(OSError):
+                _lengthen(Path(f"{path}-wal"))
+        finally:
+            try:
+                _told(connection, "COMMIT", ())
+            except SQLAlchemyError:
+                self.close()  # The commit before is on the disk; this connection does not leave its transaction.
 
     @staticmethod
     def _bracketed(connection: Connection, statements: Sequence[Statement | Extension], steps: Sequence[Step]) -> None:
@@ -272,6 +284,14 @@ class Session:
             # After an error nobody knows what this connection still believes: it does not go back to the pool.
             connection.invalidate()
             connection.close()
+
+
+def _lengthen(path: Path) -> None:
+    with path.open("r+b", buffering=0) as log:
+        length = log.seek(0, os.SEEK_END)
+        if length < _LOG_OCTETS:
+            log.write(bytes(_LOG_OCTETS - length))
+            os.fsync(log.fileno())
 
 
 def _execute(connection: Connection, statement: Statement | Extension) -> None:

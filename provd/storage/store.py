@@ -64,12 +64,22 @@ class Store:
             self._check_behind(self._path)
 
     @classmethod
-    def open(cls, url: str, state_dir: Path, clock: Clock, emit: FactSink, *, limits: Limits | None = None) -> Store:
+    def open(
+        cls,
+        url: str,
+        state_dir: Path,
+        clock: Clock,
+        emit: FactSink,
+        *,
+        limits: Limits | None = None,
+        patience: float = 0.0,
+    ) -> Store:
         """Open (and if need be make, upgrade or replace) the database.
 
         ``url`` is ``sqlite`` (``provd.db`` in ``state_dir``), ``sqlite:///FILE`` or ``postgresql://…``; the key file
         ``master.key`` lies in ``state_dir``. ``emit`` is called here while opening and later on the event loop's
-        thread. Raises StorageError: another daemon uses the file, the server is out of reach, the key is unusable.
+        thread. Whoever else has the file is waited for ``patience`` seconds. Raises StorageError: another daemon uses
+        the file, the server is out of reach, the key is unusable.
         """
         place = parse_url(url, state_dir)
         try:
@@ -77,7 +87,7 @@ class Store:
         except OSError as error:
             raise StorageError(f"{state_dir}: {error.strerror}") from error
         with contextlib.ExitStack() as undo, _our_errors(place):
-            lock = FileLock(Path(place.database or "")) if place.get_backend_name() == "sqlite" else None
+            lock = FileLock(Path(place.database or ""), patience) if place.get_backend_name() == "sqlite" else None
             if lock:
                 undo.callback(lock.release)
             vault = Vault.open(state_dir / "master.key")

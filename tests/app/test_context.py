@@ -279,6 +279,18 @@ def test_versions(version, parts):
     assert firmware(version) == {"version": version, "parts": parts}
 
 
+def test_one_kind_of_devices_too_many_takes_the_oldest_ones_place():
+    context = maker(*(tenant(f"t{n}") for n in range(257)))
+
+    def settings(n: int) -> object:
+        device = replace(claimed(PHONE, model="A1G"), tenant=f"t{n}")
+        return context.make(subject(device=device), Site())["settings"]
+
+    first, *others = [settings(n) for n in range(257)]
+    assert all(settings(n) is kept for n, kept in enumerate(others, 1))
+    assert settings(0) is not first
+
+
 def test_devices_with_the_same_settings_share_what_is_made_of_them_until_one_of_those_changes():
     site = Profile(id="site", level=Level.SITE, settings={"ntp.server": "one", "admin.password": Secret("adm")})
     first, second = claimed(PHONE, "n1", model="A1G"), claimed("02aaaa000002", "n2", model="A1G")

@@ -212,6 +212,38 @@ async def test_firmware_beside_a_plugin_is_found_by_its_name():
     assert world.ids() == ["FILE-SERVED"]
 
 
+class _Image(bytes):
+    """Never compared octet by octet: with a large one that would keep everybody waiting."""
+
+    __slots__ = ()
+    __hash__ = bytes.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("compared")
+
+
+async def test_an_image_that_was_read_anew_is_not_compared_with_the_one_before():
+    world = open_world()
+    replies = []
+    for _ in range(2):
+        world.catalogue.statics["acme", "acme.rom"] = _Image(1000)
+        world.clock.pass_(1.0)
+        replies.append(await world.fetch("/acme.rom"))
+    assert replies[0].etag == replies[1].etag
+    assert replies[0].body is not replies[1].body
+
+
+async def test_of_two_files_of_one_name_a_phone_gets_that_of_its_own_plugin():
+    world = open_world()
+    world.catalogue.statics |= {("acme", "fw.rom"): b"acme", ("bolt", "fw.rom"): b"bolt"}
+    assert (await world.fetch("/fw.rom")).body == b"acme"
+    assert (await world.fetch("/fw.rom", user_agent="Bolt B9")).body == b"bolt"
+    # Over TFTP there is no User-Agent, but a lease.
+    world.dhcp(Mac("02bbbb000001"), "10.0.0.5", "bolt")
+    assert (await world.fetch("/fw.rom", "10.0.0.5", via="tftp")).body == b"bolt"
+    assert (await world.fetch("/fw.rom", "10.0.0.6")).body == b"acme"
+
+
 async def test_firmware_for_a_phone_of_ours_is_told_in_its_timeline():
     world = World()
     world.dhcp(PHONE, "10.0.0.5")
@@ -317,6 +349,23 @@ async def test_what_a_file_is_made_from_is_read_again_where_others_went_first():
     assert world.boot.ready(request) is None
     await world.fleet.change(lambda: [Put(group("desk", "root", **{"ntp.server": "10.9.9.9"}))])
     assert context_of(await world.boot.file(request))["settings"]["ntp"]["server"] == "10.9.9.9"
+
+
+async def test_a_phone_handed_over_where_others_went_first_gets_nothing_of_its_former_owner():
+    world = open_world(line("n3"))
+    request = world.ask(f"/{PHONE}.cfg")
+    assert world.boot.ready(request) is None
+    await world.fleet.change(lambda: [Put(replace(world.device(PHONE), lines=("n3",), token_epoch=1))])
+    assert [each["username"] for each in context_of(await world.boot.file(request))["lines"]] == ["user-n3"]
+
+
+async def test_a_phone_deleted_where_others_went_first_gets_no_accounts():
+    world = open_world()
+    request = world.ask(f"/{PHONE}.cfg")
+    assert world.boot.ready(request) is None
+    await world.fleet.change(lambda: [Delete(world.device(PHONE))])
+    reply = await world.boot.file(request)
+    assert not reply.found or context_of(reply)["lines"] == []
 
 
 async def test_only_devices_without_settings_of_their_own_are_alike():

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from provd.app.admin import Caller
+from provd.app.ports import RenderJob
 from provd.app.site_catalogue import SiteCatalogue
-from provd.base.errors import ConflictError, FaultsError, ForbiddenError
+from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError
 from provd.domain.site_models import SiteModel
 from provd.plugin import Manifest
 from tests.app.fakes import ACME, FakeCatalogue
@@ -109,3 +110,20 @@ async def test_a_template_is_no_matter_of_identification():
     overlay = made.world.boot.station.overlays.of("site-x1", "X1")
     assert overlay.texts["generic.j2"] == "a = 2\n"
     assert overlay.overrides == ()
+
+
+async def test_a_model_that_goes_while_a_template_for_it_is_tried_gets_none():
+    made = office()
+    await made.do("site_model.add", **X1)
+    engine = made.world.renderer
+
+    class Slow:
+        async def render(self, job: RenderJob) -> bytes:
+            if job.wants == "check":
+                await made.do("site_model.delete", id="x1")
+            return await engine.render(job)
+
+    made.world.boot.previews._renderer = Slow()  # type: ignore[assignment]
+    with pytest.raises(NotFoundError):
+        await made.do("template.set", name="specific.j2", text="x\n", model="site-x1", site=True)
+    assert made.world.fleet.tables.overrides == {}

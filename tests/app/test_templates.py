@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from provd.app.admin import Caller
 from provd.app.ports import RenderJob
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, PluginError, UsageError
-from provd.base.types import Mac
+from provd.base.facts import Fact
+from provd.base.types import Mac, thing_key
 from provd.domain.overrides import Override, Place
 from provd.domain.records import Device, DeviceState
+from provd.plugin import FileRule, Model
+from provd.plugins.render import FAULTS, RenderPool
 from tests.app.fakes import OTHER, PHONE, line, tenant
 from tests.app.test_admin import Office
 
@@ -54,6 +59,40 @@ def office(*more: object) -> tuple[Office, Engine]:
     boot.previews._renderer = boot._serving._renderer = engine  # type: ignore[assignment]
     made.world.leases.held.update({"10.0.0.9": PHONE, "10.0.0.8": OTHER})
     return made, engine
+
+
+async def no_fault_of_the_plugin(made: Office, folder: Path, **where: object) -> None:
+    """Three texts that break the renderer itself are refused, and what has nothing to do with them goes on."""
+    told: list[Fact] = []
+    pool = RenderPool(lambda _: [folder], made.world.clock, told.append)
+    made.world.boot.previews._renderer = pool
+    await pool.start()
+    try:
+        for _ in range(FAULTS):
+            with pytest.raises(FaultsError, match=r"text: device\.j2"):
+                await made.do("template.set", name="device.j2", text=f"{{{{ {'(' * 3000}1{')' * 3000} }}}}\n", **where)
+        assert {fact.ID for fact in told} >= {"RENDERER-REPLACED", "PLUGIN-QUARANTINED"}
+        assert all(name.startswith("acme with ") for name in pool.quarantined)
+        assert await pool.render(RenderJob("acme", FileRule("x.cfg", "device", "device.j2"), {})) == b"plain\n"
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("where", [{"model": "acme", "tenant": "north"}, {"device": PHONE}, {"model": "A1"}])
+async def test_a_text_that_breaks_the_renderer_is_to_blame_alone(tmp_path: Path, where: dict[str, object]):
+    made, _ = office()
+    (tmp_path / "device.j2").write_text("plain\n")
+    await no_fault_of_the_plugin(made, tmp_path, **where)
+
+
+async def test_nor_is_it_the_fault_of_what_is_in_force_for_the_site(tmp_path: Path):
+    made, _ = office()
+    (tmp_path / "device.j2").write_text("plain\n")
+    await made.do("template.set", name="device.j2", text="the site's\n", model="acme", site=True)
+    await no_fault_of_the_plugin(made, tmp_path, model="acme", tenant="north")
+    site = made.world.boot.station.overlays.of("acme", "A1", made.world.device(OTHER))
+    assert site.overrides == ("acme/device.j2@site",)
+    assert made.world.boot.previews._renderer.quarantined.isdisjoint({f"acme with {site.digest}"})
 
 
 async def served(made: Office, mac: Mac) -> str:
@@ -237,3 +276,130 @@ async def test_lines_of_others_that_come_later_are_not_seen_by_a_template_for_th
     assert overlays.of("acme", "A1", tables.devices[gateway]).overrides == ()
     with pytest.raises(ConflictError, match="several tenants have lines"):
         await made.do("template.set", name=name, text=MINE, device=gateway)
+
+
+class Slow(Engine):
+    """Somebody does something while a text is compiled."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    async def render(self, job: RenderJob) -> bytes:
+        if job.wants == "check":
+            await self.meanwhile()
+        return await super().render(job)
+
+
+@pytest.mark.parametrize(
+    ("where", "operation", "params", "error"),
+    [
+        ({"device": PHONE}, "device.transfer", {"mac": PHONE, "tenant": "south"}, NotFoundError),
+        ({"device": PHONE}, "device.delete", {"mac": PHONE}, NotFoundError),
+        ({"model": "acme", "tenant": "north"}, "tenant.delete", {"id": "north"}, NotFoundError),
+    ],
+)
+@pytest.mark.parametrize("caller", [NORTH, Caller(name="ann")], ids=["tenant", "site"])
+async def test_what_changes_hands_while_it_is_tried_gets_none(
+    where: dict[str, object], operation: str, params: dict[str, object], error: type[Exception], caller: Caller
+):
+    made, _ = office()
+    if operation == "tenant.delete":
+        await made.do("device.delete", mac=PHONE)
+        await made.do("line.delete", id="n1")
+
+    async def meanwhile() -> None:
+        await made.do(operation, **params)
+
+    made.world.boot.previews._renderer = Slow(meanwhile)  # type: ignore[assignment]
+    expected = ConflictError if operation == "device.transfer" and caller.tenant is None else error
+    with pytest.raises(expected):
+        await made.admin.call("template.set", {"name": template_of(made), "text": MINE, **where}, caller)
+    assert made.world.fleet.tables.overrides == {}
+
+
+async def test_lines_of_others_that_come_while_it_is_tried_are_not_seen_either():
+    gateway = Mac("02aaaa000003")
+    made, _ = office(line("n2"), phone(gateway, tenant="north", lines=("n2",), ports=(1,)))
+    tables = made.world.fleet.tables
+
+    async def meanwhile() -> None:
+        tables.put(replace(tables.devices[gateway], lines=("n2", "s1"), ports=(1, 2)))
+
+    made.world.boot.previews._renderer = Slow(meanwhile)  # type: ignore[assignment]
+    for caller, error in ((NORTH, ForbiddenError), (Caller(name="ann"), ConflictError)):
+        tables.put(replace(tables.devices[gateway], lines=("n2",), ports=(1,)))
+        with pytest.raises(error, match="several tenants"):
+            await made.admin.call("template.set", {"name": "device.j2", "text": MINE, "device": gateway}, caller)
+    assert tables.overrides == {}
+
+
+SENSOR = thing_key("Acme", "S1", "007")
+MORE_FILES = (
+    FileRule("acme{model}-{mac}.htm", "device", "model.j2"),
+    FileRule("sensor-{serial}.cfg", "thing", "sensor.j2"),
+)
+
+
+def office_of_more(*more: object) -> Office:
+    """Its plugin has files that are called by the model, and some for devices that have no MAC."""
+    made, _ = office(*more)
+    catalogue = made.world.catalogue
+    acme, *others = catalogue.manifests
+    models = (*acme.models, Model("S1"))
+    catalogue.manifests = (replace(acme, files=(*acme.files, *MORE_FILES), models=models), *others)
+    catalogue.revision += 1
+    return made
+
+
+def sensor(owner: str = "north") -> Device:
+    return Device(mac=SENSOR, vendor="Acme", model="S1", serial="007", tenant=owner)
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ({"model": "A1"}, f"acmeA1-{PHONE}.htm for 02:aa:aa:00:00:01"),
+        ({"device": PHONE}, f"acmeA1-{PHONE}.htm for 02:aa:aa:00:00:01"),
+        ({"model": "A1G"}, "acmeA1G-00005e005300.htm for a sample"),
+    ],
+)
+async def test_a_file_that_is_called_by_the_model_is_tried_too(where: dict[str, object], name: str):
+    made = office_of_more()
+    with pytest.raises(FaultsError) as caught:
+        await made.do("template.set", name="model.j2", text="broken\n", **where)
+    assert f"model.j2:1: broken (in {name})" in str(caught.value)
+    assert made.world.fleet.tables.overrides == {}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"model": "S1"}, {"model": "acme", "site": True}, {"model": "acme", "tenant": "north"}, {"device": SENSOR}],
+)
+async def test_so_is_one_of_a_device_without_a_mac(where: dict[str, object]):
+    made = office_of_more(sensor())
+    with pytest.raises(FaultsError) as caught:
+        await made.do("template.set", name="sensor.j2", text="broken\n", **where)
+    assert "sensor.j2:1: broken (in sensor-007.cfg for Acme/S1/007)" in str(caught.value)
+    kept = await made.do("template.set", name="sensor.j2", text="mine\n", **where)
+    assert "Acme/S1/007" in kept["some"]
+    reply = await made.world.boot._serving.own(sensor(), "sensor-007.cfg", "10.0.0.1", secure=False)
+    assert bytes(reply.body) == b"mine\n"
+    shown = await made.do("template.preview", name="sensor.j2", text="new\n", on=SENSOR, **where)
+    assert [(file["name"], file["before"], file["text"]) for file in shown["files"]] == [
+        ("sensor-007.cfg", "mine\n", "new\n")
+    ]
+
+
+async def test_where_there_is_no_such_device_a_sample_without_a_mac_is_tried():
+    made = office_of_more()
+    with pytest.raises(FaultsError) as caught:
+        await made.do("template.set", name="sensor.j2", text="broken\n", model="S1")
+    assert "(in sensor-sample.cfg for a sample)" in str(caught.value)
+
+
+async def test_a_device_without_a_mac_that_changes_hands_leaves_its_template_behind():
+    made = office_of_more(sensor())
+    await made.do("template.set", name="sensor.j2", text="mine\n", device=SENSOR)
+    await made.do("device.transfer", mac=SENSOR, tenant="south")
+    assert made.world.fleet.tables.overrides == {}

@@ -245,7 +245,7 @@ async def test_what_a_newer_provd_has_written_is_named_and_stops_nothing():
         ({"tasks": [{"id": "x", "step": [{"id": "y", "do": "http", "server": "no", "path": "/"}]}]}, "no server"),
         ({"devices": ["sensor"]}, "Vendor/Model"),
         ({"constraints": ["none"]}, "no constraint"),
-        ({"to": "b"}, "no device leaves"),
+        ({"to": "b"}, "no device leaves a type that is new"),
         ({"settings": {"sip.sever": "x"}}, "sip.sever"),
     ],
 )
@@ -276,6 +276,25 @@ async def test_devices_do_not_lose_their_type_unless_it_is_said_where_they_go():
     assert tasks(office, OTHER) == ["b.greet", "boot"]
     await office.do("type.delete", id="b", to="-")
     assert (tasks(office), office.world.fleet.tables.kinds.types) == (["boot"], {})
+
+
+async def test_devices_do_not_leave_a_type_that_brings_something_for_another_unless_it_is_meant():
+    office = furnished()
+    await office.do("type.add", id="a", devices=["acme/*"], tasks=[TASK])
+    own = {"id": "b", "devices": ["*"]}
+    for caller in (NORTH, Caller(name="site")):
+        with pytest.raises(ConflictError, match=r"1 devices would leave another type .*02:aa:aa:00:00:01"):
+            await office.admin.call("type.add", {**own, "devices": ["acme/a1"]}, caller)
+    assert tasks(office) == ["a.greet", "boot"]
+    await office.admin.call("type.add", {**own, "to": "-"}, NORTH)
+    assert (tasks(office), tasks(office, OTHER)) == (["boot"], ["a.greet", "boot"])
+    # What brings nothing but settings may be left, and whoever has no type may have one.
+    await office.do("type.add", id="c", devices=["bolt/*"], settings={"ntp.server": "c"})
+    await office.do("type.add", id="d", devices=["bolt/b2"])
+    with pytest.raises(ConflictError, match="1 devices would leave another type"):
+        await office.do("type.set", id="d", devices=["bolt/b2", "acme/a1g"])
+    await office.do("type.set", id="d", devices=["bolt/b2", "acme/a1g"], to="-")
+    assert tasks(office, OTHER) == ["boot"]
 
 
 async def test_a_tenants_type_is_not_for_the_sites_databases_servers_and_files():
@@ -392,3 +411,17 @@ async def test_a_tenant_has_constraints_and_types_of_its_own():
         await do("task.run", mac=PHONE, template="a.greet")
     with pytest.raises(NotFoundError):
         await office.do("type.add", id="north:b", constraints=["south:asset"])
+
+
+async def test_what_types_of_others_bring_cannot_be_noticed_by_running_it():
+    office = furnished()
+    await office.do("type.add", id="b", devices=["bolt/*"], tasks=[TASK])
+    await office.do("type.add", id="south:a", devices=["acme/*"], tasks=[TASK])
+    for name in ("south:a.greet", "south:none.greet", "b.greet", "none.greet"):
+        with pytest.raises(NotFoundError, match="there is no task"):
+            await office.admin.call("task.run", {"mac": PHONE, "template": name}, NORTH)
+    with pytest.raises(ConflictError, match="does not belong"):
+        await office.do("task.run", mac=PHONE, template="south:a.greet")
+    await office.do("type.add", id="c", devices=["acme/*"], tasks=[TASK])
+    with pytest.raises(ConflictError, match="is pending"):
+        await office.admin.call("task.run", {"mac": PHONE, "template": "c.greet"}, NORTH)

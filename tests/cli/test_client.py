@@ -1,6 +1,7 @@
 """How commands meet a daemon that runs, that does not, and that does not want them."""
 
 import io
+import json
 import os
 import socket
 import subprocess
@@ -93,6 +94,31 @@ def test_a_daemon_that_dies_or_babbles_is_no_traceback(shell: Shell, reply: byte
         thread.join()
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.startswith("the daemon did not answer: ")
+
+
+def test_a_daemon_that_ends_while_a_command_waits_is_a_sentence(shell: Shell) -> None:
+    work = {"id": "w1", "kind": "plugin.try", "state": "running", "doing": "", "done": 0, "total": 0, "reason": ""}
+    body = json.dumps(work).encode()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(shell.state / "control.sock"))
+    listener.listen()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        listener.close()
+        with connection:
+            asked = b""
+            while not asked.endswith(b"}"):
+                asked += connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    answer = shell("operation", "wait", "w1")
+    thread.join()
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err == "no daemon runs any more; w1 goes on with the next one: provd operation wait w1\n"
+    assert not (shell.state / "provd.db").exists(), "the database is left to the next one"
 
 
 def test_without_a_daemon_the_database_is_used_and_a_person_is_told(

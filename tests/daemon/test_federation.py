@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from provd.app.elsewhere import Place
+from provd.app.ports import Put
 from provd.app.regions.ports import Ledger
 from provd.base.clock import SystemClock
 from provd.base.errors import StorageError
@@ -14,6 +15,7 @@ from provd.base.types import Mac
 from provd.config.load import load
 from provd.daemon.core import Core
 from provd.daemon.regions import Federation
+from provd.domain.records import Device, Tenant
 from tests.kit.daemon import loopback_config
 
 PHONE = Mac("805ec0112233")
@@ -62,5 +64,15 @@ async def test_until_it_is_known_where_phones_are_none_of_them_is_served(tmp_pat
 async def test_who_stands_alone_serves_everybody(tmp_path: Path) -> None:
     core, federation, _ = await opened(tmp_path, "standalone", 10_000)
     assert federation.phones.place(PHONE) is None
+    await federation.close()
+    await core.close()
+
+
+async def test_whose_a_phone_is_says_the_fleet(tmp_path: Path) -> None:
+    core, federation, _ = await opened(tmp_path, "regional", 0)
+    phone = Device(mac=PHONE, tenant="north", first_seen=1.0)
+    await core.fleet.change(lambda: [Put(Tenant(id="north", name="North")), Put(phone)])
+    assert core.regions.holder("80:5E:C0:11:22:33") == "north"
+    assert [core.regions.holder(name) for name in ("805ec0112234", "sensor-1")] == [None, None]
     await federation.close()
     await core.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import weakref
 from pathlib import Path
 
 import pytest
 
+from provd.app.firmware.ports import Held, Part
 from provd.base.errors import PluginError
 from provd.base.facts import Fact
 from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
@@ -215,6 +217,39 @@ def test_a_large_image_is_mapped_and_survives_being_written_over(site: Site) -> 
     assert bytes(running[-4:]) == b"aaaa"
     assert catalogue.static("acme", "big.rom") == b"b"
     assert [path.name for path in site.state.iterdir()] == ["firmware"]
+
+
+def kept(catalogue: PluginCatalogue, name: str, octets: bytes, plugin: str = "acme") -> Held:
+    """A package with one file."""
+    file = f"{name}.rom"
+    held = Held(plugin, name, "1.0", "firmware", (name,), {file: Part(len(octets), "")})
+    with catalogue.stock.incoming(plugin) as folder:
+        (folder / file).write_bytes(octets)
+        catalogue.stock.put(held, folder)
+    return held
+
+
+def test_firmware_of_a_model_without_a_plugin(site: Site) -> None:
+    catalogue = site.catalogue()
+    kept(catalogue, "x1", b"image", "site-x1")
+    (site.state / "firmware/site-x1/by-hand.rom").write_bytes(b"other")
+    assert catalogue.static("site-x1", "X1.rom") == b"image"
+    assert catalogue.static("site-x1", "by-hand.rom") == b"other"
+    assert catalogue.static("site-x1", "x2.rom") is None
+
+
+def test_a_package_that_comes_or_goes_leaves_the_others_as_they_are(site: Site) -> None:
+    site.plugin(site.bundled, "acme")
+    catalogue = site.catalogue()
+    kept(catalogue, "one", bytes(MAPPED_FROM))
+    one = catalogue.static("acme", "one.rom")
+    other = kept(catalogue, "other", b"b" * MAPPED_FROM)
+    content = weakref.ref(catalogue.static("acme", "other.rom").obj)
+    assert catalogue.static("acme", "one.rom") is one
+    catalogue.stock.discard(other)
+    assert catalogue.static("acme", "one.rom") is one
+    assert catalogue.static("acme", "other.rom") is None
+    assert content() is None, "what was taken away does not go on filling the disk"
 
 
 def test_a_large_image_is_read_where_it_cannot_be_copied(site: Site) -> None:

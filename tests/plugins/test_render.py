@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -168,6 +169,27 @@ async def test_a_process_that_dies_idle_comes_back_when_it_is_needed(bench):
     await worker.gone.wait()
     assert await pool.render(bench.job(value=2)) == b"a = 2\n"
     assert [fact.reason for fact in bench.facts] == ["the renderer process died"]
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_loop_that_ends_while_a_process_is_being_started_ends(tmp_path, turns):
+    async def begin() -> None:
+        pool = RenderPool(lambda _: [tmp_path], Clock(), lambda _: None)
+        await pool.start()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    # A thread that hangs does not hang the others' tests.
+    loop = threading.Thread(target=lambda: asyncio.run(begin()), daemon=True)
+    loop.start()
+    loop.join(20)
+    assert not loop.is_alive()
+
+
+async def test_a_process_that_says_too_much_is_heard_and_waits_for_nobody(bench):
+    chatty = "import sys; print('x' * 200_000, file=sys.stderr); print('so much', file=sys.stderr)"
+    pool = await bench.start(Launch((sys.executable, "-c", chatty), RENDERER.start_seconds, RENDERER.wall_seconds))
+    assert (await refusal(pool, bench.job())).startswith("maker: the renderer does not start: ")
 
 
 async def test_three_faults_put_a_plugin_into_quarantine_until_the_next_reload(bench):

@@ -186,6 +186,36 @@ def test_an_override_wins_and_may_extend_what_it_does_not_override(tmp_path):
     assert render_once(shipped, job(), overrides=own) == b"base own"
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "{% import 'm.j2' as m %}a = {{ m.seen(name) }}\n",
+        "{% from 'm.j2' import seen %}a = {{ seen(name) }}\n",
+        "{% import 'between.j2' as between %}a = {{ between.seen(name) }}\n",
+    ],
+)
+def test_an_imported_module_takes_nothing_from_one_file_to_the_next(tmp_path, use):
+    (tmp_path / "m.j2").write_text(
+        "{% set box = namespace(last='nobody') %}"
+        "{% macro seen(x) %}{{ box.last }}{% set box.last = x %}{{ box.last }}{% endmacro %}"
+    )
+    (tmp_path / "between.j2").write_text("{% import 'm.j2' as m %}{% macro seen(x) %}{{ m.seen(x) }}{% endmacro %}")
+    (tmp_path / "file.j2").write_text(use)
+    engine = Engine()
+    for name in ("Ana", "Bob"):
+        assert engine.render([str(tmp_path)], "file.j2", "keyvalue", {"name": name}) == f"a = nobody{name}\n".encode()
+
+
+def test_what_is_imported_in_a_file_stays_one_within_it(tmp_path):
+    (tmp_path / "m.j2").write_text(
+        "{% set box = namespace(n=0) %}{% macro count() %}{% set box.n = box.n + 1 %}{{ box.n }}{% endmacro %}"
+    )
+    (tmp_path / "file.j2").write_text("{% import 'm.j2' as m %}a = {{ m.count() }}{{ m.count() }}\n")
+    engine = Engine()
+    for _ in range(2):
+        assert engine.render([str(tmp_path)], "file.j2", "keyvalue", {}) == b"a = 12\n"
+
+
 def test_nothing_outside_the_folders_is_a_template(tmp_path):
     folder = tmp_path / "templates"
     folder.mkdir()

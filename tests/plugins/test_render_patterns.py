@@ -2,13 +2,16 @@
 
 import asyncio
 import dataclasses
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provd.app.ports import RenderJob
 from provd.base.errors import PluginError
+from provd.domain.overrides import Overlay
 from provd.plugin import FileRule
 from provd.plugins.render import RENDERER, RenderPool
 from provd.plugins.render_patterns import Patterns
@@ -146,7 +149,23 @@ async def test_nobody_waits_for_a_pool_that_is_closed(fleet):
     assert fleet.pool.at_hand(fleet.job("a")) is None
 
 
-@pytest.mark.parametrize("answer", ["[]", "nonsense", '[[],["a",9]]', "[[],[0]]", '[[["name"]],["a",1]]'])
+async def test_a_renderer_that_does_not_start_is_waited_for_once(tmp_path):
+    starts = tmp_path / "starts"
+    program = f"open({str(starts)!r}, 'a').write('x'); raise SystemExit('no')"
+    launch = Launch((RENDERER.command[0], "-c", program), RENDERER.start_seconds, RENDERER.wall_seconds)
+    pool = RenderPool(lambda _: [tmp_path], Clock(), lambda _: None, launch=launch)
+    await pool.start()
+    found = await asyncio.gather(*(pool.render(Fleet.job(name)) for name in "abcd"), return_exceptions=True)
+    assert {str(error) for error in found} == {"maker: the renderer does not start: no"}
+    assert starts.read_text() == "x"
+    # Nothing is known of the template by that: it is looked at when a process is there.
+    assert len(pool._patterns) == 0
+    await pool.close()
+
+
+@pytest.mark.parametrize(
+    "answer", ["[]", "nonsense", '[[],["\\ud800"]]', "[" * 5000, '[[],["a",9]]', "[[],[0]]", '[[["name"]],["a",1]]']
+)
 async def test_a_renderer_that_describes_no_pattern_is_asked_for_the_file(tmp_path, answer):
     program = (
         "import socket, sys; s = socket.socket(fileno=0); f = s.makefile('rb'); s.sendall(bytes((0, 0, 0, 1, 0)))\n"
@@ -186,8 +205,127 @@ def test_old_patterns_make_room():
     assert patterns.find(shapes[0]) is None
 
 
+def begun(patterns: Patterns, **changes: Any) -> None:
+    shape = patterns.shape(dataclasses.replace(Fleet.job("x"), **changes))
+    assert shape is not None
+    patterns.begin(shape)
+
+
+def test_what_patterns_are_known_by_and_keep_alive_takes_room_too():
+    large = {f"entry{n}": "x" * 100 for n in range(1000)}
+    patterns = Patterns(most=1 << 20)
+    for n in range(50):
+        begun(patterns, context={"name": "x", "settings": {**large, "n": n}})
+    assert 0 < len(patterns) < 10
+    patterns = Patterns(most=1 << 20)
+    for n in range(50):
+        begun(patterns, context={"name": "x", "n": n, "list": list(range(1000))})
+    assert 0 < len(patterns) < 10
+
+
+def test_what_many_patterns_share_takes_room_once():
+    large = {f"entry{n}": "x" * 100 for n in range(1000)}
+    patterns = Patterns(most=1 << 20)
+    for n in range(50):
+        begun(patterns, context={"name": "x", "n": n, "settings": large})
+    assert len(patterns) == 50
+    patterns.drop("maker")
+    assert (len(patterns), patterns._octets, patterns._shared) == (0, 0, {})
+
+
+def test_templates_without_patterns_are_forgotten():
+    patterns = Patterns(most=10_000)
+    for n in range(100):
+        begun(patterns, overlay=Overlay(digest=f"{n}"))
+    for n in range(100):
+        assert patterns.shape(Fleet.job("x", plugin=f"p{n}")) is not None
+    assert len(patterns._templates) == len(patterns) < 10
+
+
+async def test_what_is_known_of_patterns_adds_up(fleet):
+    """Also where a template looks at one text more with every other file."""
+    fleet.template("{% if n == 2 %}a = {{ 1 if name == 'Ana' else 2 }}{% else %}b = {{ name }}{% endif %}")
+    bodies = await fleet.files(*(fleet.job(name, n) for n in (1, 2) for name in ("Ana", "Bob", "Eve")))
+    assert bodies == [b"b = Ana", b"b = Bob", b"b = Eve", b"a = 1", b"a = 2", b"a = 2"]
+    patterns = fleet.pool._patterns
+    assert sum(each.known for each in patterns._templates.values()) == len(patterns) > 0
+    fleet.pool.moved("maker")
+    assert (len(patterns), patterns._octets, patterns._shared, patterns._templates) == (0, 0, {}, {})
+
+
 async def test_a_plugin_whose_templates_moved_has_no_patterns_left_and_the_others_have(fleet):
     await fleet.files(fleet.job("x"), fleet.job("x", plugin="other"))
     fleet.pool.moved("maker")
     assert fleet.pool.at_hand(fleet.job("y")) is None
     assert fleet.pool.at_hand(fleet.job("y", plugin="other")) == b"a = y 1\n"
+
+
+class Versions:
+    """A pool and a plugin with several folders, one of them in force, beside another plugin."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.now = ["one"]
+        self.pool = RenderPool(self._folders, Clock(), lambda _: None)
+        for name in ("one", "two", "other"):
+            self.put(name, f"a = {name}\n")
+
+    def _folders(self, plugin: str) -> list[Path]:
+        return [self.root / name for name in (self.now if plugin == "maker" else [plugin])]
+
+    def put(self, name: str, text: str) -> None:
+        (self.root / name).mkdir(exist_ok=True)
+        (self.root / name / "file.j2").write_text(text, encoding="utf-8")
+
+    def choose(self, *names: str) -> None:
+        self.now = list(names)
+        self.pool.moved("maker")
+
+    async def file(self, plugin: str = "maker", *, alike: bool = False) -> str:
+        return (await self.pool.render(Fleet.job("x", plugin=plugin, alike=alike))).decode()
+
+
+@pytest.fixture
+async def versions(tmp_path) -> AsyncIterator[Versions]:
+    versions = Versions(tmp_path)
+    await versions.pool.start()
+    yield versions
+    await versions.pool.close()
+
+
+@pytest.mark.parametrize("alike", [False, True])
+async def test_a_corrected_package_of_the_same_version_is_compiled_anew(versions, alike):
+    assert await versions.file(alike=alike) == "a = one\n"
+    versions.choose("two")
+    assert await versions.file(alike=alike) == "a = two\n"
+    shutil.rmtree(versions.root / "one")
+    versions.put("one", "a = new\n")
+    versions.choose("one")
+    assert await versions.file(alike=alike) == "a = new\n"
+
+
+async def test_what_was_compiled_before_a_choice_that_came_to_nothing_is_compiled_anew(versions):
+    await versions.pool.warm([versions.root / "two"], [("file.j2", "keyvalue")])
+    versions.put("two", "a = new\n")
+    await versions.pool.warm([versions.root / "two"], [("file.j2", "keyvalue")])
+    versions.choose("two")
+    assert await versions.file() == "a = new\n"
+
+
+async def test_overrides_that_were_edited_meanwhile_are_compiled_anew(versions):
+    versions.put("own", "a = own\n")
+    versions.choose("own", "one")
+    assert await versions.file() == "a = own\n"
+    versions.put("own", "a = edited\n")
+    versions.choose("own", "two")
+    versions.choose("own", "one")
+    assert await versions.file() == "a = edited\n"
+
+
+async def test_what_others_have_compiled_stays_where_nothing_has_changed(versions):
+    assert [await versions.file(), await versions.file("other")] == ["a = one\n", "a = other\n"]
+    epoch = versions.pool._epoch
+    for name in ("two", "one", "two"):
+        versions.choose(name)
+        assert await versions.file() == f"a = {name}\n"
+    assert versions.pool._epoch == epoch

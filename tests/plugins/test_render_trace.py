@@ -11,7 +11,7 @@ from provd.base.errors import PeerError, PluginError
 from provd.plugins.pattern import Pattern, pattern_of, shape_of, tree
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_trace import Tracer
-from provd.plugins.render_wire import MAX_OUTPUT, Request
+from provd.plugins.render_wire import MAX_OUTPUT, Request, decode_pattern
 
 OWN = {"name": "Ana", "other": "Bob", "same": "Ana", "empty": "", "kind": "udp", "list": ["x", "y"], "port": 5060}
 TEXTS = ("Zoë", "<&>\"'", "%s %d %", "0", "12", "%NULL%", "a;b=c", "{{ 1 }}", "udp", "  ", "\\", "@", "Ring1.wav", "٣")
@@ -115,6 +115,61 @@ def test_a_macro_s_markup_joined_with_a_text_is_looked_at(templates):
     assert templates.needs(template) == []
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% macro m(x) %}<b>{{ x }}</b>{% endmacro %}a = {{ '%s'|format(m(name)) }}{{ other }}\n",
+        "{% set x %}<b>{{ name }}</b>{% endset %}a = {{ '%d%s'|format(port, x) }}{{ other }}\n",
+    ],
+)
+def test_markup_in_the_filter_format_is_looked_at_where_it_is_escaped_again(templates, template):
+    assert templates.needs(template, "xml", name="A&B") == ["name"]
+    assert templates.needs(template, name="A&B") == []
+
+
+ESCAPING = (
+    "{% autoescape false %}{% set x %}<{{ name }}>{% endset %}{{ x }}{% endautoescape %}\n",
+    "{% autoescape true %}{% set x %}<{{ name }}>{% endset %}{{ x }}{{ x ~ name }}{% endautoescape %}\n",
+    "{% autoescape true %}{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(name) ~ other }}{% endautoescape %}\n",
+)
+
+
+@pytest.mark.parametrize("file_format", ["keyvalue", "xml"])
+@pytest.mark.parametrize("part", ESCAPING)
+def test_no_pattern_where_a_part_has_an_escaping_of_its_own(templates, part, file_format):
+    (templates.folder / "part.j2").write_text("{% macro n() %}1{% endmacro %}b = " + part)
+    (templates.folder / "base.j2").write_text("a = {% block own %}{% endblock %}" + part)
+    for template in (
+        f"a = {part}",
+        "a = {% include 'part.j2' %}",
+        "a = {% include 'part.j2' ignore missing %}",
+        "{% import 'part.j2' as p with context %}a = {{ p.n() }}{{ name }}\n",
+        "{% extends 'base.j2' %}",
+    ):
+        assert templates.needs(template, file_format) is None
+
+
+@pytest.mark.parametrize("template", ["a = {{ 'abc' % name }}\n", "a = {{ 'abc'|upper % name }}\n"])
+def test_a_text_that_has_no_place_for_the_other_one_fails_as_in_rendering(templates, template):
+    assert templates.needs(template) is None
+    with pytest.raises(PluginError, match="not all arguments converted"):
+        templates.rendered(OWN, "keyvalue")
+
+
+@pytest.mark.parametrize("operator", ["+", "-", "*", "/", "//", "%", "**", "<", "<=", ">", ">=", "in", "not in"])
+@pytest.mark.parametrize("left", ["'abc'", "'%s'", "5", "none", "[1]", "other"])
+def test_operators_with_a_gap_on_the_right_give_what_they_give_a_text(templates, left, operator):
+    template = f"a = {{{{ 1 if ({left} {operator} name) else 2 }}}}{{{{ kind }}}}\n"
+    (templates.folder / "file.j2").write_text(template)
+    try:
+        templates.rendered(OWN, "keyvalue")
+    except PluginError:
+        assert templates.needs(template) is None
+    else:
+        needs = templates.needs(template)
+        assert needs is None or "name" in needs
+
+
 def test_inherited_and_included_templates(templates):
     (templates.folder / "base.j2").write_text("a = {{ name }}\n{% block own %}{% endblock %}")
     (templates.folder / "part.j2").write_text("{% macro m(x) %}{{ x }}{{ name }}{% endmacro %}p = {{ other }}\n")
@@ -123,6 +178,19 @@ def test_inherited_and_included_templates(templates):
         "{% from 'part.j2' import m with context %}m = {{ m(mine) }}\n{% endblock %}"
     )
     assert templates.needs(template) == []
+
+
+def test_an_imported_module_keeps_no_gap_for_the_next_file(templates):
+    (templates.folder / "m.j2").write_text(
+        "{% set box = namespace(last='nobody') %}{% macro seen(x) %}{{ box.last }}{% set box.last = x %}{% endmacro %}"
+    )
+    (templates.folder / "file.j2").write_text("{% import 'm.j2' as m %}a = {{ m.seen(other) }}{{ name }}\n")
+    tracer = Tracer()
+    for _ in range(2):
+        assert tracer.trace(templates.request({"name": "Ana", "other": "Bob"}, "keyvalue")) == (
+            set(),
+            ["a = nobody", 0, "\n"],
+        )
 
 
 def test_a_text_that_may_not_be_written_has_no_pattern(templates):
@@ -185,10 +253,22 @@ def test_a_shape_is_of_plain_data():
             shape_of(odd, {})
 
 
-@pytest.mark.parametrize("parts", [None, [], [0], ["a", 2], ["a", -1], ["a", True], ["a", None], {"a": 1}, ["a", [1]]])
+@pytest.mark.parametrize(
+    "parts",
+    [None, [], [0], ["a", 2], ["a", -1], ["a", True], ["a", None], {"a": 1}, ["a", [1]], ["\ud800"], ["a", "b\udfff"]],
+)
 def test_a_renderer_may_say_anything(parts):
     with pytest.raises(PeerError):
         pattern_of(parts, 2, "keyvalue")
+
+
+NESTED = [b"[" * 200_000, b'{"a":' * 200_000, b"[[[" + b"[" * 900 + b"]" * 900 + b"]],1]"]
+
+
+@pytest.mark.parametrize("body", [b"", b"1", b"[]", b"[[]]", b"[1,[]]", b"[[1],[]]", b"\xff", b"NaN", *NESTED])
+def test_a_renderer_may_send_anything(body):
+    with pytest.raises(PeerError, match="renderer described"):
+        pattern_of(decode_pattern(body)[1], 1, "keyvalue")
 
 
 def test_a_filled_file_has_its_limit():

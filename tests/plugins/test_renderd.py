@@ -24,6 +24,10 @@ def worker(tmp_path):
     signal.signal(signal.SIGPROF, before)
 
 
+def for_pattern(folder: str, template: str = "file.j2", **context: object) -> bytes:
+    return RequestEncoder().encode(Request([folder], template, "keyvalue", 0, context, needs=()))
+
+
 def message(folder: str, template: str = "file.j2", epoch: int = 0, **context: object) -> bytes:
     return RequestEncoder().encode(Request([folder], template, "keyvalue", epoch, context))
 
@@ -41,6 +45,43 @@ def test_each_kind_of_answer(worker):
     )
     assert answered(worker, message(folder, "endless.j2")) == (Answer.LIMIT, b"more than 0.05 s of processor time")
     assert answered(worker, message(folder, value=2)) == (Answer.FILE, b"a = 2\n")
+
+
+def test_finding_a_pattern_takes_nothing_of_a_file_s_time(worker, tmp_path):
+    # Many texts, each looked at after a while: finding that out takes as many whiles, and the file one.
+    texts = {f"t{number}": "x" for number in range(200)}
+    looks = "".join(f"{{{{ {name}|upper }}}}" for name in texts)
+    (tmp_path / "slow.j2").write_text(
+        f"a = {{% for a in [1, 2, 3] %}}{{% for b in range(90000) %}}{{% endfor %}}{{% endfor %}}{looks}\n"
+    )
+    _, folder = worker
+    assert answered(Worker(cpu_seconds=0.2), for_pattern(folder, "slow.j2", **texts)) == (
+        Answer.FILE,
+        b"a = " + b"X" * 200 + b"\n",
+    )
+
+
+def test_a_file_has_its_limit_after_the_search_for_a_pattern_too(worker):
+    worker, folder = worker
+    limit = (Answer.LIMIT, b"more than 0.05 s of processor time")
+    assert answered(worker, for_pattern(folder, "endless.j2")) == limit
+    assert answered(worker, for_pattern(folder, value="x")) == (Answer.PATTERN, b'[[],["a = ",0,"\\n"]]')
+
+
+@pytest.mark.parametrize(
+    ("template", "kind", "reason"),
+    [
+        ("a = {{ '\\ud800' }}{{ value }}\n", Answer.FAILED, b"surrogates not allowed"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}a = {{ m() }}{{ value }}\n", Answer.LIMIT, b"RecursionError"),
+        ("a = {{ nothing.at.all }}{{ value }}\n", Answer.FAILED, b"'nothing' is undefined"),
+    ],
+)
+def test_what_tracing_stumbles_over_is_told_by_rendering(worker, tmp_path, template, kind, reason):
+    _, folder = worker
+    (tmp_path / "odd.j2").write_text(template)
+    answer, text = answered(Worker(cpu_seconds=2), for_pattern(folder, "odd.j2", value="x"))
+    assert answer is kind
+    assert reason in text
 
 
 def test_a_new_epoch_forgets_the_templates(worker, tmp_path):

@@ -29,6 +29,28 @@ def test_the_holder_is_named_by_its_pid(tmp_path: Path) -> None:
     FileLock(tmp_path / "x.db").release()
 
 
+def test_a_holder_that_is_soon_done_is_waited_for(tmp_path: Path) -> None:
+    held = FileLock(tmp_path / "x.db")
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            held.release()
+
+    FileLock(tmp_path / "x.db", 5, pause).release()
+    assert len(pauses) == 3
+
+
+def test_but_not_for_ever(tmp_path: Path) -> None:
+    held = FileLock(tmp_path / "x.db")
+    pauses: list[float] = []
+    with pytest.raises(StorageError, match=rf"another provd \(pid {os.getpid()}\)"):
+        FileLock(tmp_path / "x.db", 5, pauses.append)
+    assert sum(pauses) == pytest.approx(5, abs=0.1)
+    held.release()
+
+
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path / "x.db")]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -87,6 +87,60 @@ def test_a_log_that_cannot_be_made_longer_is_used_as_it_is(sqlite_place: Place) 
         assert found.execute("SELECT n FROM t").fetchall() == [(1,)]
 
 
+def test_nobody_else_commits_while_the_log_is_made_longer(sqlite_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = sqlite_place.state_dir
+    folder.mkdir()
+    engine = make_engine(parse_url(sqlite_place.url, folder))
+    session = Session(engine)
+    answers = []
+
+    def foreign(length: int) -> bytes:
+        # Between the look where the log ends and the zeros behind that.
+        with contextlib.closing(sqlite3.connect(folder / "provd.db", timeout=0, isolation_level=None)) as other:
+            try:
+                other.execute("INSERT INTO t VALUES (7)")
+            except sqlite3.OperationalError as error:
+                answers.append(str(error))
+        return b"\0" * length
+
+    monkeypatch.setattr("provd.storage.session.bytes", foreign, raising=False)
+    session.write([("CREATE TABLE t (n INTEGER)", ())])
+    session.write([("INSERT INTO t VALUES (1)", ())])
+    session.close()
+    engine.dispose()
+    assert answers == ["database is locked"]
+    with contextlib.closing(sqlite3.connect(folder / "provd.db")) as found:
+        assert found.execute("SELECT n FROM t").fetchall() == [(1,)]
+        assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_the_log_is_made_longer_when_nobody_else_writes(sqlite_place: Place) -> None:
+    folder = sqlite_place.state_dir
+    folder.mkdir()
+    engine = make_engine(parse_url(sqlite_place.url, folder))
+    session = Session(engine)
+    with contextlib.closing(sqlite3.connect(folder / "provd.db", isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE t (n INTEGER)")
+        # The first write gets in between; the moment after it somebody else has the lock.
+        with engine.connect() as connection:  # the pool gives the same one to the session
+            told = connection.connection.driver_connection
+        assert isinstance(told, sqlite3.Connection)
+        told.set_trace_callback(
+            lambda sql: other.execute("BEGIN IMMEDIATE") if sql == "PRAGMA busy_timeout=0" else None
+        )
+        session.write([("INSERT INTO t VALUES (1)", ())])
+        log = folder / "provd.db-wal"
+        short = log.stat().st_size
+        other.execute("ROLLBACK")
+        told.set_trace_callback(None)
+        session.write([("INSERT INTO t VALUES (2)", ())])
+        assert short < 1_000_000 < log.stat().st_size
+        assert other.execute("SELECT n FROM t").fetchall() == [(1,), (2,)]
+    session.close()
+    engine.dispose()
+
+
 def test_several_statements_are_one_transaction(place: Place) -> None:
     place.state_dir.mkdir()
     engine = make_engine(parse_url(place.url, place.state_dir))

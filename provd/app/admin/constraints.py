@@ -132,8 +132,8 @@ class Constraints:
         own = (device for device in tuple(tables.devices.values()) if caller.owns(device.tenant))
         async for lot in in_turns(own):
             for device in lot:
-                known = tables.metadata(device.mac)
-                for rule, state, faults in rules.standing(device, {} if known is None else known.data, tables.knows):
+                known, there = tables.metadata(device.mac), tables.known_to(device.tenant)
+                for rule, state, faults in rules.standing(device, {} if known is None else known.data, there):
                     if rule.name == found.id:
                         states[state.value] += 1
                         if state is Standing.FAILED and len(failed) < _MOST_FAILED:

@@ -132,10 +132,18 @@ class Tasks:
     def _chosen(self, args: Args, caller: Caller) -> tuple[Device, Template]:
         device = self._desk.device(args.mac(), caller)
         names = caller.names(args.text("template"))
-        template = next((each for name in names if (each := self._book.rules.template(name)) is not None), None)
+        rules = self._book.rules
+        found = (each for name in names if (each := rules.template(name)) is not None)
+        # A type that is not the caller's is not there, but for what it has brought to the caller's own device.
+        seen = (each for each in found if self._is_own(each, caller) or rules.has(device, each))
+        template = next(seen, None)
         if template is None:
             raise NotFoundError(f"there is no task {args.text('template')[:64]!r}")
         return device, template
+
+    @staticmethod
+    def _is_own(template: Template, caller: Caller) -> bool:
+        return not template.type or caller.owns(owner_of_key(template.type))
 
     async def _retry(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
@@ -176,14 +184,14 @@ class Tasks:
         return self.view(run)
 
     async def _templates(self, _args: Args, caller: Caller) -> object:
-        seen = (each for each in self._book.rules if not each.type or caller.owns(owner_of_key(each.type)))
+        seen = (each for each in self._book.rules if self._is_own(each, caller))
         return {"items": [template_view(each, caller) for each in seen]}
 
     async def _metadata(self, args: Args, caller: Caller) -> object:
         device = self._desk.device(args.mac(), caller)
         found = self._desk.tables.metadata(device.mac)
         data = {} if found is None else dict(found.data)
-        standing = self._book.rules.standing(device, data, self._desk.tables.knows)
+        standing = self._book.rules.standing(device, data, self._desk.tables.known_to(device.tenant))
         return {
             "device": mac_text(device.mac),
             "metadata": data,

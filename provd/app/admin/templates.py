@@ -15,7 +15,7 @@ from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, PluginError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.merging import merge
-from provd.domain.overrides import Override, Place, sha256
+from provd.domain.overrides import Override, Place, override_id, sha256
 from provd.domain.records import Device
 from provd.plugin import Manifest
 
@@ -99,7 +99,7 @@ class Templates:
         if "device" in args:
             device = desk.device(args.mac("device"), caller)
             desk.need_all_lines(device, caller)
-            manifest = desk.knowledge.manifest(device.plugin)
+            manifest = next(filter(None, map(desk.knowledge.manifest, self._over.plugins(device))), None)
             if manifest is None:
                 raise NotFoundError(f"no plugin makes the files of {mac_text(device.mac)}")
             return manifest, device.model, device
@@ -218,19 +218,20 @@ class Templates:
         files = [
             {"name": name, "plugin": target.plugin.id, "before": before, "text": after,
              "diff": _difference(before, after, f"{name} as it is", f"{name} as it would be")}
-            async for name, before, after in self._rendered(args, device, {target.key: supposed})
+            async for name, before, after in self._rendered(args, target, device, {target.key: supposed})
         ]  # fmt: skip
         return {"device": device.mac, "model": device.model, "files": files, **_named(devices)}
 
     async def _rendered(
-        self, args: Args, device: Device, supposed: Mapping[str, Override | None]
+        self, args: Args, target: Target, device: Device, supposed: Mapping[str, Override | None]
     ) -> AsyncIterator[tuple[str, str, str]]:
         """Each file by its name, as it is and as it would be."""
         local, reveal = args.text("local") or LOCAL, args.flag("reveal")
-        for name, rule in self._over.files(device).items():
+        plugin = target.plugin.id
+        for name, rule in self._over.files(plugin, device).items():
             texts = []
             for case in (_PRESENT, supposed):
-                overlay = self._over.overlay(device, rule, case)
+                overlay = self._over.overlay(plugin, device, rule, case)
                 try:
                     texts.append(await self._over.text(device, name, overlay, local=local, reveal=reveal))
                 except NotFoundError:
@@ -248,7 +249,7 @@ class Templates:
             return target.device or known or self._over.sample(target)
         device = self._desk.device(args.mac("on"), caller)
         self._desk.need_all_lines(device, caller)
-        if device.plugin != target.plugin.id:
+        if target.plugin.id not in self._over.plugins(device):
             raise ConflictError(f"{mac_text(device.mac)} is no device of the plugin {target.plugin.id}")
         return device
 
@@ -256,12 +257,31 @@ class Templates:
 
     async def _set(self, args: Args, caller: Caller) -> object:
         target = await self._target(args, caller)
-        if target.device is not None and shared(self._desk.tables, target.device):
-            raise ConflictError("several tenants have lines on this device: only what is for its model applies to it")
+        self._need_own_lines(target.device)
         override = self._over.made(target, args.document("text"), at=self._desk.clock.now(), by=caller.name)
         devices = await self._over.check(target, override)
-        await self._desk.change("template.set", override.id, caller, lambda: [Put(override)])
+
+        def plan() -> list[Change]:
+            self._still(target, args, caller)
+            return [Put(override)]
+
+        await self._desk.change("template.set", override.id, caller, plan)
         return {**_view(override), **_standing(override, {target.template: target.default}), **_named(devices)}
+
+    def _need_own_lines(self, device: Device | None) -> None:
+        if device is not None and shared(self._desk.tables, device):
+            raise ConflictError("several tenants have lines on this device: only what is for its model applies to it")
+
+    def _still(self, target: Target, args: Args, caller: Caller) -> None:
+        """Look again at whom it is for: trying a text takes its time. What is gone by then, or another's, has left its
+        overrides behind, and this one would come too late for that. Raises as at first, and ConflictError."""
+        plugin, model, device = self._plugin(args, caller)
+        self._need_own_lines(device)
+        place, applies_to = self._place(args, caller, model, device)
+        was = "" if target.device is None else target.device.tenant
+        now = "" if device is None else device.tenant
+        if now != was or override_id(plugin.id, target.template, place, applies_to) != target.key:
+            raise ConflictError("whom this is for has changed while it was tried; look, and try again")
 
     async def _restore(self, args: Args, caller: Caller) -> object:
         target = await self._target(args, caller)

@@ -31,7 +31,9 @@ ANYWHERE = "-"
 """Devices that leave a type may go wherever the patterns of others lead them, and have none where none fits."""
 _SHOWN = 3
 _WRITE = Scope.WRITE
-TO = Param("to", doc="the type that devices have from now on which leave this one; '-': whichever fits, or none")
+TO = Param(
+    "to", doc="the type of devices that leave this one; '-': whichever fits, or none, also for those of other types"
+)
 BREAKING = Param("breaking", "flag", doc="also where metadata that was right is wrong from now on")
 
 
@@ -116,8 +118,8 @@ class Types:
 
     async def _add(self, args: Args, caller: Caller) -> object:
         def plan() -> list[Change]:
-            if args.text("to"):
-                raise UsageError("to: no device leaves a type that is new")
+            if args.text("to") not in ("", ANYWHERE):
+                raise UsageError(f"to: no device leaves a type that is new; {ANYWHERE!r}: they leave others for it")
             key = self._new(args.text("id"), caller)
             return self._changes(None, self._with(DeviceType(id=key), args, caller), args, caller)
 
@@ -167,8 +169,8 @@ class Types:
             touched.add(heir.id)
             changes.append(Put(heir))
         rules = self._book.with_types(types)
-        if before is not None and not args.text("to"):
-            self._need_staying(before, rules)
+        if not args.text("to"):
+            self._need_staying("" if before is None else before.id, rules)
         if not args.flag("breaking"):
             self._need_whole(rules)
         return [*changes, *self._book.retyped(rules, touched)]
@@ -183,11 +185,24 @@ class Types:
         kept = (*heir.devices, *(() if after is None else after.devices))
         return replace(heir, devices=(*heir.devices, *(each for each in before.devices if each not in kept)))
 
-    def _need_staying(self, before: DeviceType, rules: Rulebook) -> None:
+    def _need_staying(self, before: str, rules: Rulebook) -> None:
+        """No device loses without a word what its type brings, be it the one that is changed or one that it takes
+        from."""
+        left: list[Mac] = []
+        taken: list[Mac] = []
         present, devices = self._book.rules, self._desk.tables.devices.values()
-        left = [device.mac for device, was, _ in assembly.moved(devices, present, rules) if was == before.id]
+        for device, was, _ in assembly.moved(devices, present, rules):
+            if was and was == before:
+                left.append(device.mac)
+            elif present.brought(device).templates or present.brought(device).rules:
+                taken.append(device.mac)
         if left:
             raise ConflictError(f"{len(left)} devices have this type ({named(left)}): say where they go (to)")
+        if taken:
+            raise ConflictError(
+                f"{len(taken)} devices would leave another type with its tasks and constraints ({named(taken)}): "
+                f"say that they may (to {ANYWHERE!r})"
+            )
 
     def _need_whole(self, rules: Rulebook) -> None:
         wrong = assembly.broken(self._desk.tables, self._book.rules, rules)

@@ -16,7 +16,7 @@ from provd.base.clock import Clock
 from provd.base.errors import ConflictError, StorageError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
-from provd.base.facts.firmware import RolloutGiven, RolloutMoved, RolloutPaused, RolloutReached
+from provd.base.facts.firmware import RolloutGiven, RolloutMoved, RolloutPaused, RolloutReached, RolloutStuck
 from provd.base.types import Mac, is_thing
 from provd.domain.firmware import same
 from provd.domain.records import Device
@@ -37,6 +37,8 @@ from provd.domain.rollouts import (
 
 EVERY = 10.0
 """Seconds between two looks at what runs, where nothing happens in between."""
+GATHER = 1.0
+"""Seconds between two looks because of devices that come back: each look is at all of them."""
 AT_ONCE = 50
 """Devices whose files change in one transaction."""
 
@@ -46,7 +48,9 @@ _REASON = "firmware"
 class Rollouts:
     """All rollouts. What is decided is in the database before anything else happens, and goes on after a restart."""
 
-    def __init__(self, fleet: Fleet, images: Images, notes: Notes, clock: Clock, emit: FactSink) -> None:
+    def __init__(
+        self, fleet: Fleet, images: Images, notes: Notes, clock: Clock, emit: FactSink, *, gather: float = GATHER
+    ) -> None:
         self._fleet = fleet
         self._tables = fleet.tables
         self._images = images
@@ -54,6 +58,8 @@ class Rollouts:
         self._clock = clock
         self._emit = emit
         self._changed = asyncio.Event()
+        self._pressing = asyncio.Event()
+        self._gather = gather
         fleet.watch(self._heard)
 
     # --- what there is
@@ -129,20 +135,45 @@ class Rollouts:
         return [Put(replace(rollout, state=RolloutState.ABORTED, finished=self._clock.now()))]
 
     def returning(self, rollout: Rollout) -> list[Change]:
-        """Give everybody back what was before, one after the other."""
+        """Give everybody back what was before, one after the other; ``reason`` tells for how many that is not here."""
         _need(rollout, *ACTIVE, RolloutState.DONE, RolloutState.ABORTED)
-        return [Put(replace(rollout, state=RolloutState.ROLLED_BACK, finished=self._clock.now()))]
+        stay = self._staying(rollout)
+        reason = ""
+        if stay:
+            versions = ", ".join(sorted({member.was or "an unknown version" for member in stay}))
+            reason = f"{len(stay)} stay on {rollout.version}: what they ran before is not here ({versions})"
+        return [Put(replace(rollout, state=RolloutState.ROLLED_BACK, reason=reason, finished=self._clock.now()))]
+
+    def _staying(self, rollout: Rollout) -> list[RolloutDevice]:
+        """Devices that a rollback cannot bring back."""
+        stay = []
+        for member in self._tables.in_rollout(rollout.id):
+            device = self._tables.device(member.mac)
+            if device is None or device.settings.get(VERSION) != rollout.version or same(device.version, member.was):
+                continue
+            if not any(self._here(device, version) for version in (member.was, member.had)):
+                stay.append(member)
+        return stay
+
+    def _here(self, device: Device, version: str) -> bool:
+        return bool(version) and self._images.chosen(device.plugin, device.model, version) is not None
 
     def forgetting(self, rollout: Rollout) -> list[Change]:
         """Forget it; devices keep what they were given."""
         if rollout.state in ACTIVE:
             raise ConflictError(f"it is {rollout.state.value}; abort it or roll it back first")
+        owed = sum(member.ring > 0 for member in self._tables.in_rollout(rollout.id))
+        if rollout.state is RolloutState.ROLLED_BACK and owed:
+            raise ConflictError(f"{owed} devices have not been given back yet what was before; wait a moment")
         return [Delete(rollout), *(Delete(member) for member in self._tables.in_rollout(rollout.id))]
 
     def moved(self, rollout: Rollout, by: str) -> None:
         """Somebody has moved a rollout on: tell it, and look what follows."""
         self._tell(rollout, by)
+        if rollout.state is RolloutState.ROLLED_BACK and rollout.reason:
+            self._emit(RolloutStuck(at=self._clock.now(), rollout=rollout.id, reason=rollout.reason))
         self._changed.set()
+        self._pressing.set()
 
     # --- what follows by itself
 
@@ -150,6 +181,7 @@ class Rollouts:
         """Do what is to be done, for as long as the daemon lives."""
         while True:
             self._changed.clear()
+            self._pressing.clear()
             try:
                 await self.step()
             except StorageError:
@@ -157,9 +189,10 @@ class Rollouts:
             except Exception as error:  # noqa: BLE001 - a defect with one rollout must not end all others for good
                 reason = f"{type(error).__name__}: {error}"[:500]
                 self._emit(InternalError(at=self._clock.now(), where="rollouts", reason=reason))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await self._changed.wait()
+            await _within(EVERY, self._changed)
+            if self._changed.is_set():
+                # A thousand phones come back within minutes; nobody has to be given the version for each of them.
+                await _within(self._gather, self._pressing)
 
     async def step(self) -> None:
         """Look at every rollout once. Raises StorageError."""
@@ -243,13 +276,15 @@ class Rollouts:
             await self._fleet.change(lambda some=some: list(self._given_back(rollout, some)))  # type: ignore[misc]
 
     def _given_back(self, rollout: Rollout, members: Sequence[RolloutDevice]) -> Iterator[Change]:
+        if self._tables.rollout(rollout.id) != rollout:
+            return  # Its tenant is gone, and the rollout with it.
         for member in members:
             yield Put(replace(member, ring=0))
             device = self._tables.device(member.mac)
             if device is None or device.settings.get(VERSION) != rollout.version:
                 continue
             # Only what is here can be had back.
-            can = bool(member.was) and self._images.chosen(device.plugin, device.model, member.was) is not None
+            can = self._here(device, member.was)
             yield from self._with(rollout, device, member.was if can else member.had)
 
     def _with(self, rollout: Rollout, device: Device, version: str) -> Iterator[Change]:
@@ -296,6 +331,13 @@ class Rollouts:
                     )
                 )
                 self._changed.set()
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Until that happens, but no longer than this."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _fits(rollout: Rollout, device: Device) -> bool:

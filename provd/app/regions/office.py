@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from provd.app.regions.ports import Book
 from provd.app.regions.turns import Terms, carry_out
-from provd.base.errors import ConflictError, NotFoundError
+from provd.base.errors import ClashError, ConflictError, NotFoundError
 from provd.domain.regions import handover
 from provd.domain.regions.home import MOVABLE, Home, HomeState, Kind, Outgoing, Tombstone
 
@@ -16,8 +16,12 @@ MOST_MOVED = 1000
 _ON_ITS_WAY = frozenset({HomeState.REHOMING, HomeState.REGIONAL})
 
 
-def moved(book: Book, device_id: str, to: str, terms: Terms, now: float, transfer: str) -> Home | Tombstone:
+def moved(
+    book: Book, device_id: str, to: str, terms: Terms, now: float, transfer: str, tenant: str = ""
+) -> Home | Tombstone:
     """Send a device to a region; without one, take back a hand-over. Gives what is known of the device then.
+
+    ``tenant`` is who has it now, where that is another one than it was registered for.
 
     A device that is at home elsewhere is moved by the instance that has it, which is asked. Raises NotFoundError and
     ConflictError.
@@ -26,6 +30,7 @@ def moved(book: Book, device_id: str, to: str, terms: Terms, now: float, transfe
         raise NotFoundError(f"there is no region {to[:60]!r}")
     home, stone = book.home(device_id), book.tombstone(device_id)
     if home is not None and home.state is not HomeState.GONE:
+        home = replace(home, tenant=tenant or home.tenant)
         return _moved_from_here(book, home, to, terms, now, transfer)
     if stone is None:
         raise NotFoundError(f"there is no device {device_id[:120]!r}")
@@ -70,7 +75,8 @@ def closed(book: Book, name: str, to: str, terms: Terms, now: float, fresh: Call
     """Remove a region in which no device has its home. Gives how many have, and are asked for: with ``to`` whoever has
     them hands them over there, and the region stays until they have gone.
 
-    ``lost`` says that nobody will ever hear there what waits to be said. Raises NotFoundError and ConflictError.
+    ``lost`` says that nobody there will ever hear what waits to be said, or let go what comes from there. Raises
+    NotFoundError and ConflictError.
     """
     if book.region(name) is None:
         raise NotFoundError(f"there is no region {name[:60]!r}")
@@ -89,6 +95,14 @@ def closed(book: Book, name: str, to: str, terms: Terms, now: float, fresh: Call
         moved(book, device_id, "" if under_way and to == terms.name else to, terms, now, fresh())
     if living:
         return len(living)
+    # Whoever is just sending a device there has written it before this goes on, and others find no region any more.
+    book.hold_region(name, alone=True)
+    if book.living(name, 1):
+        raise ClashError("a device was just sent there")
+    coming = book.coming_from(name)
+    if coming and not lost:
+        # Until they are here that region may still be the one that serves them.
+        raise ConflictError(f"{coming} devices are on their way here from there: once more when they have come")
     waiting = book.owed_to(name)
     if waiting and not lost:
         raise ConflictError(f"{waiting} messages wait to be heard there: retry, or say that it is lost")

@@ -111,12 +111,20 @@ class Reading(Protocol):
         """Devices that are at home in that region, or on their way there, by id."""
         ...
 
+    def coming_from(self, region: str) -> int:
+        """How many devices that region has given to this instance which have not come yet."""
+        ...
+
     def owed_to(self, region: str) -> int:
         """How much waits to be said to that region."""
         ...
 
     def activated(self, key_hash: str) -> Home | None:
         """A device that was activated here and has this key, as a home that is not stored."""
+        ...
+
+    def claimed(self, home: Home) -> str | None:
+        """The tenant of a device whose serial is known here, empty when nobody has it; None when it is not known."""
         ...
 
 
@@ -197,6 +205,11 @@ class Book(Reading, Protocol):
 
     def list_homes(self, regions: Mapping[str, str]) -> None:
         """Write rows of the table of devices and their regions; an empty region removes one."""
+        ...
+
+    def hold_region(self, name: str, *, alone: bool = False) -> bool:
+        """Nobody removes this region until the end of the transaction; ``alone``: nor does anybody else hold it so.
+        False when it is not there."""
         ...
 
     def put_region(self, region: Region) -> None:

@@ -13,7 +13,7 @@ from provd.app.regions.turns import Terms, told
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.devices import AdminChanged
-from provd.domain.records import AuditEntry
+from provd.domain.records import MASTER_TENANT, AuditEntry
 from provd.domain.regions import enrolment as enrolling
 from provd.domain.regions.codes import Code, Wrong
 from provd.domain.regions.enrolment import Enrolment
@@ -67,6 +67,8 @@ class Regions:
         self.spoke: Callable[[], None] = _nothing
         self.silent: Callable[[], Sequence[str]] = tuple
         """Instances that do not answer at present."""
+        self.holder: Callable[[str], str | None] = _unknown
+        """The tenant that has the phone of this device_id, None for what is no phone or was never seen here."""
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ class Regions:
         """One device. Raises NotFoundError."""
 
         def work(book: Reading) -> Standing:
-            home, stone = _own(book, device_id, caller), book.tombstone(device_id)
+            home, stone = self._own(book, device_id, caller), book.tombstone(device_id)
             if home is None and stone is None:
                 raise NotFoundError(f"there is no device {device_id[:120]!r}")
             units, saying = book.units(device_id), book.saying(device_id)
@@ -158,8 +160,8 @@ class Regions:
         now, transfer, facts = self.now(), self._fresh(), list[Fact]()
 
         def work(book: Book) -> None:
-            before = _own(book, device_id, caller)
-            after = office.moved(book, device_id, to, self.terms(), now, transfer)
+            before = self._own(book, device_id, caller)
+            after = office.moved(book, device_id, to, self.terms(), now, transfer, _tenant(before))
             facts[:] = told(before, after, now) if isinstance(after, Home) else []
 
         await self._change("region.move", device_id, caller, work)
@@ -170,15 +172,30 @@ class Regions:
         now, transfer, facts = self.now(), self._fresh(), list[Fact]()
 
         def work(book: Book) -> None:
-            home = _own(book, device_id, caller)
+            home = self._own(book, device_id, caller)
             if home is None or home.state is not HomeState.QRY_FAIL:
                 office.hastened(book, device_id, now)
                 return
-            after = office.moved(book, device_id, home.region, self.terms(), now, transfer)
+            after = office.moved(book, device_id, home.region, self.terms(), now, transfer, home.tenant)
             facts[:] = told(home, after, now) if isinstance(after, Home) else []
 
         await self._change("region.retry", device_id, caller, work)
         self._tell(facts)
+
+    def _own(self, book: Reading, device_id: str, caller: Caller) -> Home | None:
+        """A device, if there is one; a caller of one tenant has its own ones, as long as they are here or on their way.
+
+        Whose it is says who has it now, and the registration only where nobody else knows. Raises NotFoundError.
+        """
+        home, had = book.home(device_id), self.holder(device_id)
+        if home is not None:
+            had = book.claimed(home) if had is None else had
+            had = home.tenant if had is None else had
+        if caller.tenant is not None and (home is None or not caller.owns(had)):
+            raise NotFoundError(f"there is no device {device_id[:120]!r}")
+        if home is None or had in ("", MASTER_TENANT, None):
+            return home  # whom it was registered for may still get it
+        return replace(home, tenant=had)
 
     def _tell(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
@@ -241,22 +258,20 @@ def _nothing() -> None:
     """Nobody says anything here."""
 
 
+def _tenant(home: Home | None) -> str:
+    return "" if home is None else home.tenant
+
+
+def _unknown(_device_id: str) -> str | None:
+    """There are no phones here."""
+    return None
+
+
 def _region(book: Reading, name: str) -> Region:
     found = book.region(name)
     if found is None:
         raise NotFoundError(f"there is no region {name[:60]!r}")
     return found
-
-
-def _own(book: Reading, device_id: str, caller: Caller) -> Home | None:
-    """A device, if there is one; a caller of one tenant has its own ones, as long as they are here or on their way.
-
-    Raises NotFoundError.
-    """
-    home = book.home(device_id)
-    if caller.tenant is not None and (home is None or not caller.owns(home.tenant)):
-        raise NotFoundError(f"there is no device {device_id[:120]!r}")
-    return home
 
 
 def _without_key(device: Mapping[str, object]) -> dict[str, object]:

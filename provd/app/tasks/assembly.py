@@ -122,6 +122,7 @@ def broken(tables: Tables, before: Rulebook, after: Rulebook) -> list[Mac]:
         known = tables.metadata(device.mac)
         if known is None or not known.data or before.brought(device).rules == after.brought(device).rules:
             continue
-        if after.faults(device, known.data, tables.knows) and not before.faults(device, known.data, tables.knows):
+        there = tables.known_to(device.tenant)
+        if after.faults(device, known.data, there) and not before.faults(device, known.data, there):
             found.append(device.mac)
     return found

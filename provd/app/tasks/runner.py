@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from provd.app.fleet import Fleet
+from provd.app.ownership import owner_of_key
 from provd.app.ports import Change, Put
 from provd.app.tasks import setting
 from provd.app.tasks.book import TaskBook
@@ -313,9 +314,8 @@ class Runner:
             device = self._tables.device(run.mac)
             if device is None or self._ours(run) is None:
                 raise Refused(Failed("the device is no more"))
-            written, found = setting.changes(
-                self._tables, device, step, self._values(run, device), self._book.rules, self._room_of
-            )
+            values, by = self._values(run, device), owner_of_key(template.type)
+            written, found = setting.changes(self._tables, device, step, values, self._book.rules, self._room_of, by)
             result.update(found)
             states[:] = [
                 (device, change.record)

@@ -27,19 +27,22 @@ class Refused(ProvdError):  # noqa: N818 - it is an outcome on its way out of a 
 
 
 def changes(
-    tables: Tables, device: Device, step: SetStep, values: Values, rules: Rulebook, room_of: RoomOf
+    tables: Tables, device: Device, step: SetStep, values: Values, rules: Rulebook, room_of: RoomOf, by: str | None
 ) -> tuple[list[Change], dict[str, object]]:
-    """What is to be written, and what the step gives. Raises Refused, and UsageError where a value is not there."""
-    given = _owned(tables, device, text_of(step.tenant, values).strip())
-    given = _profiled(tables, given, text_of(step.profile, values).strip())
-    given = _lined(tables, given, text_of(step.line, values).strip(), room_of)
+    """What is to be written, and what the step gives. Raises Refused, and UsageError where a value is not there.
+
+    ``by`` is the tenant that has written the step, None for the site: what belongs to others does not exist for it.
+    """
+    given = _owned(tables, device, text_of(step.tenant, values).strip(), by)
+    given = _profiled(tables, given, text_of(step.profile, values).strip(), by)
+    given = _lined(tables, given, text_of(step.line, values).strip(), room_of, by)
     written: list[Change] = [] if given == device else [Put(given)]
     result: dict[str, object] = {"tenant": given.tenant}
     if step.metadata:
         present = tables.metadata(device.mac)
         found = {name: filled(text, values) for name, text in step.metadata.items()}
         data = {**({} if present is None else present.data), **found}
-        faults = rules.faults(given, data, tables.knows)
+        faults = rules.faults(given, data, tables.known_to(given.tenant))
         if faults:
             raise Refused(Failed("; ".join(faults)))
         written.append(Put(Metadata(mac=device.mac, data=data)))
@@ -47,33 +50,35 @@ def changes(
     return written, result
 
 
-def _owned(tables: Tables, device: Device, tenant: str) -> Device:
+def _owned(tables: Tables, device: Device, tenant: str, by: str | None) -> Device:
     """Only from none to one: a second customer is for a person to decide."""
     if not tenant or tenant == device.tenant:
         return device
     if device.tenant != MASTER_TENANT:
         raise Refused(Conflict(f"the device belongs to tenant {device.tenant!r}, not to {tenant!r}"))
-    if tables.tenant(tenant) is None:
+    if tables.tenant(tenant) is None or by not in (None, tenant):
         raise Refused(NotYet(f"tenant {tenant!r}"))
     return replace(device, tenant=tenant)
 
 
-def _profiled(tables: Tables, device: Device, name: str) -> Device:
+def _profiled(tables: Tables, device: Device, name: str, by: str | None) -> Device:
     if not name:
         return device
+    owners = (None, device.tenant) if by is None else (by,)
     for key in (f"{device.tenant}{ownership.MARK}{name}", name):
         profile = tables.profile(key)
-        fits = profile is not None and ownership.owner_of_profile(profile) in (None, device.tenant)
+        fits = profile is not None and ownership.owner_of_profile(profile) in owners
         if profile is not None and fits and profile.level is Level.GROUP:
             return replace(device, profile=profile.id)
     raise Refused(NotYet(f"group profile {name!r} for tenant {device.tenant!r}"))
 
 
-def _lined(tables: Tables, device: Device, name: str, room_of: RoomOf) -> Device:
+def _lined(tables: Tables, device: Device, name: str, room_of: RoomOf, by: str | None) -> Device:
     if not name:
         return device
     keys = (f"{device.tenant}{ownership.MARK}{name}", name)
-    line = next((line for key in keys if (line := tables.line(key)) is not None), None)
+    found = (line for key in keys if (line := tables.line(key)) is not None)
+    line = next((line for line in found if by in (None, line.tenant)), None)
     if line is None:
         raise Refused(NotYet(f"line {name!r} for tenant {device.tenant!r}"))
     if line.id in device.lines:

@@ -95,6 +95,22 @@ class RolloutPaused(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutStuck(Fact):
+    """A rollout of firmware is rolled back, and some devices stay as they are: the image that they ran before is not
+    here. They are not to run any particular version from now on; what they have installed they keep.
+
+    Do: fetch or upload the versions that ``reason`` names, and roll them out to these devices (``provd rollout add``),
+    or leave them where they are.
+    """
+
+    ID: ClassVar[str] = "ROLLOUT-STUCK"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    rollout: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutGiven(Fact):
     """A rollout has told a device's file which firmware it is to run; the device takes it when it has fetched the file.
 

@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterable, Callable, Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from provd.app.firmware.ports import Held, Part, Wanted
 from provd.app.works import Progress
@@ -23,6 +24,8 @@ RESERVE = 64 << 20
 """Octets that stay free: the database lies on the same disk."""
 
 _BLOCK = 1 << 20
+_LOOK = _BLOCK << 4
+"""Octets after which the room is looked at again: others write as well."""
 _DAY = 86400.0
 
 _NOTHING = "; nothing was kept"
@@ -35,6 +38,14 @@ def free_octets(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
+def check_room(folder: Path, size: int, free: Free = free_octets) -> None:
+    """Raises StorageError where so much would not leave the reserve free; OSError."""
+    left = free(folder)
+    if left < size + RESERVE:
+        needs = (size + RESERVE) >> 20
+        raise StorageError(f"{folder}: {left >> 20} MiB are free and {needs} MiB are needed{_NOTHING}")
+
+
 class Supply:
     """Brings packages into the stock, one at a time. ``proxy`` stands between us and the web, or is empty."""
 
@@ -44,6 +55,7 @@ class Supply:
         self.proxy = proxy
         self._free = free
         self._turn = asyncio.Lock()
+        self._urls: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def stamp(self) -> int:
@@ -65,6 +77,11 @@ class Supply:
 
     async def fetch(self, wanted: Wanted, url: str, progress: Progress) -> Held:
         """Get a package from the web, check it, and keep it."""
+        # Two at once would write into one file, and the first to end would take it from under the other.
+        async with self._urls.setdefault(url, asyncio.Lock()):
+            return await self._fetched(wanted, url, progress)
+
+    async def _fetched(self, wanted: Wanted, url: str, progress: Progress) -> Held:
         part = self.entry / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.part"
         progress.doing = f"fetching {wanted.name} {wanted.version}"
 
@@ -87,19 +104,22 @@ class Supply:
             raise StorageError(f"{str(error).removesuffix(_NOTHING)}{_NOTHING}") from None
         return await self._kept(part, wanted, progress)
 
-    async def receive(self, octets: AsyncIterable[bytes]) -> str:
-        """Lay what somebody sends into the entry."""
+    async def receive(self, octets: AsyncIterable[bytes], announced: int = 0) -> str:
+        """Lay what somebody sends into the entry; ``announced`` is how many octets that will be, as far as known."""
         name = f"{secrets.token_hex(8)}.sent"
         path = self.entry / name
-        size = 0
+        size = looked = 0
         try:
-            await asyncio.to_thread(self._room, 0)
+            await asyncio.to_thread(self._room, announced)
             file = await asyncio.to_thread(path.open, "xb")
             try:
                 async for some in octets:
                     size += len(some)
                     if size > LARGEST:
                         raise PluginError(f"what is sent is larger than {LARGEST >> 20} MiB")
+                    if size - looked >= _LOOK:
+                        looked = size
+                        await asyncio.to_thread(self._room, 0)
                     await asyncio.to_thread(file.write, some)
             finally:
                 await asyncio.to_thread(file.close)
@@ -165,8 +185,10 @@ class Supply:
         return held
 
     def _unpacked(self, path: Path, folder: Path, wanted: Wanted) -> None:
+        looked = 0
         for written in unpack(path, folder, wanted.files):
-            if written % (_BLOCK << 4) == 0:
+            if written - looked >= _LOOK:
+                looked = written
                 self._room(0)
         if wanted.kind != "language" and sum(1 for _ in folder.iterdir()) != 1:
             raise PluginError("firmware is one file, and the archive has several")
@@ -175,12 +197,9 @@ class Supply:
         """Raises StorageError when there is none for so much."""
         try:
             self.entry.mkdir(parents=True, exist_ok=True)
-            free = self._free(self.entry)
+            check_room(self.entry, size, self._free)
         except OSError as error:
             raise refused(self.entry, error) from None
-        if free < size + RESERVE:
-            needs = (size + RESERVE) >> 20
-            raise StorageError(f"{self.entry}: {free >> 20} MiB are free and {needs} MiB are needed{_NOTHING}")
 
 
 def _forget(path: Path) -> None:

@@ -99,6 +99,9 @@ class Downloads:
             if not size:
                 raise PluginError(f"{url} does not say how large it is")
             told(size)
+            if not have:
+                # First: a crash in between must not leave the head of another file under the mark of this one.
+                await _disk(_gone, target)
             await _disk(mark.write_text, f"{size} {_tag(response)}")
             file = await _disk(target.open, "r+b" if have else "wb")
             try:
@@ -153,6 +156,10 @@ async def _disk(work: Callable[..., T], *args: object) -> T:
         return await asyncio.to_thread(work, *args)
     except OSError as error:
         raise StorageError(f"{error.filename or 'the disk'}: {error.strerror or error}") from None
+
+
+def _gone(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from provd.app.admin import Admin, Caller
 from provd.app.firmware.choosing import Images
-from provd.app.firmware.rollouts import Rollouts
+from provd.app.firmware.rollouts import AT_ONCE, EVERY, Rollouts
+from provd.app.ports import Delete
 from provd.app.resync.notes import Notes
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.types import Mac
@@ -30,13 +32,13 @@ def phone(mac: Mac, **more: object) -> Device:
 class House(Office):
     """An office with twenty phones, versions 1.9b, 2.0 and 2.1 of their firmware, and rollouts."""
 
-    def __init__(self, *records: object) -> None:
+    def __init__(self, *records: object, **more: float) -> None:
         super().__init__(*(records or (tenant(), tenant("south"), *(phone(mac) for mac in MACS))))
         world = self.world
         world.depot.here += [held("1.9b"), held("2.0"), held("2.1")]
         self.notes = Notes(world.fleet, world.boot.station.knowledge, world.clock)
         images = Images(world.depot)
-        self.book = Rollouts(world.fleet, images, self.notes, world.clock, world.facts.append)
+        self.book = Rollouts(world.fleet, images, self.notes, world.clock, world.facts.append, **more)
         shop = shop_of(world, acme_shelf())
         assert shop.warehouse is not None
         shop.warehouse.needed = lambda each: self.book.needed(each.name, each.version)
@@ -97,6 +99,43 @@ async def test_ring_after_ring_to_the_last_one():
     assert [state for name, state in told if name == "ROLLOUT-MOVED"] == ["running", "running", "done"]
     assert sum(name == "ROLLOUT-GIVEN" for name, _ in told) == 20
     assert sum(name == "ROLLOUT-REACHED" for name, _ in told) == 20
+
+
+async def test_phones_that_come_back_together_cost_no_look_each():
+    house = House(gather=60.0)
+    await house.begun(rings=["pilot=50", "rest=100"], tolerance=0)
+    step, looks = house.book.step, []
+
+    async def counted() -> None:
+        looks.append(len(house.given))
+        await step()
+
+    house.book.step = counted
+    running = asyncio.create_task(house.book.run())
+    for mac in order(MACS)[:10]:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        house.come_back(mac)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert looks == [10]
+    # Whoever asks for something waits for no phone.
+    house.book.moved(house.world.fleet.tables.rollouts["spring"], "somebody")
+    while len(looks) < 2:  # noqa: ASYNC110 - nobody is woken by it
+        await asyncio.sleep(0)
+    running.cancel()
+
+
+async def test_phones_that_come_back_begin_the_next_ring():
+    house = House(gather=0.0)
+    await house.begun(rings=["pilot=50", "rest=100"], tolerance=0)
+    running = asyncio.create_task(house.book.run())
+    await asyncio.sleep(0)
+    house.come_back(*order(MACS)[:10])
+    async with asyncio.timeout(EVERY / 2):
+        while len(house.given) < 20:  # noqa: ASYNC110 - nobody is woken by it
+            await asyncio.sleep(0)
+    running.cancel()
 
 
 async def test_it_stops_by_itself_and_says_who_is_missing():
@@ -178,6 +217,56 @@ async def test_everybody_gets_back_what_was_before():
     await house.do("rollout.delete", id="again")
     await house.do("rollout.delete", id="spring")
     assert house.world.fleet.tables.in_rollout("spring") == ()
+
+
+async def test_a_rollback_says_for_whom_there_is_no_way_back():
+    house = House(
+        tenant(),
+        phone(MACS[0]),
+        phone(MACS[1], version="1.8"),
+        phone(MACS[2], version="1.8", settings={"firmware.version": "1.9b"}),
+        phone(MACS[3], version=""),
+        phone(MACS[4], version="1.7"),
+    )
+    await house.begun()
+    house.come_back(*MACS[:4])  # The last one has not installed anything yet, and has nothing to go back from.
+    await house.do("rollout.rollback", id="spring")
+    reason = "2 stay on 2.0: what they ran before is not here (1.8, an unknown version)"
+    assert (await house.do("rollout.show", id="spring"))["reason"] == reason
+    assert [fact.reason for fact in house.world.facts if fact.ID == "ROLLOUT-STUCK"] == [reason]
+    await house.book.step()
+    found = [house.world.device(mac).settings.get("firmware.version") for mac in MACS[:5]]
+    assert found == ["1.9b", None, "1.9b", None, None]
+
+
+async def test_a_rollback_that_is_under_way_is_not_forgotten():
+    house = House()
+    await house.begun()
+    await house.do("rollout.rollback", id="spring")
+    with pytest.raises(ConflictError, match="20 devices have not been given back"):
+        await house.do("rollout.delete", id="spring")
+    await house.book.step()
+    assert house.given == []
+    await house.do("rollout.delete", id="spring")
+
+
+async def test_a_rollback_ends_with_the_rollout():
+    phones = [phone(Mac(f"02aaaa0002{number:02x}"), tenant="north") for number in range(AT_ONCE + 1)]
+    house = House(tenant(), tenant("south"), *phones)
+    await house.begun()
+    await house.do("rollout.rollback", id="spring")
+    tables, change, changes = house.world.fleet.tables, house.world.fleet.change, []
+
+    async def meddled(plan: object) -> object:
+        changes.append(await change(plan))
+        if len(changes) == 1:  # The second lot is still to come.
+            gone = [Delete(tables.rollouts["spring"]), *(Delete(member) for member in tables.in_rollout("spring"))]
+            await change(lambda: gone)
+        return changes[-1]
+
+    house.world.fleet.change = meddled
+    await house.book.step()
+    assert (len(changes), tables.in_rollout("spring")) == (2, ())
 
 
 async def test_a_restart_in_the_midst_of_it():

@@ -10,6 +10,7 @@ import pytest
 from provd.app.admin.caller import Caller
 from provd.app.regions.register import Regions
 from provd.base.errors import ConflictError, NotFoundError
+from provd.domain.activation.thing import Thing, ThingState
 from provd.domain.regions.home import Home, HomeState, Role
 from provd.domain.regions.speech import heard_octets, heard_of, said_octets, said_of
 from tests.kit.federation import (
@@ -145,21 +146,69 @@ def test_what_waits_to_be_heard_there_is_not_forgotten_unless_it_is_lost(world: 
     assert world.instances["world"].owed() == 0
 
 
+@pytest.mark.parametrize("state", [HomeState.PROV_PEN, HomeState.PROV_FAIL])
+def test_what_comes_from_there_is_waited_for(world: World, state: HomeState) -> None:
+    """Whoever waits here without the other's release would wait for ever, and nobody would know for what."""
+    world.instances["world"].register(Home(device_id="e", state=state, source="eu", epoch=1))
+    with pytest.raises(ConflictError, match="1 devices are on their way here from there"):
+        world.close("eu")
+    with pytest.raises(ConflictError, match="1 devices are on their way here from there"):
+        world.close("eu", "us")
+    assert world.close("us") == 0
+    assert world.close("eu", lost=True) == 0
+
+
 def test_a_tenant_looks_at_its_own_devices_and_moves_them(world: World) -> None:
     standing = run(world.regions.device("d", NORTH))
     assert standing.home is not None
     run(world.regions.move("d", "us", NORTH))
     run(world.regions.retry("d", NORTH))
+    assert_hidden(world, SOUTH)
+    with pytest.raises(NotFoundError, match="there is no device"):
+        run(world.regions.device("none", NORTH))
+
+
+def assert_hidden(world: World, caller: Caller, device: str = "d") -> None:
     for forbidden in (
-        world.regions.device("d", SOUTH),
-        world.regions.move("d", "", SOUTH),
-        world.regions.retry("d", SOUTH),
-        world.regions.device("none", NORTH),
+        world.regions.device(device, caller),
+        world.regions.move(device, "", caller),
+        world.regions.move(device, "eu", caller),
+        world.regions.retry(device, caller),
     ):
         with pytest.raises(NotFoundError, match="there is no device"):
             run(forbidden)
-    world.carry()
-    world.ask(provision, "us")
-    world.carry()
-    with pytest.raises(NotFoundError):
-        run(world.regions.device("d", NORTH))
+
+
+def test_who_had_a_phone_before_neither_sees_nor_moves_it(world: World) -> None:
+    """Registered for the north, it was dialed in by the south."""
+    phone, disk = "00:15:65:01:02:03", world.instances["world"].disk
+    world.instances["world"].register(Home(device_id=phone, tenant="north"))
+    had: dict[str, str | None] = {phone: "master"}
+    world.regions.holder = had.get
+    assert_hidden(world, NORTH, phone)
+    standing = run(world.regions.device(phone, SITE)).home
+    assert standing is not None
+    assert standing.tenant == "north", "it may still get it"
+    had[phone] = "south"
+    assert_hidden(world, NORTH, phone)
+    run(world.regions.move(phone, "us", SOUTH))
+    home = disk.look(lambda book: book.home(phone))
+    assert home is not None
+    assert (home.state, home.tenant) == (HomeState.REHOMING, "south"), "it goes there as the one of who has it"
+    standing = run(world.regions.device(phone, SOUTH)).home
+    assert standing == home
+
+
+def test_who_had_an_activated_device_before_neither_sees_nor_moves_it(world: World) -> None:
+    """It has not asked for its home since it changed hands, and may have lost its key on the way."""
+    disk, sensor = world.instances["world"].disk, {"vendor": "acme", "model": "s2", "sn": "S1"}
+    thing = Thing(**sensor, state=ThingState.DISABLED, tenant="south", rid="r", generation=2)
+    disk.look(lambda book: book._things.put([thing]))
+    mine = Home(device_id="acme/s2/S1", tenant="north", key_hash="k" * 64, **sensor)
+    likewise = Home(device_id="other", tenant="north", key_hash="l" * 64, **sensor)
+    world.instances["world"].register(mine)
+    world.instances["world"].register(likewise)
+    assert_hidden(world, NORTH, "acme/s2/S1")
+    run(world.regions.move("acme/s2/S1", "us", SOUTH))
+    assert_hidden(world, SOUTH, "other")
+    assert run(world.regions.device("other", NORTH)).home == likewise

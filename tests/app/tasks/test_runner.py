@@ -11,6 +11,7 @@ from provd.app.ports import Put
 from provd.app.tasks.ports import Held, HttpCall
 from provd.base.errors import StorageError
 from provd.domain.constraints import Attribute, Rule
+from provd.domain.device_types import DeviceType
 from provd.domain.records import MASTER_TENANT, AuditEntry, Device, DeviceState, RunState, TaskRun, TaskStep
 from provd.domain.rulebook import Rulebook
 from provd.domain.tasks import Done, Failed, HttpStep, Kind, NotYet, Retry, SetStep, Template, WaitStep
@@ -156,6 +157,58 @@ async def test_what_a_task_may_not_do_is_not_done(device, more, state, reason):
     await shop.runner.perform(f"t:1:{PHONE}:1")
     assert (shop.run.state.value, reason in shop.run.reason) == (state, True), shop.run.reason
     assert shop.world.device(PHONE) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"line": "s1"}, "line 's1' for tenant 'north'"),
+        ({"line": "south:s2"}, "line 'south:s2' for tenant 'north'"),
+        ({"line": "s9"}, "line 's9' for tenant 'north'"),
+        ({"profile": "desk"}, "group profile 'desk' for tenant 'north'"),
+        ({"profile": "south:desk"}, "group profile 'south:desk' for tenant 'north'"),
+    ],
+)
+async def test_what_is_not_a_tenants_own_is_not_there_for_its_tasks(more, reason):
+    """Neither what is there nor what is the site's can be told from what is not there."""
+    shop = of_norths_type(**more)
+    await shop.work()
+    assert (shop.run.state, shop.run.reason) == (RunState.WAITING, reason)
+    assert (shop.world.device(PHONE).lines, shop.world.device(PHONE).profile) == ((), "")
+
+
+async def test_a_tenants_tasks_give_what_is_its_own():
+    shop = of_norths_type(line="n1", profile="own", metadata={"peer": f"{OTHER}"})
+    await shop.work()
+    assert shop.run.state is RunState.DONE
+    assert (shop.world.device(PHONE).lines, shop.world.device(PHONE).profile) == (("n1",), "north:own")
+
+
+@pytest.mark.parametrize(("peer", "good"), [(OTHER, True), (BOLT, False), ("02aaaa0000ff", False)])
+async def test_metadata_refer_to_devices_of_the_same_tenant(peer, good):
+    rule = Rule(name="r", devices=("*",), attributes=(Attribute(name="peer", type="reference"),))
+    shop = of_norths_type(rules=(rule,), metadata={"peer": peer})
+    await shop.work()
+    wrong = "r: peer must be the name of a device that is there"
+    assert (shop.run.state is RunState.DONE, shop.run.reason) == (good, "" if good else wrong)
+
+
+def of_norths_type(rules: tuple[Rule, ...] = (), **step: object) -> Shop:
+    """A device of the north whose own type has a task of this one step."""
+    said = {"step": [{"id": "own", "do": "set", **step}]}
+    shop = Shop(
+        rules=Rulebook(rules=rules),
+        records=(
+            *(tenant("south"), line("n1"), line("s1", "south"), line("south:s2", "south")),
+            *(group("desk"), group("south:desk"), group("north:own")),
+            DeviceType(id="north:a", devices=("acme/*",), tasks={"t": said}),
+            Device(mac=PHONE, vendor="Acme", model="A1", tenant="north", first_seen=1.0),
+            Device(mac=OTHER, vendor="Bolt", tenant="north", first_seen=1.0),
+            Device(mac=BOLT, vendor="Bolt", tenant="south", first_seen=1.0),
+        ),
+    )
+    list(shop.book.change(shop.book.given))
+    return shop
 
 
 async def test_a_task_gives_a_device_its_customer_profile_and_line():

@@ -9,6 +9,7 @@ import json
 import os
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ from provd.base.errors import ConflictError, NotFoundError, PluginError, Storage
 from provd.base.facts import Fact
 from provd.plugins.firmware.stock import Stock
 from provd.plugins.firmware.supply import RESERVE, Supply
+from provd.plugins.package.download import Downloads
 
 IMAGE = bytes(range(256)) * 2000
 """Half a megabyte."""
+MIB = 1 << 20
 DIGEST = hashlib.sha256(IMAGE).hexdigest()
 
 
@@ -73,10 +76,11 @@ def wanted(version: str = "2.0", **more: object) -> Wanted:
 
 
 class Server:
-    """Serves ``/fw.rom``. ``cuts`` is after how many octets it breaks off, once."""
+    """Serves ``/fw.rom``. ``cuts`` is after how many octets it breaks off, once; ``goes_on``: it only falters."""
 
     def __init__(self) -> None:
         self.cuts = 0
+        self.goes_on = False
         self.image = IMAGE
         self.tag = '"one"'
         self.ranges: list[str] = []
@@ -98,6 +102,9 @@ class Server:
         await response.write(body[:cuts] if cuts else body)
         if cuts:
             await self.cut.wait()
+            if self.goes_on:
+                await response.write(body[cuts:])
+                return response
             assert request.transport is not None
             request.transport.close()
         return response
@@ -159,6 +166,33 @@ async def test_what_broke_off_goes_on_where_it_ended(shelf: Shelf, server: tuple
     assert shelf.again().stock.held()[0].sha256 == DIGEST
 
 
+async def test_two_fetches_of_one_url_take_turns(shelf: Shelf, server: tuple[Server, str]) -> None:
+    serving, url = server
+    serving.cuts, serving.goes_on = 200_000, True
+    progress = Progress()
+    one = asyncio.create_task(shelf.supply.fetch(wanted(by="one"), url, progress))
+    while progress.done < 200_000:  # noqa: ASYNC110 - a progress has nobody to wake
+        await asyncio.sleep(0)
+    two = asyncio.create_task(shelf.supply.fetch(wanted("2.1", by="two"), url, Progress()))
+    for _ in range(100):
+        await asyncio.to_thread(int)  # Time enough to ask for it, if it did.
+    serving.cut.set()
+    assert {(await each).sha256 for each in (one, two)} == {DIGEST}
+    assert serving.ranges == ["", ""]
+    assert shelf.left == []
+
+
+async def test_a_crash_leaves_no_head_of_an_old_file_under_the_mark_of_a_new_one(
+    tmp_path: Path, server: tuple[Server, str]
+) -> None:
+    part, mark = tmp_path / "x.part", tmp_path / "x.part.mark"
+    part.write_bytes(b"old" * 1000)
+    mark.symlink_to(tmp_path / "nowhere/mark")  # The mark is the last thing that was to be written.
+    with pytest.raises(StorageError):
+        await anext(Downloads().whole(server[1], part, lambda _: None))
+    assert not part.exists()
+
+
 async def test_another_file_under_the_same_url_is_not_mixed_with_the_old_one(
     shelf: Shelf, server: tuple[Server, str]
 ) -> None:
@@ -198,6 +232,40 @@ async def test_a_full_disk(shelf: Shelf, server: tuple[Server, str]) -> None:
     with pytest.raises(StorageError, match="0 MiB are free"):
         await shelf.brought(IMAGE, wanted())
     assert (shelf.stock.held(), shelf.left) == ([], [])
+
+
+async def test_the_reserve_is_kept_while_something_comes(shelf: Shelf) -> None:
+    """Others fill the disk meanwhile; what comes in odd pieces is looked at as often as in even ones."""
+    sent: list[int] = []
+
+    async def coming(piece: int) -> AsyncIterator[bytes]:
+        for _ in range(40 * MIB // piece):
+            sent.append(piece)
+            shelf.free = RESERVE - 1
+            yield bytes(piece)
+
+    with pytest.raises(StorageError, match="63 MiB are free"):
+        await shelf.supply.receive(coming(1_000_003))
+    assert 16 * MIB <= sum(sent) < 18 * MIB
+    sent.clear()
+    shelf.free = RESERVE + 40 * MIB - 1
+    with pytest.raises(StorageError, match="104 MiB are needed"):
+        await shelf.supply.receive(coming(MIB), 40 * MIB)
+    assert (sent, shelf.left) == ([], [])
+
+
+async def test_the_reserve_is_kept_while_an_archive_is_unpacked(shelf: Shelf) -> None:
+    # A small file comes first: from then on the octets written are no whole MiB any more.
+    archive = zipped({"a.xml": b"x", "b.xml": bytes(40 * MIB)})
+    name = await shelf.supply.receive(pieces(archive))
+    shelf.free = RESERVE - 1
+    with pytest.raises(StorageError, match="63 MiB are free"):
+        await shelf.supply.take(name, wanted(kind="language", files=(), unpack=True), Progress())
+    assert (shelf.stock.held(), shelf.left) == ([], [])
+
+
+async def pieces(octets: bytes) -> AsyncIterator[bytes]:
+    yield octets
 
 
 def zipped(members: dict[str, bytes], **mode: int) -> bytes:
@@ -259,9 +327,23 @@ async def test_a_version_never_changes_and_no_two_packages_have_one_file(shelf: 
         await shelf.brought(b"other", wanted())
     with pytest.raises(ConflictError, match=r"A1-2\.0\.rom is here already, as part of a1 2\.0"):
         await shelf.brought(b"other", wanted("3.0", files=("A1-2.0.rom",)))
+    # A phone asks by the name alone: no other vendor's image may be found under it.
+    with pytest.raises(ConflictError, match=r"A1-2\.0\.rom is here already, as part of a1 2\.0 of acme"):
+        await shelf.brought(b"other", replace(wanted("3.0", files=("A1-2.0.rom",)), plugin="bolt"))
     assert len(shelf.stock.held()) == 1
     with pytest.raises(NotFoundError):
         await shelf.supply.take("../x", wanted(), Progress())
+
+
+async def test_two_images_of_one_version_for_one_model_are_refused(shelf: Shelf) -> None:
+    await shelf.brought(IMAGE, wanted())
+    with pytest.raises(ConflictError, match=r"a1 2\.0 is here already, for the same models; remove it first"):
+        await shelf.brought(b"other", wanted(name="own", models=("B1", "A1"), files=("own.rom",)))
+    # What no device could take for the other one.
+    await shelf.brought(b"other", wanted("2.1", name="own", files=("own.rom",)))
+    await shelf.brought(b"other", wanted(name="b1", models=("B1",), files=("b1.rom",)))
+    await shelf.brought(b"other", wanted(name="words", kind="language", files=("words.xml",)))
+    assert len(shelf.stock.held()) == 4
 
 
 async def test_what_goes_is_gone_and_a_crash_leaves_nothing(shelf: Shelf) -> None:
