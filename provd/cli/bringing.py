@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,22 @@ def brought(config: str | None, path: Path) -> str:
     return name
 
 
-def laid(config: str | None, path: Path) -> str:
-    """Lay a firmware image where the daemon takes it from; gives its name there. Raises ProvdError."""
+def laid(config: str | None, path: Path, *, room: Callable[[Path], int] | None = None) -> str:
+    """Lay a firmware image where the daemon takes it from; gives its name there. Raises ProvdError.
+
+    ``room`` tells the octets that are free on the disk of a folder (none: the disk does).
+    """
     from provd.cli.client import settings_of
     from provd.cli.offline import as_owner
     from provd.plugins.firmware.stock import ENTRY
+    from provd.plugins.firmware.supply import check_room, free_octets
 
     entry = settings_of(config).server.state_dir / "firmware" / ENTRY
     target = entry / f"{secrets.token_hex(8)}.sent"
     try:
         with path.open("rb") as source, as_owner(entry.parent.parent):
             entry.mkdir(parents=True, exist_ok=True)
+            check_room(entry, os.fstat(source.fileno()).st_size, room or free_octets)
             with target.open("xb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
     except OSError as error:

@@ -22,10 +22,12 @@ _NUMBERED_GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in NUMBER
 
 
 class _Place(NamedTuple):
-    """Where a setting lies in the nested form: its group, its numbers, its last word, and the members of its record."""
+    """Where a setting lies in the nested form: its group, the numbers of records around its own, the one of its own (0:
+    none), its last word, and the members of its record."""
 
     group: str
-    numbers: tuple[int, ...]
+    outer: tuple[int, ...]
+    number: int
     member: str
     members: tuple[str, ...]
     listed: bool
@@ -40,7 +42,12 @@ def _place(name: str) -> _Place | None:
     given = numbers(name) if name not in KNOWN else ()
     start = setting.name.rpartition(".")[0]
     return _Place(
-        group, given, name.rpartition(".")[2] if given else rest, _RECORDS.get(start, ()), setting.kind == "list"
+        group,
+        given[:-1],
+        given[-1] if given else 0,
+        name.rpartition(".")[2] if given else rest,
+        _RECORDS.get(start, ()),
+        setting.kind == "list",
     )
 
 
@@ -57,11 +64,15 @@ def nest(values: Mapping[str, object]) -> Nested:
         place = _place(name)
         if place is None:
             continue
-        record: dict[Any, Any] = nested[place.group]
-        for depth, number in enumerate(place.numbers, 1):
-            inner = record.get(number)
+        # Taken apart at once: a phone with expansion modules has more than a thousand of them.
+        group, outer, own, member, members, listed = place
+        record: dict[Any, Any] = nested[group]
+        if own:
+            for number in outer:
+                record = record.setdefault(number, {})
+            inner = record.get(own)
             if inner is None:
-                inner = record[number] = dict.fromkeys(place.members) if depth == len(place.numbers) else {}
+                inner = record[own] = dict.fromkeys(members)
             record = inner
-        record[place.member] = value.split(",") if place.listed and isinstance(value, str) else value
+        record[member] = value.split(",") if listed and isinstance(value, str) else value
     return nested

@@ -105,9 +105,6 @@ class PluginCatalogue:
         ``name`` is one path segment, matched without regard to case; it is looked up in a listing, so that it cannot
         lead anywhere else. Reads the disk at the first request of a file.
         """
-        found = self._plugins.get(plugin)
-        if found is None:
-            return None
         if self._stamp != self.stock.stamp:
             # What was taken away must not go on filling the disk.
             self._stamp = self.stock.stamp
@@ -116,7 +113,10 @@ class PluginCatalogue:
         content = None if packed is None else self._blobs.own(packed)
         if content is not None:
             return content
-        return self._blobs.find((self._firmware / plugin, found.folder / "static"), name)
+        # A model of the site has no plugin, but may have firmware of the operator's.
+        found = self._plugins.get(plugin)
+        folders = (self._firmware / plugin, *(() if found is None else (found.folder / "static",)))
+        return self._blobs.find(folders, name)
 
     def templates(self, plugin: str) -> dict[str, str]:
         """The plugin's templates by name, those of the operator's folder in place of its own."""

@@ -188,6 +188,13 @@ class Overview:
         query = select(HOME_UNIT).where(waiting, behind).order_by(c.device_id, c.unit_id).limit(limit)
         return self.records(Unit, self.rows(query))
 
+    def hold_region(self, name: str, *, alone: bool = False) -> bool:
+        """Nobody removes this region until the end of the transaction; ``alone``: nor does anybody else hold it so."""
+        # Several may hold it, also while what is known of it changes. SQLite has one writer anyway, and no such words.
+        shared = not alone
+        held = select(REGION.c.name).where(REGION.c.name == name).with_for_update(read=shared, key_share=shared)
+        return bool(self.rows(held))
+
     def put_region(self, region: Region) -> None:
         """Write a region."""
         self.put(region)

@@ -229,6 +229,15 @@ def kept(catalogue: PluginCatalogue, name: str, octets: bytes, plugin: str = "ac
     return held
 
 
+def test_firmware_of_a_model_without_a_plugin(site: Site) -> None:
+    catalogue = site.catalogue()
+    kept(catalogue, "x1", b"image", "site-x1")
+    (site.state / "firmware/site-x1/by-hand.rom").write_bytes(b"other")
+    assert catalogue.static("site-x1", "X1.rom") == b"image"
+    assert catalogue.static("site-x1", "by-hand.rom") == b"other"
+    assert catalogue.static("site-x1", "x2.rom") is None
+
+
 def test_a_package_that_comes_or_goes_leaves_the_others_as_they_are(site: Site) -> None:
     site.plugin(site.bundled, "acme")
     catalogue = site.catalogue()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from provd.app.regions.office import closed
 from provd.app.regions.ports import Book, Given
+from provd.app.regions.turns import Terms, carry_out
 from provd.base.errors import ClashError, ConflictError
 from provd.base.secrets import Secret
 from provd.domain.activation.form import Ask
@@ -205,6 +209,50 @@ async def test_two_daemons_do_not_say_the_same_thing_at_once(postgres_place: Pla
         mine, theirs = await asyncio.gather(first.change((), take("first")), second.change((), take("second")))
         taken += mine + theirs
     assert sorted(taken) == sorted({f"t{number}" for number in range(40)}), "all of them, each once"
+
+
+async def test_a_region_is_not_removed_while_another_daemon_sends_a_device_there(postgres_place: Place) -> None:
+    first, second = (ledger_of(postgres_place.open()) for _ in range(2))
+    await first.change(KEY, lambda book: (book.put_region(REGION), book.save(None, HOME)))
+    sending, looked = threading.Event(), threading.Event()
+
+    def send(book: Book) -> None:
+        carry_out(book, HOME, begun(HOME, "eu", "t1", NOW), delete=True)
+        sending.set()
+        assert looked.wait(30), "the other one has seen nothing of this, and goes on"
+
+    def remove(book: Book) -> int:
+        assert sending.wait(30)
+        late: Any = Late(book, looked)
+        return closed(late, "eu", "", Terms(name="world"), NOW, lambda: "t2", lost=True)
+
+    _, refused = await asyncio.gather(first.change(KEY, send), second.change(("eu",), remove), return_exceptions=True)
+    assert isinstance(refused, ConflictError), refused
+    assert await first.read(lambda book: book.region("eu")) == REGION
+
+
+class Late:
+    """A book of somebody who is overtaken after a look at who lives in a region."""
+
+    def __init__(self, book: Book, looked: threading.Event) -> None:
+        self._book = book
+        self._looked = looked
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._book, name)
+
+    def living(self, region: str, limit: int) -> Any:
+        found = self._book.living(region, limit)
+        self._looked.set()
+        return found
+
+
+async def test_nobody_is_sent_to_a_region_that_was_removed_meanwhile(ledger: StoredRegions) -> None:
+    await ledger.change(KEY, lambda book: (book.put_region(REGION), book.save(None, HOME)))
+    await ledger.change((), lambda book: book.drop_region("eu", ""))
+    with pytest.raises(ClashError, match="region eu was removed"):
+        await ledger.change(KEY, lambda book: carry_out(book, HOME, begun(HOME, "eu", "t1", NOW), delete=True))
+    assert await ledger.read(lambda book: (book.home("d"), list(book.waiting(9)))) == (HOME, [])
 
 
 async def test_a_hundred_askers_begin_one_hand_over(ledger: StoredRegions) -> None:

@@ -87,8 +87,9 @@ class Depot(Protocol):
         """
         ...
 
-    async def receive(self, octets: AsyncIterable[bytes]) -> str:
-        """Lay what somebody sends into the entry; gives its name there. Raises StorageError."""
+    async def receive(self, octets: AsyncIterable[bytes], announced: int = 0) -> str:
+        """Lay what somebody sends into the entry; gives its name there. ``announced`` octets are to come, as far as
+        that is known. Raises StorageError, PluginError."""
         ...
 
     async def take(self, entry: str, wanted: Wanted, progress: Progress) -> Held:

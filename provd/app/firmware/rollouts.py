@@ -58,8 +58,8 @@ class Rollouts:
         self._clock = clock
         self._emit = emit
         self._changed = asyncio.Event()
+        self._pressing = asyncio.Event()
         self._gather = gather
-        self._soon: asyncio.TimerHandle | None = None
         fleet.watch(self._heard)
 
     # --- what there is
@@ -173,6 +173,7 @@ class Rollouts:
         if rollout.state is RolloutState.ROLLED_BACK and rollout.reason:
             self._emit(RolloutStuck(at=self._clock.now(), rollout=rollout.id, reason=rollout.reason))
         self._changed.set()
+        self._pressing.set()
 
     # --- what follows by itself
 
@@ -180,6 +181,7 @@ class Rollouts:
         """Do what is to be done, for as long as the daemon lives."""
         while True:
             self._changed.clear()
+            self._pressing.clear()
             try:
                 await self.step()
             except StorageError:
@@ -187,9 +189,10 @@ class Rollouts:
             except Exception as error:  # noqa: BLE001 - a defect with one rollout must not end all others for good
                 reason = f"{type(error).__name__}: {error}"[:500]
                 self._emit(InternalError(at=self._clock.now(), where="rollouts", reason=reason))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await self._changed.wait()
+            await _within(EVERY, self._changed)
+            if self._changed.is_set():
+                # A thousand phones come back within minutes; nobody has to be given the version for each of them.
+                await _within(self._gather, self._pressing)
 
     async def step(self) -> None:
         """Look at every rollout once. Raises StorageError."""
@@ -327,16 +330,14 @@ class Rollouts:
                         tenant=after.tenant,
                     )
                 )
-                self._look_soon()
+                self._changed.set()
 
-    def _look_soon(self) -> None:
-        """A thousand phones come back within minutes; nobody has to be given the version for each of them."""
-        if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(self._gather, self._look_now)
 
-    def _look_now(self) -> None:
-        self._soon = None
-        self._changed.set()
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Until that happens, but no longer than this."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _fits(rollout: Rollout, device: Device) -> bool:

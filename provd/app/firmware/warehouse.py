@@ -90,9 +90,9 @@ class Warehouse:
         """Look whether this could be taken in, before it is sent. Raises UsageError, NotFoundError, ConflictError."""
         offer.wanted(self._knowledge.catalogue.manifests, asked)
 
-    async def receive(self, octets: AsyncIterable[bytes]) -> str:
-        """Lay what somebody sends into the entry; gives its name there."""
-        return await self._depot.receive(octets)
+    async def receive(self, octets: AsyncIterable[bytes], announced: int = 0) -> str:
+        """Lay what somebody sends into the entry, so many octets as far as known; gives its name there."""
+        return await self._depot.receive(octets, announced)
 
     async def take(self, entry: str, asked: Asked) -> Held:
         """Keep what was laid into the entry. Raises UsageError, PluginError, StorageError; then it is not here."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from provd.app.regions.ports import Book
 from provd.app.regions.turns import Terms, carry_out
-from provd.base.errors import ConflictError, NotFoundError
+from provd.base.errors import ClashError, ConflictError, NotFoundError
 from provd.domain.regions import handover
 from provd.domain.regions.home import MOVABLE, Home, HomeState, Kind, Outgoing, Tombstone
 
@@ -95,6 +95,10 @@ def closed(book: Book, name: str, to: str, terms: Terms, now: float, fresh: Call
         moved(book, device_id, "" if under_way and to == terms.name else to, terms, now, fresh())
     if living:
         return len(living)
+    # Whoever is just sending a device there has written it before this goes on, and others find no region any more.
+    book.hold_region(name, alone=True)
+    if book.living(name, 1):
+        raise ClashError("a device was just sent there")
     coming = book.coming_from(name)
     if coming and not lost:
         # Until they are here that region may still be the one that serves them.

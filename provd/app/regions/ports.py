@@ -207,6 +207,11 @@ class Book(Reading, Protocol):
         """Write rows of the table of devices and their regions; an empty region removes one."""
         ...
 
+    def hold_region(self, name: str, *, alone: bool = False) -> bool:
+        """Nobody removes this region until the end of the transaction; ``alone``: nor does anybody else hold it so.
+        False when it is not there."""
+        ...
+
     def put_region(self, region: Region) -> None:
         """Write a region."""
         ...

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from provd.app.regions.ports import Book
+from provd.base.errors import ClashError
 from provd.base.facts import Fact
 from provd.base.facts.regions import DeviceNotRehomed, DeviceRegional, DeviceRehomed, DeviceRehoming
 from provd.domain.regions.handover import Turn
-from provd.domain.regions.home import Home, HomeState, Role
+from provd.domain.regions.home import MOVABLE, Home, HomeState, Role
 from provd.domain.regions.rules import Rule
 
 
@@ -25,7 +26,12 @@ class Terms:
 
 
 def carry_out(book: Book, before: Home | None, turn: Turn, *, delete: bool) -> None:
-    """Write a turn. Raises ClashError when the device is not as it was."""
+    """Write a turn. Raises ClashError when the device, or the region that it is to go to, is not as it was."""
+    after = turn.home
+    begins = after is not None and after.state is HomeState.REHOMING and (before is None or before.state in MOVABLE)
+    # The region was looked at before: another daemon on the same database may have removed it since.
+    if after is not None and begins and not book.hold_region(after.region):
+        raise ClashError(f"region {after.region} was removed meanwhile")
     for name in turn.hush:
         book.hush(name)
     for outgoing in turn.say:

@@ -22,7 +22,7 @@ from provd.base.clock import Clock
 from provd.base.errors import ConflictError, StorageError
 from provd.base.facts import FactSink
 from provd.base.facts.firmware import FirmwareBroken
-from provd.domain.firmware import rank
+from provd.domain.firmware import rank, same
 
 ENTRY = ".entry"
 """Below the root: what is on its way."""
@@ -62,11 +62,17 @@ class Stock:
     def clear(self, held: Held) -> None:
         """Raises ConflictError when this package, or a file of that name of another one, is here already.
 
-        A device asks for a file by its name alone: two plugins must not have one each.
+        A device asks for a file by its name alone: two plugins must not have one each. And it is told a version alone:
+        two images of one version for one model could be mistaken for each other.
         """
         present = self.find(held.plugin, held.name, held.version)
         if present is not None and present.files != held.files:
             raise ConflictError(f"another {held.name} {held.version} is here already; remove it first")
+        for other in self._held.values():
+            if other.name != held.name and _rival(other, held):
+                raise ConflictError(
+                    f"{other.name} {other.version} is here already, for the same models; remove it first"
+                )
         own = self._folder(held)
         names = {file.lower(): file for file in held.files}
         for (plugin, name), path in self._paths.items():
@@ -147,6 +153,12 @@ class Stock:
 def refused(place: Path, error: OSError) -> StorageError:
     """What the disk says, with where."""
     return StorageError(f"{place} cannot be written: {error.strerror or error}; nothing was kept")
+
+
+def _rival(one: Held, other: Held) -> bool:
+    """Whether a model and a version may mean either image."""
+    images = one.kind == other.kind == "firmware" and one.plugin == other.plugin
+    return images and same(one.version, other.version) and not set(one.models).isdisjoint(other.models)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -24,6 +24,8 @@ RESERVE = 64 << 20
 """Octets that stay free: the database lies on the same disk."""
 
 _BLOCK = 1 << 20
+_LOOK = _BLOCK << 4
+"""Octets after which the room is looked at again: others write as well."""
 _DAY = 86400.0
 
 _NOTHING = "; nothing was kept"
@@ -34,6 +36,14 @@ Free = Callable[[Path], int]
 def free_octets(folder: Path) -> int:
     """Room on the disk of a folder."""
     return shutil.disk_usage(folder).free
+
+
+def check_room(folder: Path, size: int, free: Free = free_octets) -> None:
+    """Raises StorageError where so much would not leave the reserve free; OSError."""
+    left = free(folder)
+    if left < size + RESERVE:
+        needs = (size + RESERVE) >> 20
+        raise StorageError(f"{folder}: {left >> 20} MiB are free and {needs} MiB are needed{_NOTHING}")
 
 
 class Supply:
@@ -94,19 +104,22 @@ class Supply:
             raise StorageError(f"{str(error).removesuffix(_NOTHING)}{_NOTHING}") from None
         return await self._kept(part, wanted, progress)
 
-    async def receive(self, octets: AsyncIterable[bytes]) -> str:
-        """Lay what somebody sends into the entry."""
+    async def receive(self, octets: AsyncIterable[bytes], announced: int = 0) -> str:
+        """Lay what somebody sends into the entry; ``announced`` is how many octets that will be, as far as known."""
         name = f"{secrets.token_hex(8)}.sent"
         path = self.entry / name
-        size = 0
+        size = looked = 0
         try:
-            await asyncio.to_thread(self._room, 0)
+            await asyncio.to_thread(self._room, announced)
             file = await asyncio.to_thread(path.open, "xb")
             try:
                 async for some in octets:
                     size += len(some)
                     if size > LARGEST:
                         raise PluginError(f"what is sent is larger than {LARGEST >> 20} MiB")
+                    if size - looked >= _LOOK:
+                        looked = size
+                        await asyncio.to_thread(self._room, 0)
                     await asyncio.to_thread(file.write, some)
             finally:
                 await asyncio.to_thread(file.close)
@@ -172,8 +185,10 @@ class Supply:
         return held
 
     def _unpacked(self, path: Path, folder: Path, wanted: Wanted) -> None:
+        looked = 0
         for written in unpack(path, folder, wanted.files):
-            if written % (_BLOCK << 4) == 0:
+            if written - looked >= _LOOK:
+                looked = written
                 self._room(0)
         if wanted.kind != "language" and sum(1 for _ in folder.iterdir()) != 1:
             raise PluginError("firmware is one file, and the archive has several")
@@ -182,12 +197,9 @@ class Supply:
         """Raises StorageError when there is none for so much."""
         try:
             self.entry.mkdir(parents=True, exist_ok=True)
-            free = self._free(self.entry)
+            check_room(self.entry, size, self._free)
         except OSError as error:
             raise refused(self.entry, error) from None
-        if free < size + RESERVE:
-            needs = (size + RESERVE) >> 20
-            raise StorageError(f"{self.entry}: {free >> 20} MiB are free and {needs} MiB are needed{_NOTHING}")
 
 
 def _forget(path: Path) -> None:

@@ -58,7 +58,7 @@ class FixedDepot:
             raise PluginError(self.refuses)
         return self._kept(wanted)
 
-    async def receive(self, octets: AsyncIterable[bytes]) -> str:
+    async def receive(self, octets: AsyncIterable[bytes], announced: int = 0) -> str:
         name = f"{len(self.entry)}.sent"
         self.entry[name] = b"".join([some async for some in octets])
         return name

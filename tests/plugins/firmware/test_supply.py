@@ -25,6 +25,7 @@ from provd.plugins.package.download import Downloads
 
 IMAGE = bytes(range(256)) * 2000
 """Half a megabyte."""
+MIB = 1 << 20
 DIGEST = hashlib.sha256(IMAGE).hexdigest()
 
 
@@ -233,6 +234,40 @@ async def test_a_full_disk(shelf: Shelf, server: tuple[Server, str]) -> None:
     assert (shelf.stock.held(), shelf.left) == ([], [])
 
 
+async def test_the_reserve_is_kept_while_something_comes(shelf: Shelf) -> None:
+    """Others fill the disk meanwhile; what comes in odd pieces is looked at as often as in even ones."""
+    sent: list[int] = []
+
+    async def coming(piece: int) -> AsyncIterator[bytes]:
+        for _ in range(40 * MIB // piece):
+            sent.append(piece)
+            shelf.free = RESERVE - 1
+            yield bytes(piece)
+
+    with pytest.raises(StorageError, match="63 MiB are free"):
+        await shelf.supply.receive(coming(1_000_003))
+    assert 16 * MIB <= sum(sent) < 18 * MIB
+    sent.clear()
+    shelf.free = RESERVE + 40 * MIB - 1
+    with pytest.raises(StorageError, match="104 MiB are needed"):
+        await shelf.supply.receive(coming(MIB), 40 * MIB)
+    assert (sent, shelf.left) == ([], [])
+
+
+async def test_the_reserve_is_kept_while_an_archive_is_unpacked(shelf: Shelf) -> None:
+    # A small file comes first: from then on the octets written are no whole MiB any more.
+    archive = zipped({"a.xml": b"x", "b.xml": bytes(40 * MIB)})
+    name = await shelf.supply.receive(pieces(archive))
+    shelf.free = RESERVE - 1
+    with pytest.raises(StorageError, match="63 MiB are free"):
+        await shelf.supply.take(name, wanted(kind="language", files=(), unpack=True), Progress())
+    assert (shelf.stock.held(), shelf.left) == ([], [])
+
+
+async def pieces(octets: bytes) -> AsyncIterator[bytes]:
+    yield octets
+
+
 def zipped(members: dict[str, bytes], **mode: int) -> bytes:
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -298,6 +333,17 @@ async def test_a_version_never_changes_and_no_two_packages_have_one_file(shelf: 
     assert len(shelf.stock.held()) == 1
     with pytest.raises(NotFoundError):
         await shelf.supply.take("../x", wanted(), Progress())
+
+
+async def test_two_images_of_one_version_for_one_model_are_refused(shelf: Shelf) -> None:
+    await shelf.brought(IMAGE, wanted())
+    with pytest.raises(ConflictError, match=r"a1 2\.0 is here already, for the same models; remove it first"):
+        await shelf.brought(b"other", wanted(name="own", models=("B1", "A1"), files=("own.rom",)))
+    # What no device could take for the other one.
+    await shelf.brought(b"other", wanted("2.1", name="own", files=("own.rom",)))
+    await shelf.brought(b"other", wanted(name="b1", models=("B1",), files=("b1.rom",)))
+    await shelf.brought(b"other", wanted(name="words", kind="language", files=("words.xml",)))
+    assert len(shelf.stock.held()) == 4
 
 
 async def test_what_goes_is_gone_and_a_crash_leaves_nothing(shelf: Shelf) -> None:

@@ -131,7 +131,7 @@ def _upload(admin: Admin, warehouse: Warehouse) -> Route:
         # Before anything is sent: nobody uploads a hundred megabytes to hear that the name was wrong.
         args = check(operation.params, {"entry": "x", **given, **_named(ask)})
         warehouse.expected(asked_of(args, ask.caller))
-        entry = await warehouse.receive(_coming(ask.request))
+        entry = await warehouse.receive(_coming(ask.request), ask.request.content_length or 0)
         return Reply(body=await ask.do(operation.name, entry=entry, **given, **_named(ask)))
 
     return Route(
