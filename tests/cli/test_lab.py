@@ -77,6 +77,7 @@ def test_a_demonstration_that_cannot_start_says_why(shell: Shell) -> None:
 
 
 @pytest.mark.timeout(110)
+@pytest.mark.xdist_group("demonstration")
 def test_the_demonstration_of_devices_that_are_not_phones(shell: Shell, page: int) -> None:
     answer = shell("demo", "--iot", "--once", "--page-port", str(page))
     assert answer.code == 0, answer.out[-3000:] + answer.err
@@ -89,6 +90,7 @@ def test_the_demonstration_of_devices_that_are_not_phones(shell: Shell, page: in
     assert (" ERROR " in answer.out, "complains" in answer.out) == (False, False)
 
 
+@pytest.mark.xdist_group("demonstration")
 def test_a_demonstration_whose_daemon_cannot_start_shows_why_and_leaves_nothing(shell: Shell, page: int) -> None:
     before = set(Path(tempfile.gettempdir()).glob("provd-demo-*"))
     with socket.create_server(("127.0.0.1", page)):

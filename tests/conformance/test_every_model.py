@@ -41,4 +41,6 @@ def test_every_model_of_the_manifest_gets_a_file_of_known_names(vendor, case):
     for phone in models(vendor):
         body = render_once(PLUGINS / vendor / "templates", phone.job(case), engine=ENGINE)
         names = {name for name, _ in PARSERS[phone.vendor](body)}
-        assert {pattern(vendor, name) for name in names} <= known, phone.model
+        # What an adapter has of a router stands in a part of its own, and in no list of names.
+        found = {pattern(vendor, name) for name in names if not name.startswith("router-configuration/")}
+        assert found <= known, phone.model
