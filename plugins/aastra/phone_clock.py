@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from provd.plugin.wall_clock import in_force
+
 WEEK = timedelta(days=7)
 
 
@@ -17,10 +19,7 @@ def shown(settings: Mapping[str, str], at: datetime) -> datetime | None:
         return standard
     saved = timedelta(minutes=int(settings["dst minutes"]))
     start, end = (_change(settings, name, standard.year) for name in ("start", "end"))
-    # The end is named by the clock of summer.
-    end -= saved
-    in_summer = start <= standard < end if start < end else not end <= standard < start
-    return standard + saved if in_summer else standard
+    return in_force(standard, saved, start, end)
 
 
 def _change(settings: Mapping[str, str], which: str, year: int) -> datetime:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from provd.plugin.wall_clock import in_force
+
 _BETWEEN = ("-03:30", "+03:30", "+05:30", "+05:45", "+06:30", "+09:30")
 _WHOLE = (f"{hours:+03}:00" for hours in (*range(-12, 0), *range(1, 14)))
 ZONES = frozenset({"GMT", *(f"GMT{offset}" for offset in (*_BETWEEN, *_WHOLE))})
@@ -34,9 +36,7 @@ def shown(settings: Mapping[str, str], at: datetime) -> datetime:
     if rule is None:
         raise UnreadableTimeError(f"Daylight_Saving_Time_Rule {text!r}")
     saved = _span(rule["save"]) * (-1 if rule["sign"] else 1)
-    start, end = _change(rule["start"], standard.year), _change(rule["end"], standard.year) - saved
-    in_summer = start <= standard < end if start < end else not end <= standard < start
-    return standard + saved if in_summer else standard
+    return in_force(standard, saved, _change(rule["start"], standard.year), _change(rule["end"], standard.year))
 
 
 def _offset(settings: Mapping[str, str]) -> timedelta:

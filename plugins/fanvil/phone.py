@@ -51,7 +51,7 @@ class Phone(OrdinaryPhone):
         return super().address(server.removesuffix("/$mac.cfg"), name)
 
     @property
-    def stored_first(self) -> bool:  # type: ignore[override]
+    def stored_first(self) -> bool:
         """A server that a file has named counts more than DHCP."""
         return self.settings.get("Save Provision Info") == "1"
 

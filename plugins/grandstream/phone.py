@@ -45,7 +45,7 @@ class Phone(OrdinaryPhone):
         yield "cfg.xml"
 
     @property
-    def stored_first(self) -> bool:  # type: ignore[override]
+    def stored_first(self) -> bool:
         """What DHCP says counts unless that is switched off."""
         return self._said("P145") in {"0", "No"}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from provd.plugin.wall_clock import in_force, weekday_of
 
 _OFFSET = r"([+-]?)(\d{1,2})(?::(\d\d))?"
 _CHANGE = r"M(\d{1,2})\.(\d)\.(\d)/(\d\d):(\d\d):\d\d"
@@ -20,11 +22,8 @@ def shown(text: str, at: datetime) -> datetime | None:
     standard, summer = utc + _east(groups[:3]), utc + _east(groups[3:6])
     if groups[4] is None:
         return standard
-    start = _moment(standard.year, groups[6:11])
-    # The end is named by the clock of summer.
-    end = _moment(standard.year, groups[11:16]) - (summer - standard)
-    in_summer = start <= standard < end if start < end else not end <= standard < start
-    return summer if in_summer else standard
+    start, end = _moment(standard.year, groups[6:11]), _moment(standard.year, groups[11:16])
+    return in_force(standard, summer - standard, start, end)
 
 
 def _east(parts: tuple[str | None, ...]) -> timedelta:
@@ -35,8 +34,5 @@ def _east(parts: tuple[str | None, ...]) -> timedelta:
 
 def _moment(year: int, parts: tuple[str | None, ...]) -> datetime:
     month, week, weekday, hour, minute = (int(part or 0) for part in parts)
-    first = date(year, month, 1)
-    day = first + timedelta(days=((weekday or 7) - first.isoweekday()) % 7 + 7 * (week - 1))
-    if day.month != month:
-        day -= timedelta(days=7)
+    day = weekday_of(year, month, week, weekday or 7)
     return datetime(day.year, day.month, day.day, hour, minute)  # noqa: DTZ001 - a wall clock

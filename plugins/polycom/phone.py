@@ -50,7 +50,7 @@ class Phone(OrdinaryPhone):
         return super().address(server.removesuffix(f"/{NOBODY}"), name)
 
     @property
-    def stored_first(self) -> bool:  # type: ignore[override]
+    def stored_first(self) -> bool:
         """A static server is the only one; DHCP counts otherwise."""
         return self.settings.get("device.dhcp.bootSrvUseOpt") == "Static"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from provd.plugin.wall_clock import in_force
+
 START = "tcpIpApp.sntp.daylightSavings."
 
 
@@ -16,12 +18,9 @@ def shown(settings: Mapping[str, str], at: datetime) -> datetime | None:
     standard = at.astimezone(UTC).replace(tzinfo=None) + timedelta(seconds=int(offset))
     if settings.get(f"{START}enable") != "1":
         return standard
-    # The phone adds an hour; the end is named by the clock of summer.
-    hour = timedelta(hours=1)
     start, end = (_change(settings, name, standard.year) for name in ("start", "stop"))
-    end -= hour
-    in_summer = start <= standard < end if start < end else not end <= standard < start
-    return standard + hour if in_summer else standard
+    # The phone adds an hour.
+    return in_force(standard, timedelta(hours=1), start, end)
 
 
 def _change(settings: Mapping[str, str], name: str, year: int) -> datetime:

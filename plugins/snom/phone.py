@@ -27,7 +27,6 @@ class Phone(OrdinaryPhone):
 
     parameter_list = (1, 2, 3, 6, 12, 15, 42, 43, 66, 67)
     usual_version = "10.1.159.12"
-    stored_first = True
 
     @property
     def option60(self) -> str:
@@ -54,8 +53,13 @@ class Phone(OrdinaryPhone):
 
     @property
     def stored(self) -> str:
-        """Asked before what DHCP says ("redirection" is the first in provisioning_order)."""
+        """What a file has said."""
         return self.settings.get("setting_server", "")
+
+    @property
+    def stored_first(self) -> bool:
+        """Yes: "redirection" is the first in its provisioning_order."""
+        return True
 
     @property
     def pause(self) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from provd.plugin.wall_clock import in_force, weekday_of
 
 _RULE = re.compile(r"(\d{1,5}) (\d\d)\.(\d\d)\.(\d\d) (\d\d:\d\d:\d\d) (\d\d)\.(\d\d)\.(\d\d) (\d\d:\d\d:\d\d)")
 
@@ -19,17 +21,11 @@ def shown(settings: Mapping[str, str], at: datetime) -> datetime | None:
     if rule is None:
         return standard
     saved = timedelta(seconds=int(rule[1]))
-    start = _change(standard.year, *rule.groups()[1:5])
-    # The end is named by the clock of summer.
-    end = _change(standard.year, *rule.groups()[5:9]) - saved
-    in_summer = start <= standard < end if start < end else not end <= standard < start
-    return standard + saved if in_summer else standard
+    start, end = (_change(standard.year, *rule.groups()[first : first + 4]) for first in (1, 5))
+    return in_force(standard, saved, start, end)
 
 
 def _change(year: int, month: str, week: str, weekday: str, clock: str) -> datetime:
     """That weekday (Monday 1, Sunday 7) of the week; 5 is the last one that the month has."""
-    first = date(year, int(month), 1)
-    day = first + timedelta(days=(int(weekday) - first.isoweekday()) % 7 + 7 * (int(week) - 1))
-    if day.month != first.month:
-        day -= timedelta(days=7)
+    day = weekday_of(year, int(month), int(week), int(weekday))
     return datetime.fromisoformat(f"{day.isoformat()} {clock}")

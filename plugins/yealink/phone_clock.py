@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from provd.plugin.wall_clock import in_force, weekday_of
+
 _OFFSET = re.compile(r"([+-]?)(\d{1,2})(?::(\d\d))?")
 _BY_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{1,2})")
 _BY_WEEK = re.compile(r"(\d{1,2})/([1-5])/([1-7])/(\d{1,2})")
@@ -28,10 +30,7 @@ def shown(settings: Mapping[str, str], at: datetime) -> datetime | None:
         return standard
     saved = timedelta(minutes=_number(settings, "local_time.offset_time", -300, 300))
     start, end = (_change(settings, name, standard.year) for name in ("start_time", "end_time"))
-    # The end is named by the clock of summer.
-    end -= saved
-    in_summer = start <= standard < end if start < end else not end <= standard < start
-    return standard + saved if in_summer else standard
+    return in_force(standard, saved, start, end)
 
 
 def _offset(text: str) -> int:
@@ -58,12 +57,5 @@ def _change(settings: Mapping[str, str], which: str, year: int) -> datetime:
     month, *middle, hour = (int(part) for part in match.groups())
     if not 1 <= month <= 12 or hour > 23:
         raise UnreadableTimeError(f"{which} {text!r}")
-    day = _weekday(year, month, *middle) if by_week else date(year, month, middle[0])
+    day = weekday_of(year, month, *middle) if by_week else date(year, month, middle[0])
     return datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 - a wall clock
-
-
-def _weekday(year: int, month: int, week: int, weekday: int) -> date:
-    """That weekday (Monday 1, Sunday 7) of the week; 5 is the last one that the month has."""
-    first = date(year, month, 1)
-    day = first + timedelta(days=(weekday - first.isoweekday()) % 7 + 7 * (week - 1))
-    return day if day.month == month else day - timedelta(days=7)

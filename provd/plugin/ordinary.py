@@ -68,8 +68,6 @@ class OrdinaryPhone(ABC):
     parameter_list: ClassVar[tuple[int, ...]] = (1, 3, 6, 15, 42, 66)
     options: ClassVar[tuple[int, ...]] = (66,)
     """DHCP options that may name the server, in the order in which they are believed."""
-    stored_first: ClassVar[bool] = False
-    """Whether the server in the phone's own settings is asked before the one that DHCP names."""
     first_found: ClassVar[bool] = False
     """Whether one file that is there ends the search for others."""
     own_words: ClassVar[frozenset[str]] = frozenset()
@@ -121,6 +119,11 @@ class OrdinaryPhone(ABC):
     def stored(self) -> str:
         """The server in its own settings; empty: none."""
         return ""
+
+    @property
+    def stored_first(self) -> bool:
+        """Whether that one is asked before the one that DHCP names."""
+        return False
 
     @property
     def pause(self) -> float:
