@@ -1,6 +1,6 @@
 """A simulated SmartNode gateway: where it looks for its configuration, how it takes it over, what its ports can do.
 
-From the vendor's configuration guide (SmartWare), a factory configuration and the templates of another provisioning system.
+From the vendor's configuration guide (SmartWare), a factory configuration and another provisioning system's templates.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class Phone(OrdinaryPhone):
     def _live(self, lease: LeaseGot) -> Generator[Step, Result, None]:
         """Until it restarts with another configuration."""
         yield Settled(self.accounts)
+        yield Report("runs the configuration that it has")
         yield Wait(DELAY if any(self._configuration.all("timer")) else FACTORY_DELAY, "timer of its configuration")
         while True:
             before = dict(self._applied)
@@ -119,6 +120,7 @@ class Phone(OrdinaryPhone):
             if self._applied != before:
                 yield Report("restarts with another configuration")
                 return
+            yield Settled(self.accounts)
             woken = yield Wait(NEVER, "no periodic check is configured", wakes=True)
             if isinstance(woken, Notified):
                 yield Report(f"asks for its configuration: NOTIFY {woken.event}")
@@ -139,7 +141,9 @@ class Phone(OrdinaryPhone):
             return None
         identity = _named(domain, "identity", (user,))
         login = next(identity.all("authentication outbound"), Command("", ())).words_of("authenticate")
-        known = next((each for each in whole.all("authentication-service") if each.words == login[2:3]), Command("", ()))
+        known = next(
+            (each for each in whole.all("authentication-service") if each.words == login[2:3]), Command("", ())
+        )
         secret = next((each.words for each in known.all("username") if each.words[0] == login[-1]), ("", "", ""))
         outbound = next(identity.all("call outbound"), Command("", ()))
         return Account(

@@ -136,7 +136,7 @@ def read(text: str) -> Command:
 
 
 def pairs(command: Command, place: str = "") -> Pairs:
-    """Commands by mode, numbered where there are several of a name, and what stands behind each; ``set`` where nothing does."""
+    """Commands by mode, numbered where there are several of a name, and what stands behind each (``set``: nothing)."""
     found: Pairs = []
     counts: dict[str, int] = {}
     for each in command.inside:
@@ -153,7 +153,7 @@ def _words(line: str) -> list[str]:
     try:
         return list(lexer)
     except ValueError as error:
-        raise UnreadableError(f"a quotation mark is missing: {line.split()[0]}") from error
+        raise UnreadableError(f"a quotation mark is missing: {line.split(maxsplit=1)[0]}") from error
 
 
 def _known(words: list[str], mode: str) -> str:

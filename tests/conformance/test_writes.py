@@ -41,7 +41,8 @@ AGAIN: dict[str, object] = {"locale.country": "FR"}
 
 
 def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]:
-    """The three files of a phone of which nothing but this is said, and which two lines have."""
+    """The three files of a phone of which nothing but this is said, and which two lines have; no octets where its
+    vendor has no common file."""
     settings = {**DEFAULTS, **values}
     name = settings.get("time.zone")
     shared = {"settings": {**nest(settings), "vendor": {}}, "zone": zone(name) if isinstance(name, str) else None}
@@ -59,7 +60,8 @@ def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]
     cases = zip(("common", "unclaimed", "claimed"), changes, strict=True)
     templates = PLUGINS / phone.vendor / "templates"
     one, two, three = (
-        render_once(templates, phone.job(case, **shared, **change), engine=ENGINE) for case, change in cases
+        render_once(templates, phone.job(case, **shared, **change), engine=ENGINE) if case in phone.cases else b""
+        for case, change in cases
     )
     return one, two, three
 
