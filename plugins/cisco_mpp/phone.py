@@ -1,4 +1,4 @@
-"""A simulated Cisco phone with multiplatform firmware: its profile rules, what it makes of a profile, when it comes back.
+"""A simulated Cisco phone with multiplatform firmware: its rules, what it makes of a profile, when it comes back.
 
 From the vendor's administration guides (profile rules, resync parameters, macros, encryption), an export of an 8861's
 settings and other systems' templates.
@@ -51,6 +51,7 @@ OPTION55 = (1, 3, 6, 15, 42, 43, 60, 66, 125, 150, 159, 160)
 DEFAULT_RULE = "/$PSN.xml"
 RULES = ("Profile_Rule", "Profile_Rule_B", "Profile_Rule_C", "Profile_Rule_D")
 USUAL_FIRMWARE = "11.3.1"
+DAY = 86400
 RESYNCS = frozenset({"resync", "check-sync"})
 RESTARTS = frozenset({"reboot_now", "restart_now"})
 """Values of the Event header of a NOTIFY."""
@@ -204,17 +205,21 @@ class Phone:
             return True
         return (yield from self._resync())
 
+    @property
+    def pause(self) -> float:
+        """Seconds until it asks again by itself, at the longest. A time of day puts the period out of force."""
+        if self._failed:
+            return number(self.settings["Resync_Error_Retry_Delay"]) or NEVER
+        if self.settings["Resync_At__HHmm_"]:
+            return DAY + number(self.settings["Resync_At_Random_Delay"])
+        return number(self.settings["Resync_Periodic"]) or NEVER
+
     def _pause(self) -> Wait:
         """Until the next resync, or until a NOTIFY asks for one."""
-        if self._failed:
-            seconds = number(self.settings["Resync_Error_Retry_Delay"]) or NEVER
-            return Wait(seconds, "retry after a failed resync", wakes=True)
-        # A time of day puts the period out of force.
-        if at := self.settings["Resync_At__HHmm_"]:
-            spread = self._rng.uniform(0, number(self.settings["Resync_At_Random_Delay"]))
-            return Wait(self._rng.uniform(0, 86400) + spread, f"resync at {at}", wakes=True)
-        periodic = number(self.settings["Resync_Periodic"]) or NEVER
-        return Wait(periodic, "periodic resync" if periodic < NEVER else "no periodic resync", wakes=True)
+        longest = self.pause
+        at = "" if self._failed else self.settings["Resync_At__HHmm_"]
+        seconds = self._rng.uniform(0, longest) if at else longest
+        return Wait(seconds, f"resync at {at}" if at else "next resync" if longest < NEVER else "no resync", wakes=True)
 
     def _resync(self) -> Steps:
         """Follow the rules in order; the first that fails ends the sequence. True when settings changed."""
@@ -270,7 +275,9 @@ class Phone:
             match = _URL.fullmatch(text)
             if match is None or not match["server"] or not text.isprintable() or " " in text:
                 return None, f"option {code} is neither a host nor a URL: {text[:80]!r}"
-            return _Server((match["scheme"] or "tftp").lower(), match["server"], match["port"] or "", match["path"] or ""), ""
+            return _Server(
+                (match["scheme"] or "tftp").lower(), match["server"], match["port"] or "", match["path"] or ""
+            ), ""
         return None, ""
 
     # --- rules --------------------------------------------------------------------------------------------------------

@@ -47,13 +47,14 @@ def faults(name: str, value: str) -> str:
     functions = set(fields.get("fnc", "").split("+"))
     if not functions <= FUNCTIONS:
         return f"{fields.get('fnc', '')!r} is no function"
+    missing = ""
     if "blf" in functions and not fields.get("sub"):
-        return "a lamp (blf) without anybody to watch (sub)"
+        missing = "a lamp (blf) without anybody to watch (sub)"
     if "sd" in functions and not fields.get("ext"):
-        return "a speed dial (sd) without a number (ext)"
+        missing = "a speed dial (sd) without a number (ext)"
     if functions == {"xml"} and not re.match(r"https?://", fields.get("url", "")):
-        return "a service (xml) without a URL"
-    return ""
+        missing = "a service (xml) without a URL"
+    return missing
 
 
 def _function(value: str) -> str:
