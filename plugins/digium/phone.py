@@ -5,13 +5,14 @@ From the vendor's wiki on XML configuration, contacts and Smart BLF.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterator
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
 from provd.plugin.ordinary import OrdinaryPhone, Pairs, Reading, UnreadableError, number, tree
 from provd.plugin.phone import Account, LeaseGot
+
+from .phone_clock import shown
 
 
 class Phone(OrdinaryPhone):
@@ -95,9 +96,8 @@ class Phone(OrdinaryPhone):
         return found
 
     def clock(self, at: datetime) -> datetime | None:
-        """What its display shows: it has a table of zones of its own."""
-        name = self.settings.get("time_zone")
-        return at.astimezone(zoneinfo.ZoneInfo(name)).replace(tzinfo=None) if name else None
+        """What its display shows."""
+        return shown(self.settings, at)
 
     @property
     def _firmware(self) -> str:
