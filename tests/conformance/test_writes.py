@@ -41,7 +41,8 @@ AGAIN: dict[str, object] = {"locale.country": "FR"}
 
 
 def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]:
-    """The three files of a phone of which nothing but this is said, and which two lines have."""
+    """The three files of a phone of which nothing but this is said, and which two lines have; one that asks for no
+    file of its model has the way elsewhere in its place."""
     settings = {**DEFAULTS, **values}
     name = settings.get("time.zone")
     shared = {"settings": {**nest(settings), "vendor": {}}, "zone": zone(name) if isinstance(name, str) else None}
@@ -56,7 +57,8 @@ def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]
         "port": settings.get("dialing.port") or 5060,
     }
     changes = ({}, {"account": account}, {"lines": lines[: phone.lines]})
-    cases = zip(("common", "unclaimed", "claimed"), changes, strict=True)
+    first = "common" if "common" in phone.cases else "elsewhere"
+    cases = zip((first, "unclaimed", "claimed"), changes, strict=True)
     templates = PLUGINS / phone.vendor / "templates"
     one, two, three = (
         render_once(templates, phone.job(case, **shared, **change), engine=ENGINE) for case, change in cases
