@@ -1,6 +1,6 @@
 """A simulated Htek phone: which files it asks for, how it reads numbered parameters, when it comes back.
 
-From the vendor's provisioning guide, the settings that phones give out, and the templates of other provisioning systems.
+From the vendor's provisioning guide, the settings that phones give out, and other provisioning systems' templates.
 """
 
 from __future__ import annotations
