@@ -72,6 +72,9 @@ class Vendor:
     replaces: bool = False
     """A file puts itself in place of all that was there, so it leaves out what it does not set."""
 
+    places: bool = False
+    """Zones are places of a list that it brings: at others its clock is wrong for months, which then is said."""
+
     repeated: tuple[str, ...] = ()
     """Parameters that add up when they are said again; all others occur once in a file."""
 
