@@ -37,7 +37,11 @@ KEYED: dict[str, object] = {
 """Keys that say no code of their own."""
 
 
-AGAIN: dict[str, object] = {"locale.country": "FR", "firmware.url": "http://rom.old.example/2_9_26_firmware.eff"}
+AGAIN: dict[str, object] = {
+    "locale.country": "FR",
+    "vlan.priority": 3,
+    "firmware.url": "http://rom.old.example/2_9_26_firmware.eff",
+}
 """Another value, of what some have from the factory or want in a form of their own."""
 
 
