@@ -6,7 +6,7 @@ SECTIONS = {"config", "ipp", "net", "sip", "sys", "qos", "ntp", "customer"}
 
 
 def sections(body: bytes) -> Pairs:
-    """``name=value`` in sections that begin once each; the number of the file is one of its text, and looked at apart."""
+    """``name=value`` in sections that begin once each; the number of the file, made of its text, is looked at apart."""
     lines = body.decode("utf-8").split("\n")
     assert lines.pop() == ""
     pairs: Pairs = []
