@@ -26,3 +26,8 @@ def reply_of(job: Job, body: bytes | memoryview, etag: str, brings: str = "", co
     found = True
     about = (job.mac, job.boot, rule.kind, job.plugin, revision, brings, coding)
     return _file_reply(found, body, rule.content_type, etag, private, large, *about)
+
+
+def again(job: Job, reply: FileReply) -> FileReply:
+    """The same answer to somebody else who asks for the same file."""
+    return reply_of(job, reply.body, reply.etag, reply.brings, reply.coding)

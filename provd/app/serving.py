@@ -13,7 +13,7 @@ from provd.app.cache import Cache, Entry, Quick
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.ports import FileRenderer, RenderJob, RenderMemory
-from provd.app.replies import owner_of, reply_of
+from provd.app.replies import again, owner_of, reply_of
 from provd.app.resolve import Job, Resolver, split
 from provd.app.sealed import key_in, phrase_of
 from provd.app.statics import Statics
@@ -207,8 +207,7 @@ class Serving:
                 return None
             entry.quick = quick
         if entry.reply.boot != job.boot or entry.reply.mac != job.mac:
-            was = entry.reply
-            entry.reply = reply_of(job, was.body, was.etag, was.brings, was.coding)
+            entry.reply = again(job, entry.reply)
         return entry.reply
 
     def _work(self, job: Job) -> _Work:
@@ -246,11 +245,8 @@ class Serving:
     def _keep(self, job: Job, work: _Work, body: bytes) -> FileReply:
         """The answer with a file that was made. Raises PluginError when it cannot be encrypted."""
         sent = encrypt(body, work.phrase, job.rule.encryption) if work.phrase else body
-        brings, coding = (
-            key_in(work.job, job.device, self._station.knowledge),
-            coding_of(job.rule.encryption, work.phrase),
-        )
-        reply = reply_of(job, sent, self._etag(sent), brings, coding)
+        brings = key_in(work.job, job.device, self._station.knowledge)
+        reply = reply_of(job, sent, self._etag(sent), brings, coding_of(job.rule.encryption, work.phrase))
         self._cache.put(job.key, Entry(reply, work.quick, work.revisions, owner_of(job)))
         return reply
 
