@@ -118,8 +118,8 @@ def test_a_setting_stays_what_it_is_or_was_refused(phone, text):
     names = tuple(name for name in NAMES if accepted(name, text))
     # The rules of the SPA have a grammar of their own, in which a few characters are written otherwise.
     rules = ("firmware.url", "tls.ca_url") if phone.vendor == "cisco_spa" else ()
-    # Some take the folder of an image only, which ends at the last slash.
-    folder = ("firmware.url",) if "/" in text else ()
+    # Some take the folder of an image (and of a phone book) only, which ends at the last slash.
+    folder = ("firmware.url", *(["phonebook.url"] if phone.vendor == "grandstream" else [])) if "/" in text else ()
     addresses = [name for name in URLS if name not in (*rules, *folder)]
     urls = tuple(name for name in addresses if accepted(name, f"http://h/{text}"))
     vendor = accepted("vendor.x.y", text)
