@@ -51,6 +51,13 @@ class Phone:
         own = next((rule for rule in rules if rule.elsewhere), next(rule for rule in rules if rule.kind == "device"))
         return own.sending_away() if kind == "elsewhere" else own
 
+    @property
+    def sheets(self) -> list[FileRule]:
+        """Further files of the device, which have what does not stand in that one."""
+        rules = [rule for rule in MANIFESTS[self.vendor].files if rule.kind == "device"]
+        plain = [rule for rule in rules if not rule.hands_over and not rule.encrypted_only]
+        return [rule for rule in plain if rule.template != self.rule("device").template]
+
     def job(self, case: str, **changes: object) -> RenderJob:
         """The job of one case: ``common``, ``unclaimed``, ``claimed`` or ``elsewhere``."""
         kind = case if case in {"common", "elsewhere"} else "device"

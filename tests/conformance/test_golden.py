@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from provd.plugin import FileRule
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
 from tests.conformance.phones import FAMILIES, PHONES, PLUGINS, Phone, of_model
@@ -58,10 +59,25 @@ def test_the_whole_file_with_everything_set(phone):
     assert body.decode() == golden.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("phone", [phone for phone in FULL if phone.sheets], ids=lambda phone: phone.model)
+def test_its_other_files_with_everything_set(phone):
+    for sheet in phone.sheets:
+        body = files(phone, EVERYTHING, sheet)[2]
+        golden = PLUGINS / phone.vendor / "golden" / sheet_name(phone, sheet)
+        if os.environ.get("PROVD_UPDATE_GOLDEN"):
+            golden.write_bytes(body)
+        assert body.decode() == golden.read_text(encoding="utf-8")
+
+
+def sheet_name(phone: Phone, sheet: FileRule) -> str:
+    return f"{phone.model}-full{sheet.name.replace('{mac}', '')}"
+
+
 def test_no_golden_file_is_left_over():
     wanted = {f"{phone.vendor}/golden/{phone.model}-{case}.{phone.suffix}" for phone in PHONES for case in phone.cases}
     wanted |= {f"{phone.vendor}/golden/{phone.model}-claimed.{phone.suffix}" for phone in FAMILIES}
     wanted |= {f"{phone.vendor}/golden/{phone.model}-full.{phone.suffix}" for phone in FULL}
+    wanted |= {f"{phone.vendor}/golden/{sheet_name(phone, sheet)}" for phone in FULL for sheet in phone.sheets}
     assert wanted == {str(path.relative_to(PLUGINS)) for path in PLUGINS.glob("*/golden/*")}
 
 
