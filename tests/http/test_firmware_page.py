@@ -43,7 +43,7 @@ async def shown(view: FirmwareView) -> str:
         lambda: b"",
         emit=lambda _fact: None,
         clock=FixedClock(2000.0),
-        firmware=FirmwarePage(Views(view)),
+        parts=(FirmwarePage(Views(view)),),
     )
     _, port = await page.listen("127.0.0.1", 0)
     async with ClientSession() as session, session.get(f"http://127.0.0.1:{port}/firmware") as answer:
