@@ -75,10 +75,14 @@ class PluginsPage(SignedPage):
         except ProvdError as error:
             return await self.page(request, *refused(error))
         running = work["state"] == "running"
-        result = work["result"] or {}
+        result, given = work["result"] or {}, work["args"]
         return self._render(
             request,
             "plugin_work.html",
+            what=" ".join(
+                filter(None, (given.get("plugin") or work["kind"], given.get("choice") or given.get("version")))
+            ),
+            staged=result.get("staged"),
             session=session,
             may=_may(session),
             work=work,

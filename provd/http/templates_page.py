@@ -20,6 +20,8 @@ HERE = "/templates"
 ONE = f"{HERE}/one"
 _LARGEST_FORM = 1 << 20
 """Octets of a form with a template in it: the largest one, three octets for each where it is escaped."""
+_OF_A_DEFAULT = {"applies_to": "", "some": (), "devices": 0}
+"""What is said of an override, and of a default not."""
 _NAMES = ("model", "name", "for", "whom")
 """What says which template is meant, and whose. ``model`` may be a plugin, ``plugin:model``, or empty for a device."""
 
@@ -83,7 +85,7 @@ class TemplatesPage(SignedPage):
     ) -> web.Response:
         """One template with its editor. ``more``: the text as it was sent, and what was found out about it."""
         where = _where(given)
-        shown = await self._do("template.show", where, caller)
+        shown = {**_OF_A_DEFAULT, **await self._do("template.show", where, caller)}
         own = shown["state"] != "default"
         compared = await self._do("template.diff", where, caller) if own else {}
         text, taken = shown["text"], False

@@ -40,8 +40,8 @@ class Browser:
                 self._waiting.pop(said["id"]).set_result(said)
             elif said["method"] == "Page.loadEventFired":
                 self._loaded.set()
-            elif said["method"] == "Log.entryAdded":
-                self.errors.append(said["params"]["entry"]["text"])
+            elif said["method"] == "Log.entryAdded" and said["params"]["entry"]["source"] != "network":
+                self.errors.append(said["params"]["entry"]["text"])  # a status that refuses is no defect of the page
 
     async def do(self, method: str, **params: Any) -> dict[str, Any]:
         """One command of the protocol."""
@@ -72,7 +72,9 @@ class Browser:
         """Press the button, or follow the link, with this text; gives the text of the page that comes."""
         self._loaded.clear()
         wanted = json.dumps(text)
-        await self.run(f"[...document.querySelectorAll('button, a')].find(each => each.textContent == {wanted}).click()")
+        await self.run(
+            f"[...document.querySelectorAll('button, a')].find(each => each.textContent == {wanted}).click()"
+        )
         return await self._arrived()
 
     async def _arrived(self) -> str:
@@ -93,7 +95,7 @@ class Browser:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         shot = await self.do("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
         await self.do("Emulation.clearDeviceMetricsOverride")
 
 
@@ -110,7 +112,10 @@ async def browser(profile: Path) -> AsyncIterator[Browser]:
             async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
                 target = next(each for each in await answer.json() if each["type"] == "page")
         draining = asyncio.create_task(_drained(process))
-        async with ClientSession() as session, session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+        async with (
+            ClientSession() as session,
+            session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket,
+        ):
             made = Browser(socket)
             hearing = asyncio.create_task(made.hear())
             for domain in ("Page", "Log", "Accessibility"):
