@@ -11,6 +11,7 @@ from datetime import datetime
 from provd.plugin.ordinary import OrdinaryPhone, Reading, UnreadableError, host_and_port, number, tree
 from provd.plugin.phone import NEVER, Account
 
+from .phone_cipher import decrypted
 from .phone_clock import shown
 from .phone_names import CODES
 
@@ -67,10 +68,10 @@ class Phone(OrdinaryPhone):
         return event.startswith("check-sync")
 
     def read(self, name: str, body: bytes) -> Reading:
-        """Numbered parameters in a configuration of version 1, named ones in version 2."""
+        """Numbered parameters in a configuration of version 1, named ones in version 2; perhaps encrypted."""
         if not name.endswith(".xml"):
             raise UnreadableError("the binary form is not simulated")
-        root = tree(body)
+        root = tree(decrypted(body, self._said("P1359")))
         if root.tag != "gs_provision":
             raise UnreadableError(f"the root element is <{root.tag}>")
         config = root.find("config")

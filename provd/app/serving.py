@@ -247,7 +247,7 @@ class Serving:
     def _keep(self, job: Job, work: _Work, body: bytes) -> FileReply:
         """The answer with a file that was made. Raises PluginError when it cannot be encrypted."""
         sent = encrypt(body, work.phrase, job.rule.encryption) if work.phrase else body
-        reply = reply_of(job, sent, self._etag(sent), key_in(work.job.context, job.rule, job.device))
+        reply = reply_of(job, sent, self._etag(sent), key_in(work.job, job.device, self._station.knowledge))
         self._cache.put(job.key, Entry(reply, work.quick, work.revisions, owner_of(job)))
         return reply
 

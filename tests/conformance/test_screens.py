@@ -7,7 +7,7 @@ import random
 from provd.base.types import Mac
 from provd.plugin.phone import Handset
 from provd.simulate.load import phone_class
-from tests.conformance.phones import MANIFESTS, PHONES, PLUGINS
+from tests.conformance.phones import MANIFESTS, PLUGINS, of_model
 from tests.conformance.test_writes import files
 
 SAID = {
@@ -24,7 +24,7 @@ SAID = {
 
 
 def test_keys_are_drawn_as_they_were_set():
-    phone = next(phone for phone in PHONES if phone.model == "T48G")
+    phone = of_model("T48G")
     kind = phone_class(PLUGINS / "yealink")
     assert kind is not None
     made = kind(MANIFESTS["yealink"].model("T48G"), Handset(Mac(phone.mac)), random.Random(1))

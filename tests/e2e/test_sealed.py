@@ -16,6 +16,9 @@ CASES = [
     ("yealink", "T27P", ""),
     ("yealink", "T21P", "34.72.0.75"),
     ("yealink", "W52P", ""),
+    ("grandstream", "GXP1760", ""),
+    ("grandstream", "HT802", ""),
+    ("grandstream", "DP750", ""),
 ]
 SECRET = "a-secret-of-the-line"
 
@@ -126,6 +129,21 @@ def test_the_device_s_page_shows_the_file_to_people_as_it_is_inside(home):
     assert any("pbx.example" in text for text in texts)
     assert KEY not in "".join(texts)
     assert SECRET not in "".join(texts)
+
+
+def test_a_model_that_cannot_be_given_the_key_goes_on_in_the_clear():
+    with House() as house:
+        phone = house.phone("grandstream", "GRP2614")
+        plugged = house.boots(phone)
+        house.admin("tenant.add", id="acme")
+        house.admin("line.add", id="1", tenant="acme", username="ann", password=SECRET, server="pbx.example")
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        change(house, phone, plugged, tenant={"files.key": KEY})
+        assert in_the_clear(house, phone, SECRET)
+        assert not house.device(phone.mac).sealed
+        assert phone.accounts[0].password == SECRET
+        said = {item["setting"]: item["reason"] for item in house.admin("device.check", mac=phone.mac)["items"]}
+        assert "no name for it" in said["files.key"]
 
 
 def test_no_key_no_encrypted_file(home):
