@@ -38,7 +38,7 @@ class PluginsPage(SignedPage):
     def add_to(self, app: web.Application, render: Render) -> None:
         """Open its paths."""
         super().add_to(app, render)
-        app.router.add_get(f"{HERE}/work/{{id}}", self._work)
+        app.router.add_get(f"{HERE}/operation/{{id}}", self._work)
         for verb in ("try", "fetch", "switch", "cancel"):
             app.router.add_post(f"{HERE}/{verb}", self._doing(verb))
 
@@ -108,12 +108,12 @@ class PluginsPage(SignedPage):
         back = bool(asked(form, "back"))
         wanted: dict[str, object] = {"previous": True} if back else {"version": asked(form, "version")}
         work = await self._do("plugin.try", {"id": asked(form, "id"), **wanted}, caller)
-        return go(str(URL(f"{HERE}/work/{work['id']}").with_query({"back": "1"} if back else {})))
+        return go(str(URL(f"{HERE}/operation/{work['id']}").with_query({"back": "1"} if back else {})))
 
     async def _fetch(self, form: Form, caller: Caller) -> web.Response:
         wanted = {"plugin": asked(form, "id"), "version": asked(form, "version")}
         work = await self._do("plugin.prepare", wanted, caller)
-        return go(f"{HERE}/work/{work['id']}")
+        return go(f"{HERE}/operation/{work['id']}")
 
     async def _switch(self, form: Form, caller: Caller) -> web.Response:
         """What was seen is done, and nothing else: from what was in force then to what was looked at."""
@@ -133,7 +133,7 @@ class PluginsPage(SignedPage):
 
     async def _cancel(self, form: Form, caller: Caller) -> web.Response:
         work = await self._do("operation.cancel", {"id": asked(form, "work")}, caller)
-        return go(f"{HERE}/work/{work['id']}")
+        return go(f"{HERE}/operation/{work['id']}")
 
     async def _do(self, name: str, params: Mapping[str, object], caller: Caller) -> dict[str, Any]:
         found = await self._operations.call(name, params, caller)

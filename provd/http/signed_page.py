@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -29,7 +30,7 @@ class Operations(Protocol):
         ...
 
 
-class SignedPage:
+class SignedPage(ABC):
     """What such pages have in common: who has signed in on one of them has done so on all.
 
     Every change is a form with the session's word in it, and ends with a redirect, so that looking at the page again
@@ -50,9 +51,9 @@ class SignedPage:
         app.router.add_post(f"{self.here}/sign-in", self._sign_in)
         app.router.add_post(f"{self.here}/sign-out", self._sign_out)
 
+    @abstractmethod
     async def page(self, request: web.Request, text: str = "", status: HTTPStatus = HTTPStatus.OK) -> web.Response:
         """The page as it is now, with a sentence about what could not be done."""
-        raise NotImplementedError
 
     async def meant(self, request: web.Request, octets: int = 0) -> tuple[Session, Form]:
         """The session whose page sent this form, and the form; up to so many ``octets`` of it are read.

@@ -100,9 +100,9 @@ async def test_everybody_sees_what_is_in_force_and_only_a_sites_administrator_ha
 async def test_a_version_is_tried_looked_at_and_put_in_force() -> None:
     made = operations()
     async with at(made) as visitor:
-        assert await visitor.post("/plugins/try", id="acme", version="1.1.0") == (303, "/plugins/work/w1")
+        assert await visitor.post("/plugins/try", id="acme", version="1.1.0") == (303, "/plugins/operation/w1")
         assert made.of("plugin.try") == [{"id": "acme", "version": "1.1.0"}]
-        html = await visitor.get("/plugins/work/w1")
+        html = await visitor.get("/plugins/operation/w1")
         for text in (
             "1.0.0 → 1.1.0",
             "<b>17</b> changed",
@@ -122,9 +122,9 @@ async def test_a_version_is_tried_looked_at_and_put_in_force() -> None:
 async def test_the_way_back_leads_to_what_was_looked_at() -> None:
     made = operations()
     async with at(made) as visitor:
-        assert await visitor.post("/plugins/try", id="acme", back="1") == (303, "/plugins/work/w1?back=1")
+        assert await visitor.post("/plugins/try", id="acme", back="1") == (303, "/plugins/operation/w1?back=1")
         assert made.of("plugin.try") == [{"id": "acme", "previous": True}]
-        assert "Go back to it" in await visitor.get("/plugins/work/w1?back=1")
+        assert "Go back to it" in await visitor.get("/plugins/operation/w1?back=1")
         assert (await visitor.post("/plugins/switch", work="w1", back="1"))[0] == 303
         assert made.of("plugin.rollback") == [{"id": "acme", "expect": "1.1.0"}]
 
@@ -132,21 +132,21 @@ async def test_the_way_back_leads_to_what_was_looked_at() -> None:
 async def test_work_under_way_shows_how_far_it_is_and_can_be_called_off() -> None:
     made = operations(operation_show=work("running"), operation_cancel=work("cancelled"))
     async with at(made) as visitor:
-        html = await visitor.get("/plugins/work/w1")
+        html = await visitor.get("/plugins/operation/w1")
         assert '<meta http-equiv="refresh" content="2">' in html
         assert '<progress max="840" value="400"' in html
         assert (await visitor.post("/plugins/switch", work="w1"))[0] == 409, "nobody has seen what it would change"
-        assert await visitor.post("/plugins/cancel", work="w1") == (303, "/plugins/work/w1")
+        assert await visitor.post("/plugins/cancel", work="w1") == (303, "/plugins/operation/w1")
     assert made.of("plugin.switch") == []
     failed = {**work("failed"), "reason": "acme: <b>bad"}
     async with at(operations(operation_show=failed)) as visitor:
-        assert "acme: &lt;b&gt;bad Nothing was changed." in await visitor.get("/plugins/work/w1")
+        assert "acme: &lt;b&gt;bad Nothing was changed." in await visitor.get("/plugins/operation/w1")
 
 
 async def test_what_harms_a_device_has_to_be_said_twice() -> None:
     made = operations(operation_show=work(harmful=True, failed=1, reasons=["02:aa: <x>"], unknown={"A9": 3}))
     async with at(made) as visitor:
-        html = await visitor.get("/plugins/work/w1")
+        html = await visitor.get("/plugins/operation/w1")
         assert "02:aa: &lt;x&gt;" in html
         assert "3 of A9" in html
         assert (await visitor.post("/plugins/switch", work="w1"))[0] == 409
@@ -160,7 +160,7 @@ async def test_publishers_are_asked_on_demand_only() -> None:
         await visitor.get("/plugins")
         assert made.of("plugin.available") == []
         assert "2.0.0" in await visitor.get("/plugins?offered=1")
-        assert await visitor.post("/plugins/fetch", id="acme", version="2.0.0") == (303, "/plugins/work/w1")
+        assert await visitor.post("/plugins/fetch", id="acme", version="2.0.0") == (303, "/plugins/operation/w1")
         assert made.of("plugin.prepare") == [{"plugin": "acme", "version": "2.0.0"}]
     async with at(operations(plugin_available=PluginError("nobody answers"))) as visitor:
         assert "nobody answers" in await visitor.get("/plugins?offered=1", 422)
@@ -182,6 +182,6 @@ async def test_what_is_refused_is_said() -> None:
         status, text = await visitor.post("/plugins/switch", work="w1")
         assert (status, "look again" in text) == (409, True)
     async with at(operations(operation_show=NotFoundError("there is no operation 'x'"))) as visitor:
-        assert "there is no operation" in await visitor.get("/plugins/work/x", 404)
+        assert "there is no operation" in await visitor.get("/plugins/operation/x", 404)
     async with at(operations(), "") as visitor:
-        assert "Sign in first." in await visitor.get("/plugins/work/w1", 403)
+        assert "Sign in first." in await visitor.get("/plugins/operation/w1", 403)
