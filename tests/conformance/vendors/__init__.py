@@ -69,6 +69,9 @@ class Vendor:
     clock_part: str = ""
     """A template of the time alone. With it every zone is tried, else every fourth: a whole file takes longer."""
 
+    places: bool = False
+    """Zones are places of a list that it brings: at others its clock is wrong for months, which then is said."""
+
     repeated: tuple[str, ...] = ()
     """Parameters that add up when they are said again; all others occur once in a file."""
 
