@@ -40,7 +40,7 @@ class Servers:
         model, token = MANIFESTS[self.kind.vendor].model(self.kind.model), TOKENS.get(base, "")
         if base in self.down:
             return Failed("no answer")
-        common = {each.lower() for each in model.common}
+        common = {each.lower() for each in model.common if "common" in self.kind.cases}
         if name not in {own, *common} or (token and token not in step.url):
             return NotFound()
         files = f"{base}/{token}" if token else base

@@ -71,6 +71,12 @@ class Vendor:
     clock_part: str = ""
     """A template of the time alone. With it every zone is tried, else every fourth: a whole file takes longer."""
 
+    replaces: bool = False
+    """A file puts itself in place of all that was there, so it leaves out what it does not set."""
+
+    places: bool = False
+    """Zones are places of a list that it brings: at others its clock is wrong for months, which then is said."""
+
     repeated: tuple[str, ...] = ()
     """Parameters that add up when they are said again; all others occur once in a file."""
 
@@ -106,6 +112,9 @@ class Vendor:
 
     sheets: tuple[str, ...] = ()
     """Names of further files of a device, which have what does not stand in its first."""
+
+    names_calls: bool = True
+    """Its accounts have the name that the called person sees."""
 
     web: bool = False
     """Its own web server can be asked to make it fetch its file."""
