@@ -131,6 +131,7 @@ class Core:
             images=self.images,
         )
         self.packaging = self._packaging(tokens, patient=not keeps)
+        self.packaging.warehouse.released = self._let_go
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
         self.rollouts = self._rolling()
         self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks), SectionReader())
@@ -205,6 +206,10 @@ class Core:
             steps=self.step_renderer,
             patient=patient,
         )
+
+    def _let_go(self) -> None:
+        self.boot.let_go()
+        self.catalogue.let_go()
 
     def plugins_changed(self) -> None:
         """The catalogue has another version of a plugin in force, or another template."""
