@@ -93,7 +93,7 @@ class Overriding:
         supposed, overlays = {override.id: override}, self._station.overlays
         if override.place is Place.DEVICE:
             own = self._tables.device(Mac(override.applies_to))
-            every = () if own is None else (own,)
+            every: tuple[Device, ...] = () if own is None else (own,)
         else:
             every = tuple(self._tables.devices.values())
         devices = (each for each in every if plugin in self.plugins(each))
