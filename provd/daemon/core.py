@@ -131,7 +131,6 @@ class Core:
             images=self.images,
         )
         self.packaging = self._packaging(tokens, patient=not keeps)
-        self.packaging.warehouse.released = self._let_go
         self.notes = Notes(self.fleet, self.boot.station.knowledge, clock)
         self.rollouts = self._rolling()
         self.tasks = TaskBook(self.fleet, clock, rulebook_of(settings.tasks), SectionReader())
@@ -194,7 +193,7 @@ class Core:
         return (override, own) if override.is_dir() else (own,)
 
     def _packaging(self, tokens: Tokens, *, patient: bool) -> Packaging:
-        return Packaging(
+        packaging = Packaging(
             self.settings.plugins,
             self.catalogue,
             self.boot,
@@ -206,6 +205,8 @@ class Core:
             steps=self.step_renderer,
             patient=patient,
         )
+        packaging.warehouse.released = self._let_go
+        return packaging
 
     def _let_go(self) -> None:
         self.boot.let_go()
