@@ -227,7 +227,8 @@ class House:
         made = phone_class(catalogue().folder(plugin))
         assert made is not None
         self._macs += 1
-        prefix = prefix or ("02005e" if plain else manifest(plugin).ouis[0].prefixes[0])
+        ouis = manifest(plugin).ouis
+        prefix = prefix or ("02005e" if plain or not ouis else ouis[0].prefixes[0])
         mac = Mac(f"{prefix}{0xA0B0C0 + self._macs:06x}")
         return made(model(plugin, name), Handset(mac, version=version), random.Random(str(mac)))
 
