@@ -11,10 +11,12 @@ import hashlib
 from collections.abc import Mapping
 
 from provd.app import effective
+from provd.app.knowledge import Knowledge
+from provd.app.ports import RenderJob
 from provd.app.tables import Tables
 from provd.base.secrets import Secret
+from provd.domain.capability import shortfall
 from provd.domain.records import Device
-from provd.plugin import FileRule
 
 
 def phrase_of(tables: Tables, device: Device) -> str:
@@ -26,11 +28,17 @@ def phrase_of(tables: Tables, device: Device) -> str:
     return phrase if phrase and digest(device, phrase) == device.sealed else ""
 
 
-def key_in(context: Mapping[str, object], rule: FileRule, device: Device | None) -> str:
-    """Digest of the key that a file of this rule has in it, in the clear, when it is rendered from that context."""
-    if device is None or not rule.brings_key or _entry(context, "device", "sealed"):
+def key_in(job: RenderJob, device: Device | None, knowledge: Knowledge) -> str:
+    """Digest of the key that the file of this job has in it, in the clear.
+
+    Of a model that its plugin does not write the key for there is none.
+    """
+    if device is None or not job.rule.brings_key or _entry(job.context, "device", "sealed"):
         return ""
-    key = _entry(_entry(context, "settings", "files"), "key")
+    manifest = knowledge.manifest(device.plugin)
+    if manifest is None or shortfall(manifest, knowledge.model(manifest.id, device.model), "files.key", None):
+        return ""
+    key = _entry(_entry(job.context, "settings", "files"), "key")
     return digest(device, key) if isinstance(key, str) and key else ""
 
 

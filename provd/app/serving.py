@@ -13,7 +13,7 @@ from provd.app.cache import Cache, Entry, Quick
 from provd.app.context import SHARED, ContextMaker, Subject
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.ports import FileRenderer, RenderJob, RenderMemory
-from provd.app.replies import owner_of, reply_of
+from provd.app.replies import again, owner_of, reply_of
 from provd.app.resolve import Job, Resolver, split
 from provd.app.sealed import key_in, phrase_of
 from provd.app.statics import Statics
@@ -25,7 +25,7 @@ from provd.base.facts.files import FileServed, RenderFailed
 from provd.base.types import Mac
 from provd.domain.overrides import Overlay
 from provd.domain.records import Device
-from provd.domain.sealing import encrypt
+from provd.domain.sealing import coding_of, encrypt
 from provd.plugin import FileRule
 
 PENALTY = 2.0
@@ -207,7 +207,7 @@ class Serving:
                 return None
             entry.quick = quick
         if entry.reply.boot != job.boot or entry.reply.mac != job.mac:
-            entry.reply = reply_of(job, entry.reply.body, entry.reply.etag, entry.reply.brings)
+            entry.reply = again(job, entry.reply)
         return entry.reply
 
     def _work(self, job: Job) -> _Work:
@@ -240,14 +240,13 @@ class Serving:
             return None  # rendering tells it
 
     def _phrase(self, job: Job) -> str:
-        if job.device is None or not job.rule.encryption:
-            return ""
-        return phrase_of(self._station.fleet.tables, job.device)
+        return phrase_of(self._station.fleet.tables, job.device) if job.device and job.rule.encryption else ""
 
     def _keep(self, job: Job, work: _Work, body: bytes) -> FileReply:
         """The answer with a file that was made. Raises PluginError when it cannot be encrypted."""
         sent = encrypt(body, work.phrase, job.rule.encryption) if work.phrase else body
-        reply = reply_of(job, sent, self._etag(sent), key_in(work.job.context, job.rule, job.device))
+        brings = key_in(work.job, job.device, self._station.knowledge)
+        reply = reply_of(job, sent, self._etag(sent), brings, coding_of(job.rule.encryption, work.phrase))
         self._cache.put(job.key, Entry(reply, work.quick, work.revisions, owner_of(job)))
         return reply
 

@@ -184,6 +184,8 @@ class Fetched:
     body: bytes
     status: int = 200
     oddities: tuple[str, ...] = ()
+    coding: str = ""
+    """Content-Encoding (RFC 9110 section 8.4)."""
 
 
 @dataclass(frozen=True, slots=True)

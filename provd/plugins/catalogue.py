@@ -11,9 +11,10 @@ import provd
 from provd.base.clock import Clock
 from provd.base.errors import PluginError
 from provd.base.facts import Fact, FactSink
-from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
+from provd.base.facts.plugins import PluginBroken, PluginClash, PluginLoaded, PluginRemoved
 from provd.plugin import Manifest
 from provd.plugins.blobs import Blobs
+from provd.plugins.claims import clashes
 from provd.plugins.firmware.listed import FIRMWARE
 from provd.plugins.firmware.stock import Stock
 from provd.plugins.loader import MANIFEST, load
@@ -48,6 +49,8 @@ class Reading:
     before: dict[str, _Plugin]
     after: dict[str, _Plugin] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
+    clashes: frozenset[tuple[str, str, str]] = frozenset()
+    """What two of them claim alike."""
 
 
 class PluginCatalogue:
@@ -71,6 +74,7 @@ class PluginCatalogue:
         self._blobs = Blobs(state_dir)
         self._plugins: dict[str, _Plugin] = {}
         self._manifests: tuple[Manifest, ...] = ()
+        self._clashes: frozenset[tuple[str, str, str]] = frozenset()
         self.revision = 0
         """Rises when a plugin or a template changes."""
         self.reload()
@@ -134,6 +138,8 @@ class PluginCatalogue:
         reading = Reading(self._plugins)
         for name, folder in self._candidates(reading.facts):
             self._take(name, folder, reading)
+        same = reading.after == reading.before
+        reading.clashes = self._clashes if same else clashes(each.manifest for each in reading.after.values())
         return reading
 
     def take(self, reading: Reading) -> frozenset[str]:
@@ -144,6 +150,9 @@ class PluginCatalogue:
         for fact in reading.facts:
             self._facts(fact)
         self._tell_changes(before, after)
+        for plugin, other, claim in sorted(reading.clashes - self._clashes):
+            self._facts(PluginClash(at=self._clock.now(), plugin=plugin, other=other, claim=claim))
+        self._clashes = reading.clashes
         self._blobs.forget()
         digests = [{key: plugin.digest for key, plugin in known.items()} for known in (before, after)]
         changed = frozenset(key for key in {*before, *after} if digests[0].get(key) != digests[1].get(key))

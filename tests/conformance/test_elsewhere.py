@@ -13,12 +13,13 @@ from provd.simulate.memory import MemoryWorld
 from tests.conformance.phones import MANIFESTS, PHONES
 from tests.conformance.phones import Phone as Kind
 from tests.conformance.test_golden import rendered
+from tests.conformance.vendors import VENDORS
 from tests.kit.phones import make_phone
 
 WORLD, NORTH, SOUTH = "http://10.0.0.1:8667", "http://10.1.0.1:8667", "http://10.2.0.1:8667"
 TOKENS = {NORTH: "n" * 26, SOUTH: "s" * 26}
-KINDS = [kind for kind in PHONES if kind.model != "M700" and "elsewhere" in kind.cases]
-"""All that can be sent away, but for a base that nobody can tell how often to ask."""
+KINDS = [kind for kind in PHONES if "elsewhere" in kind.cases and kind.model not in VENDORS[kind.vendor].never_again]
+"""All that can be sent away and be told how often to ask."""
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model)
 
@@ -39,7 +40,7 @@ class Servers:
         model, token = MANIFESTS[self.kind.vendor].model(self.kind.model), TOKENS.get(base, "")
         if base in self.down:
             return Failed("no answer")
-        common = {each.lower() for each in model.common}
+        common = {each.lower() for each in model.common if "common" in self.kind.cases}
         if name not in {own, *common} or (token and token not in step.url):
             return NotFound()
         files = f"{base}/{token}" if token else base
@@ -62,12 +63,8 @@ def phone_of(kind: Kind) -> Phone:
 
 
 def lan(servers: Servers) -> MemoryWorld:
-    option = f"{WORLD}/spa$PSN.cfg" if servers.kind.vendor == "cisco_spa" else WORLD
+    option = WORLD + VENDORS[servers.kind.vendor].option
     return MemoryWorld(options={66: option.encode()}, serve=servers.serve)
-
-
-PATIENCE = {"grandstream": 10, "polycom": 10, "fanvil": 15}
-"""How many times longer some wait before they look again."""
 
 
 def users(phone: Phone) -> list[str]:
@@ -78,7 +75,7 @@ def users(phone: Phone) -> list[str]:
 def test_a_phone_with_one_address_in_the_world_ends_at_its_home(kind):
     servers = Servers(kind)
     world, phone = lan(servers), phone_of(kind)
-    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
+    world.boot(phone, until=600 * VENDORS[kind.vendor].patience)
     assert users(phone) == ["at-10.1"]
     assert world.complaints == []
     world.boot(phone, until=3 * 86400)
@@ -89,10 +86,10 @@ def test_a_phone_with_one_address_in_the_world_ends_at_its_home(kind):
 def test_it_follows_when_its_home_becomes_another_one(kind):
     servers = Servers(kind)
     world, phone = lan(servers), phone_of(kind)
-    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
+    world.boot(phone, until=600 * VENDORS[kind.vendor].patience)
     servers.home = servers.knows[WORLD] = SOUTH
     servers.knows[NORTH] = WORLD
-    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
+    world.boot(phone, until=600 * VENDORS[kind.vendor].patience)
     assert users(phone) == ["at-10.2"]
 
 
@@ -100,14 +97,14 @@ def test_it_follows_when_its_home_becomes_another_one(kind):
 def test_it_follows_from_where_its_own_site_sends_it_first(kind):
     servers = Servers(kind)
     world, phone = lan(servers), phone_of(kind)
-    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
+    world.boot(phone, until=600 * VENDORS[kind.vendor].patience)
     # Now it stands where DHCP names the former home.
     there = f"{NORTH}/{TOKENS[NORTH]}"
-    option = f"{there}/spa$PSN.cfg" if kind.vendor == "cisco_spa" else there
+    option = there + VENDORS[kind.vendor].option
     world = MemoryWorld(options={66: option.encode()}, serve=servers.serve)
     servers.home = servers.knows[WORLD] = SOUTH
     servers.knows[NORTH] = WORLD
-    world.boot(phone, until=900 * PATIENCE.get(kind.vendor, 1))
+    world.boot(phone, until=900 * VENDORS[kind.vendor].patience)
     assert users(phone) == ["at-10.2"]
 
 
@@ -115,11 +112,11 @@ def test_it_follows_from_where_its_own_site_sends_it_first(kind):
 def test_it_keeps_what_it_has_while_nobody_answers_and_follows_afterwards(kind):
     servers = Servers(kind)
     world, phone = lan(servers), phone_of(kind)
-    world.boot(phone, until=600 * PATIENCE.get(kind.vendor, 1))
+    world.boot(phone, until=600 * VENDORS[kind.vendor].patience)
     servers.down = {WORLD, NORTH}
     servers.home = servers.knows[WORLD] = SOUTH
-    world.boot(phone, until=3600 * PATIENCE.get(kind.vendor, 1))
+    world.boot(phone, until=3600 * VENDORS[kind.vendor].patience)
     assert users(phone) == ["at-10.1"]
     servers.down = {NORTH}
-    world.boot(phone, until=3600 * PATIENCE.get(kind.vendor, 1))
+    world.boot(phone, until=3600 * VENDORS[kind.vendor].patience)
     assert users(phone) == ["at-10.2"], "although its former home is gone for ever"

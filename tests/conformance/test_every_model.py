@@ -7,11 +7,10 @@ import pytest
 
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.parsers import PARSERS, pattern
 from tests.conformance.phones import PHONES, PLUGINS, Phone
+from tests.conformance.vendors import VENDORS
 
 ENGINE = Engine()
-VENDORS = ("cisco_spa", "yealink")
 OWN = {"name", "aliases", "lines", "keys", "common"}
 
 
@@ -35,12 +34,12 @@ def models(vendor: str) -> list[Phone]:
 
 
 @pytest.mark.parametrize("case", ["common", "unclaimed", "claimed", "elsewhere"])
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", [name for name, vendor in VENDORS.items() if vendor.listed])
 def test_every_model_of_the_manifest_gets_a_file_of_known_names(vendor, case):
     known = set((PLUGINS / vendor / "names.txt").read_text(encoding="ascii").splitlines())
     for phone in models(vendor):
         body = render_once(PLUGINS / vendor / "templates", phone.job(case), engine=ENGINE)
-        names = {name for name, _ in PARSERS[phone.vendor](body)}
+        names = {name for name, _ in VENDORS[phone.vendor].parse(body)}
         # What an adapter has of a router stands in a part of its own, and in no list of names.
-        found = {pattern(vendor, name) for name in names if not name.startswith("router-configuration/")}
+        found = {VENDORS[vendor].pattern(name) for name in names if not name.startswith("router-configuration/")}
         assert found <= known, phone.model

@@ -10,6 +10,7 @@ from provd.domain.identify import Index
 from provd.plugins.cases import failures, load_cases
 from provd.plugins.check import check
 from provd.plugins.loader import load
+from tests.conformance.vendors import VENDORS
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 FOLDERS = sorted(path.parent for path in PLUGINS.glob("[a-z]*/plugin.toml"))
@@ -44,3 +45,17 @@ def test_check(folder: Path) -> None:
 
 def test_there_is_something_to_read(folder: Path) -> None:
     assert (folder / "README.md").read_text(encoding="utf-8").startswith("# ")
+
+
+def test_whoever_has_templates_has_a_record_here() -> None:
+    written = {name for name, manifest in MANIFESTS.items() if any(rule.template for rule in manifest.files)}
+    missing = sorted(written - VENDORS.keys())
+    assert not missing, f"write tests/conformance/vendors/{missing[0]}.py with a VENDOR, so that its files are tried"
+    assert sorted(VENDORS.keys() - written) == [], "a record of a plugin that has no templates"
+
+
+def test_a_clock_is_compared_wherever_the_time_zone_can_be_set() -> None:
+    told = {
+        name for name in VENDORS if any({"time", "time.zone"} & {*each.settings} for each in MANIFESTS[name].writes)
+    }
+    assert {name for name, vendor in VENDORS.items() if vendor.clock} == told

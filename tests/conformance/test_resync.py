@@ -9,6 +9,7 @@ from provd.base.types import Mac
 from provd.plugin.phone import Handset, Notify
 from provd.plugins.loader import load
 from provd.simulate.load import phone_class
+from tests.conformance.vendors import VENDORS
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 MANIFESTS = [load(path.parent) for path in sorted(PLUGINS.glob("[a-z]*/plugin.toml"))]
@@ -37,7 +38,8 @@ def test_the_phone_obeys_the_events_of_its_manifest(manifest):
 def test_its_own_web_server_is_asked_for_something(manifest):
     action = manifest.resync.action
     if action is None:
-        assert manifest.id not in {"cisco_spa", "yealink"}
+        assert not VENDORS[manifest.id].web
         return
+    assert VENDORS[manifest.id].web
     assert action.paths
     assert action.auth != "none"

@@ -16,18 +16,11 @@ from provd.domain.nesting import nest
 from provd.domain.settings import DEFAULTS, validate
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.parsers import PARSERS
 from tests.conformance.phones import PHONES, PLUGINS, Phone
+from tests.conformance.vendors import MARK, VENDORS
 
 ENGINE = Engine()
-MARK = "placeholder"
-SOME = [
-    phone
-    for phone in PHONES
-    if phone.model in ("SPA504G", "SPA525G2", "T21P", "T27P", "W52P", "W56P", "D785", "GXP1760", "VVX411", "6867i")
-]
-
-
+SOME = [phone for phone in PHONES if phone.model in VENDORS[phone.vendor].texts]
 SPREAD = 3 * len(SOME)
 TRIED = max(int(os.environ.get("PROVD_TEXTS", "0")) // SPREAD, 40)
 pytestmark = pytest.mark.timeout(120 if TRIED == 40 else 3600)
@@ -36,14 +29,6 @@ NAMES = (
     "keys.1.value", "modules.1.keys.1.label", "modules.1.keys.1.value", "handsets.1.name",
 )  # fmt: skip
 URLS = ("phonebook.url", "action.incoming_call", "firmware.url", "tls.ca_url", "display.wallpaper_url")
-ODD = {
-    "yealink": "phone_setting.phone_lock.unlock_pin",
-    "cisco_spa": "GPP_B",
-    "snom": "lcserver1",
-    "grandstream": "P1552",
-    "aastra": "xml_application_title",
-    "polycom": "up.backlight.timeout",
-}
 TEXTS = st.text(min_size=1, max_size=40) | st.text(alphabet="=;%#<>&\"'[]{}$|\\ \nab1", min_size=1, max_size=40)
 
 
@@ -75,7 +60,7 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
         },
     }  # fmt: skip
     body = render_once(PLUGINS / phone.vendor / "templates", phone.job(case, **changes), engine=ENGINE)
-    return PARSERS[phone.vendor](body)
+    return VENDORS[phone.vendor].parse(body)
 
 
 @pytest.mark.parametrize("case", ["unclaimed", "claimed"])
@@ -101,10 +86,11 @@ def with_texts(phone: Phone, text: str, names: tuple[str, ...], urls: tuple[str,
     """The file of a phone of which these settings are that text, or a URL that ends in it."""
     values = {**DEFAULTS, **dict.fromkeys(names, text), **dict.fromkeys(urls, f"http://h/{text}")}
     kinds = {f"{name.rpartition('.')[0]}.type": "speed_dial" for name in names if name.endswith("keys.1.value")}
-    vendor = {ODD[phone.vendor]: text} if accepted("vendor.x.y", text) else {}
-    shared = {"settings": {**nest({**values, **kinds}), "vendor": vendor}, "zone": None}
+    odd = VENDORS[phone.vendor].odd
+    own = {odd: text} if odd and accepted("vendor.x.y", text) else {}
+    shared = {"settings": {**nest({**values, **kinds}), "vendor": own}, "zone": None}
     body = render_once(PLUGINS / phone.vendor / "templates", phone.job("claimed", **shared), engine=ENGINE)
-    return PARSERS[phone.vendor](body)
+    return VENDORS[phone.vendor].parse(body)
 
 
 @pytest.mark.parametrize("phone", SOME, ids=lambda phone: phone.model)
@@ -116,22 +102,13 @@ def with_texts(phone: Phone, text: str, names: tuple[str, ...], urls: tuple[str,
 @example(text="x\nsecurity.user_password = admin:mine")
 def test_a_setting_stays_what_it_is_or_was_refused(phone, text):
     names = tuple(name for name in NAMES if accepted(name, text))
-    # The rules of the SPA have a grammar of their own, in which a few characters are written otherwise.
-    rules = ("firmware.url", "tls.ca_url") if phone.vendor == "cisco_spa" else ()
+    vendor = VENDORS[phone.vendor]
     # Some take the folder of an image only, which ends at the last slash.
     folder = ("firmware.url",) if "/" in text else ()
-    addresses = [name for name in URLS if name not in (*rules, *folder)]
+    addresses = [name for name in URLS if name not in (*vendor.grammar, *folder)]
     urls = tuple(name for name in addresses if accepted(name, f"http://h/{text}"))
-    vendor = accepted("vendor.x.y", text)
-
-    def meant(name: str, value: str) -> str:
-        functions = phone.vendor == "cisco_spa" and ("Function" in name or "Key" in name)
-        # In a function of the SPA two characters cannot be written, and blanks at its end go.
-        shown = text.replace(";", " ").replace("=", " ") if functions else text
-        value = value.replace(MARK, shown)
-        return value.strip() if functions else value
 
     marked = with_texts(phone, MARK, names, urls)
-    if not vendor:
-        marked = [(name, value) for name, value in marked if name.replace(" ", "_") != ODD[phone.vendor]]
-    assert with_texts(phone, text, names, urls) == [(name, meant(name, value)) for name, value in marked]
+    if not accepted("vendor.x.y", text):
+        marked = [(name, value) for name, value in marked if name.replace(" ", "_") != vendor.odd]
+    assert with_texts(phone, text, names, urls) == [(name, vendor.meant(name, value, text)) for name, value in marked]

@@ -13,6 +13,7 @@ from provd.domain.capability import shortfall
 from provd.domain.nesting import nest
 from provd.domain.records import Line
 from provd.domain.settings import DEFAULTS, KNOWN, NUMBERED, validate
+from provd.plugin import FileRule
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
 from tests.conformance.phones import FAMILIES, MANIFESTS, PHONES, PLUGINS, Phone
@@ -36,12 +37,13 @@ KEYED: dict[str, object] = {
 """Keys that say no code of their own."""
 
 
-AGAIN: dict[str, object] = {"locale.country": "FR"}
-"""Another value of what some have from the factory."""
+AGAIN: dict[str, object] = {"locale.country": "FR", "firmware.url": "http://rom.old.example/2_9_26_firmware.eff"}
+"""Another value, of what some have from the factory or want in a form of their own."""
 
 
-def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]:
-    """The three files of a phone of which nothing but this is said, and which two lines have."""
+def files(phone: Phone, values: dict[str, object], sheet: FileRule | None = None) -> tuple[bytes, bytes, bytes]:
+    """The three files of a phone of which nothing but this is said, and which two lines have; ``sheet`` is another one
+    of the device's than its first."""
     settings = {**DEFAULTS, **values}
     name = settings.get("time.zone")
     shared = {"settings": {**nest(settings), "vendor": {}}, "zone": zone(name) if isinstance(name, str) else None}
@@ -56,11 +58,14 @@ def files(phone: Phone, values: dict[str, object]) -> tuple[bytes, bytes, bytes]
         "port": settings.get("dialing.port") or 5060,
     }
     changes = ({}, {"account": account}, {"lines": lines[: phone.lines]})
-    cases = zip(("common", "unclaimed", "claimed"), changes, strict=True)
+    # Some ask for no file of their model.
+    first = "common" if "common" in phone.cases else "unclaimed"
+    cases = zip((first, "unclaimed", "claimed"), changes, strict=True)
     templates = PLUGINS / phone.vendor / "templates"
-    one, two, three = (
-        render_once(templates, phone.job(case, **shared, **change), engine=ENGINE) for case, change in cases
-    )
+    jobs = [phone.job(case, **shared, **change) for case, change in cases]
+    if sheet:
+        jobs = [replace(job, rule=sheet) for job in jobs]
+    one, two, three = (render_once(templates, job, engine=ENGINE) for job in jobs)
     return one, two, three
 
 
@@ -76,7 +81,12 @@ def bases(name: str) -> list[dict[str, object]]:
 
 def changes(phone: Phone, name: str) -> bool:
     values = [EVERYTHING[name], *([AGAIN[name]] if name in AGAIN else [])]
-    return any(files(phone, base) != files(phone, {**base, name: value}) for base in bases(name) for value in values)
+    return any(
+        files(phone, base, sheet) != files(phone, {**base, name: value}, sheet)
+        for sheet in (None, *phone.sheets)
+        for base in bases(name)
+        for value in values
+    )
 
 
 @pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)

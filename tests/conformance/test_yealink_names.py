@@ -15,9 +15,9 @@ import pytest
 
 from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.parsers import PARSERS, pattern
 from tests.conformance.phones import CASES, PLUGINS
 from tests.conformance.test_every_model import models
+from tests.conformance.vendors.yealink import key_value, pattern
 
 ENGINE = Engine()
 ROWS = [line.split() for line in Path(__file__).with_name("yealink_series.txt").read_text("ascii").splitlines()]
@@ -43,7 +43,7 @@ def test_every_name_is_one_of_its_series(phone) -> None:
     newest = replace(phone, firmware=f"1.{phone.traits['generation'] or 87}.0.1")
     for case in CASES:
         body = render_once(PLUGINS / "yealink/templates", newest.job(case), engine=ENGINE)
-        names = {pattern("yealink", name).removeprefix("static.") for name, _ in PARSERS["yealink"](body)}
+        names = {pattern(name).removeprefix("static.") for name, _ in key_value(body)}
         strange = {name for name in names if series not in SERIES[name] and not GENERATIONS[name]}
         assert strange <= (
             OF_V7X if case not in ("claimed", "unclaimed") or phone.traits["flat"] or series == "2" else set()

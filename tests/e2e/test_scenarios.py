@@ -17,7 +17,7 @@ import pytest
 
 from provd.base.errors import FaultsError
 from provd.domain.records import DeviceState
-from tests.conformance.parsers import flat_profile, pattern
+from tests.conformance.vendors.cisco_spa import flat_profile, pattern
 from tests.e2e.world import PLUGINS, House
 
 GOLDEN = Path(__file__).with_name("scenarios")
@@ -198,7 +198,7 @@ def test_the_whole_file_and_the_phone_that_has_it(name: str, tmp_path: Path) -> 
         values = dict(pairs)
         assert len(values) == len(pairs)
         assert {element: values[element] for element in scenario.expected} == scenario.expected
-        assert {pattern("cisco_spa", element) for element in values} <= NAMES
+        assert {pattern(element) for element in values} <= NAMES
         if shutil.which("xmllint"):
             file = tmp_path / "profile.xml"
             file.write_text(text, encoding="utf-8")

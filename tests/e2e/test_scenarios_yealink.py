@@ -13,7 +13,7 @@ import pytest
 
 from provd.base.errors import FaultsError
 from provd.domain.records import DeviceState
-from tests.conformance.parsers import key_value, pattern
+from tests.conformance.vendors.yealink import key_value, pattern
 from tests.e2e.world import PLUGINS, House
 
 NAMES = frozenset((PLUGINS / "yealink/names.txt").read_text("ascii").splitlines())
@@ -199,7 +199,7 @@ def test_the_file_and_the_phone_that_has_it(name: str) -> None:
         pairs = key_value(text.encode())
         values = dict(pairs)
         assert {key: values[key] for key in scenario.expected} == scenario.expected
-        assert {pattern("yealink", key) for key in values} <= NAMES
+        assert {pattern(key) for key in values} <= NAMES
 
         assert house.lan.complaints == []
         assert house.device(phone.mac).state is DeviceState.PROVISIONED
@@ -265,7 +265,7 @@ def test_five_handsets_of_a_base_have_lines_of_three_tenants(model: str, version
             assert values[f"{handset}.name"] == f"At {line}"
             told = ("incoming_lines", "dial_out_lines", "dial_out_default_line")
             assert [values[f"{handset}.{name}"] for name in told] == [str(port)] * 3
-        assert {pattern("yealink", key) for key in values} <= NAMES
+        assert {pattern(key) for key in values} <= NAMES
         assert house.lan.complaints == []
         found = [(each.username, each.server, each.password) for each in base.accounts]
         assert found == [(line, f"pbx.{tenant}.example", f"pw-{line}") for tenant, line in lines.values()]

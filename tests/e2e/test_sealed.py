@@ -13,9 +13,13 @@ KEY = "0123456789abcdef"
 OTHER = "fedcba9876543210"
 CASES = [
     ("cisco_spa", "SPA504G", ""),
+    ("cisco_mpp", "7841", ""),
     ("yealink", "T27P", ""),
     ("yealink", "T21P", "34.72.0.75"),
     ("yealink", "W52P", ""),
+    ("grandstream", "GXP1760", ""),
+    ("grandstream", "HT802", ""),
+    ("grandstream", "DP750", ""),
 ]
 SECRET = "a-secret-of-the-line"
 
@@ -128,8 +132,55 @@ def test_the_device_s_page_shows_the_file_to_people_as_it_is_inside(home):
     assert SECRET not in "".join(texts)
 
 
+def test_a_model_that_cannot_be_given_the_key_goes_on_in_the_clear():
+    with House() as house:
+        phone = house.phone("grandstream", "GRP2614")
+        plugged = house.boots(phone)
+        house.admin("tenant.add", id="acme")
+        house.admin("line.add", id="1", tenant="acme", username="ann", password=SECRET, server="pbx.example")
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        change(house, phone, plugged, tenant={"files.key": KEY})
+        assert in_the_clear(house, phone, SECRET)
+        assert not house.device(phone.mac).sealed
+        assert phone.accounts[0].password == SECRET
+        said = {item["setting"]: item["reason"] for item in house.admin("device.check", mac=phone.mac)["items"]}
+        assert "no name for it" in said["files.key"]
+
+
 def test_no_key_no_encrypted_file(home):
     house, phone, _ = home
     assert not house.ask(f"/{phone.mac}.enc", peer="10.20.16.0").found
     names = [item["name"] for item in house.admin("device.files", mac=phone.mac)["items"]]
     assert f"{phone.mac}.enc" not in names
+
+
+def test_firmware_that_knows_no_such_encryption_keeps_its_clear_files():
+    with House() as house:
+        phone = house.phone("cisco_mpp", "7841", version="11.0.1")
+        plugged = house.boots(phone)
+        house.admin("tenant.add", id="acme", settings={"files.key": KEY})
+        house.admin("line.add", id="1", tenant="acme", username="ann", password=SECRET, server="pbx.example")
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        settles(plugged)
+        assert phone.accounts[0].password == SECRET
+        assert KEY not in "".join(phone.settings.values())
+        house.admin("line.set", id="1", display_name="Ann Other")
+        settles(plugged)
+        assert phone.accounts[0].display_name == "Ann Other"
+        assert house.lan.complaints == []
+
+
+def test_what_a_multiplatform_phone_is_given_is_a_coded_answer():
+    with House() as house:
+        phone = house.phone("cisco_mpp", "8851")
+        plugged = house.boots(phone)
+        house.admin("tenant.add", id="acme", settings={"files.key": KEY})
+        house.admin("line.add", id="1", tenant="acme", username="ann", password=SECRET, server="pbx.example")
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        house.replies.clear()
+        settles(plugged)
+        coded = [reply for mac, url, reply in house.replies if mac == phone.mac and url.endswith(".enc")]
+        assert {reply.coding for reply in coded} == {"aes128gcm"}
+        assert not any(SECRET.encode() in bytes(reply.body) for reply in coded)
+        assert phone.accounts[0].password == SECRET
+        assert house.lan.complaints == []

@@ -9,7 +9,7 @@ import pytest
 from provd.app.files import FileReply
 from provd.base.errors import ProvdError
 from provd.domain.delivery import Policy
-from tests.conformance.parsers import PARSERS, pattern
+from tests.conformance.vendors import VENDORS
 from tests.e2e.test_life import MINUTE, comes_back
 from tests.e2e.world import PLUGINS, House, manifest
 
@@ -103,7 +103,7 @@ def test_every_file_that_a_phone_got_can_be_read_and_has_known_names_only(plugin
         mine = [reply for mac, _, reply in house.replies if house.device(mac).plugin == plugin]
         assert {reply.kind for reply in mine} == {"common", "device"}
         for reply in mine:
-            assert {pattern(plugin, element) for element in names_in(plugin, reply)} <= known
+            assert {VENDORS[plugin].pattern(element) for element in names_in(plugin, reply)} <= known
             if plugin == "yealink":
                 assert bytes(reply.body).startswith(VERSION_LINE)
             assert reply.content_type.startswith("text/xml" if plugin == "cisco_spa" else "text/plain")
@@ -111,4 +111,4 @@ def test_every_file_that_a_phone_got_can_be_read_and_has_known_names_only(plugin
 
 
 def names_in(plugin: str, reply: FileReply) -> set[str]:
-    return {name for name, _ in PARSERS[plugin](bytes(reply.body))}
+    return {name for name, _ in VENDORS[plugin].parse(bytes(reply.body))}

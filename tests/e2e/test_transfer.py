@@ -9,6 +9,7 @@ import pytest
 from provd.domain.settings import KNOWN, NUMBERED, unnumbered
 from provd.plugin.phone import Phone
 from provd.simulate.memory import PluggedIn
+from tests.conformance.vendors import VENDORS
 from tests.e2e.test_life import every_model, name_of
 from tests.e2e.world import House, model
 
@@ -116,27 +117,13 @@ OF_OLD = {
 }
 """A value for everything that there is, other than any default."""
 
-FREE = {
-    "yealink": {
-        "vendor.yealink.phone_setting.phone_lock.unlock_pin": "old-pin",
-        "vendor.yealink.multicast.codec": "old-codec",
-    },
-    "cisco_spa": {"vendor.cisco_spa.GPP_A": "old-gpp", "vendor.cisco_spa.GPP_B": "old-gpp2"},
-    "polycom": {"vendor.polycom.up.backlight.timeout": "old-timeout"},
-    "snom": {"vendor.snom.lcserver1": "old-lcserver"},
-    "aastra": {"vendor.aastra.xml_application_uri": "http://old.example/menu.xml"},
-    "fanvil": {},
-    "grandstream": {"vendor.grandstream.P1552": "old-proxy", "vendor.grandstream.network.proxy.http": "old-proxy"},
-}
-"""Parameters of the vendor's own that no setting of ours is about."""
-
 LEVELS = ("tenant", "profile", "group", "device")
 """Where the old tenant may have set something."""
 
 
 def old(house: House, phone: Phone, lines: int, level: str, plugin: str) -> None:
     """A tenant that has set everything there is at one level, and all lines of the phone."""
-    everything = OF_OLD | FREE[plugin]
+    everything = OF_OLD | VENDORS[plugin].free
     house.admin("tenant.add", id="old", settings=everything if level == "tenant" else {})
     if level == "profile":
         house.admin("profile.add", id="of-old", level="tenant", applies_to="old", settings=everything)
@@ -215,7 +202,7 @@ def test_nothing_of_the_old_tenant_is_left_on_the_phone(case: tuple[str, str, st
         plugged, other = house.boots(phone), house.boots(twin)
         old(house, phone, model(plugin, name).lines, level, plugin)
         settles(plugged)
-        for free in FREE[plugin]:
+        for free in VENDORS[plugin].free:
             assert "old-" in phone.settings[free.split(".", 2)[2]], free
         new(house)
         for each, box in ((phone, plugged), (twin, other)):

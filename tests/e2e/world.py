@@ -325,10 +325,10 @@ class House:
         else:
             target = step.url.partition(parts.netloc)[2]
             reply = self.ask(target, peer=ip, user_agent=step.headers.get("User-Agent", ""))
-        if not reply.found:
+        if not reply.found or (reply.coding and parts.scheme == "tftp"):
             return NotFound()
         self.replies.append((mac, step.url, reply))
-        return Fetched(bytes(reply.body))
+        return Fetched(bytes(reply.body), coding=reply.coding)
 
 
 def _subnet() -> Subnet:

@@ -1,0 +1,80 @@
+"""What the clock of the phone shows: a zone of its closed list, an offset on top, and its daylight saving rule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from provd.plugin.wall_clock import in_force
+
+_BETWEEN = ("-03:30", "+03:30", "+05:30", "+05:45", "+06:30", "+09:30")
+_WHOLE = (f"{hours:+03}:00" for hours in (*range(-12, 0), *range(1, 14)))
+ZONES = frozenset({"GMT", *(f"GMT{offset}" for offset in (*_BETWEEN, *_WHOLE))})
+"""The values that ``Time_Zone`` may have; of any other one the phone keeps what it had."""
+
+FACTORY_ZONE = "GMT-08:00"
+_CLOCK = r"(\d{1,2})(?::(\d{1,2}))?(?::(\d{1,2}))?"
+_RULE = re.compile(
+    rf"start=(?P<start>\d+/-?\d+/\d/[\d:]+);end=(?P<end>\d+/-?\d+/\d/[\d:]+);save=(?P<sign>-?)(?P<save>{_CLOCK});?"
+)
+_CHANGE = re.compile(rf"(\d{{1,2}})/(-?\d{{1,2}})/([0-7])/{_CLOCK}")
+_OFFSET = re.compile(r"(-?)(\d{1,2})/(\d{1,2})")
+
+
+class UnreadableTimeError(Exception):
+    """A value that the phone would not understand, or that is not known to work."""
+
+
+def shown(settings: Mapping[str, str], at: datetime) -> datetime:
+    """The wall clock (naive) at a moment (aware). Raises UnreadableTimeError."""
+    standard = at.astimezone(UTC).replace(tzinfo=None) + _offset(settings)
+    text = settings.get("Daylight_Saving_Time_Rule", "")
+    if settings.get("Daylight_Saving_Time_Enable", "Yes") == "No" or not text:
+        return standard
+    rule = _RULE.fullmatch(text)
+    if rule is None:
+        raise UnreadableTimeError(f"Daylight_Saving_Time_Rule {text!r}")
+    saved = _span(rule["save"]) * (-1 if rule["sign"] else 1)
+    return in_force(standard, saved, _change(rule["start"], standard.year), _change(rule["end"], standard.year))
+
+
+def _offset(settings: Mapping[str, str]) -> timedelta:
+    zone, extra = settings.get("Time_Zone", FACTORY_ZONE), settings.get("Time_Offset__HH_mm_", "")
+    if zone not in ZONES:
+        raise UnreadableTimeError(f"Time_Zone {zone!r} is not in the list")
+    sign, hours, minutes = zone[3:4], zone[4:6] or "0", zone[7:] or "0"
+    east = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    if not extra:
+        return east
+    more = _OFFSET.fullmatch(extra)
+    if more is None or int(more[3]) > 59:
+        raise UnreadableTimeError(f"Time_Offset__HH_mm_ {extra!r}")
+    return east + timedelta(hours=int(more[2]), minutes=int(more[3])) * (-1 if more[1] else 1)
+
+
+def _span(text: str) -> timedelta:
+    hours, minutes, seconds = (int(part or 0) for part in re.fullmatch(_CLOCK, text).groups())  # type: ignore[union-attr]
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _change(text: str, year: int) -> datetime:
+    match = _CHANGE.fullmatch(text)
+    if match is None:
+        raise UnreadableTimeError(f"{text!r} in Daylight_Saving_Time_Rule")
+    month, day, weekday, hour, minute, second = (int(part or 0) for part in match.groups())
+    if not 1 <= month <= 12 or not day or max(hour - 23, minute - 59, second - 59) > 0:
+        raise UnreadableTimeError(f"{text!r} in Daylight_Saving_Time_Rule")
+    found = _day(year, month, day, weekday)
+    if found.month != month:
+        raise UnreadableTimeError(f"{text!r} leads out of its month, and what a phone makes of that is not known")
+    return datetime(year, month, found.day, hour, minute, second)  # noqa: DTZ001 - a wall clock
+
+
+def _day(year: int, month: int, day: int, weekday: int) -> date:
+    """Weekday 0: that day. Else the weekday (Monday 1) on or after it, or on or before a day counted from the end."""
+    if day > 0:
+        start = date(year, month, day)
+        return start + timedelta(days=(weekday - start.isoweekday()) % 7 if weekday else 0)
+    end = date(year + month // 12, month % 12 + 1, 1) + timedelta(days=day)
+    return end - timedelta(days=(end.isoweekday() - weekday) % 7 if weekday else 0)

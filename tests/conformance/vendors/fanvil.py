@@ -1,0 +1,37 @@
+import re
+
+from tests.conformance.vendors import MADRID, NEW_YORK, Kind, Pairs, Vendor
+
+
+def modules(body: bytes) -> Pairs:
+    """``name :value`` lines in modules; the names of keys get the title of their page in front."""
+    first, *lines = body.decode("utf-8").split("\n")
+    assert first == "<<VOIP CONFIG FILE>>Version:2.0000000000".ljust(62)
+    assert lines[-2:] == ["<<END OF FILE>>", ""]
+    pairs, page, inside = [], "", False
+    for line in lines[:-2]:
+        if re.fullmatch(r"<[A-Z ]+ MODULE>", line):
+            inside, page = True, ""
+        elif title := re.fullmatch(r"--([A-Za-z0-9 ]+?) ?-- *:", line):
+            page = f"{title[1]} "
+        else:
+            match = re.fullmatch(r"([A-Za-z][A-Za-z0-9 ]*?) *:(.*)", line)
+            assert match is not None, line
+            assert inside
+            pairs.append((page + match[1] if match[1].startswith("Fkey") else match[1], match[2].strip(" ")))
+    return pairs
+
+
+VENDOR = Vendor(
+    parse=modules,
+    first=b"<<VOIP CONFIG FILE>>",
+    enabled=("SIP1 Enable Reg",),
+    private=("password", "pswd", "sip1 register"),
+    phones=(
+        Kind("X4U", "2.12.1.7", MADRID, "0c383e0a0001"),
+        Kind("X6", "", NEW_YORK, "0c383e0a0002"),
+    ),
+    full=("X4U",),
+    clock="X4U",
+    patience=15,
+)
