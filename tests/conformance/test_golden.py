@@ -130,7 +130,7 @@ def test_a_tenant_that_is_switched_off_leaves_a_phone_without_accounts(phone):
         return
     assert set(values) <= {name for name, _ in pairs(phone, "claimed")}
     name = next(name for name in VENDORS[phone.vendor].enabled if name in values)
-    assert values[name] in ("No", "0", "off", "", "0.0.0.0")
+    assert values[name] in ("No", "0", "off", "", "0.0.0.0", "false")
 
 
 @each_phone
