@@ -45,6 +45,7 @@ DIALS: dict[str, object] = {"keys.1.type": "speed_dial", "keys.1.value": "101"}
 AGAIN: dict[str, object] = {
     "locale.country": "FR",
     "admin.password": "24680",
+    "vlan.priority": 3,
     "firmware.url": "http://rom.old.example/2_9_26_firmware.eff",
 }
 """Another value, of what some have from the factory or want in a form of their own."""
