@@ -37,7 +37,11 @@ KEYED: dict[str, object] = {
 """Keys that say no code of their own."""
 
 
-AGAIN: dict[str, object] = {"locale.country": "FR", "firmware.url": "http://rom.old.example/2_9_26_firmware.eff"}
+AGAIN: dict[str, object] = {
+    "locale.country": "FR",
+    "firmware.url": "http://rom.old.example/2_9_26_firmware.eff",
+    "web.enabled": True,
+}
 """Another value, of what some have from the factory or want in a form of their own."""
 
 
@@ -71,12 +75,12 @@ def files(phone: Phone, values: dict[str, object], sheet: FileRule | None = None
 
 def bases(name: str) -> list[dict[str, object]]:
     """What may be said beside the setting: nothing, a server that its port is of, its own group, everything,
-    keys that take it."""
+    keys that take it, a key that is a line."""
     start = name.rpartition(".")[0]
     others = {other: value for other, value in EVERYTHING.items() if other != name}
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
-    return [{}, servers, group, others, KEYED]
+    return [{}, servers, group, others, KEYED, {"keys.1.type": "line"}]
 
 
 def changes(phone: Phone, name: str) -> bool:
