@@ -93,19 +93,24 @@ class Phone(OrdinaryPhone):
 
     @property
     def keys(self) -> list[str]:
-        """What stands beside its keys."""
+        """What stands beside its keys and beside those of its expansion modules."""
         get, found = self.settings.get, []
-        for kind, count in (("prgkey", "prg"), ("topsoftkey", "top"), ("softkey", "soft")):
-            for k in range(1, int(str(self.model.traits.get(count, 0))) + 1):
-                start = f"{kind}{k}"
-                if get(f"{start} type", "none") != "none":
-                    words = filter(None, (get(f"{start} type"), get(f"{start} value", "")))
-                    found.append(f"{start}: {get(f'{start} label', '')} [{' '.join(words)}]")
+        for start in self._places():
+            if get(f"{start} type", "none") != "none":
+                words = filter(None, (get(f"{start} type"), get(f"{start} value", "")))
+                found.append(f"{start}: {get(f'{start} label', '')} [{' '.join(words)}]")
         return found
 
     def clock(self, at: datetime) -> datetime | None:
         """What its display shows."""
         return shown(self.settings, at)
+
+    def _places(self) -> Iterator[str]:
+        count = {name: value for name, value in self.model.traits.items() if isinstance(value, int)}
+        for kind, field in (("prgkey", "prg"), ("topsoftkey", "top"), ("softkey", "soft")):
+            yield from (f"{kind}{k}" for k in range(1, count.get(field, 0) + 1))
+        for module in range(1, count.get("modules", 0) + 1):
+            yield from (f"expmod{module} key{k}" for k in range(1, count["module_keys"] + 1))
 
     @property
     def _brand(self) -> str:

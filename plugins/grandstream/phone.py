@@ -13,6 +13,7 @@ from provd.plugin.phone import NEVER, Account
 
 from .phone_cipher import decrypted
 from .phone_clock import shown
+from .phone_keys import named_keys, numbered_keys
 from .phone_names import CODES
 
 SCHEMES = {"0": "tftp", "1": "http", "2": "https", "TFTP": "tftp", "HTTP": "http", "HTTPS": "https"}
@@ -90,15 +91,9 @@ class Phone(OrdinaryPhone):
 
     @property
     def keys(self) -> list[str]:
-        """The keys of the GRP series, whose parameters have names."""
-        get = self.settings.get
-        found = []
-        for k in range(1, self.model.keys + 1):
-            mode = get(f"pks.vpk.{k}.keyMode", "None")
-            if mode != "None":
-                words = filter(None, (mode, get(f"pks.vpk.{k}.value", "")))
-                found.append(f"{k}: {get(f'pks.vpk.{k}.description', '')} [{' '.join(words)}]")
-        return found
+        """What stands beside its keys, and beside those of its expansion modules."""
+        drawn = named_keys if self.model.traits.get("named") else numbered_keys
+        return list(drawn(self.model, self.settings))
 
     def clock(self, at: datetime) -> datetime | None:
         """What its display shows."""

@@ -17,6 +17,7 @@ from .phone_clock import shown
 TRANSPORTS = {"UDPOnly": "udp", "TCPOnly": "tcp", "TLS": "tls"}
 NOBODY = "000000000000.cfg"
 FACTORY_PERIOD = 86400
+ON_A_MODULE = 84
 
 
 class Phone(OrdinaryPhone):
@@ -93,16 +94,17 @@ class Phone(OrdinaryPhone):
 
     @property
     def keys(self) -> list[str]:
-        """What stands beside its line keys."""
+        """What stands beside its line keys, and beside those of one expansion module behind them."""
         get = self.settings.get
         found = []
-        for k in range(1, self.model.keys + 1):
+        for k in range(1, self.model.keys + ON_A_MODULE + 1):
             address = get(f"attendant.resourceList.{k}.address", "")
+            place = f"{k}" if k <= self.model.keys else f"1.{k - self.model.keys}"
             if address:
-                found.append(f"{k}: {get(f'attendant.resourceList.{k}.label', '')} [blf {address}]")
+                found.append(f"{place}: {get(f'attendant.resourceList.{k}.label', '')} [blf {address}]")
             elif get(f"lineKey.{k}.category") == "Line":
                 line = get(f"lineKey.{k}.index", "1")
-                found.append(f"{k}: {get(f'reg.{line}.label', '')} [line {line}]")
+                found.append(f"{place}: {get(f'reg.{line}.label', '')} [line {line}]")
         return found
 
     def clock(self, at: datetime) -> datetime | None:

@@ -208,7 +208,9 @@ class ContextMaker:
         if not subject.secrets:
             return {}
         start = f"{subject.plugin}."
-        own = {name.removeprefix(FREE) for name in values if name.startswith(FREE)}
+        # Hardly any device has one; looking at each of a thousand names takes longer.
+        some = FREE in " ".join(values)
+        own = {name.removeprefix(FREE) for name in values if name.startswith(FREE)} if some else ()
         names = {name for name in (*self._tables.free_parameters, *own) if name.startswith(start)}
         return {name.removeprefix(start): values.get(FREE + name) for name in sorted(names)}
 
@@ -217,10 +219,8 @@ class ContextMaker:
             found = effective.for_model(self._tables, subject.vendor, subject.model.name).values
         else:
             found = effective.for_device(self._tables, subject.device).values
-        return {
-            name: (subject.reveal(value) if subject.secrets else None) if isinstance(value, Secret) else value
-            for name, value in found.items()
-        }
+        secrets = {name: value for name, value in found.items() if isinstance(value, Secret)}
+        return {**found, **{name: subject.reveal(each) if subject.secrets else None for name, each in secrets.items()}}
 
     def _device(self, subject: Subject) -> dict[str, object]:
         device = subject.device

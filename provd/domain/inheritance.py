@@ -39,6 +39,10 @@ def merge(layers: Iterable[Layer]) -> Effective:
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     for layer in layers:
+        if None not in layer.settings.values():
+            values.update(layer.settings)
+            origins.update(dict.fromkeys(layer.settings, layer.origin))
+            continue
         for start in [name for name, value in layer.settings.items() if value is None and begins(name)]:
             # First of all: what the layer itself says of single ones counts beside it.
             for name in [name for name in values if name.startswith(f"{start}.")]:

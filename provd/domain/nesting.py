@@ -21,34 +21,44 @@ _RECORDS: Mapping[str, tuple[str, ...]] = {
 _NUMBERED_GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in NUMBERED))
 
 
-class _Place(NamedTuple):
-    """Where a setting lies in the nested form: its group, the numbers of records around its own, the one of its own (0:
-    none), its last word, and the members of its record."""
+class _Home(NamedTuple):
+    """Where settings lie in the nested form: their group, the numbers of records around their own, the number of their
+    own record (0: none), and that record when nothing is set in it."""
 
     group: str
     outer: tuple[int, ...]
     number: int
-    member: str
-    members: tuple[str, ...]
-    listed: bool
+    blank: Mapping[str, None]
+
+
+@lru_cache(maxsize=2048)
+def _home(group: str, given: tuple[int, ...], members: tuple[str, ...]) -> _Home:
+    return _Home(group, given[:-1], given[-1] if given else 0, dict.fromkeys(members))
 
 
 @lru_cache(maxsize=8192)
-def _place(name: str) -> _Place | None:
+def _place(name: str) -> tuple[_Home, str, bool] | None:
+    """Its home, its last word, and whether it is a list."""
     setting = find(name)
     if setting is None or name.startswith(FREE):
         return None
     group, _, rest = name.partition(".")
     given = numbers(name) if name not in KNOWN else ()
-    start = setting.name.rpartition(".")[0]
-    return _Place(
-        group,
-        given[:-1],
-        given[-1] if given else 0,
-        name.rpartition(".")[2] if given else rest,
-        _RECORDS.get(start, ()),
-        setting.kind == "list",
-    )
+    members = _RECORDS.get(setting.name.rpartition(".")[0], ())
+    return _home(group, given, members), name.rpartition(".")[2] if given else rest, setting.kind == "list"
+
+
+def _record(nested: Nested, home: _Home) -> Any:
+    group, outer, own, blank = home
+    record: dict[Any, Any] = nested[group]
+    for number in outer:
+        record = record.setdefault(number, {})
+    if not own:
+        return record
+    inner = record.get(own)
+    if inner is None:
+        inner = record[own] = dict(blank)
+    return inner
 
 
 def nest(values: Mapping[str, object]) -> Nested:
@@ -60,19 +70,15 @@ def nest(values: Mapping[str, object]) -> Nested:
     nested: Nested = {group: dict.fromkeys(keys) for group, keys in _BLANK.items()}
     for group in _NUMBERED_GROUPS:
         nested.setdefault(group, {})
+    last: _Home | None = None
+    record: dict[Any, Any] = {}
     for name, value in values.items():
         place = _place(name)
         if place is None:
             continue
-        # Taken apart at once: a phone with expansion modules has more than a thousand of them.
-        group, outer, own, member, members, listed = place
-        record: dict[Any, Any] = nested[group]
-        if own:
-            for number in outer:
-                record = record.setdefault(number, {})
-            inner = record.get(own)
-            if inner is None:
-                inner = record[own] = dict.fromkeys(members)
-            record = inner
+        home, member, listed = place
+        # What is said of one key comes in a row mostly; a phone with expansion modules has more than a thousand.
+        if home is not last:
+            record, last = _record(nested, home), home
         record[member] = value.split(",") if listed and isinstance(value, str) else value
     return nested

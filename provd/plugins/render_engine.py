@@ -18,24 +18,30 @@ from jinja2 import (
     TemplateError,
     TemplateNotFound,
     TemplateSyntaxError,
-    nodes,
 )
-from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import TemplateModule
 from jinja2.filters import FILTERS
 from jinja2.loaders import split_template_path
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 from provd.base.errors import PluginError
-from provd.plugins.render_values import FINALIZE, UNGUARDED, guarded, secrets_hidden
+from provd.plugins.render_values import FINALIZE, PLAIN, UNGUARDED, guarded, secrets_hidden
 from provd.plugins.render_wire import MAX_OUTPUT, REMEMBERED
+from provd.plugins.render_writer import Writer
 
 # Nothing here looks at a clock, draws lots, walks attributes or turns escaping off.
 REMOVED_FILTERS = frozenset(
     {"attr", "e", "escape", "filesizeformat", "forceescape", "groupby", "indent", "pprint", "random", "safe"}
     | {"striptags", "tojson", "urlize", "wordcount", "wordwrap", "xmlattr"}
 )
+HARMLESS: Mapping[type, frozenset[str]] = {
+    str: frozenset(name for name in dir(str) if name[0] != "_") - {"format", "format_map"},
+    dict: frozenset({"get", "items", "keys", "values"}),
+    list: frozenset({"count", "index"}),
+}
+"""Methods that only read, and lead nowhere else."""
 GLOBALS = frozenset({"dict", "namespace", "range"})
 PLUGINS_OWN = "default/"
 """What an override writes in front of a template's name to have the plugin's own one: ``default/device.cfg.j2``."""
@@ -86,58 +92,6 @@ class OverlayLoader(FolderLoader):
         return super().get_source(environment, template) if text is None else (text, template, None)
 
 
-class Writer(CodeGenerator):
-    """Lets ``finalize`` alone decide how a value is written. Jinja2 would escape once more what is escaped already,
-    which costs half of the time, and lets templates switch that off."""
-
-    JOIN = "''.join"
-    """What puts pieces of output together."""
-
-    def visit_Output(self, node: nodes.Output, frame: Frame) -> None:  # noqa: N802 - Jinja2's name
-        """What stands between two statements as one piece of output: each piece passes through a generator for every
-        template that it is nested in, which is a third of the time of a file."""
-        if frame.buffer is not None or frame.require_output_check:
-            super().visit_Output(node, frame)
-            return
-        finalize = self._make_finalize()
-        self.writeline(f"yield {self.JOIN}((", node)
-        self.indent()
-        for child in node.nodes:
-            constant = self._constant(child, frame, finalize)
-            if constant is not None:
-                self.writeline(f"{constant!r},")
-                continue
-            self.newline(child)
-            self._output_child_pre(child, frame, finalize)
-            self.visit(child, frame)
-            self._output_child_post(child, frame, finalize)
-            self.write(",")
-        self.outdent()
-        self.writeline("))")
-
-    def _constant(self, child: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> str | None:
-        """The text of a child that is the same for every file."""
-        if finalize.const is None and not isinstance(child, nodes.TemplateData):
-            return None
-        try:
-            return str(self._output_child_to_const(child, frame, finalize))
-        except Exception:  # noqa: BLE001 - nodes.Impossible, or an error that is told when the file is rendered
-            return None
-
-    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
-        del node, frame
-        self.write(finalize.src or "(")
-
-    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
-        del node, frame, finalize
-        self.write(")")
-
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> str:
-        if isinstance(node, nodes.TemplateData) or finalize.const is None:
-            return super()._output_child_to_const(node, frame, finalize)
-        return finalize.const(node.as_const(frame.eval_ctx))
-
-
 class OwnModules(Template):
     """Made anew for each file that imports it. Jinja2 keeps what is imported without context, and with it what a
     macro has put into a namespace of the module: one device's values for the next one's file."""
@@ -157,11 +111,19 @@ class SandboxEnvironment(ImmutableSandboxedEnvironment):
 
     code_generator_class = Writer
     template_class = OwnModules
+    plain_texts = False
+    """A text is written as it is: only other values go through ``finalize``."""
 
     def getattr(self, obj: object, attribute: str) -> object:
         """An entry of a mapping before its methods, which Jinja2 does the other way round."""
-        if type(obj) is dict and attribute in obj:
-            return obj[attribute]
+        kind = type(obj)
+        if kind is dict and attribute in obj:  # type: ignore[operator]
+            return obj[attribute]  # type: ignore[index]
+        # What is known to be harmless is not examined each time: that takes as long as a line of a file.
+        if attribute in HARMLESS.get(kind, ()) or (
+            kind is Namespace and attribute[:1] != "_" and hasattr(obj, attribute)
+        ):
+            return getattr(obj, attribute)
         return super().getattr(obj, attribute)
 
 
@@ -183,6 +145,7 @@ def prepared(
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    environment.plain_texts = file_format in PLAIN
     environment.filters = {name: code for name, code in FILTERS.items() if name not in REMOVED_FILTERS}
     environment.globals = {name: environment.globals[name] for name in GLOBALS}
     return environment

@@ -22,9 +22,10 @@ from markupsafe import Markup
 
 from provd.base.errors import PluginError
 from provd.plugins.pattern import LEAF, Path, tree
-from provd.plugins.render_engine import Environments, LimitError, SandboxEnvironment, Writer, prepared
+from provd.plugins.render_engine import Environments, LimitError, SandboxEnvironment, prepared
 from provd.plugins.render_values import FINALIZE, guarded
 from provd.plugins.render_wire import MAX_OUTPUT, Request
+from provd.plugins.render_writer import Writer
 
 ATTEMPT_SECONDS = 0.25
 """Processor time for finding out; a file that takes so long is not worth it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 from jinja2 import Undefined
@@ -51,19 +51,19 @@ def forbidden(text: str) -> bool:
 def _clean(value: object) -> bool:
     """Whether no text in it holds what is forbidden: all of them are looked through at once."""
     texts: list[str] = []
-    left = [value]
+    left: list[Iterable[object]] = [(value,)]
     while left:
-        one = left.pop()
-        kind = type(one)
-        if kind is str:
-            texts.append(one)  # type: ignore[arg-type]
-        elif kind is dict:
-            left.extend(one.values())  # type: ignore[attr-defined]
-        elif kind is list or kind is tuple:
-            left.extend(one)  # type: ignore[arg-type]
-        elif kind not in _TEXTLESS and isinstance(one, Mapping):
-            left.extend(one.values())
-    return _FORBIDDEN.search(" ".join(texts)) is None
+        for one in left.pop():
+            kind = type(one)
+            if kind is str:
+                texts.append(one)  # type: ignore[arg-type]
+            elif kind in _TEXTLESS:
+                continue
+            elif kind is list or kind is tuple:
+                left.append(one)  # type: ignore[arg-type]
+            elif kind is dict or isinstance(one, Mapping):
+                left.append(one.values())  # type: ignore[attr-defined]
+    return not forbidden(" ".join(texts))
 
 
 def _marked(value: object, path: str) -> object:
@@ -94,12 +94,13 @@ def _text(value: object) -> str:
 
 
 def _xml(value: object) -> str:
-    text = _text(value)
-    if type(value) is str and _XML_SPECIAL.search(text):
-        # The five named entities: numeric references are not in every small parser.
-        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        text = text.replace('"', "&quot;").replace("'", "&apos;")
-    return text
+    if type(value) is not str:
+        return _text(value)
+    if not _XML_SPECIAL.search(value):
+        return value
+    # The five named entities: numeric references are not in every small parser.
+    text = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace('"', "&quot;").replace("'", "&apos;")
 
 
 def _json(value: object) -> str:
@@ -113,6 +114,8 @@ def _json(value: object) -> str:
 
 UNGUARDED = frozenset({"text", "json"})
 """Formats in which a value may hold any character: the one has no rules, the other escapes them."""
+PLAIN = frozenset({"keyvalue", "text"})
+"""Formats in which a text is written as it is."""
 FINALIZE: Mapping[str, Callable[[object], str]] = {"xml": _xml, "keyvalue": _text, "text": _text, "json": _json}
 """What each expression of a template goes through on its way into the file, by format."""
 

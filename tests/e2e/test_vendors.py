@@ -5,6 +5,8 @@ By simulated phones that read each vendor's format.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from provd.domain.capability import shortfall
@@ -68,7 +70,7 @@ def test_from_the_box_to_its_lines_and_back(plugin: str, name: str) -> None:
             assert (account.username, account.password) == (f"user-{line}", f"n&rth<{number}>")
             assert account.auth_username == f"auth-{line}"
             assert (account.server, account.port) == (f"pbx{number}.north.example", 5070 + number)
-            assert account.display_name == f"Zoë & <{line}>"
+            assert account.display_name == (f"Zoë & <{line}>" if VENDORS[plugin].names_calls else "")
         assert house.device(phone.mac).state is DeviceState.PROVISIONED
 
         before = len(house.lan.story)
@@ -95,7 +97,8 @@ def test_nothing_of_the_old_tenant_is_left_on_the_phone(plugin: str, name: str, 
         old(house, phone, model(plugin, name).lines, level, plugin)
         settles(plugged)
         told(house, phone, plugged)
-        assert "Old friend" in str(phone.settings) or model(plugin, name).keys == 0
+        # Some keys have a number, but no text beside them.
+        assert model(plugin, name).keys == 0 or re.search("Old friend|4711", str(phone.settings))
         new(house)
         for each, box in ((phone, plugged), (twin, other)):
             house.admin("device.transfer", mac=each.mac, tenant="new")

@@ -38,6 +38,8 @@ class Kind:
     firmware: str
     place: Place
     mac: str
+    file: str = ""
+    """The name of the file that has its settings, where other models of the vendor have another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,9 @@ class Vendor:
 
     clock_part: str = ""
     """A template of the time alone. With it every zone is tried, else every fourth: a whole file takes longer."""
+
+    replaces: bool = False
+    """A file puts itself in place of all that was there, so it leaves out what it does not set."""
 
     places: bool = False
     """Zones are places of a list that it brings: at others its clock is wrong for months, which then is said."""
@@ -104,6 +109,12 @@ class Vendor:
 
     option: str = ""
     """What the URL that DHCP gives has to name beside the folder."""
+
+    sheets: tuple[str, ...] = ()
+    """Names of further files of a device, which have what does not stand in its first."""
+
+    names_calls: bool = True
+    """Its accounts have the name that the called person sees."""
 
     web: bool = False
     """Its own web server can be asked to make it fetch its file."""

@@ -30,11 +30,12 @@ VENDOR = Vendor(
     private=("<p34>", "<p2>", "account.", "passw"),
     phones=(
         Kind("GXP1760", "1.0.1.133", NEW_YORK, "000b820a0001"),
+        Kind("GXP2170", "1.0.11.85", MADRID, "000b820a0005"),
         Kind("GRP2614", "1.0.5.15", MADRID, "000b820a0002"),
         Kind("HT802", "", KOLKATA, "000b820a0003"),
         Kind("DP750", "", BERLIN, "000b820a0004"),
     ),
-    full=("GRP2614",),
+    full=("GRP2614", "GXP2170"),
     clock="GXP1760",
     texts=("GXP1760",),
     odd="P1552",
