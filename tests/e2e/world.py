@@ -282,6 +282,7 @@ class House:
         """DISCOVER to ACK through the engine, as octets."""
         self._tick()
         options = [(12, step.hostname.encode()), (55, bytes(step.parameter_list)), (60, step.option60.encode())]
+        options += [(77, step.user_class)] if step.user_class else []
         offer = self._says(mac, dhcp_client.DISCOVER, options)
         if offer is None:
             return Failed("no OFFER")
