@@ -1,4 +1,4 @@
-"""A door station: no notification, no display, files over TFTP alone. What is new comes when it is switched on again."""
+"""A door station: no notification, no display, files over TFTP alone. What is new comes when it is switched on."""
 
 from __future__ import annotations
 
