@@ -233,7 +233,9 @@ class Store:
             with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection, quick_text(connection):
                 result = connection.exec_driver_sql(*driver_form(query, self._engine.dialect))
                 # Some at a time: what is not kept of one lot makes room for the next.
-                return _decoded(codec, chain.from_iterable(result.partitions(_READ_AT_ONCE)))
+                found = _decoded(codec, chain.from_iterable(result.partitions(_READ_AT_ONCE)))
+                connection.exec_driver_sql("PRAGMA shrink_memory")
+                return found
         return _decoded(codec, self._rows(query))
 
     def _rows(self, query: Select[Any]) -> Sequence[Row]:
