@@ -42,6 +42,7 @@ from provd.plugin.phone import (
 )
 
 from .phone_accounts import accounts
+from .phone_cipher import CODING, WrongKeyError, decrypted
 from .phone_clock import shown
 from .phone_dialing import STAR_CODES, dial
 from .phone_keys import drawn, faults
@@ -77,6 +78,7 @@ FACTORY = {
     "Upgrade_Enable": "Yes",
     "Upgrade_Rule": "",
 }
+KEY = "IKM_HTTP_Encrypt_Content"
 NOTHING = '""'
 """How a profile says that a value is empty: an element without one goes back to what the factory had."""
 
@@ -337,12 +339,14 @@ class Phone:
     # --- profiles -----------------------------------------------------------------------------------------------------
 
     def _accept(self, rule: str, answer: Fetched) -> Steps:
-        """Take a profile over. False when the phone cannot read it."""
+        """Take a profile over. Whether it is encrypted is told by the header. False when the phone cannot read it."""
+        coded = answer.coding == CODING
         for oddity in answer.oddities:
-            yield Complaint(f"{rule}: {oddity}")
+            if not (coded and oddity.endswith(CODING)):
+                yield Complaint(f"{rule}: {oddity}")
         try:
-            pairs = read(answer.body)
-        except UnreadableError as error:
+            pairs = read(decrypted(answer.body, self.settings.get(KEY, "")) if coded else answer.body)
+        except (UnreadableError, WrongKeyError) as error:
             yield Complaint(f"{rule}: {error}")
             return False
         for name, value in pairs:

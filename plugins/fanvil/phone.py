@@ -34,12 +34,16 @@ class Phone(OrdinaryPhone):
     @property
     def user_agent(self) -> str:
         """Vendor, model, firmware and MAC."""
-        return f"Fanvil {self.model.name} {self.version} {self.mac}"
+        return f"Fanvil {self._name} {self.version} {self.mac}"
 
     @property
     def sip_user_agent(self) -> str:
         """The header of its SIP requests."""
-        return f"Fanvil {self.model.name} {self.version}"
+        return f"Fanvil {self._name} {self.version}"
+
+    @property
+    def _name(self) -> str:
+        return self.model.name.replace("-Pro", " Pro")
 
     def names(self) -> Iterator[str]:
         """The files of its hardware, then its own."""

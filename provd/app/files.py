@@ -50,6 +50,8 @@ class FileReply:
     """Revision of the device that its account was taken from; 0 for a file without an account."""
     brings: str = ""
     """Digest of the key for encrypted files that it brings, in the clear."""
+    coding: str = ""
+    """Content coding of the body (RFC 9110 section 8.4), which HTTP tells and TFTP cannot."""
 
 
 UNKNOWN = FileReply(found=False)

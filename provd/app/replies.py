@@ -17,13 +17,17 @@ def owner_of(job: Job) -> Hashable:
     return None if device is None else (device.tenant, device.lines, device.token_epoch)
 
 
-def reply_of(job: Job, body: bytes | memoryview, etag: str, brings: str = "") -> FileReply:
+def reply_of(job: Job, body: bytes | memoryview, etag: str, brings: str = "", coding: str = "") -> FileReply:
     """The answer that holds this body."""
     device, rule = job.device, job.rule
     private = rule.secrets or device is not None or bool(job.token or job.home)
     revision = device.revision if device is not None and rule.secrets else 0
     large = rule.kind == "static"
     found = True
-    return _file_reply(
-        found, body, rule.content_type, etag, private, large, job.mac, job.boot, rule.kind, job.plugin, revision, brings
-    )
+    about = (job.mac, job.boot, rule.kind, job.plugin, revision, brings, coding)
+    return _file_reply(found, body, rule.content_type, etag, private, large, *about)
+
+
+def again(job: Job, reply: FileReply) -> FileReply:
+    """The same answer to somebody else who asks for the same file."""
+    return reply_of(job, reply.body, reply.etag, reply.brings, reply.coding)

@@ -51,30 +51,22 @@ plugin.add_command(
 def plugin_check(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
     """Check the plugin in FOLDER: manifest, cases, and every file for every model."""
     with errors_to_exit():
-        from dataclasses import asdict
+        from provd.cli.offline import catalogue
+        from provd.cli.publishing import examination
 
-        from provd.cli.offline import manifests
-        from provd.plugins.check import check
-        from provd.plugins.render_engine import Engine
-        from provd.plugins.render_once import render_once
-
-        engine = Engine()
-        report = check(
-            folder.resolve(),
-            others=manifests(ctx.find_root().obj),
-            render=lambda job: render_once(folder / "templates", job, engine=engine),
-        )
+        known = catalogue(ctx.find_root().obj)
+        report = examination(folder, {each.id: str(known.folder(each.id)) for each in known.manifests})
     if as_json:
-        show_json(asdict(report) | {"ok": report.ok})
+        show_json({**report, "ok": not report["problems"]})
     else:
-        for problem in report.problems:
+        for problem in report["problems"]:
             click.echo(problem, err=True)
-        for note in report.notes:
+        for note in report["notes"]:
             click.echo(f"note: {note}")
-        counted = f"{report.models} models, {report.cases} cases, {report.rendered} files rendered"
-        counted += f", {report.steps} steps of tasks" if report.steps else ""
-        click.echo(f"{report.plugin} {report.version}: {report.level} ({counted})")
-    if not report.ok:
+        counted = f"{report['models']} models, {report['cases']} cases, {report['rendered']} files rendered"
+        counted += f", {report['steps']} steps of tasks" if report["steps"] else ""
+        click.echo(f"{report['plugin']} {report['version']}: {report['level']} ({counted})")
+    if report["problems"]:
         sys.exit(Exit.FAILURE)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -32,6 +33,15 @@ def _opened(path: Path, password: BinaryIO | None) -> SecretKey:
     return open_key(path, None if line is None else Secret(line))
 
 
+def examination(folder: Path, neighbours: Mapping[str, str]) -> Mapping[str, Any]:
+    """What is to be said of a plugin's folder, under the limits of where it will be installed. Raises PluginError."""
+    import asyncio
+
+    from provd.plugins.package.examined import examined
+
+    return asyncio.run(examined(folder.resolve(), neighbours))
+
+
 @click.command("key")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @as_json
@@ -54,13 +64,17 @@ def plugin_key(file: Path, *, as_json: bool) -> None:
 @_password
 @as_json
 def plugin_build(folder: Path, output: Path, key: Path | None, password: BinaryIO | None, *, as_json: bool) -> None:
-    """Make a package of the plugin in FOLDER: the same octets, wherever it is built.
+    """Make a package of the plugin in FOLDER, which has to pass `provd plugin check`: the same octets everywhere.
 
     Example: provd plugin build plugins/acme -o public --key ~/provd.key
     """
     with errors_to_exit():
+        from provd.base.errors import PluginError
         from provd.plugins.package.publish import build
 
+        problems = examination(folder, {})["problems"]
+        if problems:
+            raise PluginError("\n".join(problems))
         built = build(folder, output, None if key is None else _opened(key, password))
     show_one(
         {

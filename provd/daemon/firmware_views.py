@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from provd.base.types import mac_text
 from provd.daemon.core import Core
-from provd.domain.rollouts import Rollout, Standing, ring_name
-from provd.http.firmware_page import FirmwarePage, FirmwareView, PackageRow, RolloutRow
+from provd.domain.rollouts import Rollout, RolloutDevice, Standing, ring_name
+from provd.http.firmware_page import FirmwareView, PackageRow, RolloutRow
 
 _MOST_NAMED = 10
 _MOST_ROLLOUTS = 50
@@ -53,9 +54,12 @@ class StoredFirmware:
             of=counts.total() - counts[Standing.WITHDRAWN] + waiting,
             reason=rollout.reason,
             missing=(*sorted(missing)[:_MOST_NAMED], *more),
+            tenant=rollout.tenant,
+            rings=tuple(_rings(rollout, standings)),
         )
 
 
-def firmware_page(core: Core) -> FirmwarePage:
-    """The page over what is stored."""
-    return FirmwarePage(StoredFirmware(core))
+def _rings(rollout: Rollout, standings: Sequence[tuple[RolloutDevice, Standing]]) -> Iterator[tuple[str, int, int]]:
+    for number, ring in enumerate(rollout.rings[: rollout.ring], 1):
+        counts = Counter(each for member, each in standings if member.ring == number)
+        yield ring.rpartition("=")[0], counts[Standing.ON], counts.total() - counts[Standing.WITHDRAWN]

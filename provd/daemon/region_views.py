@@ -5,7 +5,6 @@ from __future__ import annotations
 from provd.app.regions.register import Regions
 from provd.base.errors import StorageError
 from provd.domain.regions.home import STUCK, HomeState
-from provd.http.regions_page import RegionsPage
 from provd.http.views import RegionRow, RegionsView, StuckRow
 
 _STATES = tuple(state.value for state in HomeState)
@@ -56,8 +55,3 @@ class StoredRegionViews:
 
 def _owed(transfer: str, reasons: dict[str, str]) -> str:
     return reasons.get(transfer, "")
-
-
-def regions_page(regions: Regions) -> RegionsPage:
-    """The page over what is stored."""
-    return RegionsPage(StoredRegionViews(regions))

@@ -25,18 +25,16 @@ from provd.config.settings import Settings
 from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
-from provd.daemon.firmware_views import firmware_page
 from provd.daemon.garbage import GarbageRounds
 from provd.daemon.handover import Handover
 from provd.daemon.limiting import LimitWatch
+from provd.daemon.pages import pages
 from provd.daemon.readers import Readers, TimedRenderer
-from provd.daemon.region_views import regions_page
 from provd.daemon.regions import Federation
 from provd.daemon.reloads import applies, changes
 from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
-from provd.daemon.thing_views import things_page
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
 from provd.daemon.views import DaemonViews
@@ -149,9 +147,7 @@ class Service:
             clock=self._clock,
             hosts=self._settings.api.hosts,
             api=self._api(core, admin, views, (edges, telling, handover)),
-            things=things_page(core),
-            regions=regions_page(core.regions),
-            firmware=firmware_page(core),
+            parts=pages(core, admin, views),
         )
         self._measure(edges, views)
         self._measure_beside(telling, tasking, federation)

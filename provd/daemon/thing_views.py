@@ -8,13 +8,8 @@ from collections.abc import Mapping
 from provd.app.activation.office import VendorOffice
 from provd.app.activation.registry import MOST_AT_ONCE
 from provd.app.admin import Caller
-from provd.app.bearer import Authority
 from provd.base.errors import StorageError
-from provd.daemon.core import Core
 from provd.domain.activation.thing import Thing, ThingState
-from provd.http.api.guard import Guard
-from provd.http.signin import Sessions
-from provd.http.things_page import ThingsPage
 from provd.http.views import SilentRow, ThingModelRow, ThingsView
 
 COUNTED_EVERY = 30.0
@@ -74,13 +69,6 @@ class StoredThingViews:
                     )
                 )
         self._models, self._counted = tuple(rows), registry.now()
-
-
-def things_page(core: Core) -> ThingsPage:
-    """The page over what is stored."""
-    known = Authority(core.fleet, core.clock).caller
-    sessions = Sessions(known, Guard(known, core.emit, core.clock), core.clock)
-    return ThingsPage(StoredThingViews(core.vendors), sessions)
 
 
 def _silent(thing: Thing) -> SilentRow:

@@ -100,7 +100,7 @@ def read_form(octets: bytes) -> BriefForm | None:
 
 def headers_of(reply: FileReply) -> bytes | None:
     """The header lines of a 200 with this file, or None where a value has to be looked at more closely."""
-    if not _ETAG.fullmatch(reply.etag):
+    if reply.coding or not _ETAG.fullmatch(reply.etag):
         return None
     before, after = _constant(reply.private, reply.content_type)
     if not after:

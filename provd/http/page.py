@@ -1,7 +1,8 @@
 """The page for people, and what machines ask beside it: ``/healthz``, ``/readyz``, ``/metrics``.
 
-Rendered here, without script and without anything from elsewhere. It only shows, but for a button or two for who has
-signed in with a token; other changes go through the command line.
+Rendered here, without script and without anything from elsewhere. It shows; who has signed in with a token may also
+re-enable devices, edit templates, put versions of plugins in force and move rollouts on. Other changes go through the
+command line.
 """
 
 from __future__ import annotations
@@ -23,11 +24,8 @@ from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import mac_text, parse_device
-from provd.http.firmware_page import FirmwarePage
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
-from provd.http.regions_page import RegionsPage
-from provd.http.things_page import ThingsPage
 from provd.http.views import Views
 from provd.http.words import ago, iso, size, span
 
@@ -66,6 +64,14 @@ class Interface(Protocol):
         ...
 
 
+class Part(Protocol):
+    """Pages of one subject."""
+
+    def add_to(self, app: web.Application, render: Callable[..., web.Response], /) -> None:
+        """Open its paths; ``render`` makes the answer to a request of a template and what it is given."""
+        ...
+
+
 class PageServer:
     """The listener of ``[api]``.
 
@@ -82,16 +88,14 @@ class PageServer:
         clock: Clock,
         hosts: Iterable[str] = (),
         api: Interface | None = None,
-        things: ThingsPage | None = None,
-        regions: RegionsPage | None = None,
-        firmware: FirmwarePage | None = None,
+        parts: Iterable[Part] = (),
     ) -> None:
         self._views = views
         self._metrics = metrics
         self._emit = emit
         self._clock = clock
         self._api = api
-        self._parts = tuple(part for part in (things, regions, firmware) if part is not None)
+        self._parts = tuple(parts)
         self._hosts = frozenset({"localhost", *(host.lower().rstrip(".") for host in hosts)})
         self._style = (_HERE / "static" / "style.css").read_bytes()
         self._runner: web.AppRunner | None = None
@@ -236,16 +240,16 @@ class PageServer:
             given = {**kept, **changed}
             return urlencode({name: value for name, value in given.items() if value and (name, value) != ("page", 1)})
 
-        html = self._templates.get_template(template).render(
-            here=request.path,
-            now=self._clock.now(),
-            q=text,
-            page=page,
-            last=-(-total // _ROWS),
-            query=query,
-            refresh=int(seconds) if seconds.isascii() and seconds.isdigit() and int(seconds) in _REFRESH else 0,
-            **data,
-        )
+        known: dict[str, Any] = {
+            "here": request.path,
+            "now": self._clock.now(),
+            "q": text,
+            "page": page,
+            "last": -(-total // _ROWS),
+            "query": query,
+            "refresh": int(seconds) if seconds.isascii() and seconds.isdigit() and int(seconds) in _REFRESH else 0,
+        }
+        html = self._templates.get_template(template).render({**known, **data})
         return web.Response(
             status=status, body=html.encode("utf-8", "replace"), content_type="text/html", charset="utf-8"
         )

@@ -375,6 +375,8 @@ def _headers(reply: FileReply, chosen: Selection) -> dict[str, str]:
         headers["ETag"] = f'"{reply.etag}"'
     if chosen.status in {200, 206}:
         headers["Content-Type"] = reply.content_type
+        if reply.coding:
+            headers["Content-Encoding"] = reply.coding
     if reply.large:
         headers["Accept-Ranges"] = "bytes"
     if chosen.status == 206:

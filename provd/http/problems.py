@@ -49,5 +49,14 @@ def problem(
 
 def problem_of(error: ProvdError) -> web.Response:
     """The response for an error that we raised on purpose."""
-    slug, status, title = next((slug, status, title) for kind, slug, status, title in _KINDS if isinstance(error, kind))
+    slug, status, title = _kind_of(error)
     return problem(slug, status, title, str(error), faults=error.faults if isinstance(error, FaultsError) else ())
+
+
+def status_of(error: ProvdError) -> HTTPStatus:
+    """The status alone, for answers that are written otherwise."""
+    return _kind_of(error)[1]
+
+
+def _kind_of(error: ProvdError) -> tuple[str, HTTPStatus, str]:
+    return next((slug, status, title) for kind, slug, status, title in _KINDS if isinstance(error, kind))

@@ -14,6 +14,8 @@ SECTIONS = (
     ("/", "Devices"),
     ("/activation", "Activation"),
     ("/regions", "Regions"),
+    ("/plugins", "Plugins"),
+    ("/templates", "Templates"),
     ("/firmware", "Firmware"),
     ("/leases", "Leases"),
     ("/refused", "Refused"),

@@ -18,9 +18,10 @@ MatchSource = Literal["option60", "option77", "user_agent", "file"]
 FileKind = Literal["common", "device", "static", "absent", "elsewhere", "thing"]
 FileFormat = Literal["xml", "keyvalue", "text", "json"]
 """``json`` is for steps of tasks alone: every value is written as JSON has it, a text with its quotation marks."""
-Encryption = Literal["", "salted-aes-256-cbc", "aes-128-ecb"]
+Encryption = Literal["", "salted-aes-256-cbc", "aes-128-ecb", "aes128gcm"]
 """``salted-aes-256-cbc``: what ``openssl enc -aes-256-cbc -md md5 -k PHRASE`` writes. ``aes-128-ecb``: the key is the
-phrase's 16 octets and the file is filled up with blanks."""
+phrase's 16 octets and the file is filled up with blanks. ``aes128gcm``: the content coding of RFC 8188, told in the
+header, so over HTTP only; the phrase is the input keying material."""
 ActionAuth = Literal["none", "basic", "digest"]
 Reboots = Literal["never", "changed", "always"]
 

@@ -11,9 +11,10 @@ import provd
 from provd.base.clock import Clock
 from provd.base.errors import PluginError
 from provd.base.facts import Fact, FactSink
-from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
+from provd.base.facts.plugins import PluginBroken, PluginClash, PluginLoaded, PluginRemoved
 from provd.plugin import Manifest
 from provd.plugins.blobs import Blobs
+from provd.plugins.claims import clashes
 from provd.plugins.firmware.listed import FIRMWARE
 from provd.plugins.firmware.stock import Stock
 from provd.plugins.loader import MANIFEST, load
@@ -48,6 +49,8 @@ class Reading:
     before: dict[str, _Plugin]
     after: dict[str, _Plugin] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
+    clashes: frozenset[tuple[str, str, str]] = frozenset()
+    """What two of them claim alike."""
 
 
 class PluginCatalogue:
@@ -71,6 +74,7 @@ class PluginCatalogue:
         self._blobs = Blobs(state_dir)
         self._plugins: dict[str, _Plugin] = {}
         self._manifests: tuple[Manifest, ...] = ()
+        self._clashes: frozenset[tuple[str, str, str]] = frozenset()
         self.revision = 0
         """Rises when a plugin or a template changes."""
         self.reload()
@@ -106,9 +110,7 @@ class PluginCatalogue:
         lead anywhere else. Reads the disk at the first request of a file.
         """
         if self._stamp != self.stock.stamp:
-            # What was taken away must not go on filling the disk.
-            self._stamp = self.stock.stamp
-            self._blobs.forget_gone()
+            self.let_go()
         packed = self.stock.path(plugin, name)
         content = None if packed is None else self._blobs.own(packed)
         if content is not None:
@@ -117,6 +119,11 @@ class PluginCatalogue:
         found = self._plugins.get(plugin)
         folders = (self._firmware / plugin, *(() if found is None else (found.folder / "static",)))
         return self._blobs.find(folders, name)
+
+    def let_go(self) -> None:
+        """Hold no file of a package that was taken away: it must not go on filling the disk."""
+        self._stamp = self.stock.stamp
+        self._blobs.forget_gone()
 
     def templates(self, plugin: str) -> dict[str, str]:
         """The plugin's templates by name, those of the operator's folder in place of its own."""
@@ -134,6 +141,8 @@ class PluginCatalogue:
         reading = Reading(self._plugins)
         for name, folder in self._candidates(reading.facts):
             self._take(name, folder, reading)
+        same = reading.after == reading.before
+        reading.clashes = self._clashes if same else clashes(each.manifest for each in reading.after.values())
         return reading
 
     def take(self, reading: Reading) -> frozenset[str]:
@@ -144,6 +153,9 @@ class PluginCatalogue:
         for fact in reading.facts:
             self._facts(fact)
         self._tell_changes(before, after)
+        for plugin, other, claim in sorted(reading.clashes - self._clashes):
+            self._facts(PluginClash(at=self._clock.now(), plugin=plugin, other=other, claim=claim))
+        self._clashes = reading.clashes
         self._blobs.forget()
         digests = [{key: plugin.digest for key, plugin in known.items()} for known in (before, after)]
         changed = frozenset(key for key in {*before, *after} if digests[0].get(key) != digests[1].get(key))

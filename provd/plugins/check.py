@@ -18,6 +18,7 @@ from provd.plugin import FileRule, Manifest
 from provd.plugin.contract import MatchSource
 from provd.plugins import sample, step_cases
 from provd.plugins.cases import Case, failures, load_cases, load_step_cases
+from provd.plugins.claims import claimed_twice
 from provd.plugins.loader import ManifestError, load
 from provd.plugins.step_cases import StepCase
 
@@ -65,8 +66,7 @@ def check(folder: Path, *, others: Iterable[Manifest] = (), render: Render | Non
     found = [
         *problems,
         *_missing(folder, manifest),
-        *_claimed_twice(manifest, neighbours),
-        *_asked_twice(manifest, neighbours),
+        *(told for _, told in claimed_twice(manifest, neighbours)),
     ]
     rendered = 0
     if render is not None and not found:
@@ -124,33 +124,6 @@ def _missing(folder: Path, manifest: Manifest) -> Iterator[str]:
         yield f"limits: there is no templates/{manifest.limits}"
     if not (folder / "README.md").is_file():
         yield "there is no README.md"
-
-
-def _claimed_twice(manifest: Manifest, others: Iterable[Manifest]) -> Iterator[str]:
-    """Evidence that another plugin claims with the same confidence: which of them wins would be chance."""
-    common = {name.lower() for model in manifest.models for name in model.common}
-    matches = {(match.source, start, match.confidence) for match in manifest.matches for start in match.starts}
-    ouis = {(prefix, oui.confidence) for oui in manifest.ouis for prefix in oui.prefixes}
-    for other in others:
-        for model in other.models:
-            for name in sorted(common.intersection(name.lower() for name in model.common)):
-                yield f"common file {name}: also of {model.name} in plugin {other.id}"
-        for match in other.matches:
-            for start in match.starts:
-                if (match.source, start, match.confidence) in matches:
-                    yield f"{match.source} {start!r}: plugin {other.id} has it with the same confidence"
-        for oui in other.ouis:
-            for prefix in oui.prefixes:
-                if (prefix, oui.confidence) in ouis:
-                    yield f"MAC prefix {prefix}: plugin {other.id} has it with the same confidence"
-
-
-def _asked_twice(manifest: Manifest, others: Iterable[Manifest]) -> Iterator[str]:
-    """The same for what devices call themselves over multicast PnP."""
-    for other in others:
-        if manifest.pnp is not None and other.pnp is not None and manifest.pnp.confidence == other.pnp.confidence:
-            for vendor in sorted(set(manifest.pnp.vendors).intersection(other.pnp.vendors)):
-                yield f"pnp vendor {vendor!r}: plugin {other.id} has it with the same confidence"
 
 
 def _render_all(manifest: Manifest, render: Render) -> Iterator[str]:

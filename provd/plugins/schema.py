@@ -76,7 +76,7 @@ class FileRow(Strict):
     )
     secrets: bool = True
     elsewhere: Below = ""
-    encryption: Literal["", "salted-aes-256-cbc", "aes-128-ecb"] = ""
+    encryption: Literal["", "salted-aes-256-cbc", "aes-128-ecb", "aes128gcm"] = ""
     encrypted_only: bool = False
     hands_over: bool = False
     brings_key: bool = False

@@ -68,17 +68,18 @@ async def _answer(reader: asyncio.StreamReader) -> Fetched | NotFound | Failed:
         return NotFound()
     if status != "200":
         return Failed(f"status {status}")
-    oddities = []
-    if "content-encoding" in fields:
-        oddities.append(f"Content-Encoding: {fields['content-encoding']}")
-    if "transfer-encoding" in fields:
-        return Fetched(await _chunks(reader), 200, (*oddities, f"Transfer-Encoding: {fields['transfer-encoding']}"))
-    length = fields.get("content-length", "")
+    coding, chunked, length = (
+        fields.get(name, "") for name in ("content-encoding", "transfer-encoding", "content-length")
+    )
+    oddities = [f"Content-Encoding: {coding}"] if coding else []
+    if chunked:
+        oddities.append(f"Transfer-Encoding: {chunked}")
+        return Fetched(await _chunks(reader), 200, tuple(oddities), coding)
     if not length.isdigit():
-        return Fetched(await reader.read(LARGEST), 200, (*oddities, "no Content-Length"))
+        return Fetched(await reader.read(LARGEST), 200, (*oddities, "no Content-Length"), coding)
     if int(length) > LARGEST:
         raise WireError(f"a body of {length} octets")
-    return Fetched(await reader.readexactly(int(length)), 200, tuple(oddities))
+    return Fetched(await reader.readexactly(int(length)), 200, tuple(oddities), coding)
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

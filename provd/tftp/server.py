@@ -263,7 +263,8 @@ class TftpServer:
         self._answer(asked, reply, self._clock.now())
 
     def _answer(self, asked: Asked, reply: FileReply, now: float) -> None:
-        if not reply.found:
+        # A coding has no place to be told, and without it the octets are taken for something else.
+        if not reply.found or reply.coding:
             self._answer_error(asked, _NOT_FOUND, now)
         elif asked.packet.mode == "netascii" and len(reply.body) > self._limits.netascii_octets:
             self._refuse(asked, "mode", _TOO_LARGE, now)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from provd.plugins.skeleton import new
 from tests.cli.conftest import Shell
 
 
@@ -26,3 +27,16 @@ def test_a_faulty_plugin_is_told_everything_and_fails(shell: Shell, tmp_path: Pa
     assert answer.code == 1
     assert "nonsense" in answer.err
     assert shell("plugin", "check", str(tmp_path / "nothing")).code == 2
+
+
+def test_an_endless_template_is_refused_before_it_is_given_away(shell: Shell, tmp_path: Path) -> None:
+    made = new(tmp_path, "acme", "Acme")
+    template = made / "templates/device.cfg.j2"
+    template.write_text("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
+    for command in (("check", str(made)), ("build", str(made), "-o", str(tmp_path / "public"))):
+        answer = shell("plugin", *command)
+        assert answer.code == 1
+        assert "file {mac}.cfg: takes more than 2 s of processor time" in answer.err
+    assert not (tmp_path / "public").exists()
+    template.write_text("{{ 'x' * 2000000000 }}")
+    assert shell("plugin", "check", str(made)).code == 1

@@ -32,6 +32,7 @@ class Phone:
     country: str
     mac: str
     traits: dict = field(default_factory=dict)
+    file: str = ""
 
     @property
     def suffix(self) -> str:
@@ -40,12 +41,15 @@ class Phone:
     @property
     def cases(self) -> list[str]:
         kinds = {rule.kind for rule in MANIFESTS[self.vendor].files}
+        # Whose own file is not that of the first models asks for no common one with a template either.
+        kinds -= {"common"} if self.file else set()
         moves = any(rule.elsewhere for rule in MANIFESTS[self.vendor].files)
         return [case for case in CASES if (case != "common" or case in kinds) and (case != "elsewhere" or moves)]
 
     def rule(self, kind: str) -> FileRule:
-        """The file that has the phone's settings: the first one that can send it elsewhere, or the first one at all."""
-        rules = MANIFESTS[self.vendor].files
+        """The file that has the phone's settings: that of its model, the first one that can send it elsewhere, or the
+        first one at all."""
+        rules = [rule for rule in MANIFESTS[self.vendor].files if rule.kind == "common" or self.file in ("", rule.name)]
         if kind == "common":
             return next(rule for rule in rules if rule.kind == "common")
         own = next((rule for rule in rules if rule.elsewhere), next(rule for rule in rules if rule.kind == "device"))
@@ -54,9 +58,7 @@ class Phone:
     @property
     def sheets(self) -> list[FileRule]:
         """Further files of the device, which have what does not stand in that one."""
-        rules = [rule for rule in MANIFESTS[self.vendor].files if rule.kind == "device"]
-        plain = [rule for rule in rules if not rule.hands_over and not rule.encrypted_only]
-        return [rule for rule in plain if rule.template != self.rule("device").template]
+        return [rule for rule in MANIFESTS[self.vendor].files if rule.name in VENDORS[self.vendor].sheets]
 
     def job(self, case: str, **changes: object) -> RenderJob:
         """The job of one case: ``common``, ``unclaimed``, ``claimed`` or ``elsewhere``."""
@@ -71,7 +73,7 @@ def phone_of(vendor: str, kind: Kind) -> Phone:
     found = MANIFESTS[vendor].model(kind.model)
     assert found is not None, kind.model
     size = (found.lines, found.keys)
-    return Phone(vendor, kind.model, *size, kind.firmware, *kind.place, kind.mac, dict(found.traits))
+    return Phone(vendor, kind.model, *size, kind.firmware, *kind.place, kind.mac, dict(found.traits), kind.file)
 
 
 PHONES = [phone_of(name, kind) for name, vendor in VENDORS.items() for kind in vendor.phones]

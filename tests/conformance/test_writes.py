@@ -33,11 +33,22 @@ KEYED: dict[str, object] = {
     "keys.1.type": "blf_pickup",
     "keys.1.value": "101",
     "keys.2.type": "group_pickup",
+    "keys.3.type": "pickup",
 }
 """Keys that say no code of their own."""
 
 
-AGAIN: dict[str, object] = {"locale.country": "FR", "firmware.url": "http://rom.old.example/2_9_26_firmware.eff"}
+DIALS: dict[str, object] = {"keys.1.type": "speed_dial", "keys.1.value": "101"}
+"""A key that any phone with keys has."""
+
+
+AGAIN: dict[str, object] = {
+    "locale.country": "FR",
+    "admin.password": "24680",
+    "vlan.priority": 3,
+    "web.enabled": True,
+    "firmware.url": "http://rom.old.example/2_9_26_firmware.eff",
+}
 """Another value, of what some have from the factory or want in a form of their own."""
 
 
@@ -76,7 +87,7 @@ def bases(name: str) -> list[dict[str, object]]:
     others = {other: value for other, value in EVERYTHING.items() if other != name}
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
-    return [{}, servers, group, others, KEYED]
+    return [{}, servers, group, others, KEYED, DIALS, {"keys.1.type": "line"}]
 
 
 def changes(phone: Phone, name: str) -> bool:

@@ -13,6 +13,7 @@ KEY = "0123456789abcdef"
 OTHER = "fedcba9876543210"
 CASES = [
     ("cisco_spa", "SPA504G", ""),
+    ("cisco_mpp", "7841", ""),
     ("yealink", "T27P", ""),
     ("yealink", "T21P", "34.72.0.75"),
     ("yealink", "W52P", ""),
@@ -151,3 +152,35 @@ def test_no_key_no_encrypted_file(home):
     assert not house.ask(f"/{phone.mac}.enc", peer="10.20.16.0").found
     names = [item["name"] for item in house.admin("device.files", mac=phone.mac)["items"]]
     assert f"{phone.mac}.enc" not in names
+
+
+def test_firmware_that_knows_no_such_encryption_keeps_its_clear_files():
+    with House() as house:
+        phone = house.phone("cisco_mpp", "7841", version="11.0.1")
+        plugged = house.boots(phone)
+        house.admin("tenant.add", id="acme", settings={"files.key": KEY})
+        house.admin("line.add", id="1", tenant="acme", username="ann", password=SECRET, server="pbx.example")
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        settles(plugged)
+        assert phone.accounts[0].password == SECRET
+        assert KEY not in "".join(phone.settings.values())
+        house.admin("line.set", id="1", display_name="Ann Other")
+        settles(plugged)
+        assert phone.accounts[0].display_name == "Ann Other"
+        assert house.lan.complaints == []
+
+
+def test_what_a_multiplatform_phone_is_given_is_a_coded_answer():
+    with House() as house:
+        phone = house.phone("cisco_mpp", "8851")
+        plugged = house.boots(phone)
+        house.admin("tenant.add", id="acme", settings={"files.key": KEY})
+        house.admin("line.add", id="1", tenant="acme", username="ann", password=SECRET, server="pbx.example")
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        house.replies.clear()
+        settles(plugged)
+        coded = [reply for mac, url, reply in house.replies if mac == phone.mac and url.endswith(".enc")]
+        assert {reply.coding for reply in coded} == {"aes128gcm"}
+        assert not any(SECRET.encode() in bytes(reply.body) for reply in coded)
+        assert phone.accounts[0].password == SECRET
+        assert house.lan.complaints == []

@@ -46,6 +46,15 @@ async def test_a_phone_fetches_its_file():
         assert bed.files.delivered == [("/provision/805ec0112233.cfg", False)]
 
 
+async def test_a_coded_file_says_so():
+    coded = FileReply(found=True, body=b"\0\1\2", etag="e1", coding="aes128gcm")
+    async with phone_bed(DictFiles({"a.enc": coded})) as bed:
+        phone = await bed.client()
+        answer = await phone.ask("GET /a.enc")
+        assert (answer.status, answer.body, answer.headers["Content-Encoding"]) == (200, coded.body, "aes128gcm")
+        assert "Content-Encoding" not in (await phone.ask("GET /a.enc", 'If-None-Match: "e1"')).headers
+
+
 async def test_common_content_may_be_kept_but_is_asked_for_again():
     async with phone_bed(shelf()) as bed:
         answer = await (await bed.client()).ask("GET /y28.cfg")

@@ -38,7 +38,7 @@ async def shown(view: RegionsView) -> str:
         lambda: b"",
         emit=lambda _fact: None,
         clock=FixedClock(2000.0),
-        regions=RegionsPage(Views(view)),
+        parts=(RegionsPage(Views(view)),),
     )
     _, port = await page.listen("127.0.0.1", 0)
     async with ClientSession() as session, session.get(f"http://127.0.0.1:{port}/regions") as answer:

@@ -75,7 +75,7 @@ async def browser() -> AsyncIterator[Browser]:
         return tokens.get(token)
 
     sessions = Sessions(known, Guard(known, facts.append, clock), clock)
-    page = PageServer(Site(1, 1.0), lambda: b"", emit=facts.append, clock=clock, things=ThingsPage(views, sessions))
+    page = PageServer(Site(1, 1.0), lambda: b"", emit=facts.append, clock=clock, parts=(ThingsPage(views, sessions),))
     _, port = await page.listen("127.0.0.1", 0)
     async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
         yield Browser(session, f"http://127.0.0.1:{port}", views, clock, tokens, facts)

@@ -11,7 +11,7 @@ import pytest
 from provd.app.firmware.ports import Held, Part
 from provd.base.errors import PluginError
 from provd.base.facts import Fact
-from provd.base.facts.plugins import PluginBroken, PluginLoaded, PluginRemoved
+from provd.base.facts.plugins import PluginBroken, PluginClash, PluginLoaded, PluginRemoved
 from provd.plugins.blobs import LARGEST, MAPPED_FROM
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 
@@ -124,6 +124,25 @@ def test_the_revision_rises_when_a_template_changes(site: Site) -> None:
     (folder / "templates/a.j2").write_text("two")
     assert catalogue.reload()
     assert catalogue.revision == 3
+
+
+def test_two_that_claim_the_same_are_told_once(site: Site) -> None:
+    for name in ("acme", "bolt"):
+        with (site.plugin(site.own, name) / "plugin.toml").open("a") as manifest:
+            manifest.write('[[file]]\nname = "logo.bmp"\nkind = "static"\ntemplate = "logo.bmp"\nsecrets = false\n')
+    catalogue = site.catalogue()
+    assert site.told() == [(PluginLoaded, "acme"), (PluginLoaded, "bolt"), (PluginClash, "bolt")]
+    site.plugin(site.own, "third")
+    assert catalogue.reload()
+    assert site.told() == [(PluginLoaded, "third")]
+    (site.own / "acme/plugin.toml").unlink()
+    assert catalogue.reload()
+    site.told()
+    site.plugin(site.own, "acme", "1.1.0")
+    with (site.own / "acme/plugin.toml").open("a") as manifest:
+        manifest.write('[[file]]\nname = "logo.bmp"\nkind = "static"\ntemplate = "logo.bmp"\nsecrets = false\n')
+    assert catalogue.reload()
+    assert site.told() == [(PluginLoaded, "acme"), (PluginClash, "bolt")]
 
 
 def test_a_plugin_that_is_gone_is_told(site: Site) -> None:
@@ -250,6 +269,11 @@ def test_a_package_that_comes_or_goes_leaves_the_others_as_they_are(site: Site) 
     assert catalogue.static("acme", "one.rom") is one
     assert catalogue.static("acme", "other.rom") is None
     assert content() is None, "what was taken away does not go on filling the disk"
+    third = kept(catalogue, "third", b"c" * MAPPED_FROM)
+    content = weakref.ref(catalogue.static("acme", "third.rom").obj)
+    catalogue.stock.discard(third)
+    catalogue.let_go()
+    assert content() is None, "also when nobody asks for anything any more"
 
 
 def test_a_large_image_is_read_where_it_cannot_be_copied(site: Site) -> None:

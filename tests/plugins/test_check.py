@@ -150,7 +150,7 @@ def test_two_plugins_that_claim_the_same(tmp_path: Path, acme: Path) -> None:
     text = (twin / "plugin.toml").read_text()
     (twin / "plugin.toml").write_text(text.replace("twin-x50", "acme-x50"))
     assert check(twin, others=(other,)).problems == (
-        "common file acme-x50.cfg: also of X50 in plugin acme",
+        "file acme-x50.cfg: plugin acme offers it, too",
         "user_agent 'acme ': plugin acme has it with the same confidence",
         "option60 'acme ': plugin acme has it with the same confidence",
         "MAC prefix 00005e: plugin acme has it with the same confidence",

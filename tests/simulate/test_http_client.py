@@ -56,7 +56,7 @@ async def test_the_request_is_what_was_asked_for():
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nz",
-            Fetched(b"z", 200, ("Content-Encoding: gzip",)),
+            Fetched(b"z", 200, ("Content-Encoding: gzip",), "gzip"),
         ),
         (b"SSH-2.0-x\r\n\r\n", Failed("not a status line: 'SSH-2.0-x'")),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", Failed("a body of 99999999999 octets")),

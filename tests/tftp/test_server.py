@@ -36,6 +36,17 @@ async def test_a_file_from_request_to_served() -> None:
         assert bench.facts == []
 
 
+async def test_a_coded_file_is_not_there_for_nothing_could_say_so() -> None:
+    files = FixedFiles({})
+    files.replies["a.enc"] = FileReply(found=True, body=b"octets", coding="aes128gcm")
+    async with serving(files) as bench:
+        with Phone(bench) as phone:
+            phone.ask(Request(b"a.enc"))
+            answer = await phone.hear()
+    assert isinstance(answer, Error)
+    assert answer.code == 1
+
+
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1024, 5000])
 @pytest.mark.parametrize("options", [{}, {"blksize": "8"}, {"blksize": "512", "windowsize": "16", "tsize": "0"}])
 async def test_sizes_and_options(size: int, options: dict[str, str]) -> None:

@@ -65,7 +65,12 @@ class Plugins:
                 site=True,
             ),
             Operation(
-                "plugin.rollback", "Put in force again what was before.", self._rollback, (_ID, _KEEP), admin, site=True
+                "plugin.rollback",
+                "Put in force again what was before.",
+                self._rollback,
+                (_ID, Param("expect", doc="what it is to lead to"), _KEEP),
+                admin,
+                site=True,
             ),
             Operation(
                 "plugin.remove",
@@ -119,7 +124,8 @@ class Plugins:
         return {**self._held(held), "merged": [override.id for override in merged]}
 
     async def _rollback(self, args: Args, caller: Caller) -> object:
-        held, merged = await self._switching.rollback(args.text("id"), keep=args.flag("keep_templates"))
+        plugin, expect = args.text("id"), args.text("expect") if "expect" in args else None
+        held, merged = await self._switching.rollback(plugin, expect, keep=args.flag("keep_templates"))
         return await self._switched("plugin.rollback", held, merged, caller)
 
     async def _remove(self, args: Args, caller: Caller) -> object:

@@ -12,7 +12,7 @@ from provd.app.admin.params import Args, Param
 from provd.app.overlays import shared
 from provd.app.overriding import LOCAL, Overriding, Target
 from provd.app.ports import Change, Delete, Put
-from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, PluginError, UsageError
+from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, PluginError, StaleError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.merging import merge
 from provd.domain.overrides import Override, Place, override_id, sha256
@@ -27,6 +27,7 @@ _WHERE = (
 )
 _NAME = Param("name", required=True)
 _TEXT = Param("text", "document")
+_EXPECT = Param("expect", doc="SHA-256 of your text that it was made from; 'default' where there was none of yours")
 _PRESENT: Mapping[str, Override | None] = {}
 MOST_NAMED = 20
 """Devices that are named when it is said whom an override is for."""
@@ -51,7 +52,7 @@ class Templates:
                 "template.set",
                 "Put a template in place of the plugin's; refused when it does not work.",
                 self._set,
-                (_NAME, Param("text", "document", required=True), *_WHERE),
+                (_NAME, Param("text", "document", required=True), _EXPECT, *_WHERE),
                 admin,
             ),
             Operation(
@@ -155,10 +156,8 @@ class Templates:
             wanted = self._desk.tenant(args.text("tenant"), caller).id
             seen = [each for each in seen if (each.place, each.applies_to) == (Place.TENANT, wanted)]
         defaults = {plugin: await self._defaults(plugin) for plugin in {each.plugin for each in seen}}
-        items = []
-        for each in seen:
-            devices = await self._over.affected(each.plugin, each)
-            items.append({**_view(each), **_standing(each, defaults[each.plugin]), "devices": len(devices)})
+        counts = await self._over.counts(defaults)
+        items = [{**_view(each), **_standing(each, defaults[each.plugin]), "devices": counts[each.id]} for each in seen]
         if chosen is None:
             return {"items": items}
         return {"items": items, "templates": sorted(await self._defaults(chosen))}
@@ -263,6 +262,7 @@ class Templates:
 
         def plan() -> list[Change]:
             self._still(target, args, caller)
+            self._expected(target, args)
             return [Put(override)]
 
         await self._desk.change("template.set", override.id, caller, plan)
@@ -282,6 +282,13 @@ class Templates:
         now = "" if device is None else device.tenant
         if now != was or override_id(plugin.id, target.template, place, applies_to) != target.key:
             raise ConflictError("whom this is for has changed while it was tried; look, and try again")
+
+    def _expected(self, target: Target, args: Args) -> None:
+        """Raises StaleError when somebody else was quicker."""
+        present = self._desk.tables.overrides.get(target.key)
+        now = "default" if present is None else sha256(present.text)
+        if "expect" in args and args.text("expect") != now:
+            raise StaleError(f"{target.template} was changed by {present.by if present else 'somebody'} meanwhile")
 
     async def _restore(self, args: Args, caller: Caller) -> object:
         target = await self._target(args, caller)

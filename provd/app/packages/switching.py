@@ -108,9 +108,17 @@ class Switching:
             raise ConflictError(f"{plugin}: nothing was in force before")
         return held.history[-1]
 
-    async def rollback(self, plugin: str, *, keep: bool = False) -> tuple[Held, list[Override]]:
-        """Put in force again what was before; overrides go back as they came."""
-        held = await self._packages.choose(plugin, self.previous(plugin), back=True)
+    async def rollback(
+        self, plugin: str, expect: str | None = None, *, keep: bool = False
+    ) -> tuple[Held, list[Override]]:
+        """Put in force again what was before; overrides go back as they came.
+
+        ``expect`` is where it was seen to lead: ConflictError when that is somewhere else by now.
+        """
+        previous = self.previous(plugin)
+        if expect is not None and previous != expect:
+            raise ConflictError(f"{plugin}: {previous or 'what came with provd'} was before that by now; look again")
+        held = await self._packages.choose(plugin, previous, back=True)
         return held, await self._merge(plugin, held.in_force, keep=keep)
 
     async def remove(self, plugin: str, version: str, to: str, manifests: Mapping[str, Manifest]) -> list[Device]:

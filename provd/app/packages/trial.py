@@ -260,8 +260,16 @@ def _files(devices: list[Device], before: Candidate | None, after: Candidate | N
             )
     old, new = _rules(before, "common"), _rules(after, "common")
     for model in sorted({device.model for device in devices}):
+        called = _common(after or before, model)
         for name in sorted(old.keys() | new.keys()):
-            yield _File(next(numbers), model or "(any)", name, None, model, old.get(name), new.get(name))
+            shown = name.replace("{common}", called)
+            yield _File(next(numbers), model or "(any)", shown, None, model, old.get(name), new.get(name))
+
+
+def _common(candidate: Candidate | None, model: str) -> str:
+    """How people know the file that the model's devices have in common."""
+    names = () if candidate is None else candidate.manifest.assumed(model).common
+    return names[0] if names else "{common}"
 
 
 async def _each(files: list[_File], compare: Callable[[_File], Awaitable[None]], progress: Progress) -> None:

@@ -41,6 +41,23 @@ class PluginBroken(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PluginClash(Fact):
+    """Two plugins that are in force claim the same: a file name, or evidence with the same confidence. Devices of which
+    nothing else is known get no such file, or are taken for either's.
+
+    Do: take one of the two away, or in one that is yours what ``claim`` names; ``provd plugin check DIR`` says the same
+    before it is in force.
+    """
+
+    ID: ClassVar[str] = "PLUGIN-CLASH"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    plugin: str
+    other: str
+    claim: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginRemoved(Fact):
     """A vendor plugin that was in force is not there any more; its devices get no files from now on.
 

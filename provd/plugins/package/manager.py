@@ -6,24 +6,24 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
 from provd.app.ports import Renderer
 from provd.app.works import Progress
 from provd.base.clock import Clock
-from provd.base.errors import NotFoundError, PluginError
+from provd.base.errors import ConflictError, NotFoundError, PluginError
 from provd.base.facts import FactSink
 from provd.plugin import CONTRACT
 from provd.plugins.catalogue import PluginCatalogue, texts_in
+from provd.plugins.claims import claimed_twice
 from provd.plugins.loader import load
 from provd.plugins.package import archive, index
 from provd.plugins.package.download import Downloads
+from provd.plugins.package.examined import examined
 from provd.plugins.package.gate import Trust, admit
 from provd.plugins.package.index import INDEX, SIGNATURE, Index, Offer
 from provd.plugins.package.minisign import PublicKey, verify
@@ -36,8 +36,6 @@ ENTRY = ".entry"
 """Below the shelf: what has come, and was not looked at yet."""
 
 _SEEN = "seen.json"
-_EXAMINE = (sys.executable, "-s", "-m", "provd.plugins.package.examine")
-_EXAMINE_SECONDS = 180.0
 _LARGEST_SIGNATURE = 4096
 _BESIDE = Launch(("nice", "-n", "10", *RENDERER.command), RENDERER.start_seconds, RENDERER.wall_seconds)
 
@@ -169,6 +167,9 @@ class PluginManager:
             with contextlib.suppress(PluginError):  # What is wrong with it is found and told below.
                 candidate = await self.candidate(plugin, choice)
                 if candidate is not None:
+                    fault = None if back else self._clash(candidate)
+                    if fault:
+                        raise ConflictError(f"{plugin} {candidate.manifest.version} cannot be in force: {fault}")
                     await self._warm(candidate, await self.texts(candidate))
             await asyncio.to_thread(self._shelf.choose, plugin, fresh)
             self._held.clear()
@@ -200,6 +201,15 @@ class PluginManager:
             yield pool
         finally:
             await pool.close()
+
+    def _clash(self, candidate: Candidate) -> str:
+        """What another plugin that is in force by now claims as well, and the one in force of this id does not."""
+        manifests = self._catalogue.manifests
+        present = next((each for each in manifests if each.id == candidate.manifest.id), None)
+        known = set() if present is None else set(claimed_twice(present, manifests))
+        return next(
+            (told for other, told in claimed_twice(candidate.manifest, manifests) if (other, told) not in known), ""
+        )
 
     def _folder_of(self, plugin: str) -> Path | None:
         try:
@@ -253,7 +263,7 @@ class PluginManager:
             folder = Path(place) / package.plugin
             await asyncio.to_thread(unpack, package, folder)
             neighbours = {each.id: str(self._catalogue.folder(each.id)) for each in self._catalogue.manifests}
-            report = await _examined(folder, neighbours)
+            report = await examined(folder, neighbours)
         if report["problems"]:
             raise PluginError("\n".join(f"{package.plugin}: {problem}" for problem in report["problems"]))
         version = str(report["version"])
@@ -284,32 +294,6 @@ class PluginManager:
             replace_file(self._shelf.root / _SEEN, json.dumps(seen))
         except OSError as error:
             raise PluginError(f"{self._shelf.root / _SEEN} cannot be written: {error.strerror}") from None
-
-
-async def _examined(folder: Path, neighbours: dict[str, str]) -> dict[str, Any]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = await asyncio.create_subprocess_exec(
-        *_EXAMINE,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment,
-    )
-    asked = json.dumps({"folder": str(folder), "neighbours": neighbours}).encode()
-    try:
-        async with asyncio.timeout(_EXAMINE_SECONDS):
-            output, said = await process.communicate(asked)
-    except TimeoutError:
-        raise PluginError(f"{folder.name}: checking it took more than {_EXAMINE_SECONDS:.0f} s") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        reason = "it took too much time" if process.returncode < 0 else said.decode("utf-8", "replace").strip()[-300:]
-        raise PluginError(f"{folder.name}: checking it failed: {reason}")
-    report: dict[str, Any] = json.loads(output)
-    return report
 
 
 def _brought(path: Path) -> tuple[bytes, str | None]:

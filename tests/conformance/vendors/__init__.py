@@ -38,6 +38,8 @@ class Kind:
     firmware: str
     place: Place
     mac: str
+    file: str = ""
+    """The name of the file that has its settings, where other models of the vendor have another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,9 @@ class Vendor:
 
     option: str = ""
     """What the URL that DHCP gives has to name beside the folder."""
+
+    sheets: tuple[str, ...] = ()
+    """Names of further files of a device, which have what does not stand in its first."""
 
     names_calls: bool = True
     """Its accounts have the name that the called person sees."""

@@ -61,6 +61,7 @@ VENDOR = Vendor(
         Kind("D50", "1_4_0_0", BERLIN, "000fd30a0003"),
     ),
     full=("D65", "D70"),
+    sheets=("{mac}-contacts.xml", "{mac}-smartblf.xml"),
     clock="D70",
     texts=("D65",),
     odd="stunaddr",

@@ -1,6 +1,6 @@
 import re
 
-from tests.conformance.vendors import MADRID, NEW_YORK, Kind, Pairs, Vendor
+from tests.conformance.vendors import MADRID, NEW_YORK, Kind, Pairs, Vendor, as_it_is
 
 
 def modules(body: bytes) -> Pairs:
@@ -22,6 +22,11 @@ def modules(body: bytes) -> Pairs:
     return pairs
 
 
+def meant(name: str, marked: str, text: str) -> str:
+    """Blanks at the ends of a value go."""
+    return as_it_is(name, marked, text).strip(" ")
+
+
 VENDOR = Vendor(
     parse=modules,
     first=b"<<VOIP CONFIG FILE>>",
@@ -33,5 +38,7 @@ VENDOR = Vendor(
     ),
     full=("X4U",),
     clock="X4U",
+    texts=("X4U",),
+    meant=meant,
     patience=15,
 )

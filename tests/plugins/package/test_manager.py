@@ -102,6 +102,23 @@ async def test_from_the_publisher_to_being_in_force(tmp_path: Path, publisher: P
         assert [held.versions for held in site.manager.every()] == [("1.1.0",)]
 
 
+async def test_what_another_plugin_has_claimed_meanwhile_keeps_it_from_coming_in_force(
+    tmp_path: Path, publisher: Publisher
+) -> None:
+    site = Site(tmp_path, publisher)
+    path = publisher.build("1.1.0")
+    await site.brought(path.read_bytes(), path.with_name(path.name + ".minisig").read_bytes())
+    bolt = tmp_path / "bundled/bolt"
+    source = acme.install(tmp_path / "built-in", version="1.0.0")
+    source.rename(bolt)
+    manifest = bolt / "plugin.toml"
+    manifest.write_text(manifest.read_text().replace('id = "acme"', 'id = "bolt"'))
+    site.catalogue.reload()
+    with pytest.raises(ConflictError, match=r"acme 1\.1\.0 cannot be in force: file acme\.cfg: plugin bolt offers it"):
+        await site.manager.choose("acme", "1.1.0")
+    assert (site.version(), site.manager.held("acme").in_force) == ("", BUNDLED)
+
+
 async def test_what_is_in_force_is_so_after_a_restart(tmp_path: Path, publisher: Publisher) -> None:
     site = Site(tmp_path, publisher, bundled=True)
     path = publisher.build("1.1.0")

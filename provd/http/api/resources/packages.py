@@ -127,7 +127,7 @@ _ASKED = {
     "upgrade": ("version", "keep_templates"),
     "try": ("version", "previous", "keep_templates"),
     "switch": ("version", "expect", "keep_templates"),
-    "rollback": ("keep_templates",),
+    "rollback": ("expect", "keep_templates"),
 }
 
 

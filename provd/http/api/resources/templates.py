@@ -98,7 +98,7 @@ def _put(admin: Admin) -> Route:
         "line named. Only files that are made from it change.",
         access=access_of(admin, "template.set"),
         query=_FOR,
-        body=(Param("text", "document", required=True),),
+        body=tuple(param for param in admin.operations["template.set"].params if param.name in {"text", "expect"}),
         handler=handle,
         answer=schemas.of_object(sorted(_SET), **_SET),
     )
