@@ -61,6 +61,7 @@ class Notify:
     source: str
     registrar: str
     authenticated: bool = False
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)

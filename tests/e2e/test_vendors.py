@@ -28,7 +28,7 @@ def told(house: House, phone: Phone, plugged: PluggedIn) -> None:
     """It asks again because it is told to, as after a code was dialed, not because its time has come."""
     advice = manifest(house.device(phone.mac).plugin).resync
     assert advice is not None
-    assert plugged.notify(advice.event_claimed or advice.event).obeys
+    assert plugged.notify(advice.event_claimed or advice.event, "\r\n".join(advice.body)).obeys
     plugged.live()
 
 
