@@ -9,6 +9,7 @@ no pattern.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import time
@@ -258,6 +259,11 @@ class Tracer:
     def forget(self) -> None:
         """Read the templates anew from now on."""
         self._environments.forget()
+
+    def compile(self, request: Request) -> None:
+        """Have the template at hand when it is asked for; whether that can be done comes out then."""
+        with contextlib.suppress(Exception):
+            self._environments.get(request.folders, request.format, request.overlay).get_template(request.template)
 
     def trace(self, request: Request) -> tuple[set[Path], list[str | int]] | None:
         """The paths of the texts that the template looks at, at least those that are known, and the parts of the file:

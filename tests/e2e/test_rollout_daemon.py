@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.test_dialing import account_in
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.sip_phone import SipPhone
 
 OLD, NEW = "66.84.0.125", "66.86.0.15"
 PHONES = [f"805ec0{number:06x}" for number in range(1, 11)]
@@ -82,3 +85,24 @@ def test_it_goes_on_where_it_was(tmp_path: Path, database: str) -> None:
         daemon.provd("rollout", "delete", "spring")
         assert daemon.json("rollout", "list") == []
         assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
+
+
+def test_a_registration_says_that_it_runs_the_version(tmp_path: Path) -> None:
+    image = tmp_path / "T46S.rom"
+    image.write_bytes(bytes(range(256)) * 20)
+    config, port = loopback_config(tmp_path / "state")
+    mac = PHONES[0]
+    with Daemon(config, tmp_path) as daemon, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        daemon.provd("device", "add", mac, "--vendor", "Yealink", "--model", "T46S")
+        daemon.provd("firmware", "upload", str(image), "--name", "T46S", "--version", NEW)
+        user, password, server, sip = account_in(comes(port, mac, OLD))
+        daemon.provd("rollout", "add", "spring", "--firmware", "T46S", "--version", NEW, "--no-tell")
+        daemon.provd("rollout", "start", "spring")
+        sock.bind(("127.0.0.1", 0))
+        phone = SipPhone(sock, (server, sip), user, password, user_agent=f"Yealink SIP-T46S {OLD}")
+        assert phone.register() == 200
+        assert until(daemon, state="running", of=1)["on"] == 0
+        phone.user_agent = f"Yealink SIP-T46S {NEW}"
+        assert phone.register() == 200
+        until(daemon, state="done", on=1)
+        assert daemon.json("device", "show", mac)["version"] == NEW
