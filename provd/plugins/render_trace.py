@@ -23,8 +23,8 @@ from markupsafe import Markup
 
 from provd.base.errors import PluginError
 from provd.plugins.pattern import LEAF, Path, tree
-from provd.plugins.render_engine import Environments, LimitError, SandboxEnvironment, prepared
-from provd.plugins.render_values import FINALIZE, guarded
+from provd.plugins.render_engine import FINALIZE, Environments, LimitError, SandboxEnvironment, prepared
+from provd.plugins.render_values import guarded
 from provd.plugins.render_wire import MAX_OUTPUT, Request
 from provd.plugins.render_writer import Writer
 
