@@ -45,6 +45,7 @@ DIALS: dict[str, object] = {"keys.1.type": "speed_dial", "keys.1.value": "101"}
 AGAIN: dict[str, object] = {
     "locale.country": "FR",
     "admin.password": "24680",
+    "vlan.priority": 3,
     "firmware.url": "http://rom.old.example/2_9_26_firmware.eff",
 }
 """Another value, of what some have from the factory or want in a form of their own."""
@@ -79,13 +80,14 @@ def files(phone: Phone, values: dict[str, object], sheet: FileRule | None = None
 
 
 def bases(name: str) -> list[dict[str, object]]:
-    """What may be said beside the setting: nothing, a server that its port is of, its own group, everything,
-    keys that take it."""
+    """What may be said beside the setting: nothing, the server whose port it is, all servers, its own group,
+    everything, keys that take it."""
     start = name.rpartition(".")[0]
     others = {other: value for other, value in EVERYTHING.items() if other != name}
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
-    return [{}, servers, group, others, KEYED, DIALS]
+    whose = {other: value for other, value in others.items() if name == f"{other}_port"}
+    return [{}, whose, servers, group, others, KEYED, DIALS]
 
 
 def changes(phone: Phone, name: str) -> bool:
