@@ -139,6 +139,10 @@ class Boot:
         """Mark devices that were not seen for too long; called about every hour. Gives how many."""
         return self.station.roster.age(now)
 
+    def let_go(self) -> None:
+        """Firmware was taken away: what is left of it in memory is released when its last transfer has ended."""
+        self._serving.let_go()
+
     def reconfigure(self, site: Site, newcomers: Bucket) -> None:
         """Take over a changed configuration."""
         self.station.reconfigure(site, newcomers)

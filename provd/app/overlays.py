@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from provd.app.ports import Change, Delete
 from provd.app.tables import Tables
@@ -11,7 +11,6 @@ from provd.domain.records import Device
 from provd.domain.site_models import MARK
 
 _REMEMBERED = 512
-_NONE: Mapping[str, Override] = {}
 
 
 def shared(tables: Tables, device: Device) -> bool:
@@ -45,6 +44,33 @@ def left_behind(tables: Tables, before: Device | None, after: Device | None) -> 
     return [Delete(each) for each in tables.overrides.values() if (each.place, each.applies_to) == of]
 
 
+class _Places:
+    """The overrides of one plugin by whom they are for: what a device has is found without looking at the others."""
+
+    __slots__ = ("_by_place",)
+
+    def __init__(self) -> None:
+        self._by_place: dict[tuple[Place, str], list[Override]] = {}
+
+    def add(self, override: Override) -> None:
+        whom = override.applies_to
+        place = (override.place, whom.lower() if override.place is Place.MODEL else whom)
+        self._by_place.setdefault(place, []).append(override)
+
+    def of(self, tables: Tables, model: str, device: Device | None) -> Iterator[Override]:
+        """Those that are for this device, or for files of that model. Any order."""
+        found = self._by_place.get
+        yield from found((Place.MODEL, model.lower()), ())
+        yield from found((Place.SITE, ""), ())
+        if device is not None:
+            own = (*found((Place.TENANT, device.tenant), ()), *found((Place.DEVICE, device.mac), ()))
+            if own and not shared(tables, device):
+                yield from own
+
+
+_NONE = _Places()
+
+
 class Overlays:
     """Puts overlays together; equal ones are the same object, so that compiled templates are found again."""
 
@@ -52,46 +78,43 @@ class Overlays:
         self._tables = tables
         self._kept: dict[tuple[object, ...], Overlay] = {}
         self._stamp = -1
-        self._by_plugin: dict[str, dict[str, Override]] = {}
+        self._by_plugin: dict[str, _Places] = {}
 
     def of(self, plugin: str, model: str, device: Device | None = None) -> Overlay:
         """What stands in place of the plugin's templates. Quick for a plugin of which nothing is overridden."""
         overrides = self._of_plugin(plugin)
-        if not overrides and not plugin.startswith(MARK):
+        if overrides is _NONE and not plugin.startswith(MARK):
             return NOTHING
-        return self._overlay(plugin, model, device, overrides)
+        return self._overlay(plugin, _strongest(overrides.of(self._tables, model, device)))
 
     def supposing(
         self, plugin: str, model: str, device: Device | None, instead: Mapping[str, Override | None]
     ) -> Overlay:
         """The same if these overrides were there, by id; None for one that was not."""
-        known = {**self._of_plugin(plugin), **instead}
-        there = {key: override for key, override in known.items() if override is not None}
-        return self._overlay(plugin, model, device, there)
+        there = [each for each in self._of_plugin(plugin).of(self._tables, model, device) if each.id not in instead]
+        there += [each for each in instead.values() if each and applies(self._tables, each, model, device)]
+        return self._overlay(plugin, _strongest(there))
 
-    def winning(self, plugin: str, model: str, device: Device | None) -> Iterator[Override]:
-        """The overrides that apply, the strongest last."""
-        return self._strongest(self._of_plugin(plugin), model, device)
+    def in_force(self, plugin: str, model: str, device: Device | None) -> Iterator[str]:
+        """The ids of those for which no stronger one stands in their place."""
+        winning = _strongest(self._of_plugin(plugin).of(self._tables, model, device))
+        chosen = {override.template: override.id for override in winning}
+        return iter(chosen.values())
 
-    def _of_plugin(self, plugin: str) -> Mapping[str, Override]:
+    def _of_plugin(self, plugin: str) -> _Places:
         tables = self._tables
         if self._stamp != tables.stamp:
             self._stamp = tables.stamp
             self._by_plugin = {}
             for override in tables.overrides.values():
-                self._by_plugin.setdefault(override.plugin, {})[override.id] = override
+                self._by_plugin.setdefault(override.plugin, _Places()).add(override)
         return self._by_plugin.get(plugin, _NONE)
 
-    def _strongest(self, overrides: Mapping[str, Override], model: str, device: Device | None) -> Iterator[Override]:
-        fitting = [each for each in overrides.values() if applies(self._tables, each, model, device)]
-        return iter(sorted(fitting, key=lambda each: (PLACES.index(each.place), each.template)))
-
-    def _overlay(self, plugin: str, model: str, device: Device | None, overrides: Mapping[str, Override]) -> Overlay:
+    def _overlay(self, plugin: str, chosen: list[Override]) -> Overlay:
         own = self._tables.site_models.get(plugin.removeprefix(MARK)) if plugin.startswith(MARK) else None
-        chosen = tuple(self._strongest(overrides, model, device))
-        key = (own, *((each.id, each.text) for each in chosen))
         if own is None and not chosen:
             return NOTHING
+        key = (own, *((each.id, each.text) for each in chosen))
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= _REMEMBERED:
@@ -100,3 +123,8 @@ class Overlays:
             default = NOTHING if own is None else overlaid(texts, ())
             found = self._kept[key] = overlaid(texts, chosen, default)
         return found
+
+
+def _strongest(overrides: Iterable[Override]) -> list[Override]:
+    """The strongest last."""
+    return sorted(overrides, key=lambda each: (PLACES.index(each.place), each.template))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from provd.app.ports import Catalogue
@@ -92,14 +93,27 @@ class Overriding:
         supposed, overlays = {override.id: override}, self._station.overlays
         if override.place is Place.DEVICE:
             own = self._tables.device(Mac(override.applies_to))
-            return [] if own is None or plugin not in self.plugins(own) else [own]
-        devices = (each for each in tuple(self._tables.devices.values()) if plugin in self.plugins(each))
+            every: tuple[Device, ...] = () if own is None else (own,)
+        else:
+            every = tuple(self._tables.devices.values())
+        devices = (each for each in every if plugin in self.plugins(each))
         async for lot in in_turns(devices):
             found += [
                 device
                 for device in lot
                 if override.id in overlays.supposing(plugin, device.model, device, supposed).overrides
             ]
+        return found
+
+    async def counts(self, plugins: Container[str]) -> Counter[str]:
+        """For how many devices each override of these plugins is, by its id: all of them in one pass."""
+        found: Counter[str] = Counter()
+        overlays = self._station.overlays
+        async for lot in in_turns(tuple(self._tables.devices.values())):
+            for device in lot:
+                for plugin in self.plugins(device):
+                    if plugin in plugins:
+                        found.update(overlays.in_force(plugin, device.model, device))
         return found
 
     async def check(self, target: Target, override: Override) -> list[Device]:

@@ -45,7 +45,8 @@ FlowOf = Callable[[str], Flow | None]
 class Order:
     """What the device is to do, in the words of its vendor (from its plugin's ``[resync]``).
 
-    ``event`` is the value of the SIP Event header (``check-sync``, ``check-sync;reboot=false``, ``resync``);
+    ``event`` is the value of the SIP Event header (``check-sync``, ``check-sync;reboot=false``, ``resync``), ``body``
+    the lines that the device wants to hear with it;
     ``action`` the way over the device's own web server, None where there is none, and ``passwords`` those of its
     administrator that it may have by now: the likeliest first. ``lines`` are the SIP users that the device is
     registered with at a PBX, and ``tenant`` is theirs: those of the file that it has, not of the one that it is to
@@ -59,6 +60,7 @@ class Order:
     lines: tuple[str, ...] = ()
     tenant: str = ""
     flow: Flow | None = None
+    body: tuple[str, ...] = ()
 
 
 class Way(Protocol):

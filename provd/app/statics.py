@@ -32,6 +32,11 @@ class Statics:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def forget(self) -> None:
+        """Hold none of them: they are looked for again when somebody asks. Answers under way keep what they have."""
+        self._kept.clear()
+        self._looked.clear()
+
     def seen(self, place: Place, now: float) -> Static | None:
         """A file that was looked for a moment ago: many phones ask for it in the same second."""
         found = self._looked.get(place)

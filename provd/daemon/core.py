@@ -193,7 +193,7 @@ class Core:
         return (override, own) if override.is_dir() else (own,)
 
     def _packaging(self, tokens: Tokens, *, patient: bool) -> Packaging:
-        return Packaging(
+        packaging = Packaging(
             self.settings.plugins,
             self.catalogue,
             self.boot,
@@ -205,6 +205,12 @@ class Core:
             steps=self.step_renderer,
             patient=patient,
         )
+        packaging.warehouse.released = self._let_go
+        return packaging
+
+    def _let_go(self) -> None:
+        self.boot.let_go()
+        self.catalogue.let_go()
 
     def plugins_changed(self) -> None:
         """The catalogue has another version of a plugin in force, or another template."""

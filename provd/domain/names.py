@@ -21,7 +21,7 @@ SERIAL_MARK = "{serial}"
 MODEL_MARK = "{model}"
 SEPARATORS = str.maketrans("", "", ":-_")
 
-_MAC = re.compile(r"[0-9a-f]{12}|[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}")
+_MAC = re.compile(r"[0-9a-f]{12}|[0-9a-f]{2}([:_-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}")
 _LOOSE = re.compile(rf"(?<![0-9a-z])(?:{_MAC.pattern})(?![0-9a-f])")
 
 _NOBODY = "0" * 12

@@ -64,21 +64,23 @@ class AmiWay:
             if not pbx.client.connected:
                 continue
             for username in order.lines:
-                told = await self._notify(pbx, username, order.event)
+                told = await self._notify(pbx, username, order)
                 if told.heard is Heard.PASSED_ON:
                     return told
                 worst = told
         return worst
 
-    async def _notify(self, pbx: Pbx, username: str, event: str) -> Told:
+    async def _notify(self, pbx: Pbx, username: str, order: Order) -> Told:
         endpoint = pbx.endpoint.replace("{username}", username)
         try:
-            header = variable("Event", event)
+            headers = [variable("Event", order.event)]
+            if order.body:
+                headers += [variable("Content-type", "text/plain"), *(variable("Content", line) for line in order.body)]
             answer = None
             if pbx.technology != "sip":
-                answer = await pbx.client.request("PJSIPNotify", [("Endpoint", endpoint), header])
+                answer = await pbx.client.request("PJSIPNotify", [("Endpoint", endpoint), *headers])
             if answer is None or (pbx.technology == "auto" and not answer.good and _elsewhere(answer)):
-                answer = await pbx.client.request("SIPnotify", [("Channel", endpoint), header])
+                answer = await pbx.client.request("SIPnotify", [("Channel", endpoint), *headers])
         except UsageError as error:
             return Told(way=self.name, heard=Heard.NO_WAY, detail=str(error))
         except ProvdError as error:

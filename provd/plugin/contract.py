@@ -176,6 +176,8 @@ class ResyncAdvice:
     spread: int = 0
     """Seconds by which it may be later than that."""
     action: ActionUri | None = None
+    body: tuple[str, ...] = ()
+    """Lines of a body (``text/plain``) that the device wants to hear with the NOTIFY."""
 
 
 @dataclass(frozen=True, slots=True)

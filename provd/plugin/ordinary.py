@@ -94,6 +94,11 @@ class OrdinaryPhone(ABC):
         return ""
 
     @property
+    def option77(self) -> str:
+        """Its user class in DHCP; empty: none."""
+        return ""
+
+    @property
     def user_agent(self) -> str:
         """The header of its HTTP requests."""
         return self.model.name
@@ -169,7 +174,7 @@ class OrdinaryPhone(ABC):
     def run(self) -> Script:
         """Power on: get an address, then provision for ever; start over where a NOTIFY says so."""
         while True:
-            lease = yield Dhcp(self.option60, self.parameter_list)
+            lease = yield Dhcp(self.option60, self.parameter_list, user_class=self.option77.encode())
             if not isinstance(lease, LeaseGot):
                 yield Wait(NO_ADDRESS, "no address")
                 continue

@@ -61,6 +61,7 @@ class Notify:
     source: str
     registrar: str
     authenticated: bool = False
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,15 @@ class Handset:
 class Dhcp:
     """Get an address (DISCOVER to ACK, RFC 2131 section 3.1). Comes to :class:`LeaseGot` or :class:`Failed`.
 
-    ``option60`` and ``hostname`` are left out when empty; ``client_id`` is option 61, ``parameter_list`` option 55.
+    ``option60`` and ``hostname`` are left out when empty; ``client_id`` is option 61, ``parameter_list`` option 55,
+    ``user_class`` option 77, as it is.
     """
 
     option60: str = ""
     parameter_list: tuple[int, ...] = ()
     hostname: str = ""
     client_id: bytes = b""
+    user_class: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

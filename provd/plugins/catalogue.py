@@ -110,9 +110,7 @@ class PluginCatalogue:
         lead anywhere else. Reads the disk at the first request of a file.
         """
         if self._stamp != self.stock.stamp:
-            # What was taken away must not go on filling the disk.
-            self._stamp = self.stock.stamp
-            self._blobs.forget_gone()
+            self.let_go()
         packed = self.stock.path(plugin, name)
         content = None if packed is None else self._blobs.own(packed)
         if content is not None:
@@ -121,6 +119,11 @@ class PluginCatalogue:
         found = self._plugins.get(plugin)
         folders = (self._firmware / plugin, *(() if found is None else (found.folder / "static",)))
         return self._blobs.find(folders, name)
+
+    def let_go(self) -> None:
+        """Hold no file of a package that was taken away: it must not go on filling the disk."""
+        self._stamp = self.stock.stamp
+        self._blobs.forget_gone()
 
     def templates(self, plugin: str) -> dict[str, str]:
         """The plugin's templates by name, those of the operator's folder in place of its own."""

@@ -392,6 +392,7 @@ def _resync(row: ResyncRow) -> ResyncAdvice:
     return ResyncAdvice(
         event=row.event,
         event_claimed=row.event_claimed,
+        body=tuple(row.body),
         reboots=row.reboots,
         daily=row.daily,
         spread=row.spread,

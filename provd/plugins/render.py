@@ -14,6 +14,7 @@ from provd.base.clock import Clock
 from provd.base.errors import PluginError, RendererError
 from provd.base.facts import FactSink
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
+from provd.plugins.render_faults import Faults, blamed
 from provd.plugins.render_patterns import Known, Patterns, Shape
 from provd.plugins.render_stamps import Stamps
 from provd.plugins.render_wire import Request, RequestEncoder, request_of
@@ -27,15 +28,12 @@ CPU_SECONDS = 2.0
 RENDERER = Launch(
     (sys.executable, "-s", "-m", "provd.plugins.renderd", f"{CPU_SECONDS}"), start_seconds=15.0, wall_seconds=5.0
 )
-FAULTS = 3
-FAULT_SECONDS = 600.0
-"""So many faults in so many seconds put a plugin into quarantine."""
 
 
 def _blamed(job: RenderJob) -> str:
     """Who is to blame for a fault: a plugin, or the overrides that stand in it: nobody else suffers for them."""
     overlay = job.overlay
-    return f"{job.plugin} with {overlay.digest}" if overlay.overrides else job.plugin
+    return blamed(job.plugin, overlay.digest if overlay.overrides else "")
 
 
 class RenderPool:
@@ -59,8 +57,8 @@ class RenderPool:
         self._keepers: list[asyncio.Task[None]] = []
         self._queue: deque[Task] = deque()
         self._wanted = asyncio.Event()
-        self._faults: dict[str, list[float]] = {}
-        self._quarantined: set[str] = set()
+        self._faults = Faults()
+        self._quarantined = self._faults.quarantined
         self._epoch = 0
         self._encoder = RequestEncoder()
         self._patterns = Patterns()
@@ -214,7 +212,6 @@ class RenderPool:
         self._places.clear()
         self._stamps.clear()
         self._faults.clear()
-        self._quarantined.clear()
 
     def moved(self, plugin: str) -> None:
         """Another folder holds this plugin's templates. The others stay compiled: their phones notice nothing.
@@ -225,10 +222,7 @@ class RenderPool:
         with contextlib.suppress(PluginError):  # There is none of that name any more.
             self._place(plugin)
         self._patterns.drop(plugin)
-        mine = {name for name in self._quarantined if name.partition(" ")[0] == plugin}
-        self._quarantined -= mine
-        for name in mine:
-            self._faults.pop(name, None)
+        self._faults.forget(plugin)
 
     async def warm(self, folders: Sequence[Path], templates: Iterable[tuple[str, str]]) -> None:
         """Compile templates (names and formats) that are about to be asked for, one by one: phones come in between."""
@@ -300,11 +294,9 @@ class RenderPool:
     def _fault(self, plugin: str, reason: str) -> None:
         """``plugin`` is the one to blame, with the override that was in force."""
         now = self._clock.now()
-        recent = [at for at in self._faults.get(plugin, ()) if now - at < FAULT_SECONDS]
-        self._faults[plugin] = [*recent, now]
-        if len(recent) + 1 >= FAULTS and plugin not in self._quarantined:
-            self._quarantined.add(plugin)
-            self._facts(PluginQuarantined(at=now, plugin=plugin, faults=len(recent) + 1, reason=reason))
+        count = self._faults.add(plugin, now)
+        if count:
+            self._facts(PluginQuarantined(at=now, plugin=plugin, faults=count, reason=reason))
             for task in self._queue:
                 if task.blamed == plugin:
                     task.fail("in quarantine until the next reload")

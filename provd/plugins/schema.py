@@ -17,6 +17,8 @@ SipEvent = Annotated[
     # RFC 6665 section 8.2.1: an event type and its parameters, both made of tokens (RFC 3261 section 25.1).
     StringConstraints(max_length=80, pattern=r"^[A-Za-z0-9!%*_+`'~.-]+(?:;[A-Za-z0-9-]+=[A-Za-z0-9_.-]+)*$"),
 ]
+# A PBX takes it as the value of a variable, which a comma would end.
+BodyLine = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[ -+.-~-]+$")]
 ActionPath = Annotated[
     str, StringConstraints(max_length=200, pattern=r"^(?:/[A-Za-z0-9._~-]+)+(?:\?[A-Za-z0-9._~=&;/-]*)?$")
 ]
@@ -116,6 +118,7 @@ class ResyncRow(Strict):
 
     event: SipEvent
     event_claimed: SipEvent | Literal[""] = ""
+    body: list[BodyLine] = Field(default=[], max_length=10)
     reboots: Literal["never", "changed", "always"] = "never"
     daily: bool = False
     spread: int = Field(default=0, ge=0, le=86400)

@@ -215,11 +215,11 @@ class PluggedIn:
         self._hang_up()
         self._script.close()
 
-    def notify(self, event: str) -> Reaction:
+    def notify(self, event: str, body: str = "") -> Reaction:
         """A NOTIFY comes over the first line, from its server and with its password: what the phone answers, and does
         when it rests next."""
         account = self.phone.accounts[0]
-        notify = Notify(account.line, event, account.server, account.server, authenticated=True)
+        notify = Notify(account.line, event, account.server, account.server, authenticated=True, body=body)
         reaction = self.phone.notified(notify)
         if reaction.obeys:
             self._orders.append(event)

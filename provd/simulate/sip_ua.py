@@ -355,7 +355,8 @@ class UserAgent:
             request.get("Authorization"), self._who, "NOTIFY", realm=self.account.server, nonce=self._nonce
         )
         event = request.get("Event")
-        reaction = self._react(Notify(self.account.line, event, source[0], self._server[0], shown))
+        body = request.body.decode("utf-8", "replace")
+        reaction = self._react(Notify(self.account.line, event, source[0], self._server[0], shown, body))
         news: list[Effect] = [News("notified", event, reaction.status)] if reaction.obeys else []
         if reaction.status == 401:
             self._nonce = self._token()

@@ -24,6 +24,7 @@ from provd.simulate.dhcp_client import (
     OPTION_PARAMETER_LIST,
     OPTION_REQUESTED_ADDRESS,
     OPTION_SERVER_IDENTIFIER,
+    OPTION_USER_CLASS,
     REQUEST,
     Reply,
     decode,
@@ -201,4 +202,5 @@ def _options(step: Dhcp) -> list[_Option]:
         (OPTION_PARAMETER_LIST, bytes(step.parameter_list)),
         (OPTION_CLASS_IDENTIFIER, step.option60.encode("latin-1", "replace")),
         (OPTION_HOST_NAME, step.hostname.encode("latin-1", "replace")),
+        (OPTION_USER_CLASS, step.user_class),
     ]

@@ -135,9 +135,11 @@ class Endpoint:
         self._wire.abandon(connection, now)
         return self._wire.take()
 
-    def notify(self, number: int, username: str, event: str, now: float, flow: Flow | None = None) -> list[Effect]:
+    def notify(
+        self, number: int, username: str, event: str, now: float, flow: Flow | None = None, body: tuple[str, ...] = ()
+    ) -> list[Effect]:
         """Tell the device with this account. ``flow`` is a remembered one for when it has not registered (again)
-        yet."""
+        yet, ``body`` lines of text."""
         binding = self._registrar.find(username, now)
         # With the password that it registered with: it may have another one by now, and not know of it yet.
         account = binding.account if binding is not None else self._find(username)
@@ -145,7 +147,7 @@ class Endpoint:
         if account is None or found is None or not found.contact:
             self._wire.put(Report(number, Told.NO_WAY, "not registered"))
         else:
-            self._notifier.notify(number, account, found, event, now)
+            self._notifier.notify(number, account, found, event, now, body)
         return self._wire.take()
 
     def redeemed(self, call: int, verdict: Verdict, now: float) -> list[Effect]:

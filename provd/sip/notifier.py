@@ -34,6 +34,7 @@ class _Notice:
     account: Account
     flow: Flow
     event: str
+    body: bytes
     call_id: str
     tag: str
     cseq: int = 1
@@ -49,11 +50,14 @@ class Notifier:
         self._lost = lost
         self._stats = stats
 
-    def notify(self, number: int, account: Account, flow: Flow, event: str, now: float) -> None:
-        """Send one by this flow, to the Contact that was registered by it."""
+    def notify(
+        self, number: int, account: Account, flow: Flow, event: str, now: float, lines: tuple[str, ...] = ()
+    ) -> None:
+        """Send one by this flow, to the Contact that was registered by it; ``lines`` make a body of text."""
         wire = self._wire
         self._stats.notified += 1
-        self._send(_Notice(number, account, flow, event, f"{wire.token()}@{flow.local}", wire.token()), (), now)
+        body = "".join(f"{line}\r\n" for line in lines).encode()
+        self._send(_Notice(number, account, flow, event, body, f"{wire.token()}@{flow.local}", wire.token()), (), now)
 
     def _send(self, notice: _Notice, credentials: tuple[Field, ...], now: float) -> None:
         flow = notice.flow
@@ -65,13 +69,14 @@ class Notifier:
             ("Contact", f"<{our_uri(flow)}>"),
             ("Event", notice.event),
             ("Subscription-State", "terminated"),
+            *((("Content-Type", "text/plain"),) if notice.body else ()),
             *credentials,
         )
 
         def done(response: Response | None, then: float) -> None:
             self._heard(notice, response, then)
 
-        if not self._wire.ask("NOTIFY", flow.contact, flow, fields, now, done):
+        if not self._wire.ask("NOTIFY", flow.contact, flow, fields, now, done, notice.body):
             self._report(notice, Told.NO_WAY, "too many requests are under way")
 
     def _heard(self, notice: _Notice, response: Response | None, now: float) -> None:

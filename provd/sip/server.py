@@ -245,7 +245,8 @@ class SipServer:
         self._reports[number] = future
         names = accounts_of(device)
         username = next((name for name in names if self.endpoint.flow_of(name, now) is not None), names[0])
-        self._perform(self.endpoint.notify(number, username, order.event, now, self._remembered(order.flow)))
+        flow = self._remembered(order.flow)
+        self._perform(self.endpoint.notify(number, username, order.event, now, flow, order.body))
         try:
             return await future
         finally:

@@ -49,13 +49,15 @@ class Wire:
         """Our requests that still wait for an answer."""
         return sum(not one.over for one in self._clients.values())
 
-    def ask(self, method: str, uri: str, flow: Flow, fields: Sequence[Field], now: float, done: Done) -> bool:
+    def ask(
+        self, method: str, uri: str, flow: Flow, fields: Sequence[Field], now: float, done: Done, body: bytes = b""
+    ) -> bool:
         """Send a request of ours and call ``done`` with what comes of it; False when there are too many already."""
         if len(self._clients) >= _MOST_REQUESTS:
             return False
         branch = MAGIC + self.token()
         via = f"SIP/2.0/{flow.transport.upper()} {flow.local}:{flow.local_port};branch={branch};rport"
-        octets = request(method, uri, [("Via", via), *fields])
+        octets = request(method, uri, [("Via", via), *fields], body)
         transaction = ClientTransaction(branch, method, octets, flow, self.timers, self.send)
         transaction.gone = self._forget
         self._clients[branch, method] = transaction

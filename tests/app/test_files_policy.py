@@ -58,7 +58,7 @@ async def test_a_file_of_the_last_run_is_given_to_the_same_phone_only_and_only_w
     before, after = two_claimed_phones(), two_claimed_phones()
     memory = DictMemory()
     for world in (before, after):
-        world.boot._serving._memory = memory
+        world.boot._serving.making.memory = memory
     made = await before.fetch(f"/{PHONE}.cfg", "10.0.0.5")
     await before.fetch("/acme-a1.cfg", "10.0.0.5")
     assert len(memory.kept) == 1, "only files of devices"

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import replace
 
 from provd.app.files import UNKNOWN
+from provd.app.making import RETRY
 from provd.app.ports import Delete, Put
-from provd.app.serving import RETRY
 from provd.app.site import Site
 from provd.base.types import Mac
 from provd.domain.records import DeviceState, Level, Profile
@@ -262,6 +262,9 @@ async def test_few_static_files_are_held_in_memory():
         world.catalogue.statics["acme", f"rom-{number}"] = bytes([number])
         assert (await world.fetch(f"/rom-{number}")).body == bytes([number])
     assert len(world.boot._serving._statics) == 8
+    world.boot.let_go()
+    assert len(world.boot._serving._statics) == 0
+    assert (await world.fetch("/rom-3")).found
 
 
 async def test_tags_are_keyed():
@@ -328,7 +331,7 @@ async def test_an_unchanged_file_counts_as_served():
 
 async def test_a_file_like_others_is_made_at_once_under_the_same_rules():
     world = open_world()
-    memory = world.boot._serving._memory = DictMemory()
+    memory = world.boot._serving.making.memory = DictMemory()
     world.renderer.knows = True
     reply = world.boot.ready(world.ask(f"/{PHONE}.cfg"))
     assert reply is not None

@@ -16,7 +16,8 @@ from provd.base.types import Mac, thing_key
 from provd.domain.overrides import Override, Place
 from provd.domain.records import Device, DeviceState
 from provd.plugin import FileRule, Model
-from provd.plugins.render import FAULTS, RenderPool
+from provd.plugins.render import RenderPool
+from provd.plugins.render_faults import FAULTS
 from tests.app.fakes import OTHER, PHONE, line, tenant
 from tests.app.test_admin import Office
 
@@ -56,7 +57,7 @@ def office(*more: object) -> tuple[Office, Engine]:
     )  # fmt: skip
     engine = Engine()
     boot = made.world.boot
-    boot.previews._renderer = boot._serving._renderer = engine  # type: ignore[assignment]
+    boot.previews._renderer = boot._serving.making.renderer = engine  # type: ignore[assignment]
     made.world.leases.held.update({"10.0.0.9": PHONE, "10.0.0.8": OTHER})
     return made, engine
 
@@ -136,8 +137,8 @@ async def test_only_files_that_are_made_from_it_are_made_again():
     tags = {mac: (await made.world.fetch(f"/{mac}.cfg", peer=peer)).etag for mac, peer in
             ((PHONE, "10.0.0.9"), (OTHER, "10.0.0.8"))}  # fmt: skip
     jobs: list[RenderJob] = []
-    serving = made.world.boot._serving
-    engine = serving._renderer
+    serving = made.world.boot._serving.making
+    engine = serving.renderer
 
     class Counting:
         async def render(self, job: RenderJob) -> bytes:
@@ -146,7 +147,7 @@ async def test_only_files_that_are_made_from_it_are_made_again():
 
         at_hand = staticmethod(engine.at_hand)
 
-    serving._renderer = Counting()  # type: ignore[assignment]
+    serving.renderer = Counting()  # type: ignore[assignment]
     await made.do("template.set", name=name, text=MINE, device=PHONE)
     assert (await made.world.fetch(f"/{OTHER}.cfg", peer="10.0.0.8")).etag == tags[OTHER]
     assert (await made.world.fetch(f"/{PHONE}.cfg", peer="10.0.0.9")).etag != tags[PHONE]
@@ -403,3 +404,32 @@ async def test_a_device_without_a_mac_that_changes_hands_leaves_its_template_beh
     await made.do("template.set", name="sensor.j2", text="mine\n", device=SENSOR)
     await made.do("device.transfer", mac=SENSOR, tenant="south")
     assert made.world.fleet.tables.overrides == {}
+
+
+async def test_a_list_of_hundreds_looks_at_each_device_once():
+    phones = [phone(Mac(f"02aabb{number:06x}"), tenant="north") for number in range(1000)]
+    own = [
+        Override(
+            id=f"acme/device.j2@device:{each.mac}", plugin="acme", template="device.j2", place=Place.DEVICE,
+            applies_to=each.mac, text="own\n",
+        )
+        for each in phones[:400]
+    ]  # fmt: skip
+    made, _ = office(*phones, *own)
+    await made.do("template.set", name="device.j2", text="north\n", model="acme", tenant="north")
+    await made.do("template.set", name="device.j2", text="all\n", model="acme", site=True)
+    looks = 0
+    overlays = made.world.boot.station.overlays
+    before = overlays.in_force
+
+    def counted(*about: object):
+        nonlocal looks
+        looks += 1
+        return before(*about)  # type: ignore[arg-type]
+
+    overlays.in_force = counted  # type: ignore[method-assign]
+    items = {item["id"]: item["devices"] for item in (await made.do("template.list"))["items"]}
+    assert looks == 1002
+    assert len(items) == 402
+    assert (items["acme/device.j2@tenant:north"], items["acme/device.j2@site"]) == (601, 1)
+    assert {items[each.id] for each in own} == {1}

@@ -26,12 +26,14 @@ class Load:
     figure: str
     floors: Sequence[Floor]
     arguments: Sequence[object]
+    turns: int = 5
+    """Of those who are compared; short ones, for a neighbour's work on the same machine comes in spells."""
     quick: bool = True
     large: bool = False
     """Of a large file, which somebody has had before it is measured."""
 
 
-SMALL = ("-f", "config4k.bin", "-n", 12_000, "-c", 32, "-T", 3)
+SMALL = ("-f", "config4k.bin", "-n", 30_000, "-c", 32, "-T", 1)
 CROWD = ("-f", "image4m.bin", "-n", 100, "-c", 100, "-b", 1428)
 LOADS = (
     Load("4 kB, 32 at a time, blksize 512", "/s", "rate", (Floor(1.5, "atftpd"),), SMALL),
@@ -50,6 +52,7 @@ LOADS = (
         "megabytes",
         (Floor(0.8, "dnsmasq"),),
         CROWD,
+        turns=3,
         quick=False,
         large=True,
     ),
@@ -59,6 +62,7 @@ LOADS = (
         "megabytes",
         (Floor(2, "dnsmasq"),),
         (*CROWD, "-w", 16),
+        turns=3,
         quick=False,
         large=True,
     ),
@@ -115,10 +119,14 @@ def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
                 row.missing.append(peer.name)
         else:
             starters[peer.name] = lambda peer=peer: running(peer.start(arena, static))
-    # All servers under one load, then under the next: a machine that gets slower within a minute slows all of them.
-    for rep in range(reps):
-        for load, row in zip(loads, rows, strict=True):
-            for name in list(starters)[:: -1 if rep % 2 else 1]:
+    for load, row in zip(loads, rows, strict=True):
+        # Who is compared takes turns with us, now before and now after; the others are there for information.
+        compared = [OURS, *(floor.peer for floor in load.floors if floor.peer in starters)]
+        for turn in range(max(reps, load.turns)):
+            names = compared[:: -1 if turn % 2 else 1]
+            if not turn and not quick:
+                names += [name for name in starters if name not in compared]
+            for name in names:
                 with starters[name]() as server:  # type: ignore[attr-defined]
                     arena.until(server, lambda: _answers(arena, static))
                     _sample(arena, server, name, load, row, static)
@@ -137,8 +145,10 @@ def _sample(arena: Arena, server: Server, name: str, load: Load, row: Row, stati
         # The first one of a run is another figure: the file is copied, hashed and cut into datagrams then.
         once = (*load.arguments[:2], "-n", 1, "-c", 1, "-b", 1428, "-w", 16)
         first = arena.json_load("tftp_load", *phones, *once, server=server)
-        if name == OURS:
+        if name == OURS and not row.samples:
             row.note(f"{name}: the first one after the start takes {first['max']:.0f} ms")
+    else:
+        arena.json_load("tftp_load", *phones, *load.arguments[:2], "-n", 200, "-c", 1)
     found = arena.json_load("tftp_load", *phones, *load.arguments, server=server)
     row.add(name, found[load.figure])
     bad = {key: found[key] for key in ("wrong", "refused", "lost", "resent", "error") if found[key]}
@@ -146,8 +156,9 @@ def _sample(arena: Arena, server: Server, name: str, load: Load, row: Row, stati
         row.note(f"{name}: {bad}")
     if "-w" in load.arguments and found["windowsize"] == 1:
         row.note(f"{name} does not know windowsize")
-    if name.startswith(OURS):
-        each = arena.server_cpu / max(found["good"], 1) * 1e6
-        row.note(f"{name}: {each:,.0f} us CPU each, p50 {found['p50']:.1f} ms, p99 {found['p99']:.1f} ms")
+    row.spend(name, arena.server_cpu / max(found["good"], 1) * 1e6)
+    share = found["cpu"] / found["seconds"]
+    if share > 0.9:
+        row.note(f"{name}: the load took {share:.2f} of its CPU, so it was the limit")
     if arena.other > 0.3:
         row.note(f"{name}: {arena.other:.1f} CPUs were busy with something else")

@@ -1,13 +1,16 @@
-"""What was measured: samples in alternation, medians, ratios, and a verdict on each row."""
+"""What was measured: samples in alternation, medians, ratios, and a verdict on each row.
+
+A ratio is the median over the repetitions of ours to the peer's sample of the same repetition: the machine's speed
+changes by half within minutes, and hardly between two neighbours.
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 OURS = "provd"
-Medians = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -21,35 +24,35 @@ class Floor:
     peer: str = ""
     most: bool = False
 
-    def limit(self, medians: Medians) -> float | None:
-        """The figure that is asked for; None when the peer was not measured."""
-        if not self.peer:
-            return self.factor
-        return self.factor * medians[self.peer] if self.peer in medians else None
-
-    def judge(self, medians: Medians) -> tuple[bool, str] | None:
-        limit = self.limit(medians)
-        if limit is None or OURS not in medians:
+    def judge(self, row: Row) -> tuple[bool, str] | None:
+        """Whether it is met, and in words; None when one of the two was not measured."""
+        measured = row.ratio(self.peer) if self.peer else row.medians.get(OURS)
+        if measured is None:
             return None
-        ours = medians[OURS]
-        met = ours <= limit if self.most else ours >= limit
-        name = f"{self.factor:g} x {self.peer} = {number(limit)}" if self.peer else number(limit)
-        return met, f"{'at most' if self.most else 'at least'} {name}"
+        met = measured <= self.factor if self.most else measured >= self.factor
+        asked = f"{self.factor:g} x {self.peer}" if self.peer else number(self.factor)
+        share = f"; we are at {measured / self.factor:.2f} of it" if self.factor else ""
+        return met, f"{'at most' if self.most else 'at least'} {asked}{share}"
 
 
 @dataclass
 class Row:
-    """One kind of work. ``samples`` of every server; ``notes`` are printed below."""
+    """One kind of work. ``samples`` of every server, and the CPU they took for each piece of it in us (``spent``);
+    ``notes`` are printed below."""
 
     work: str
     unit: str
     floors: Sequence[Floor] = ()
     samples: dict[str, list[float]] = field(default_factory=dict)
+    spent: dict[str, list[float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     def add(self, server: str, value: float) -> None:
         self.samples.setdefault(server, []).append(value)
+
+    def spend(self, server: str, microseconds: float) -> None:
+        self.spent.setdefault(server, []).append(microseconds)
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -59,35 +62,43 @@ class Row:
     def medians(self) -> dict[str, float]:
         return {server: statistics.median(values) for server, values in self.samples.items()}
 
+    def ratio(self, server: str) -> float | None:
+        """Ours to another server's; None when one of them was not measured, or was at nothing."""
+        ours, others = self.samples.get(OURS, []), self.samples.get(server, [])
+        if not ours or not others:
+            return None
+        if len(ours) == len(others) and all(others):
+            return statistics.median(mine / theirs for mine, theirs in zip(ours, others, strict=True))
+        middle = statistics.median(others)
+        return statistics.median(ours) / middle if middle else None
+
     def verdict(self) -> str:
         """One line: met, missed and by how much, or why it cannot be said."""
-        medians = self.medians
-        if OURS not in medians:
+        if OURS not in self.medians:
             return "not measured"
         if not self.floors:
             return "no floor: for information"
         said = []
         for floor in self.floors:
-            judged = floor.judge(medians)
+            judged = floor.judge(self)
             if judged is None:
                 said.append(f"{floor.peer} is missing: no verdict")
                 continue
             met, text = judged
-            limit = floor.limit(medians)
-            share = f"; we are at {medians[OURS] / limit:.2f} of it" if limit else ""
-            said.append(f"{'ok' if met else 'MISSED'} ({text}{share})")
+            said.append(f"{'ok' if met else 'MISSED'} ({text})")
         return "; ".join(said)
 
     def lines(self) -> list[str]:
         """The row as text."""
         medians = self.medians
-        ours = medians.get(OURS)
         lines = [f"{self.work} [{self.unit}]"]
         for server, median in medians.items():
             values = self.samples[server]
             spread = f"({number(min(values))}..{number(max(values))})" if len(values) > 1 else ""
-            ratio = "" if server == OURS or not ours or not median else f"provd is {ours / median:.2f} x this"
-            lines.append(f"    {server:<22} {number(median):>11}  {spread:<22} {ratio}".rstrip())
+            times = None if server == OURS else self.ratio(server)
+            ratio = "" if times is None else f"provd is {times:.2f} x this"
+            cost = f"{statistics.median(self.spent[server]):,.0f} us CPU each" if server in self.spent else ""
+            lines.append(f"    {server:<22} {number(median):>11}  {spread:<22} {cost:<22} {ratio}".rstrip())
         lines += [f"    {server:<22} missing" for server in self.missing if server not in medians]
         lines += [f"    . {note}" for note in self.notes]
         lines.append(f"    => {self.verdict()}")

@@ -42,7 +42,7 @@ def test_the_whole_file(phone, case):
     if os.environ.get("PROVD_UPDATE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_bytes(body)
-    assert body.decode() == golden.read_text(encoding="utf-8")
+    assert body.decode() == golden.read_bytes().decode()
 
 
 @pytest.mark.parametrize("phone", FAMILIES, ids=lambda phone: phone.model)
@@ -56,7 +56,7 @@ def test_the_whole_file_with_everything_set(phone):
     golden = PLUGINS / phone.vendor / "golden" / f"{phone.model}-full.{phone.suffix}"
     if os.environ.get("PROVD_UPDATE_GOLDEN"):
         golden.write_bytes(body)
-    assert body.decode() == golden.read_text(encoding="utf-8")
+    assert body.decode() == golden.read_bytes().decode()
 
 
 @pytest.mark.parametrize("phone", [phone for phone in FULL if phone.sheets], ids=lambda phone: phone.model)
@@ -66,7 +66,7 @@ def test_its_other_files_with_everything_set(phone):
         golden = PLUGINS / phone.vendor / "golden" / sheet_name(phone, sheet)
         if os.environ.get("PROVD_UPDATE_GOLDEN"):
             golden.write_bytes(body)
-        assert body.decode() == golden.read_text(encoding="utf-8")
+        assert body.decode() == golden.read_bytes().decode()
 
 
 def sheet_name(phone: Phone, sheet: FileRule) -> str:

@@ -30,7 +30,8 @@ def test_the_phone_obeys_the_events_of_its_manifest(manifest):
     for name in manifest.showcase:
         phone = kind(manifest.model(name), Handset(Mac("02005e112233")), random.Random(1))
         for event in {manifest.resync.event, manifest.resync.event_claimed or manifest.resync.event}:
-            reaction = phone.notified(Notify(1, event, HOME, HOME, authenticated=True))
+            body = "\r\n".join(manifest.resync.body)
+            reaction = phone.notified(Notify(1, event, HOME, HOME, authenticated=True, body=body))
             assert (reaction.status, reaction.obeys) == (200, True), (name, event)
 
 

@@ -76,7 +76,8 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
 def test_a_value_stays_a_value(phone, case, text):
     meant = VENDORS[phone.vendor].meant
     expected = [(name, meant(name, value, text)) for name, value in parsed(phone, case, MARK)]
-    if writable(text):
+    # Some files have no text of anybody's as long as nobody has the device.
+    if writable(text) or not any(text in value for _, value in expected):
         assert parsed(phone, case, text) == expected
     else:
         with pytest.raises(PluginError, match=r"contains the character U\+"):

@@ -46,6 +46,7 @@ AGAIN: dict[str, object] = {
     "locale.country": "FR",
     "admin.password": "24680",
     "vlan.priority": 3,
+    "web.enabled": True,
     "firmware.url": "http://rom.old.example/2_9_26_firmware.eff",
 }
 """Another value, of what some have from the factory or want in a form of their own."""
@@ -87,7 +88,7 @@ def bases(name: str) -> list[dict[str, object]]:
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
     whose = {other: value for other, value in others.items() if name == f"{other}_port"}
-    return [{}, whose, servers, group, others, KEYED, DIALS]
+    return [{}, whose, servers, group, others, KEYED, DIALS, {"keys.1.type": "line"}]
 
 
 def changes(phone: Phone, name: str) -> bool:

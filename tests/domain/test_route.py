@@ -192,6 +192,7 @@ def test_a_plain_name_is_not_taken_for_a_mac() -> None:
     table = NameTable([("y000000000000.cfg", "plain"), ("y{mac}.cfg", "mac")])
     assert table.find("y000000000000.cfg") == (("plain",), None)
     assert table.find("y000000000001.cfg") == (("mac",), "000000000001")
+    assert table.find("y00_00_00_00_00_01.cfg") == (("mac",), "000000000001")
 
 
 def test_segments_and_loose_macs() -> None:
@@ -200,6 +201,8 @@ def test_segments_and_loose_macs() -> None:
     assert last_segment("a/") == ""
     assert loose_mac("aabb01223344-x.bin") == "aabb01223344"
     assert loose_mac("fw-aa:bb:01:22:33:44.bin") == "aabb01223344"
+    assert loose_mac("fw_aa_bb_01_22_33_44.bin") == "aabb01223344"
+    assert loose_mac("fw-aa_bb-01_22-33_44.bin") is None
     assert loose_mac("y000000000035.cfg") is None
     assert loose_mac("000000000000.cfg") is None
     assert loose_mac("aabb012233445566.cfg") is None

@@ -64,8 +64,9 @@ class Exchange:
         manifest = self._house.boot.station.knowledge.manifest(device.plugin)
         assert manifest is not None
         assert manifest.resync is not None
-        order = Order(event=manifest.resync.event)
-        self._perform(self.endpoint.notify(1, ACCOUNT_PREFIX + device.mac, order.event, self._now()))
+        order = Order(event=manifest.resync.event, body=manifest.resync.body)
+        told = self.endpoint.notify(1, ACCOUNT_PREFIX + device.mac, order.event, self._now(), body=order.body)
+        self._perform(told)
 
     def _now(self) -> float:
         self._house.clock.run_until(self._house.start + self._house.lan.now)

@@ -5,6 +5,8 @@ By simulated phones that read each vendor's format.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from provd.domain.capability import shortfall
@@ -26,7 +28,7 @@ def told(house: House, phone: Phone, plugged: PluggedIn) -> None:
     """It asks again because it is told to, as after a code was dialed, not because its time has come."""
     advice = manifest(house.device(phone.mac).plugin).resync
     assert advice is not None
-    assert plugged.notify(advice.event_claimed or advice.event).obeys
+    assert plugged.notify(advice.event_claimed or advice.event, "\r\n".join(advice.body)).obeys
     plugged.live()
 
 
@@ -95,7 +97,8 @@ def test_nothing_of_the_old_tenant_is_left_on_the_phone(plugin: str, name: str, 
         old(house, phone, model(plugin, name).lines, level, plugin)
         settles(plugged)
         told(house, phone, plugged)
-        assert "Old friend" in str(phone.settings) or model(plugin, name).keys == 0
+        # Some keys have a number, but no text beside them.
+        assert model(plugin, name).keys == 0 or re.search("Old friend|4711", str(phone.settings))
         new(house)
         for each, box in ((phone, plugged), (twin, other)):
             house.admin("device.transfer", mac=each.mac, tenant="new")

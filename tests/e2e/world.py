@@ -227,7 +227,8 @@ class House:
         made = phone_class(catalogue().folder(plugin))
         assert made is not None
         self._macs += 1
-        prefix = prefix or ("02005e" if plain else manifest(plugin).ouis[0].prefixes[0])
+        ouis = manifest(plugin).ouis
+        prefix = prefix or ("02005e" if plain or not ouis else ouis[0].prefixes[0])
         mac = Mac(f"{prefix}{0xA0B0C0 + self._macs:06x}")
         return made(model(plugin, name), Handset(mac, version=version), random.Random(str(mac)))
 
@@ -281,6 +282,7 @@ class House:
         """DISCOVER to ACK through the engine, as octets."""
         self._tick()
         options = [(12, step.hostname.encode()), (55, bytes(step.parameter_list)), (60, step.option60.encode())]
+        options += [(77, step.user_class)] if step.user_class else []
         offer = self._says(mac, dhcp_client.DISCOVER, options)
         if offer is None:
             return Failed("no OFFER")

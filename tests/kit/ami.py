@@ -32,6 +32,8 @@ class AmiServer:
     before: bytes = b""
     asked: list[Block] = field(default_factory=list)
     notified: list[tuple[str, str, str]] = field(default_factory=list)
+    contents: list[list[str]] = field(default_factory=list)
+    """What each NOTIFY has beside its event, as the variables say it."""
     on_notify: Callable[[str, str], None] | None = None
     on_login: Callable[[], None] | None = None
     logins: int = 0
@@ -82,10 +84,13 @@ class AmiServer:
         while True:
             raw = await stream.readuntil(b"\r\n\r\n")
             block: Block = {}
+            variables: list[str] = []
             for line in raw.decode().split("\r\n"):
                 key, colon, value = line.partition(": ")
+                if key == "Variable":
+                    variables.append(value)
                 if colon:
-                    block[key] = value
+                    block[key] = "\n".join(variables) if key == "Variable" else value
             self.asked.append(block)
             if block["Action"] in self.mute:
                 continue
@@ -141,7 +146,8 @@ class _Session:
     def _notify(self, kind: str, name: str, known: set[str], block: Block, refusal: str) -> Block:
         if name not in known:
             return _error(f"{refusal} {name}")
-        event = block["Variable"].removeprefix("Event=")
+        event, *content = block["Variable"].removeprefix("Event=").split("\n")
+        self.server.contents.append(content)
         self.server.notified.append((kind, name, event))
         if self.server.on_notify is not None:
             self.server.on_notify(name, event)

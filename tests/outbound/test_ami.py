@@ -101,6 +101,15 @@ async def test_a_phone_is_told_through_its_line():
         assert told.facts == []
 
 
+async def test_an_order_in_the_body_goes_line_by_line():
+    order = Order(event="service-control", lines=("102",), tenant="north", body=("action=restart", "RegisterCallId={}"))
+    async with AmiServer(endpoints={"102"}) as pbx, connection(pbx) as (client, _, pauses):
+        await logged_in(pauses)
+        await way_over(client).tell(PHONE, order)
+        assert pbx.notified == [("PJSIP", "102", "service-control")]
+        assert pbx.contents == [["Content-type=text/plain", "Content=action=restart", "Content=RegisterCallId={}"]]
+
+
 @pytest.mark.parametrize("torn", [False, True])
 async def test_events_between_the_answers_are_not_answers(torn):
     async with AmiServer(endpoints={"101"}, before=EVENTS, torn=torn) as pbx, connection(pbx) as (client, _, pauses):

@@ -269,6 +269,11 @@ def test_a_package_that_comes_or_goes_leaves_the_others_as_they_are(site: Site) 
     assert catalogue.static("acme", "one.rom") is one
     assert catalogue.static("acme", "other.rom") is None
     assert content() is None, "what was taken away does not go on filling the disk"
+    third = kept(catalogue, "third", b"c" * MAPPED_FROM)
+    content = weakref.ref(catalogue.static("acme", "third.rom").obj)
+    catalogue.stock.discard(third)
+    catalogue.let_go()
+    assert content() is None, "also when nobody asks for anything any more"
 
 
 def test_a_large_image_is_read_where_it_cannot_be_copied(site: Site) -> None:

@@ -250,6 +250,11 @@ BRACES = "one {mac}, one {serial} or one {common}, no other braces"
         ("daily = true", "daily = false", "resync.spread: only what comes daily is late by something"),
         ('"/old"', '"/servlet?key=AutoP"', "resync.action.paths: '/servlet?key=AutoP' is named twice"),
         ('auth = "basic"', 'auth = "none"', "resync.action.password: of no use with auth 'none'"),
+        (
+            "daily = true",
+            'daily = true\nbody = ["a=1,b=2"]',
+            "resync.body[1]: String should match pattern '^[ -+.-~-]+$'",
+        ),
         ("daily = true", "dayly = true", "resync.dayly: unknown key, did you mean 'daily'?"),
         (
             '"keys.N.type"',

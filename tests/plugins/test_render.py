@@ -16,7 +16,8 @@ from provd.base.facts import Fact
 from provd.base.facts.render import PluginQuarantined, RendererReplaced
 from provd.base.secrets import Secret
 from provd.plugin import FileRule
-from provd.plugins.render import FAULT_SECONDS, RENDERER, RenderPool
+from provd.plugins.render import RENDERER, RenderPool
+from provd.plugins.render_faults import FAULT_SECONDS
 from provd.plugins.render_worker import Launch, Worker
 
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"

@@ -121,6 +121,7 @@ def test_it_imports_nothing_of_the_daemon():
         "provd.plugins.render_trace",
         "provd.plugins.render_values",
         "provd.plugins.render_wire",
+        "provd.plugins.render_writer",
         "provd.plugins.renderd",
     ]
 

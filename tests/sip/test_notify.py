@@ -33,6 +33,22 @@ def test_a_well_formed_notify_and_a_yes() -> None:
     assert stage.endpoint.stats.notify_accepted == 1
 
 
+def test_some_devices_want_an_order_in_the_body() -> None:
+    stage = Stage()
+    phone = stage.registered()
+    body = ("action=restart", "RegisterCallId={}")
+    sent = stage.lines(stage.endpoint.notify(1, USER, "service-control", stage.now, body=body))
+    assert sent == ["<< NOTIFY"]
+    _, heard = stage.sent[-1]
+    assert (heard.get("event"), heard.get("content-type")) == ("service-control", "text/plain")
+    assert heard.body == b"action=restart\r\nRegisterCallId={}\r\n"
+    assert heard.get("content-length") == str(len(heard.body))
+    # The challenged one has it again.
+    challenge = 'WWW-Authenticate: Digest realm="phone", nonce="n", qop="auth", algorithm=MD5\r\n'
+    assert stage(phone.answer(heard, 401, "Who?", challenge)) == ["<< NOTIFY"]
+    assert (stage.last.get("cseq"), stage.last.body) == ("2 NOTIFY", heard.body)
+
+
 def test_repeated_by_the_timers_and_given_up() -> None:
     """SP-02: after 0.5, 1, 2, 4, 4 … seconds; F ends it after 32."""
     stage = Stage()

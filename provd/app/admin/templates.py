@@ -156,10 +156,8 @@ class Templates:
             wanted = self._desk.tenant(args.text("tenant"), caller).id
             seen = [each for each in seen if (each.place, each.applies_to) == (Place.TENANT, wanted)]
         defaults = {plugin: await self._defaults(plugin) for plugin in {each.plugin for each in seen}}
-        items = []
-        for each in seen:
-            devices = await self._over.affected(each.plugin, each)
-            items.append({**_view(each), **_standing(each, defaults[each.plugin]), "devices": len(devices)})
+        counts = await self._over.counts(defaults)
+        items = [{**_view(each), **_standing(each, defaults[each.plugin]), "devices": counts[each.id]} for each in seen]
         if chosen is None:
             return {"items": items}
         return {"items": items, "templates": sorted(await self._defaults(chosen))}

@@ -42,6 +42,8 @@ class Warehouse:
         self._clock = clock
         self._emit = emit
         self.needed: Callable[[Held], str] = lambda _held: ""
+        self.released: Callable[[], None] = lambda: None
+        """Is called when a package was taken away: nobody has to hold its files in memory any longer."""
         works.offer(FETCH, self._fetch)
 
     @property
@@ -114,6 +116,7 @@ class Warehouse:
         if reason := self.needed(held):
             raise ConflictError(f"{held.name} {held.version} is in use: {reason}")
         await self._depot.discard(held)
+        self.released()
         now = self._clock.now()
         self._emit(FirmwareDropped(at=now, plugin=held.plugin, name=held.name, version=held.version, by=asked.by))
         return held

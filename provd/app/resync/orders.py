@@ -29,6 +29,7 @@ def order_for(way: str, device: Device, note: PendingResync, notes: Notes, knowl
         flow = Flow(transport=note.transport, host=note.host, port=note.port, local=note.local, contact=note.contact)
     return Order(
         event=event,
+        body=advice.body,
         action=action,
         passwords=() if action is None else notes.passwords(device, action.password),
         lines=note.lines,

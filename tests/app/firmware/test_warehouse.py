@@ -126,13 +126,18 @@ async def test_what_is_needed_is_not_taken_away():
         Profile(id="newest", level=Level.MODEL, applies_to="Acme/A1G", settings={"firmware.version": "2.1"}),
     )
     office.world.depot.here += [held("1.9b"), held("2.0"), held("2.1"), held("3.0")]
+    released: list[int] = []
+    assert office.admin.warehouse is not None
+    office.admin.warehouse.released = lambda: released.append(len(office.world.depot.here))
     with pytest.raises(ConflictError, match=r"acme-a1 2\.0 is in use: 02:aa:aa:00:00:01 are to run it"):
         await office.do("firmware.remove", name="acme-a1", version="2.0")
     with pytest.raises(ConflictError, match=r"2\.1 is in use"):
         await office.do("firmware.remove", name="acme-a1", version="2.1")
     with pytest.raises(ConflictError, match=r"1\.9b is in use"):  # the step on the way to 2.0
         await office.do("firmware.remove", name="acme-a1", version="1.9b")
+    assert released == []
     await office.do("firmware.remove", name="acme-a1", version="3.0")
+    assert released == [3], "when it is gone, and not before"
     assert [fact.ID for fact in office.world.facts if fact.ID.startswith("FIRMWARE")] == ["FIRMWARE-DROPPED"]
     await office.do("device.set", mac=PHONE, unset=["firmware.version"])
     assert await office.do("firmware.remove", name="acme-a1", version="2.0") == {"removed": "acme-a1", "version": "2.0"}
