@@ -87,7 +87,8 @@ def bases(name: str) -> list[dict[str, object]]:
     others = {other: value for other, value in EVERYTHING.items() if other != name}
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
-    whose = {other: value for other, value in others.items() if name == f"{other}_port"}
+    port_of = {other: (f"{other}_port", other.replace("server", "port")) for other in others}
+    whose = {other: value for other, value in others.items() if name in port_of[other]}
     return [{}, whose, servers, group, others, KEYED, DIALS, {"keys.1.type": "line"}]
 
 
