@@ -19,14 +19,17 @@ FIRST_LINE = "<<VOIP CONFIG FILE>>Version:"
 LAST_LINE = "<<END OF FILE>>"
 SCHEMES = {"1": "ftp", "2": "tftp", "4": "http", "5": "https"}
 TRANSPORTS = {"0": "udp", "1": "tcp", "3": "tls"}
+MODULES = {"AUTOUPDATE", "DSSKEY", "SIP", "MMI", "LOG", "QOS", "PHONE FEATURE", "CTI", "MM", "CALL FEATURE"}
+OF_THE_FIRST = {"AUTOUPDATE", "GLOBAL", "TELE", "DSP", "SIP", "MMI", "QOS", "AAA", "PHONE"}
+"""Modules of phones of the first series, whose names have no more than 19 characters."""
 _TITLE = re.compile(r"--(?P<title>[A-Za-z0-9 ]+?) ?-- *:")
-_MODULE = re.compile(r"<[A-Z0-9 ]+ MODULE>")
+_MODULE = re.compile(r"<(?P<name>[A-Z0-9 ]+?)(?: CONFIG)? MODULE>")
 
 
 class Phone(OrdinaryPhone):
     """One phone and its parameters, by the vendor's names; those of a key have the title of its page in front."""
 
-    factory = MappingProxyType({"Flash Mode": "1", "PNP Enable": "1"})
+    factory = MappingProxyType({"Flash Mode": "1", "Download Mode": "1", "PNP Enable": "1"})
     parameter_list = (1, 3, 6, 12, 15, 42, 43, 60, 66, 67)
     options = (66, 43)
     usual_version = "2.12.1.7"
@@ -62,17 +65,17 @@ class Phone(OrdinaryPhone):
     @property
     def stored(self) -> str:
         """The configured server, with its scheme or beside it."""
-        server = self.settings.get("Flash Server IP", "")
+        server = self._said("Server IP")
         if not server or "://" in server:
             return server
-        return f"{SCHEMES.get(self.settings.get('Flash Protocol', ''), 'tftp')}://{server}"
+        return f"{SCHEMES.get(self._said('Protocol'), 'tftp')}://{server}"
 
     @property
     def pause(self) -> float:
         """Hours, where it is to look again by itself."""
-        if self.settings.get("Flash Mode") != "2":
+        if self._said("Mode") != "2":
             return NEVER
-        return 3600.0 * max(1, number(self.settings.get("Flash Interval", ""), 1))
+        return 3600.0 * max(1, number(self._said("Interval"), 1))
 
     def restarts(self, event: str) -> bool:
         """As one parameter says, whatever the event asks for."""
@@ -80,18 +83,19 @@ class Phone(OrdinaryPhone):
         return self.settings.get("Notify Reboot", "1") == "1"
 
     def read(self, name: str, body: bytes) -> Reading:
-        """``name :value`` in modules; the names of keys occur once for every page."""
+        """``name :value`` in modules; names of keys occur on every page. Modules that it has not are passed over."""
         del name
         first, *lines = body.decode("utf-8").splitlines()
-        if not first.startswith(FIRST_LINE) or len(first) != 62:
+        version = "2.0002" if self._first else "2.0000000000"
+        if first != f"{FIRST_LINE}{version}".ljust(62):
             raise UnreadableError("the first line is another")
         if LAST_LINE not in lines:
             raise UnreadableError("the end is missing")
         pairs: Pairs = []
         module = page = ""
         for line in lines[: lines.index(LAST_LINE)]:
-            if _MODULE.fullmatch(line):
-                module, page = line, ""
+            if opened := _MODULE.fullmatch(line):
+                module, page = opened["name"], ""
             elif title := _TITLE.fullmatch(line):
                 page = title["title"]
             elif line.strip():
@@ -99,7 +103,8 @@ class Phone(OrdinaryPhone):
                 if not colon or not module:
                     raise UnreadableError(f"not a parameter: {line}")
                 start = f"{page} " if parameter.startswith("Fkey") else ""
-                pairs.append((start + parameter.strip(), value.strip()))
+                if module in (OF_THE_FIRST if self._first else MODULES):
+                    pairs.append((start + parameter.strip(), value.strip()))
         return Reading(pairs)
 
     @property
@@ -110,23 +115,33 @@ class Phone(OrdinaryPhone):
     @property
     def keys(self) -> list[str]:
         """What stands beside its keys, those beside the display first."""
-        found = []
-        traits = self.model.traits
-        k = 0
-        for what, size, pages in (("Sidekey", "side", "side_pages"), ("Dsskey", "page", "pages")):
-            for page in range(1, number(str(traits.get(pages, 0))) + 1):
-                for n in range(1, number(str(traits.get(size, 0))) + 1):
-                    k += 1
-                    start = f"{what} Config{page} Fkey{n} "
-                    kind = self.settings.get(f"{start}Type", "0")
-                    if kind != "0":
-                        title = self.settings.get(f"{start}Title", "")
-                        found.append(f"{k}: {title} [{kind} {self.settings.get(f'{start}Value', '')}]")
-        return found
+        get = self.settings.get
+        return [
+            f"{k}: {get(f'{start} Title', '')} [{kind} {get(f'{start} Value', '')}]"
+            for k, start in enumerate(self._keys(), 1)
+            if (kind := get(f"{start} Type", "0")) != "0"
+        ]
 
     def clock(self, at: datetime) -> datetime | None:
         """What its display shows."""
         return shown(self.settings, at)
+
+    @property
+    def _first(self) -> bool:
+        return self.model.traits.get("first") is True
+
+    def _said(self, what: str) -> str:
+        return self.settings.get(f"{'Download' if self._first else 'Flash'} {what}", "")
+
+    def _keys(self) -> Iterator[str]:
+        """How the names of each key begin. The first series counts through, the others begin anew on each page."""
+        if self._first:
+            yield from (f"Function Key Fkey{n}" for n in range(1, self.model.keys + 1))
+            return
+        traits = self.model.traits
+        for what, size, pages in (("Sidekey", "side", "side_pages"), ("Dsskey", "page", "pages")):
+            for page in range(1, number(str(traits.get(pages, 0))) + 1):
+                yield from (f"{what} Config{page} Fkey{n}" for n in range(1, number(str(traits.get(size, 0))) + 1))
 
     def _registering(self) -> Iterator[Account]:
         for n in range(1, self.model.lines + 1):

@@ -14,7 +14,7 @@ def shown(settings: Mapping[str, str], at: datetime) -> datetime | None:
     if not quarters:
         return None
     standard = at.astimezone(UTC).replace(tzinfo=None) + timedelta(minutes=15 * int(quarters))
-    if settings.get("DST Type") != "2":
+    if settings.get("DST Type", settings.get("Enable DST")) != "2":
         return standard
     saved = timedelta(minutes=int(settings.get("DST Min Offset", "60")))
     start, end = (_change(settings, name, standard.year) for name in ("Start", "End"))

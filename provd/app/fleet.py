@@ -51,6 +51,9 @@ Arrival = Callable[[Device | None, Device], Sequence[Change]]
 """Says what is to be written in the same transaction as a device that was seen and is new, another model than it was
 taken for, or announced and here for the first time: before and after. Only plain records."""
 
+Settled = Callable[[Sequence[Change]], None]
+"""Hears how each plan ended that changed something: its changes once they are durable, or what took them back."""
+
 _altered = altering(Device)
 
 R = TypeVar("R", Device, Tenant, Line, Profile)
@@ -84,6 +87,7 @@ class Fleet:
         self._companions: list[Companion] = []
         self._afterwards: list[Watcher] = []
         self._arrivals: list[Arrival] = []
+        self._settled: list[Settled] = []
         self._written: dict[Mac, float] = {}
         self._dirty: dict[Mac, None] = {}
         self._owed: list[Kept] = []
@@ -134,6 +138,10 @@ class Fleet:
         """Tell this watcher of every planned change of a device once it is durable."""
         self._afterwards.append(watcher)
 
+    def settled(self, listener: Settled) -> None:
+        """Tell this one of the end of every plan that changed something."""
+        self._settled.append(listener)
+
     async def change(self, plan: Plan) -> None:
         """Carry out an administrative change as a whole; it is durable when this returns.
 
@@ -153,6 +161,10 @@ class Fleet:
             except StorageError:
                 self._take_back(steps)
                 raise
+            except asyncio.CancelledError:
+                self._tell(changes)  # Nobody waits for it any more; the journal has it all the same.
+                raise
+            self._tell(changes)
         for before, after in steps:
             if isinstance(after or before, Device):
                 for watcher in self._afterwards:
@@ -241,6 +253,11 @@ class Fleet:
                 self._dirty[back.mac] = None
         self._announce(undone)
         self.generation += 1
+        self._tell([change for step in undone if (change := step.change) is not None])
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        for listener in self._settled:
+            listener(changes)
 
     def note(self, device: Device, now: float, *, urgent: bool = False) -> Device:
         """Take over what was seen of a device and write it behind; gives the device as it is kept.

@@ -39,15 +39,20 @@ def brought(config: str | None, path: Path) -> str:
     except OSError as error:
         raise PluginError(f"{path} cannot be read: {error.strerror}") from None
     name = f"{secrets.token_hex(8)}.zip"
+    entry = state / "packages" / ENTRY
+    parts = {f"{name}{SIGNATURE}": signature, name: content}
     try:
         with as_owner(state):
-            entry = state / "packages" / ENTRY
             entry.mkdir(parents=True, exist_ok=True)
-            if signature is not None:
-                (entry / f"{name}{SIGNATURE}").write_bytes(signature)
-            (entry / name).write_bytes(content)
-    except OSError as error:
+            for called, octets in parts.items():
+                if octets is not None:
+                    (entry / called).write_bytes(octets)
+    except PermissionError as error:
         raise UsageError(f"{entry} cannot be written: {error.strerror}; be root or the user of the daemon") from None
+    except OSError as error:
+        for called in parts:
+            (entry / called).unlink(missing_ok=True)
+        raise PluginError(f"{entry} cannot be written: {error.strerror}; nothing was changed") from None
     return name
 
 

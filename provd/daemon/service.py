@@ -17,6 +17,7 @@ from provd import __version__
 from provd.app.admin import Admin, Caller
 from provd.app.bearer import Authority
 from provd.app.fleet import Fleet
+from provd.app.overheard import Overheard
 from provd.app.zones import zone
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
@@ -154,6 +155,7 @@ class Service:
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
+        self._readers.hub.add("overheard", Overheard(core.boot.station))
         keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from provd.base.errors import PeerError, PluginError
-from provd.plugins.render_values import FINALIZE, forbidden
+from provd.plugins.render_values import finalizers, forbidden
 from provd.plugins.render_wire import MAX_OUTPUT
 
 Path = tuple[str, ...]
@@ -23,6 +23,7 @@ Needs = dict[str, "Needs"]
 
 LEAF = ""
 _NONE: Needs = {}
+_FINALIZE = finalizers()
 _PLAIN = frozenset({int, bool, float, type(None)})
 
 
@@ -106,7 +107,7 @@ class Pattern:
         joined = "".join(texts)
         if len(texts) != self.gaps or forbidden(joined):
             raise PluginError("these texts do not fit")
-        finalize = FINALIZE[self.format]
+        finalize = _FINALIZE[self.format]
         if finalize(joined) is not joined:
             texts = [finalize(text) for text in texts]
         octets = "\0".join(texts).encode().split(b"\0")

@@ -232,7 +232,7 @@ class RenderPool:
             if self._closing:
                 return
             result: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-            request = Request(places, name, file_format, self._epoch, {}, wants="check")
+            request = Request(places, name, file_format, self._epoch, {}, wants="warm")
             self._queue.append(Task("", name, self._encoder.encode(request), result, f"(new) {places[-1]}"))
             self._wanted.set()
             self.feed()

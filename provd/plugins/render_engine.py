@@ -18,6 +18,7 @@ from jinja2 import (
     TemplateError,
     TemplateNotFound,
     TemplateSyntaxError,
+    Undefined,
 )
 from jinja2.environment import TemplateModule
 from jinja2.filters import FILTERS
@@ -27,9 +28,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from provd.base.errors import PluginError
-from provd.plugins.render_values import FINALIZE, PLAIN, UNGUARDED, guarded, secrets_hidden
+from provd.plugins.render_values import PLAIN, UNGUARDED, Refused, finalizers, guarded, secrets_hidden
 from provd.plugins.render_wire import MAX_OUTPUT, REMEMBERED
 from provd.plugins.render_writer import Writer
+
+FINALIZE = finalizers((Refused, Undefined))
 
 # Nothing here looks at a clock, draws lots, walks attributes or turns escaping off.
 REMOVED_FILTERS = frozenset(

@@ -9,6 +9,7 @@ no pattern.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import time
@@ -22,8 +23,8 @@ from markupsafe import Markup
 
 from provd.base.errors import PluginError
 from provd.plugins.pattern import LEAF, Path, tree
-from provd.plugins.render_engine import Environments, LimitError, SandboxEnvironment, prepared
-from provd.plugins.render_values import FINALIZE, guarded
+from provd.plugins.render_engine import FINALIZE, Environments, LimitError, SandboxEnvironment, prepared
+from provd.plugins.render_values import guarded
 from provd.plugins.render_wire import MAX_OUTPUT, Request
 from provd.plugins.render_writer import Writer
 
@@ -258,6 +259,11 @@ class Tracer:
     def forget(self) -> None:
         """Read the templates anew from now on."""
         self._environments.forget()
+
+    def compile(self, request: Request) -> None:
+        """Have the template at hand when it is asked for; whether that can be done comes out then."""
+        with contextlib.suppress(Exception):
+            self._environments.get(request.folders, request.format, request.overlay).get_template(request.template)
 
     def trace(self, request: Request) -> tuple[set[Path], list[str | int]] | None:
         """The paths of the texts that the template looks at, at least those that are known, and the parts of the file:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
-from jinja2 import Undefined
 from markupsafe import Markup
 
 from provd.base.errors import PluginError
@@ -84,40 +83,43 @@ def guarded(context: Mapping[str, object]) -> Mapping[str, object]:
     return {key: _marked(value, key) for key, value in context.items()}
 
 
-def _text(value: object) -> str:
-    kind = type(value)
-    if kind is str or kind is Markup:
-        return str(value)
-    if kind is int or isinstance(value, Undefined | Refused):
-        return str(value)  # the last two raise here, with the variable's name
-    raise ValueRefusedError(f"a {kind.__name__} was to be written; only texts and whole numbers are")
+def finalizers(refusing: tuple[type, ...] = (Refused,)) -> Mapping[str, Callable[[object], str]]:
+    """What each expression of a template goes through on its way into the file, by format.
 
+    Values of the ``refusing`` types raise when they are written, with the variable's name. Which these are is handed in
+    by who renders: the daemon, which only fills in patterns, has no template engine in its memory.
+    """
 
-def _xml(value: object) -> str:
-    if type(value) is not str:
-        return _text(value)
-    if not _XML_SPECIAL.search(value):
-        return value
-    # The five named entities: numeric references are not in every small parser.
-    text = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace('"', "&quot;").replace("'", "&apos;")
+    def plain(value: object) -> str:
+        kind = type(value)
+        if kind is str or kind is int or kind is Markup or isinstance(value, refusing):
+            return str(value)
+        raise ValueRefusedError(f"a {kind.__name__} was to be written; only texts and whole numbers are")
 
+    def xml(value: object) -> str:
+        if type(value) is not str:
+            return plain(value)
+        if not _XML_SPECIAL.search(value):
+            return value
+        # The five named entities: numeric references are not in every small parser.
+        text = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return text.replace('"', "&quot;").replace("'", "&apos;")
 
-def _json(value: object) -> str:
-    if isinstance(value, Undefined | Refused):
-        return str(value)  # these raise here, with the variable's name
-    try:
-        return json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueRefusedError(f"a {type(value).__name__} was to be written as JSON: {error}") from None
+    def as_json(value: object) -> str:
+        if isinstance(value, refusing):
+            return str(value)
+        try:
+            return json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueRefusedError(f"a {type(value).__name__} was to be written as JSON: {error}") from None
+
+    return {"xml": xml, "keyvalue": plain, "text": plain, "json": as_json}
 
 
 UNGUARDED = frozenset({"text", "json"})
 """Formats in which a value may hold any character: the one has no rules, the other escapes them."""
 PLAIN = frozenset({"keyvalue", "text"})
 """Formats in which a text is written as it is."""
-FINALIZE: Mapping[str, Callable[[object], str]] = {"xml": _xml, "keyvalue": _text, "text": _text, "json": _json}
-"""What each expression of a template goes through on its way into the file, by format."""
 
 
 def secrets_hidden(text: str, context: object) -> str:

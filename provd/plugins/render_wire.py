@@ -39,8 +39,8 @@ class Request:
     """One file to render. ``epoch`` rises when templates may have changed on disk.
 
     ``shared`` is the part of the context that many requests have in common, ``overlay`` the templates that outrank
-    those in the folders. ``wants`` is ``file``, ``digest`` or ``check`` (the template
-    is compiled and nothing is rendered).
+    those in the folders. ``wants`` is ``file``, ``digest``, ``check`` (the template is compiled, nothing is rendered)
+    or ``warm`` (it is compiled for patterns too).
     """
 
     folders: Sequence[str]

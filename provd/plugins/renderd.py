@@ -92,8 +92,10 @@ class Worker:
             self._engine.forget()
             self._tracer.forget()
             self._epoch = request.epoch
-        if request.wants == "check":
+        if request.wants in {"check", "warm"}:
             self._engine.compile(request.folders, request.template, request.format, request.overlay)
+            if request.wants == "warm":
+                self._tracer.compile(request)
             return encode_answer(Answer.FILE)
         pattern = None if request.needs is None else self._pattern(request)
         if pattern is not None and len(pattern) <= MAX_ANSWER:

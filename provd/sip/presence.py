@@ -29,7 +29,8 @@ class Presence:
             self._tell_ended(before, "removed", now)
         if after is None or done.change is Change.NONE:
             return
-        if done.change is not Change.REFRESHED:
+        if done.change is not Change.REFRESHED or (before is not None and before.user_agent != after.user_agent):
+            # With another firmware it comes back from where it was.
             self._tell_registered(after, now)
         self._unwatch(after)
         username = after.account.username

@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property, partial
 from operator import attrgetter, itemgetter
+from sys import intern
 from typing import Any, Generic, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from sqlalchemy import Table
@@ -104,6 +105,10 @@ APPENDED = (StoredFact, AuditEntry, Letter)
 
 _LATECOMERS = frozenset({"way"})
 """Sealed columns that were added to tables with rows: empty there."""
+_ALIKE = frozenset(
+    {"vendor", "model", "version", "plugin", "tenant", "profile", "subnet", "vendor_class", "server", "backup_server"}
+)
+"""Texts that are the same in the rows of thousands of phones: there is one of each in memory, not ten thousand."""
 _SEALED = "$secret"
 """The one member of the JSON object that stands for a secret value among settings."""
 
@@ -186,9 +191,12 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(value)
 
 
+_NOTHING: dict[str, object] = {}
+
+
 def _object(text: str) -> dict[str, object]:
     if text == "{}":
-        return {}
+        return _NOTHING  # the same one in every device that has no settings of its own: records do not change
     value = json.loads(text)
     if not isinstance(value, dict):
         raise TypeError("not an object")
@@ -262,6 +270,7 @@ class Codec(Generic[R]):
             self._column(index, column, hints[column])
         self._quick = self._shortcut()
         self._types = tuple(_row_type(hints[column]) for column in self.columns)
+        self._alike = [index for index, column in enumerate(self.columns) if column in _ALIKE and hints[column] is str]
         self._convert = [(index, out) for index, out in self._check if hints[self.columns[index]] not in _SAME]
 
     def _column(self, index: int, column: str, hint: Any) -> None:
@@ -338,6 +347,8 @@ class Codec(Generic[R]):
         try:
             for index, out in self._convert if usual else self._check:
                 values[index] = out(values[index])
+            for index in self._alike:
+                values[index] = intern(values[index])
             key = ""
             for index, opened in self._open:
                 value = values[index]

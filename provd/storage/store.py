@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ from provd.storage.writer import Limits, Writer
 
 _KEYS_SHOWN = 5
 _PRUNED_AT_ONCE = 500
+_READ_AT_ONCE = 500
+
+_Decoded = tuple[list[R], list[tuple[str, str]]]
+"""Records, and the rows that are none: each by its key, and why."""
 
 
 class Store:
@@ -150,14 +155,14 @@ class Store:
         codec = self._planner.codec(kind)
         query = select(codec.table).order_by(*codec.table.primary_key.columns)
         try:
-            rows = self._all_rows(query)
+            records, skipped = self._whole(codec, query)
         except StorageError as error:
             if self._path is None or not rescue.is_damage(error.__cause__):
                 raise
             # Too large a file to be checked at open. What can be read is more than nothing.
             self._emit(StoreDamaged(at=self._clock.now(), reason=str(error)))
             rows = list({codec.key_of_row(row): row for row in rescue.readable(self._path, codec.table)}.values())
-        records, skipped = _decoded(codec, rows)
+            records, skipped = _decoded(codec, rows)
         if skipped:
             self._emit(_skipped_fact(codec.table.name, skipped, self._clock.now()))
         return records
@@ -222,12 +227,16 @@ class Store:
             pruned += len(doomed)
         return pruned
 
-    def _all_rows(self, query: Select[Any]) -> Sequence[Row]:
-        """The rows of a whole table: quickly as long as all of their text is text."""
+    def _whole(self, codec: Codec[R], query: Select[Any]) -> _Decoded[R]:
+        """The records of a whole table: quickly as long as all of their text is text."""
         if self._path is not None:
             with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection, quick_text(connection):
-                return connection.exec_driver_sql(*driver_form(query, self._engine.dialect)).all()
-        return self._rows(query)
+                result = connection.exec_driver_sql(*driver_form(query, self._engine.dialect))
+                # Some at a time: what is not kept of one lot makes room for the next.
+                found = _decoded(codec, chain.from_iterable(result.partitions(_READ_AT_ONCE)))
+                connection.exec_driver_sql("PRAGMA shrink_memory")
+                return found
+        return _decoded(codec, self._rows(query))
 
     def _rows(self, query: Select[Any]) -> Sequence[Row]:
         with self.reading() as execute:
@@ -293,7 +302,7 @@ def _resolve(future: asyncio.Future[None], error: StorageError | None) -> None:
         future.set_exception(error)
 
 
-def _decoded(codec: Codec[R], rows: Sequence[Row]) -> tuple[list[R], list[tuple[str, str]]]:
+def _decoded(codec: Codec[R], rows: Iterable[Row]) -> _Decoded[R]:
     records: list[R] = []
     skipped: list[tuple[str, str]] = []
     for row in rows:

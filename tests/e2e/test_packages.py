@@ -74,9 +74,9 @@ def package(folder: Path, key: SecretKey | None, version: str, common: str) -> s
     return str(build(source, folder / "public", key).path)
 
 
-def daemon_of(folder: Path, key: SecretKey) -> tuple[Daemon, int]:
+def daemon_of(folder: Path, key: SecretKey, sections: str = "") -> tuple[Daemon, int]:
     folder.mkdir()
-    config, port = loopback_config(folder / "state", sections=f'[plugins]\nkeys = ["{key.public}"]\n')
+    config, port = loopback_config(folder / "state", sections=f'[plugins]\nkeys = ["{key.public}"]\n{sections}')
     return Daemon(config, folder), port
 
 

@@ -25,10 +25,10 @@ def said(daemon: Daemon, *words: str, stdin: str = "", code: int = 0) -> str:
     return str(done.stdout + done.stderr)
 
 
-def test_a_template_is_changed_looked_at_and_restored(tmp_path: Path, key) -> None:
+def test_a_template_is_changed_looked_at_and_restored(tmp_path: Path, key, database: str) -> None:
     first = package(tmp_path, key, "1.0.0", "greeting = hello\nvolume = 3\nend = yes\n")
     second = package(tmp_path, key, "1.1.0", "greeting = hello\nvolume = 3\nend = no\n")
-    made, port = daemon_of(tmp_path / "site", key)
+    made, port = daemon_of(tmp_path / "site", key, database)
     with made as daemon:
         daemon.provd("plugin", "install", first)
         daemon.provd("device", "import", "-", stdin=f"mac,vendor,model\n{MAC},Acme,A1\n{OTHER},Acme,A1\n")
@@ -65,3 +65,44 @@ def test_a_template_is_changed_looked_at_and_restored(tmp_path: Path, key) -> No
         assert get(port, "acme.cfg") == "greeting = hello\nvolume = 3\nend = no\n"
         said(daemon, "template", "restore", "A1/device.cfg.j2")
         assert get(port, f"{MAC}.cfg") == f"mac = {MAC}\n"
+
+
+def test_whom_a_template_is_for_and_what_becomes_of_it(tmp_path: Path, key, database: str) -> None:
+    first = package(tmp_path, key, "1.0.0", "greeting = hello\n")
+    made, port = daemon_of(tmp_path / "site", key, database)
+    with made as daemon:
+        daemon.provd("plugin", "install", first)
+        for name in ("north", "south"):
+            daemon.provd("tenant", "add", name)
+        rows = f"mac,vendor,model,tenant\n{MAC},Acme,A1,north\n{OTHER},Acme,A1,south\n"
+        daemon.provd("device", "import", "-", stdin=rows)
+        largest = "x" * (255 * 1024 // 4)  # with text of every kind in it, near to the most that there may be
+        texts = {
+            ("acme/device.cfg.j2", "--site"): "who = site\n",
+            ("acme/device.cfg.j2", "--tenant", "north"): f"who = north {{# {largest} é 漢 🕿 \\ ' \" %s #}}.\n",
+            ("device.cfg.j2", "--device", OTHER): "who = {{ device.mac }}\n",
+        }
+        for (name, *whom), text in texts.items():
+            daemon.provd("template", "set", *whom, name, "-", stdin=text)
+        for _ in range(2):
+            assert get(port, f"{MAC}.cfg") == "who = north .\n"
+            assert get(port, f"{OTHER}.cfg") == f"who = {OTHER}\n"
+            rows = daemon.json("template", "list")
+            assert [(row["place"], row["devices"], row["state"]) for row in rows] == [
+                ("device", 1, "in force"), ("site", 0, "in force"), ("tenant", 1, "in force"),
+            ]  # fmt: skip
+            for (name, *whom), text in texts.items():
+                assert said(daemon, "template", "show", *whom, name) == text
+            daemon.kill()
+            daemon.start()
+        # What was written for a device does not go with it to somebody else, and a tenant's goes with the tenant.
+        daemon.provd("device", "transfer", OTHER, "north")
+        assert get(port, f"{OTHER}.cfg") == "who = north .\n"
+        daemon.provd("device", "transfer", MAC, "south")
+        assert get(port, f"{MAC}.cfg") == "who = site\n"
+        daemon.provd("device", "transfer", OTHER, "south")
+        daemon.provd("tenant", "delete", "north")
+        assert [row["place"] for row in daemon.json("template", "list")] == ["site"]
+        daemon.kill()
+        daemon.start()
+        assert [row["place"] for row in daemon.json("template", "list")] == ["site"]

@@ -65,6 +65,7 @@ class SipPhone:
     answer_notify: str = "200 OK"
     gives_up: float = 32.0
     ended: int = 0
+    user_agent: str = ""
 
     def __post_init__(self) -> None:
         self.ip, self.port = self.sock.getsockname()
@@ -76,6 +77,7 @@ class SipPhone:
     def register(self, seconds: int = 300) -> int:
         """Register; gives the final status."""
         headers = {"Contact": f"<sip:{self.username}@{self.ip}:{self.port}>", "Expires": str(seconds)}
+        headers |= {"User-Agent": self.user_agent} if self.user_agent else {}
         return self._authorized("REGISTER", f"sip:{self.server[0]}", f"sip:{self.username}@{self.server[0]}", headers)[
             0
         ].status

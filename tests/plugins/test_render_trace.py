@@ -278,3 +278,14 @@ def test_a_filled_file_has_its_limit():
         pattern.filled(["x" * (MAX_OUTPUT // 2)])
     with pytest.raises(PluginError, match="do not fit"):
         pattern.filled(["x", "y"])
+
+
+def test_a_template_that_was_compiled_beforehand_is_read_no_more(tmp_path):
+    tracer, request = Tracer(), Request([str(tmp_path)], "file.j2", "keyvalue", 0, {"mac": "02"}, {}, ())
+    (tmp_path / "file.j2").write_text("{% broken %}")
+    tracer.compile(request)
+    assert tracer.trace(request) is None
+    (tmp_path / "file.j2").write_text("mac = {{ mac }}\n")
+    tracer.compile(request)
+    (tmp_path / "file.j2").unlink()
+    assert tracer.trace(request) == (set(), ["mac = ", 0, "\n"])

@@ -4,8 +4,7 @@ import pytest
 from jinja2.compiler import CodeGenerator
 from jinja2.exceptions import UndefinedError
 
-from provd.plugins.render_engine import SandboxEnvironment, prepared
-from provd.plugins.render_values import FINALIZE
+from provd.plugins.render_engine import FINALIZE, SandboxEnvironment, prepared
 from provd.plugins.render_writer import Writer
 
 VALUES = {

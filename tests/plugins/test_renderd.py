@@ -126,6 +126,11 @@ def test_it_imports_nothing_of_the_daemon():
     ]
 
 
+def test_the_daemon_imports_no_template_engine():
+    program = "import sys, provd.daemon.service; sys.exit('jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("number", [*range(0x20), *range(0x7F, 0xA0), 0xE9, 0x2028, 0xD800, 0xFFFF, 0x1F600])
 def test_only_printable_ascii_comes_clean(number):
     encoder, decoder = RequestEncoder(), RequestDecoder()

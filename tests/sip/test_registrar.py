@@ -40,6 +40,20 @@ def test_refreshing_is_not_told_but_counts_as_a_sign_of_life() -> None:
     assert stage.wait(2) == ["!! SIP-REGISTRATION-ENDED"]
 
 
+def test_a_phone_that_comes_back_with_other_firmware_is_told() -> None:
+    stage = Stage()
+    phone = stage.registered()
+    stage(phone.register())
+    assert stage(phone.register().replace(b"Acme A1/1.2.3", b"Acme A1/2.0.0")) == [
+        "<< 200 OK", "!! AUTOPROV-REGISTERED", f"** registered {USER}",
+    ]  # fmt: skip
+    fact = stage.facts[-1]
+    assert isinstance(fact, AutoprovRegistered)
+    assert fact.user_agent == "Acme A1/2.0.0 02aaaa000001"
+    stage.wait(100)
+    assert stage(phone.register().replace(b"Acme A1/1.2.3", b"Acme A1/2.0.0")) == ["<< 200 OK", f"** registered {USER}"]
+
+
 def test_it_expires() -> None:
     stage = Stage()
     phone = stage.registered()

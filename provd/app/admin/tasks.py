@@ -173,7 +173,6 @@ class Tasks:
             run = self.find(args.text("id"), caller)
             if run.state in {RunState.DONE, RunState.CANCELLED}:
                 raise ConflictError(f"run {run.id} is {run.state.value} already")
-            self._book.schedule.drop(run.id)
             ended = tasks.ended(run, RunState.CANCELLED, self._desk.clock.now(), f"by {caller.name}")
             return [Put(replace(ended, due=0.0))]
 

@@ -6,6 +6,8 @@ import asyncio
 import difflib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from heapq import nsmallest
+from itertools import count
 from typing import Any
 
 from provd.app.context import SHARED, ContextMaker, Subject
@@ -62,6 +64,7 @@ class Outcome:
 class _File:
     """One file of one device, or of one model, in the two versions; a rule is None where a version does not have it."""
 
+    number: int
     whose: str
     name: str
     device: Device | None
@@ -91,6 +94,18 @@ class _Side:
         if found is None and self.manifest is not None:
             found = self.models[name] = self.manifest.assumed(name)
         return found or Model(name)
+
+
+@dataclass(slots=True)
+class _Found:
+    """The outcome, and what is told of some: the first ones of the fleet, whichever is rendered first."""
+
+    outcome: Outcome
+    changed: list[_File] = field(default_factory=list)
+    reasons: list[tuple[int, str]] = field(default_factory=list)
+
+    def tell(self, file: _File, reason: str) -> None:
+        self.reasons.append((file.number, f"{file.whose} {file.name}: {reason}"[:500]))
 
 
 class Trial:
@@ -135,35 +150,38 @@ class Trial:
                 _Side(label, None if candidate is None else candidate.manifest, self._maker(), renderer, overrides)
                 for label, candidate, overrides in ((_BEFORE, before, {}), (_AFTER, after, fresh))
             )
-            await _each(files, lambda file: self._compare(file, old, new, outcome), progress)
+            found = _Found(outcome)
+            await _each(files, lambda file: self._compare(file, old, new, found), progress)
+            outcome.reasons = [reason for _, reason in nsmallest(MOST_SHOWN, found.reasons)]
+            for file in nsmallest(MOST_SHOWN, found.changed, key=lambda file: file.number):
+                diff = await self._difference(file, old, new)
+                outcome.diffs.append({"device": file.whose, "name": file.name, "diff": diff})
         return outcome
 
-    async def _compare(self, file: _File, before: _Side, after: _Side, outcome: Outcome) -> None:
-        old = await self._made(file, file.before, before, "digest")
-        new = await self._made(file, file.after, after, "digest")
+    async def _compare(self, file: _File, before: _Side, after: _Side, found: _Found) -> None:
+        outcome = found.outcome
+        old = await self._made(file, file.before, before)
+        new = await self._made(file, file.after, after)
         if isinstance(new, PluginError):
             if isinstance(old, PluginError):
                 outcome.same += 1  # It is no worse than before.
                 return
             outcome.failed += 1
-            _tell(outcome, f"{file.whose} {file.name}: {new}")
+            found.tell(file, str(new))
         elif new is None:
             outcome.vanish += 1
-            _tell(outcome, f"{file.whose} {file.name}: is not offered any more")
+            found.tell(file, "is not offered any more")
         elif old is None or isinstance(old, PluginError):
             outcome.appear += 1
         elif old == new:
             outcome.same += 1
         else:
             outcome.changed += 1
-            if len(outcome.diffs) < MOST_SHOWN:
-                shown: dict[str, str] = {"device": file.whose, "name": file.name, "diff": ""}
-                outcome.diffs.append(shown)
-                shown["diff"] = await self._difference(file, before, after)
+            found.changed.append(file)
 
     async def _difference(self, file: _File, before: _Side, after: _Side) -> str:
-        old = await self._made(file, file.before, before, "file")
-        new = await self._made(file, file.after, after, "file")
+        old = await self._made(file, file.before, before, masked=True)
+        new = await self._made(file, file.after, after, masked=True)
         if not isinstance(old, bytes) or not isinstance(new, bytes):
             return ""
         lines = difflib.unified_diff(
@@ -171,9 +189,11 @@ class Trial:
         )
         return "\n".join(line for number, line in enumerate(lines) if 2 <= number < LONGEST_DIFF)
 
-    async def _made(self, file: _File, rule: FileRule | None, side: _Side, wants: Want) -> bytes | PluginError | None:
-        """The digest of the file as it would be served, or the file with every password as ``***``."""
-        manifest, masked = side.manifest, wants == "file"
+    async def _made(
+        self, file: _File, rule: FileRule | None, side: _Side, *, masked: bool = False
+    ) -> bytes | PluginError | None:
+        """What the file as it would be served is compared by, or the file with every password as ``***``."""
+        manifest = side.manifest
         if rule is None or manifest is None:
             return None
         station = self._station
@@ -198,7 +218,11 @@ class Trial:
                 file.subject, file.context = subject, side.maker.make(subject, station.site)
             context = file.context
             overlay = station.overlays.supposing(manifest.id, model.name, subject.device, side.overrides)
-            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay, wants))
+            # Of devices without settings of their own the first one's file is a pattern for the others', which costs
+            # less than a digest; anybody else's file stays where it is rendered.
+            alike = not masked and device is not None and not device.settings
+            wants: Want = "file" if alike or masked else "digest"
+            return await side.renderer.render(RenderJob(side.label, rule, context, SHARED, overlay, wants, alike))
         except PluginError as error:
             return PluginError(str(error).removeprefix(f"{side.label}: "))
 
@@ -206,11 +230,6 @@ class Trial:
 def plain(outcome: Outcome) -> dict[str, Any]:
     """The outcome as plain values."""
     return asdict(outcome) | {"harmful": outcome.harmful}
-
-
-def _tell(outcome: Outcome, reason: str) -> None:
-    if len(outcome.reasons) < MOST_SHOWN:
-        outcome.reasons.append(reason[:500])
 
 
 def _version(candidate: Candidate | None) -> str:
@@ -227,9 +246,11 @@ def _files(devices: list[Device], before: Candidate | None, after: Candidate | N
     """Each device's own files, and the common files of each model that some device is of."""
     old, new = _rules(before, "device"), _rules(after, "device")
     names = sorted(old.keys() | new.keys())
+    numbers = count()
     for device in devices:
         for name in names:
             yield _File(
+                next(numbers),
                 mac_text(device.mac),
                 name_for(name, device.mac, device.model),
                 device,
@@ -242,7 +263,7 @@ def _files(devices: list[Device], before: Candidate | None, after: Candidate | N
         called = _common(after or before, model)
         for name in sorted(old.keys() | new.keys()):
             shown = name.replace("{common}", called)
-            yield _File(model or "(any)", shown, None, model, old.get(name), new.get(name))
+            yield _File(next(numbers), model or "(any)", shown, None, model, old.get(name), new.get(name))
 
 
 def _common(candidate: Candidate | None, model: str) -> str:
@@ -254,11 +275,15 @@ def _common(candidate: Candidate | None, model: str) -> str:
 async def _each(files: list[_File], compare: Callable[[_File], Awaitable[None]], progress: Progress) -> None:
     """So many at a time, and one after the other when one of them raises."""
     waiting = iter(files)
+    turn = asyncio.Lock()
 
     async def some() -> None:
         for file in waiting:
             await compare(file)
             progress.done += 1
+            # A file that is filled in is there at once: one in a turn of the event loop, and phones between them.
+            async with turn:
+                await asyncio.sleep(0)
 
     tasks = [asyncio.ensure_future(some()) for _ in range(min(_AT_ONCE, len(files)))]
     try:

@@ -39,8 +39,10 @@ class TaskBook:
         self._fleet = fleet
         self._clock = clock
         self._made: tuple[int, Rulebook, dict[str, list[Template]]] = (-1, given, {})
-        fleet.accompany(lambda before, after, _planned: self.beside(before, after))
-        fleet.arriving(self.beside)
+        # The schedule follows a plan when it has ended: what is refused or taken back would be lost to it otherwise.
+        fleet.accompany(lambda before, after, _planned: self.owed(before, after))
+        fleet.arriving(lambda before, after: self.expect(self.owed(before, after)))
+        fleet.settled(self._settled)
 
     @property
     def given(self) -> Rulebook:
@@ -76,9 +78,23 @@ class TaskBook:
 
     # --- with a device
 
-    def beside(self, before: Device | None, after: Device | None) -> list[Change]:
-        """What is to be written together with this change of a device, which is about to be made."""
-        return self.expect(self.owed(before, after))
+    def _settled(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if not isinstance(change.record, TaskRun):
+                continue
+            present = self._fleet.tables.task_run(change.record.id)
+            if present is None:
+                self.schedule.drop(change.record.id)
+            elif present is change.record:
+                # Any other one has been changed since by somebody who has seen to when it goes on.
+                self.schedule.again(present)
+            self.woken()
+
+    def over(self, key: str) -> None:
+        """Whoever has taken this run from the schedule leaves it as it stands."""
+        run = self._fleet.tables.task_run(key)
+        if self.schedule.over(key) and run is not None:
+            self.scheduled(run)
 
     def expect(self, changes: list[Change]) -> list[Change]:
         """These changes, which are about to be kept or have just been: their runs are looked at when they are due."""
@@ -106,15 +122,14 @@ class TaskBook:
         return changes
 
     def retyped(self, after: Rulebook, touched: Collection[str]) -> list[Change]:
-        """What goes along with a change of these types, which is about to be made: for all devices that have one of
-        them, or are to have one."""
+        """What goes along with a change of these types: for all devices that have one of them, or are to have one."""
         before = self.rules
         changes: list[Change] = []
         for device in self._fleet.tables.devices.values():
             kinds = (before.type_of(device), after.type_of(device))
             if any(kind is not None and kind.id in touched for kind in kinds):
                 changes += self._due_to(device, self._fleet.tables.runs_of(device.mac), after)
-        return self.expect(changes)
+        return changes
 
     def _due_to(self, device: Device, runs: Sequence[TaskRun], rules: Rulebook) -> Iterator[Change]:
         """The runs that a device is to have and has not, without those that it should not have any more."""
@@ -146,10 +161,6 @@ class TaskBook:
                 changes.append(Put(tasks.ended(run, run.state, run.finished)))
         metadata = self._fleet.tables.metadata(mac)
         return changes if metadata is None else [*changes, Delete(metadata)]
-
-    def removed(self, run: TaskRun) -> list[Change]:
-        """What takes a run away, with what its steps gave."""
-        return self.expect(self._away(run))
 
     def _away(self, run: TaskRun) -> list[Change]:
         return [Delete(run), *(Delete(step) for step in self._fleet.tables.steps_of(run.id))]
@@ -237,13 +248,13 @@ class TaskBook:
             raise ConflictError(f"run {last.id} is {last.state.value}: cancel or retry it")
         fresh = last is None or last.state not in tasks.UNFINISHED
         generation = 1 if last is None else last.generation + fresh
-        run = self.scheduled(template.run(device.mac, generation, now, due=now, armed=False))
+        run = template.run(device.mac, generation, now, due=now, armed=False)
         return [Put(run), *([] if last is None else self.surplus(last))]
 
     def surplus(self, run: TaskRun) -> list[Change]:
         """What takes away the runs that need not be kept beside this one, which ends or has ended."""
         others = [each for each in self._fleet.tables.runs_of(run.mac) if each.id != run.id]
-        return [change for old in tasks.outdated([*others, run], run.template) for change in self.removed(old)]
+        return [change for old in tasks.outdated([*others, run], run.template) for change in self._away(old)]
 
     def before(self, run: TaskRun) -> bool:
         """Whether an earlier run of the same task of this device is still going."""
@@ -262,7 +273,7 @@ class TaskBook:
         """A run that has ended badly or waits, to go on at once. Raises ConflictError."""
         if run.state in {RunState.DONE, RunState.RUNNING, RunState.ARMED}:
             raise ConflictError(f"run {run.id} is {run.state.value}")
-        return self.scheduled(tasks.again(run, self._clock.now()))
+        return tasks.again(run, self._clock.now())
 
 
 def _nothing() -> None:

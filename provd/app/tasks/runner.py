@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -128,10 +129,11 @@ class Runner:
         while len(self._going) < self.at_once and (key := self._book.schedule.take(self._clock.now())) is not None:
             task = asyncio.create_task(self._guarded(key))
             self._going.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(partial(self._ended, key))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
         self._going.discard(task)
+        self._book.over(key)
         self._changed.set()
 
     async def _guarded(self, key: str) -> None:

@@ -17,6 +17,7 @@ class Schedule:
         self._heap: list[tuple[float, int, str]] = []
         self._due: dict[str, tuple[float, int]] = {}
         self._order = count()
+        self._out: dict[str, bool] = {}
 
     def put(self, run: TaskRun) -> None:
         """This run as it is now. One that is carried out is looked at again when its lease is over."""
@@ -40,13 +41,27 @@ class Schedule:
         self._due.pop(key, None)
 
     def take(self, now: float) -> str | None:
-        """The run that is due first, if one is due now. It is not given again until it is put again."""
+        """The run that is due first, if one is due now. It is not given again until it is put again; whoever takes it
+        says when it is :meth:`over`."""
         self._clean()
         if not self._heap or self._heap[0][0] > now:
             return None
         key = heapq.heappop(self._heap)[2]
         del self._due[key]
+        self._out.setdefault(key, False)
         return key
+
+    def again(self, run: TaskRun) -> None:
+        """A plan has set this run, or has set it back: it is put, but not beside somebody who is at it. Who is at it
+        may have seen another state meanwhile, and have left it: then it is asked for when that is over."""
+        if run.id in self._out:
+            self._out[run.id] = True
+        else:
+            self.put(run)
+
+    def over(self, key: str) -> bool:
+        """Nobody is at it any more. Whether it has to be put as it is now, because nobody else will do so."""
+        return self._out.pop(key, False) and key not in self._due
 
     @property
     def deadline(self) -> float | None:

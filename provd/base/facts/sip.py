@@ -11,7 +11,8 @@ from provd.base.facts.base import Fact, Level
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoprovRegistered(Fact):
     """A phone has registered its temporary account: a provisioning code can be dialed on it, and it can be told to
-    fetch its files. Told for the first registration and when the phone comes by another way; refreshing is not told.
+    fetch its files. Told for the first registration and when the phone comes by another way or with other firmware;
+    refreshing is not told.
 
     Do: nothing. Where one phone has it every minute, look for an address that changes (a NAT, a flapping link).
     """

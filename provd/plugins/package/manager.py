@@ -185,7 +185,8 @@ class PluginManager:
 
     async def discard(self, plugin: str, version: str) -> None:
         """Take a version off the shelf."""
-        await asyncio.to_thread(self._shelf.discard, plugin, version)
+        async with self._choosing:
+            await asyncio.to_thread(self._shelf.discard, plugin, version)
         self._held.clear()
 
     @contextlib.asynccontextmanager
@@ -269,7 +270,9 @@ class PluginManager:
         version = str(report["version"])
         if offer is not None and offer.version != version:
             raise PluginError(f"{offer.file} holds version {version}, and the index lists it as {offer.version}")
-        await asyncio.to_thread(self._shelf.put, package, version)
+        async with self._choosing:
+            # Whoever lays something there clears away what is half there: never what somebody else is just at.
+            await asyncio.to_thread(self._shelf.put, package, version)
         self._held.clear()
         return Staged(
             plugin=package.plugin,

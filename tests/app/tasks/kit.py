@@ -93,6 +93,7 @@ class Shop:
     async def work(self) -> None:
         while (key := self.book.schedule.take(self.world.clock.now())) is not None:
             await self.runner.perform(key)
+            self.book.over(key)
 
     def seen(self, mac: Mac = PHONE) -> None:
         self.world.dhcp(mac, "10.0.0.9")

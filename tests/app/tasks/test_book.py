@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from provd.app.ports import Delete, Put
 from provd.app.site import Site
-from provd.base.errors import ConflictError
+from provd.base.errors import ConflictError, StorageError
 from provd.base.facts.devices import DeviceProvisioned
+from provd.domain import tasks
+from provd.domain.device_types import DeviceType
 from provd.domain.records import Device, Metadata, RunState, TaskRun, TaskStep
 from provd.domain.rulebook import Rulebook
 from provd.domain.tasks import Kind, Template, WaitStep
-from tests.app.fakes import BOLT, PHONE, BrokenJournal, claimed, tenant
-from tests.app.tasks.kit import FIRST_BOOT, Shop
+from tests.app.fakes import BOLT, PHONE, BrokenJournal, SlowJournal, claimed, tenant
+from tests.app.tasks.kit import CRM, FIRST_BOOT, Shop, until
 
 WAIT = (WaitStep(id="rest", seconds=60.0),)
 
@@ -64,6 +67,112 @@ async def test_a_change_that_is_refused_leaves_no_run_behind():
     assert shop.runs() == []
     await shop.work()
     assert shop.told() == []
+
+
+REFUSED = Put(Device(mac=BOLT, lines=("x", "x")))
+
+
+async def test_a_change_that_is_refused_takes_no_run_from_the_schedule():
+    shop = Shop()
+    shop.seen()
+    with pytest.raises(ConflictError):
+        await shop.world.fleet.change(lambda: [Delete(shop.world.device(PHONE)), REFUSED])
+    assert shop.book.schedule.take(shop.world.clock.now()) == shop.run.id
+
+
+OWN = DeviceType(id="all", devices=("*",), tasks={"own": {"step": [{"id": "rest", "do": "wait", "for": "1m"}]}})
+
+
+async def test_nor_does_one_of_types():
+    shop = Shop(records=(OWN,), rules=Rulebook())
+    shop.seen()
+    with pytest.raises(ConflictError):
+        await shop.world.fleet.change(
+            lambda: [Delete(OWN), *shop.book.retyped(shop.book.with_types({}), {OWN.id}), REFUSED]
+        )
+    assert shop.book.schedule.take(shop.world.clock.now()) == shop.run.id == f"all.own:{shop.run.version}:{PHONE}:1"
+
+
+@pytest.mark.parametrize("change", ["gone", "typed", "cancelled", "begun"])
+async def test_a_run_that_was_due_while_a_change_was_taken_back_is_due_again(change):
+    shop = Shop(journal=SlowJournal, records=(OWN,), rules=Rulebook())
+    shop.seen()
+    fleet, book, due = shop.world.fleet, shop.book, shop.world.clock.now()
+    known = shop.run
+    template = book.rules.template(known.template)
+    plans = {
+        "gone": lambda: [Delete(shop.world.device(PHONE))],
+        "typed": lambda: [Delete(OWN), *book.retyped(book.with_types({}), {OWN.id})],
+        "cancelled": lambda: [Put(tasks.ended(known, RunState.CANCELLED, due))],
+        "begun": lambda: book.begin(template, shop.world.device(PHONE)),
+    }
+    if change == "begun":
+        known = tasks.ended(known, RunState.CANCELLED, due)
+        fleet.keep(*book.expect([Put(known)]))
+    shop.world.journal.fails = True
+    made = asyncio.ensure_future(fleet.change(plans[change]))
+    await until(lambda: shop.runs() != [known])
+    before = book.schedule.take(due)  # what is not durable yet is not begun either
+    assert before == (None if change == "begun" else known.id)
+    if before is not None:
+        await shop.runner.perform(before)  # it finds nothing to do
+        book.over(before)
+    shop.world.journal.open.set()
+    with pytest.raises(StorageError):
+        await made
+    assert shop.runs() == [known]
+    assert book.schedule.take(due) == (None if change == "begun" else known.id)
+    assert book.schedule.take(due) is None
+
+
+async def test_a_run_that_is_at_work_while_its_end_is_taken_back_goes_on_when_its_lease_is_over():
+    shop = Shop(CRM, journal=SlowJournal)
+    shop.claims.alone, shop.outside.gate = True, asyncio.Event()
+    shop.seen()
+    key = shop.book.schedule.take(shop.world.clock.now())
+    work = asyncio.ensure_future(shop.runner.perform(key))
+    await until(lambda: shop.run.state is RunState.RUNNING)
+    running = shop.run
+    shop.world.journal.fails = True
+    made = asyncio.ensure_future(
+        shop.world.fleet.change(lambda: [Put(tasks.ended(running, RunState.CANCELLED, shop.world.clock.now()))])
+    )
+    await until(lambda: shop.run.state is RunState.CANCELLED)
+    shop.outside.gate.set()
+    await work  # it was cancelled, as far as it can see
+    shop.book.over(key)
+    shop.world.journal.open.set()
+    with pytest.raises(StorageError):
+        await made
+    assert shop.run == running
+    assert shop.book.schedule.deadline == running.lease
+
+
+async def test_a_change_that_nobody_waits_for_any_more_has_its_runs():
+    shop = Shop(journal=SlowJournal)
+    made = asyncio.ensure_future(shop.world.fleet.change(lambda: [Put(Device(mac=BOLT))]))
+    await until(lambda: shop.runs(BOLT) != [])
+    assert shop.book.schedule.take(shop.world.clock.now()) is None, "it is not durable yet"
+    made.cancel()
+    await asyncio.gather(made, return_exceptions=True)
+    assert shop.book.schedule.take(shop.world.clock.now()) == f"boot:1:{BOLT}:1"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_run_that_is_retried_is_begun_once_when_that_is_durable(fails):
+    shop = Shop(journal=SlowJournal)
+    shop.seen()
+    later = replace(shop.run, state=RunState.WAITING, due=shop.world.clock.now() + 60.0)
+    shop.world.fleet.keep(*shop.book.expect([Put(later)]))
+    shop.world.journal.fails = fails
+    made = asyncio.ensure_future(shop.world.fleet.change(lambda: [Put(shop.book.retried(shop.run))]))
+    await until(lambda: shop.run.state is RunState.PENDING)
+    assert shop.book.schedule.take(shop.world.clock.now()) is None
+    shop.world.journal.open.set()
+    await asyncio.gather(made, return_exceptions=True)
+    assert shop.book.schedule.deadline == (later.due if fails else shop.world.clock.now())
+    assert shop.book.schedule.take(later.due) == shop.run.id
+    assert shop.book.schedule.take(9e9) is None
 
 
 async def test_runs_follow_what_the_device_turns_out_to_be():

@@ -66,7 +66,7 @@ async def test_eight_tries_then_a_person():
         shop.world.clock.pass_(601)
     assert shop.run.state is RunState.FAILED
     assert shop.told() == ["TASK-STARTED", *["TASK-RETRY"] * 7, "TASK-FAILED"]
-    shop.world.fleet.keep(Put(shop.book.retried(shop.run)))
+    await shop.world.fleet.change(lambda: [Put(shop.book.retried(shop.run))])
     await shop.work()
     assert shop.run.state is RunState.DONE
 
@@ -221,8 +221,7 @@ async def test_a_task_gives_a_device_its_customer_profile_and_line():
     assert device.state is DeviceState.ASSIGNED
     assert shop.world.ids().count("DEVICE-STATE") == 2
     # The same once more changes nothing.
-    (fresh, *rest) = shop.book.begin(shop.book.rules.templates[0], device)
-    shop.world.fleet.keep(fresh, *rest)
+    await shop.world.fleet.change(lambda: shop.book.begin(shop.book.rules.templates[0], device))
     await shop.work()
     assert (shop.runs()[-1].state, shop.world.device(PHONE)) == (RunState.DONE, device)
 
@@ -268,7 +267,7 @@ async def test_a_pause_lasts_from_the_step_before_whatever_happens_between():
     shop.seen()
     await shop.work()
     shop.world.clock.pass_(599)
-    shop.world.fleet.keep(Put(shop.book.retried(shop.run)))
+    await shop.world.fleet.change(lambda: [Put(shop.book.retried(shop.run))])
     await shop.work()
     assert len(shop.outside.calls) == 1
     shop.world.clock.pass_(1)

@@ -48,3 +48,26 @@ def test_a_run_at_work_is_looked_at_when_its_lease_is_over():
     assert schedule.take(49.0) is None
     schedule.put(replace(run("b", 60.0), state=RunState.WAITING))
     assert (schedule.take(50.0), schedule.deadline) == ("a", 60.0)
+
+
+def test_what_somebody_is_at_is_not_given_again_before_that_is_over():
+    schedule = Schedule()
+    schedule.again(run("a", 1.0))
+    assert schedule.take(1.0) == "a"
+    schedule.again(run("a", 1.0))
+    assert schedule.take(1.0) is None
+    assert schedule.over("a"), "it has to be put as it is by then"
+    assert not schedule.over("a")
+    schedule.put(run("a", 1.0))
+    assert schedule.take(1.0) == "a"
+    assert not schedule.over("a"), "nobody has asked for it"
+
+
+def test_who_is_at_it_and_says_when_it_goes_on_has_the_last_word():
+    schedule = Schedule()
+    schedule.put(run("a", 1.0))
+    schedule.take(1.0)
+    schedule.again(run("a", 1.0))
+    schedule.put(run("a", 5.0))
+    assert not schedule.over("a")
+    assert (schedule.take(4.0), schedule.take(5.0)) == (None, "a")

@@ -6,7 +6,7 @@ from tests.conformance.vendors import MADRID, NEW_YORK, Kind, Pairs, Vendor, as_
 def modules(body: bytes) -> Pairs:
     """``name :value`` lines in modules; the names of keys get the title of their page in front."""
     first, *lines = body.decode("utf-8").split("\n")
-    assert first == "<<VOIP CONFIG FILE>>Version:2.0000000000".ljust(62)
+    assert first in {f"<<VOIP CONFIG FILE>>Version:{version}".ljust(62) for version in ("2.0000000000", "2.0002")}
     assert lines[-2:] == ["<<END OF FILE>>", ""]
     pairs, page, inside = [], "", False
     for line in lines[:-2]:
@@ -18,6 +18,7 @@ def modules(body: bytes) -> Pairs:
             match = re.fullmatch(r"([A-Za-z][A-Za-z0-9 ]*?) *:(.*)", line)
             assert match is not None, line
             assert inside
+            assert "2.0002" not in first or len(match[1]) <= 19, line
             pairs.append((page + match[1] if match[1].startswith("Fkey") else match[1], match[2].strip(" ")))
     return pairs
 
@@ -35,10 +36,11 @@ VENDOR = Vendor(
     phones=(
         Kind("X4U", "2.12.1.7", MADRID, "0c383e0a0001"),
         Kind("X6", "", NEW_YORK, "0c383e0a0002"),
+        Kind("X4", "2.10.2.6887", MADRID, "0c383e0a0003"),
     ),
-    full=("X4U",),
+    full=("X4U", "X4"),
     clock="X4U",
-    texts=("X4U",),
+    texts=("X4U", "X4"),
     meant=meant,
     patience=15,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,8 +18,9 @@ from provd.base.errors import ConflictError, NotFoundError, PluginError
 from provd.base.facts import Fact
 from provd.plugin import FileRule
 from provd.plugins.catalogue import PluginCatalogue
-from provd.plugins.package.archive import build
+from provd.plugins.package.archive import Package, build
 from provd.plugins.package.manager import PluginManager, Terms
+from provd.plugins.package.shelf import Shelf
 from tests.kit import acme
 from tests.plugins.package.publisher import Publisher
 
@@ -100,6 +103,37 @@ async def test_from_the_publisher_to_being_in_force(tmp_path: Path, publisher: P
         assert (await site.manager.choose("acme", "1.1.0", back=True)).history == (BUNDLED,)
         await site.manager.discard("acme", "1.0.0")
         assert [held.versions for held in site.manager.every()] == [("1.1.0",)]
+
+
+class OneAtATime(Shelf):
+    """Whoever is at it waits a moment for somebody else to be at it as well."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.together = threading.Barrier(2)
+        self.overlapped = 0
+
+    def put(self, package: Package, version: str) -> Path:
+        try:
+            self.together.wait(0.3)
+            self.overlapped += 1
+        except threading.BrokenBarrierError:
+            self.together.reset()
+        return super().put(package, version)
+
+
+async def test_what_is_half_there_is_cleared_away_by_nobody_else(tmp_path: Path, publisher: Publisher) -> None:
+    path = publisher.build("1.1.0")
+    site = Site(tmp_path, publisher)
+    shelf = site.manager._shelf = OneAtATime(site.state / "packages")
+    site.manager.entry.mkdir(parents=True)
+    for name in ("a.zip", "b.zip"):
+        (site.manager.entry / name).write_bytes(path.read_bytes())
+        signature = path.with_name(path.name + ".minisig").read_bytes()
+        (site.manager.entry / f"{name}.minisig").write_bytes(signature)
+    both = await asyncio.gather(*(site.manager.take(name, Progress()) for name in ("a.zip", "b.zip")))
+    assert [staged.version for staged in both] == ["1.1.0", "1.1.0"]
+    assert shelf.overlapped == 0
 
 
 async def test_what_another_plugin_has_claimed_meanwhile_keeps_it_from_coming_in_force(

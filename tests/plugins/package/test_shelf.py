@@ -101,6 +101,9 @@ def test_a_full_disk_leaves_nothing_behind(shelf: Shelf, monkeypatch: pytest.Mon
     with pytest.raises(PluginError, match="No space left"):
         shelf.put(package(), "1.0.0")
     assert list((shelf.root / "acme").iterdir()) == []
+    with pytest.raises(PluginError, match="No space left"):
+        shelf.choose("acme", Choice())
+    assert list((shelf.root / "acme").iterdir()) == []
 
 
 @pytest.mark.parametrize(
