@@ -71,6 +71,7 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
 @example(text="x\nsecurity.user_password = admin:mine")
 @example(text="]]><!-- &#10; {{ 7 * 7 }} {% raw %} %NULL% # \\n")
 @example(text="\u0085\u2028")
+@example(text=" \x1f")
 @example(text="\ud800")
 @example(text="\U0001f4de Café «ñ»")
 def test_a_value_stays_a_value(phone, case, text):

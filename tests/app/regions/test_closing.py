@@ -121,6 +121,30 @@ def test_devices_leave_a_region_by_way_of_who_has_them_and_then_it_is_deleted(wo
     assert (stone[0].region, stone[1:]) == ("us", ("us", None))
 
 
+def test_no_other_devices_are_sent_to_a_region_that_is_being_deleted(world: World) -> None:
+    world.home("eu")
+    assert world.close("eu", "us") == 1
+    (eu, us), _ = run(world.regions.all())
+    assert (eu.enabled, eu.draining, us.draining) == (True, True, False)
+    world.instances["world"].register(Home(device_id="e", key_hash=key_hash("e")))
+    answer = body_of(
+        run(world.instances["world"].desk.handle(query("e", "m1", ecu_type="UNIT"), key_of("e"), "10.0.0.9"))
+    )
+    assert answer["lifecycle_state"] == "GLOBAL", "the rule that names it counts as none"
+    with pytest.raises(ConflictError, match="eu is being deleted"):
+        run(world.regions.move("e", "eu", SITE))
+    world.instances["world"].register(Home(device_id="f", state=HomeState.REHOMING, region="us", epoch=1))
+    with pytest.raises(ConflictError, match="eu is being deleted"):
+        world.close("us", "eu")
+    world.carry()  # it is talked to all the same: the device leaves
+    assert world.state("eu") is HomeState.REGIONAL
+    run(world.regions.set("eu", {"url": "https://new.example"}, SITE))
+    assert run(world.regions.region("eu"))[0].draining
+    run(world.regions.set("eu", {"enabled": True}, SITE))
+    assert not run(world.regions.region("eu"))[0].draining
+    run(world.regions.move("e", "eu", SITE))
+
+
 def test_devices_on_their_way_there_come_back_or_go_on(world: World) -> None:
     world.ask(query, "world")
     world.carry()
