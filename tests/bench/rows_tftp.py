@@ -130,7 +130,7 @@ def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
                 with starters[name]() as server:  # type: ignore[attr-defined]
                     arena.until(server, lambda: _answers(arena, static))
                     _sample(arena, server, name, load, row, static)
-    report.add(*rows)
+        report.add(row)
 
 
 def _answers(arena: Arena, static: Path) -> bool:
