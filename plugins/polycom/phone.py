@@ -96,15 +96,18 @@ class Phone(OrdinaryPhone):
     def keys(self) -> list[str]:
         """What stands beside its line keys, and beside those of one expansion module behind them."""
         get = self.settings.get
+        places = range(1, self.model.keys + ON_A_MODULE + 1)
+        watched = [k for k in places if get(f"attendant.resourceList.{k}.address")]
         found = []
-        for k in range(1, self.model.keys + ON_A_MODULE + 1):
-            address = get(f"attendant.resourceList.{k}.address", "")
+        for k in places:
+            category, index = get(f"lineKey.{k}.category", ""), get(f"lineKey.{k}.index", "")
             place = f"{k}" if k <= self.model.keys else f"1.{k - self.model.keys}"
-            if address:
-                found.append(f"{place}: {get(f'attendant.resourceList.{k}.label', '')} [blf {address}]")
-            elif get(f"lineKey.{k}.category") == "Line":
-                line = get(f"lineKey.{k}.index", "1")
-                found.append(f"{place}: {get(f'reg.{line}.label', '')} [line {line}]")
+            # A key that watches takes the next of those numbers; where keys have no category, they follow the lines.
+            if watched and (index == "0" if category == "BLF" else not category and k == watched[0]):
+                one = f"attendant.resourceList.{watched.pop(0)}"
+                found.append(f"{place}: {get(f'{one}.label', '')} [blf {get(f'{one}.address')}]")
+            elif category == "Line":
+                found.append(f"{place}: {get(f'reg.{index}.label', '')} [line {index}]")
         return found
 
     def clock(self, at: datetime) -> datetime | None:

@@ -12,7 +12,7 @@ import click
 from provd.cli.commands import Group, as_json, by_id, given, rows, run
 from provd.cli.output import show_json, show_one, show_rows
 
-COLUMNS = ("name", "url", "enabled", "answers", "devices")
+COLUMNS = ("name", "url", "enabled", "draining", "answers", "devices")
 DEVICE_COLUMNS = ("device", "state", "region", "epoch", "since", "reason")
 SAID_COLUMNS = ("device", "to", "kind", "attempts", "due", "reason")
 UNIT_COLUMNS = ("id", "type", "state", "reason")
@@ -78,7 +78,9 @@ def add(
 @_url
 @_endpoint
 @_secret
-@click.option("--on/--off", "enabled", default=None, help="Whether devices are sent there.")
+@click.option(
+    "--on/--off", "enabled", default=None, help="Whether devices are sent there; either ends that it is being deleted."
+)
 @as_json
 @click.pass_context
 def set_region(
@@ -109,7 +111,8 @@ def _text(file: TextIO | None) -> str | None:
 def delete_region(ctx: click.Context, name: str, to: str | None, *, lost: bool, as_json: bool) -> None:
     """Delete a region in which no device has its home.
 
-    With --to its devices are asked for first: delete it once more when they have gone.
+    With --to its devices are asked for first, and no others are sent to it: delete it once more when they have gone.
+    "provd region set NAME --on" calls that off.
     """
     found = run(ctx, "region.delete", name=name, **given(to=to, lost=lost or None))
     if as_json:

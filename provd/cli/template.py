@@ -104,7 +104,8 @@ def template_edit(
 ) -> None:  # fmt: skip
     """Open a template in $EDITOR, show what it changes, and put it in force when you agree."""
     where = _where(name, site, tenant, device)
-    begin = run(ctx, "template.show", **where)["text"]
+    shown = run(ctx, "template.show", **where)
+    begin = shown["text"]
     if merge:
         begin = run(ctx, "template.diff", **where)["merged"] or begin
     text = click.edit(begin, extension=Path(name).suffix or ".j2")
@@ -113,7 +114,8 @@ def template_edit(
         sys.exit(Exit.NOTHING)
     _show_preview(run(ctx, "template.preview", text=text, **where), ctx)
     click.confirm("Put it in force?", abort=True)
-    kept = run(ctx, "template.set", text=text, **where)
+    # Who edits for an hour does not undo what somebody else has written meanwhile.
+    kept = run(ctx, "template.set", text=text, expect=shown.get("sha256", "default"), **where)
     _told(kept, f"{kept['id']} is in force", as_json=as_json)
 
 

@@ -71,6 +71,11 @@ class Readers:
         self.keeper = FactKeeper(store, self._call_later, self.emit)
         self.hub.add("keep", self.keeper)
 
+    def keep_no_more(self) -> None:
+        """The store is closed: what is still told, that the daemon has stopped, is for the log alone."""
+        self.hub.flush()
+        self.hub.remove("keep")
+
     def relevel(self, server: ServerSection) -> None:
         """Take another level or format for the log."""
         self.log.finish()

@@ -33,6 +33,7 @@ class StoredRegionViews:
                 name=name,
                 url=urls[name].url if name in urls else "",
                 enabled=name not in urls or urls[name].enabled,
+                draining=name in urls and urls[name].draining,
                 answers=name not in silent,
                 counts=tuple(counts.get(name, {}).get(state, 0) for state in states),
             )

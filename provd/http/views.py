@@ -299,6 +299,7 @@ class RegionRow:
     url: str
     enabled: bool
     answers: bool
+    draining: bool = False
     counts: tuple[int, ...]
 
 

@@ -85,7 +85,10 @@ async def run(
         transport.close()
     notes = []
     if transport.foreign_source:
-        notes.append("leased addresses are not local to this machine: files were asked for from another address")
+        notes.append(
+            "leased addresses are not local to this machine: files were asked for from another address, which proves"
+            " nothing of a phone (`ip route add local NETWORK dev lo` makes a network's addresses local)"
+        )
     if options.show_screen:
         notes += [f"{mac_text(phone.mac)}  {line}" for phone in phones for line in phone.keys or ["no keys"]]
     return tally.report(ok=ok, seconds=seconds, retransmissions=transport.retransmissions, notes=tuple(notes))

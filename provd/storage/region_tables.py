@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     and_,
     exists,
+    false,
     literal_column,
 )
 
@@ -27,6 +28,7 @@ REGION = Table(
     text_column("endpoint"),
     text_column("secret"),  # sealed by the vault
     Column("enabled", Boolean, nullable=False),
+    Column("draining", Boolean, nullable=False, server_default=false()),
     Column("created", Double, nullable=False),
 )
 

@@ -20,6 +20,12 @@ from tests.conformance.vendors import VENDORS
 ENGINE = Engine()
 FULL = [phone for phone in PHONES if phone.model in VENDORS[phone.vendor].full]
 
+
+def stem(phone: Phone) -> str:
+    """What the names of its files begin with: a package has none with blanks."""
+    return phone.model.replace(" ", "-")
+
+
 each_phone = pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)
 each_file = pytest.mark.parametrize(
     ("phone", "case"),
@@ -38,7 +44,7 @@ def pairs(phone: Phone, case: str, **changes: object) -> list[tuple[str, str]]:
 @each_file
 def test_the_whole_file(phone, case):
     body = rendered(phone, case)
-    golden = PLUGINS / phone.vendor / "golden" / f"{phone.model}-{case}.{phone.suffix}"
+    golden = PLUGINS / phone.vendor / "golden" / f"{stem(phone)}-{case}.{phone.suffix}"
     if os.environ.get("PROVD_UPDATE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_bytes(body)
@@ -53,7 +59,7 @@ def test_the_whole_file_of_a_generation(phone):
 @pytest.mark.parametrize("phone", FULL, ids=lambda phone: phone.model)
 def test_the_whole_file_with_everything_set(phone):
     body = files(phone, EVERYTHING)[2]
-    golden = PLUGINS / phone.vendor / "golden" / f"{phone.model}-full.{phone.suffix}"
+    golden = PLUGINS / phone.vendor / "golden" / f"{stem(phone)}-full.{phone.suffix}"
     if os.environ.get("PROVD_UPDATE_GOLDEN"):
         golden.write_bytes(body)
     assert body.decode() == golden.read_bytes().decode()
@@ -70,13 +76,13 @@ def test_its_other_files_with_everything_set(phone):
 
 
 def sheet_name(phone: Phone, sheet: FileRule) -> str:
-    return f"{phone.model}-full{sheet.name.replace('{mac}', '')}"
+    return f"{stem(phone)}-full{sheet.name.replace('{mac}', '')}"
 
 
 def test_no_golden_file_is_left_over():
-    wanted = {f"{phone.vendor}/golden/{phone.model}-{case}.{phone.suffix}" for phone in PHONES for case in phone.cases}
-    wanted |= {f"{phone.vendor}/golden/{phone.model}-claimed.{phone.suffix}" for phone in FAMILIES}
-    wanted |= {f"{phone.vendor}/golden/{phone.model}-full.{phone.suffix}" for phone in FULL}
+    wanted = {f"{phone.vendor}/golden/{stem(phone)}-{case}.{phone.suffix}" for phone in PHONES for case in phone.cases}
+    wanted |= {f"{phone.vendor}/golden/{stem(phone)}-claimed.{phone.suffix}" for phone in FAMILIES}
+    wanted |= {f"{phone.vendor}/golden/{stem(phone)}-full.{phone.suffix}" for phone in FULL}
     wanted |= {f"{phone.vendor}/golden/{sheet_name(phone, sheet)}" for phone in FULL for sheet in phone.sheets}
     assert wanted == {str(path.relative_to(PLUGINS)) for path in PLUGINS.glob("*/golden/*")}
 

@@ -43,6 +43,7 @@ def test_what_is_in_hand_is_finished_before_the_end(lan: Lan, tmp_path: Path) ->
         assert "STOPPED" in daemon.wait_for("STOPPED")
         daemon.start()
         assert lan.boots() == phone
+        assert not any("FACTS-NOT-KEPT" in line for line in daemon.log), "the end of the daemon is no lost fact"
 
 
 def test_who_does_not_come_to_an_end_is_cut_off(lan: Lan, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ FULL = RegionsView(
         RegionRow(name="", url="", enabled=True, answers=True, counts=(7, 0)),
         RegionRow(name="eu", url="https://eu.example", enabled=True, answers=False, counts=(0, 12345)),
         RegionRow(name="us", url="https://us.example", enabled=False, answers=True, counts=(0, 0)),
+        RegionRow(name="cn", url="https://cn.example", enabled=True, answers=True, draining=True, counts=(0, 0)),
     ),
     stuck=(StuckRow(device="<b>d&1", state="REHOMING", region="eu", since=100.0, reason="<i>no answer"),),
     patience=900.0,
@@ -50,7 +51,15 @@ async def shown(view: RegionsView) -> str:
 
 async def test_counts_and_what_is_stuck() -> None:
     text = await shown(FULL)
-    for wanted in ("world, a global instance", "12345", "does not answer", ">off<", "https://us.example", "15 min"):
+    for wanted in (
+        "world, a global instance",
+        "12345",
+        "does not answer",
+        ">off<",
+        ">is being deleted<",
+        "https://us.example",
+        "15 min",
+    ):
         assert wanted in text, wanted
     assert "&lt;b&gt;d&amp;1" in text
     assert "<b>d" not in text

@@ -26,7 +26,7 @@ _WAY = (
     Param("url", doc="where it is reached: https://eu.example, or mqtt: for by way of the broker"),
     Param("endpoint", doc="what devices are told that are at home there; the URL unless said"),
     Param("secret", "secret", doc="shared by the two instances, at least 16 characters"),
-    Param("enabled", "flag", doc="false: no devices are sent there"),
+    Param("enabled", "flag", doc="false: no devices are sent there; either ends that it is being deleted"),
 )
 _MOST_ROWS = 10_000
 
@@ -75,6 +75,7 @@ class RegionGroup:
             "url": region.url,
             "endpoint": region.endpoint,
             "enabled": region.enabled,
+            "draining": region.draining,
             "answers": region.name not in self._regions.silent(),
             "devices": {state: number for state, name, number in counts if name == region.name},
             "created": views.when(region.created),

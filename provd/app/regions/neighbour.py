@@ -89,7 +89,8 @@ def _turned(book: Book, said: Said, sender: str, terms: Terms, now: float, trans
     elif said.kind is Kind.MOVED:
         turn = handover.moved_heard(home, stone, said, sender, now)
     else:
-        heard = handover.move_heard(home, said, known=book.region(said.region) is not None)
+        target = book.region(said.region)
+        heard = handover.move_heard(home, said, known=target is not None and not target.draining)
         begins = heard is speech.ACCEPTED and home is not None
         turn = handover.begun(home, said.region, transfer, now) if begins and home is not None else heard
     if isinstance(turn, Heard):

@@ -26,8 +26,11 @@ def moved(
     A device that is at home elsewhere is moved by the instance that has it, which is asked. Raises NotFoundError and
     ConflictError.
     """
-    if to and book.region(to) is None and to != terms.name:
+    target = book.region(to) if to else None
+    if to and target is None and to != terms.name:
         raise NotFoundError(f"there is no region {to[:60]!r}")
+    if target is not None and target.draining:
+        raise ConflictError(f"{to} is being deleted")
     home, stone = book.home(device_id), book.tombstone(device_id)
     if home is not None and home.state is not HomeState.GONE:
         home = replace(home, tenant=tenant or home.tenant)
@@ -73,12 +76,13 @@ def _moved_from_here(book: Book, home: Home, to: str, terms: Terms, now: float, 
 
 def closed(book: Book, name: str, to: str, terms: Terms, now: float, fresh: Callable[[], str], *, lost: bool) -> int:
     """Remove a region in which no device has its home. Gives how many have, and are asked for: with ``to`` whoever has
-    them hands them over there, and the region stays until they have gone.
+    them hands them over there, and the region stays until they have gone; no other ones are sent to it.
 
     ``lost`` says that nobody there will ever hear what waits to be said, or let go what comes from there. Raises
     NotFoundError and ConflictError.
     """
-    if book.region(name) is None:
+    region = book.region(name)
+    if region is None:
         raise NotFoundError(f"there is no region {name[:60]!r}")
     if to == name or (to and to != terms.name and book.region(to) is None):
         raise NotFoundError(f"to: there is no other region {to[:60]!r}")
@@ -94,6 +98,7 @@ def closed(book: Book, name: str, to: str, terms: Terms, now: float, fresh: Call
         # What is on its way there and is wanted here comes back.
         moved(book, device_id, "" if under_way and to == terms.name else to, terms, now, fresh())
     if living:
+        book.put_region(replace(region, draining=True))
         return len(living)
     # Whoever is just sending a device there has written it before this goes on, and others find no region any more.
     book.hold_region(name, alone=True)

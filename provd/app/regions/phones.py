@@ -241,7 +241,7 @@ class Phones:
                 return None, []
             if home.state is HomeState.QRY_FAIL and now < home.since + REFUSED_FOR:
                 return None, []
-            known = [region.name for region in book.regions() if region.enabled and region.name != terms.name]
+            known = [region.name for region in book.regions() if region.takes and region.name != terms.name]
             choice = chosen(rules, home, book.listed(device_id), known)
             if choice.webhook:
                 return (choice.webhook, home, choice.rest), []

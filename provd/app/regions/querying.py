@@ -61,7 +61,7 @@ def asked(
     mates = _mates(book, said)
     if not said.primary and any(each.primary and each.state in WAITING for each in mates):
         return messages.pending(PENDING, "the primary unit has not asked yet"), []
-    known = [region.name for region in book.regions() if region.enabled and region.name != terms.name]
+    known = [region.name for region in book.regions() if region.takes and region.name != terms.name]
     choice = chosen(rules, said, book.listed(home.device_id), known)
     if choice.webhook:
         return AskFirst(said, choice.webhook, choice.rest), []

@@ -122,10 +122,12 @@ class Regions:
         await self._change("region.add", region.name, caller, work)
 
     async def set(self, name: str, changes: Mapping[str, object], caller: Caller) -> None:
-        """Change some of what is known of it. Raises NotFoundError."""
+        """Change some of what is known of it; ``enabled`` also ends that it is being deleted. Raises NotFoundError."""
 
         def work(book: Book) -> None:
-            book.put_region(replace(_region(book, name), **changes))  # type: ignore[arg-type]
+            region = _region(book, name)
+            draining = region.draining and "enabled" not in changes
+            book.put_region(replace(region, draining=draining, **changes))  # type: ignore[arg-type]
 
         await self._change("region.set", name, caller, work)
         self.spoke()

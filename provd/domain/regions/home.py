@@ -64,6 +64,7 @@ class Region:
     """Another instance. ``url`` is where it hears us, ``endpoint`` what its devices are told.
 
     ``secret`` is shared by the two instances alone. ``name`` is the one that it has in its own configuration.
+    ``draining``: it is being deleted, its devices are asked for, and no others are sent there.
     """
 
     name: str
@@ -71,7 +72,13 @@ class Region:
     endpoint: str
     secret: Secret
     enabled: bool = True
+    draining: bool = False
     created: float = 0.0
+
+    @property
+    def takes(self) -> bool:
+        """Whether rules may send devices there."""
+        return self.enabled and not self.draining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect
 
 from provd.base.errors import StorageError
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest revision under ``versions``; a test compares."""
 
 _UPGRADE_LOCK = 0x70726F7664

@@ -121,6 +121,30 @@ def test_devices_leave_a_region_by_way_of_who_has_them_and_then_it_is_deleted(wo
     assert (stone[0].region, stone[1:]) == ("us", ("us", None))
 
 
+def test_no_other_devices_are_sent_to_a_region_that_is_being_deleted(world: World) -> None:
+    world.home("eu")
+    assert world.close("eu", "us") == 1
+    (eu, us), _ = run(world.regions.all())
+    assert (eu.enabled, eu.draining, us.draining) == (True, True, False)
+    world.instances["world"].register(Home(device_id="e", key_hash=key_hash("e")))
+    answer = body_of(
+        run(world.instances["world"].desk.handle(query("e", "m1", ecu_type="UNIT"), key_of("e"), "10.0.0.9"))
+    )
+    assert answer["lifecycle_state"] == "GLOBAL", "the rule that names it counts as none"
+    with pytest.raises(ConflictError, match="eu is being deleted"):
+        run(world.regions.move("e", "eu", SITE))
+    world.instances["world"].register(Home(device_id="f", state=HomeState.REHOMING, region="us", epoch=1))
+    with pytest.raises(ConflictError, match="eu is being deleted"):
+        world.close("us", "eu")
+    world.carry()  # it is talked to all the same: the device leaves
+    assert world.state("eu") is HomeState.REGIONAL
+    run(world.regions.set("eu", {"url": "https://new.example"}, SITE))
+    assert run(world.regions.region("eu"))[0].draining
+    run(world.regions.set("eu", {"enabled": True}, SITE))
+    assert not run(world.regions.region("eu"))[0].draining
+    run(world.regions.move("e", "eu", SITE))
+
+
 def test_devices_on_their_way_there_come_back_or_go_on(world: World) -> None:
     world.ask(query, "world")
     world.carry()
@@ -197,6 +221,18 @@ def test_who_had_a_phone_before_neither_sees_nor_moves_it(world: World) -> None:
     assert (home.state, home.tenant) == (HomeState.REHOMING, "south"), "it goes there as the one of who has it"
     standing = run(world.regions.device(phone, SOUTH)).home
     assert standing == home
+
+
+def test_a_device_comes_as_that_of_who_has_it_when_the_region_is_told(world: World) -> None:
+    """Its first-boot task found its customer after it had asked for its home."""
+    world.instances["world"].register(Home(device_id="acme/s2/S1", vendor="acme", model="s2", sn="S1"))
+    run(world.regions.move("acme/s2/S1", "eu", SITE))
+    thing = Thing(vendor="acme", model="s2", sn="S1", state=ThingState.ACTIVATED, tenant="south", rid="r", generation=1)
+    world.instances["world"].disk.look(lambda book: book._things.put([thing]))
+    world.carry()
+    come = world.instances["eu"].home("acme/s2/S1")
+    assert come is not None
+    assert (come.state, come.tenant) == (HomeState.PROV_PEN, "south")
 
 
 def test_who_had_an_activated_device_before_neither_sees_nor_moves_it(world: World) -> None:

@@ -48,5 +48,6 @@ VENDOR = Vendor(
     replaces=True,
     texts=("7942G",),
     grammar=("firmware.url",),  # its last part is the name of the load
+    sheets=("{mac}-dialplan.xml",),
     never_again=("7965G", "7942G", "9951"),
 )
