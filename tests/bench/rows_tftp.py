@@ -105,6 +105,11 @@ def _absent(arena: Arena, peer: Peer) -> bool:
 
 
 def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
+    with arena.awake():
+        _measure(arena, report, reps=reps, quick=quick)
+
+
+def _measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
     plugins = arena.room("plugins")
     static = write_plugin(plugins)
     loads = [load for load in LOADS if load.quick or not quick]
