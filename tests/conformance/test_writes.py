@@ -81,13 +81,15 @@ def files(phone: Phone, values: dict[str, object], sheet: FileRule | None = None
 
 
 def bases(name: str) -> list[dict[str, object]]:
-    """What may be said beside the setting: nothing, a server that its port is of, its own group, everything,
-    keys that take it."""
+    """What may be said beside the setting: nothing, the server whose port it is, all servers, its own group,
+    everything, keys that take it."""
     start = name.rpartition(".")[0]
     others = {other: value for other, value in EVERYTHING.items() if other != name}
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
-    return [{}, servers, group, others, KEYED, DIALS, {"keys.1.type": "line"}]
+    port_of = {other: (f"{other}_port", other.replace("server", "port")) for other in others}
+    whose = {other: value for other, value in others.items() if name in port_of[other]}
+    return [{}, whose, servers, group, others, KEYED, DIALS, {"keys.1.type": "line"}]
 
 
 def changes(phone: Phone, name: str) -> bool:
