@@ -12,11 +12,12 @@ from provd.http.api.resources.crud import access_of
 from provd.http.api.routes import PREFIX, Ask, Reply, Route, Schema
 
 _REGION = schemas.of_object(
-    ["name", "url", "endpoint", "enabled", "answers", "devices"],
+    ["name", "url", "endpoint", "enabled", "draining", "answers", "devices"],
     name=schemas.TEXT,
     url=schemas.TEXT,
     endpoint=schemas.TEXT,
     enabled=schemas.FLAG,
+    draining=schemas.FLAG,
     answers=schemas.FLAG,
     devices={"type": "object", "additionalProperties": schemas.NUMBER},
     created=schemas.TIME,
