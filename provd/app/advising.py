@@ -126,7 +126,7 @@ class Advising:
         return prepared
 
     def _prepare(self, manifest: Manifest, block: DhcpAdvice, server: str, now: float) -> _Prepared:
-        personal = {"mac", "base"} if self._station.site.secrets == "token" else {"mac"}
+        personal = {"mac", "base", "path"} if self._station.site.secrets == "token" else {"mac"}
         own = tuple(option for option in block.options.items() if placeholders(option[1]) & personal)
         common = tuple(option for option in block.options.items() if option not in own)
         encoded = self._encoded(manifest.id, common, self._station.names(server, Mac(""), ""), now)

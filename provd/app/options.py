@@ -9,7 +9,7 @@ from provd.base.errors import PluginError
 from provd.base.types import ip_int
 from provd.plugin import OptionValue
 
-_PLACEHOLDER = re.compile(r"\{(base|host|address|tftp|mac)\}")
+_PLACEHOLDER = re.compile(r"\{(base|host|port|path|address|tftp|mac)\}")
 _BETWEEN = re.compile(r"[\s,]+")
 
 

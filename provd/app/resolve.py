@@ -215,7 +215,7 @@ class Resolver:
         heard = station.knowledge.of_request(request.user_agent, asked.name)
         proven = asked.claims.token or self._lease_of(asked.claims, heard)
         mac = proven or self._unclaimed(heard.mac)
-        known = Identity() if mac is None else station.known(mac)
+        known = _NO_NEWS if mac is None else station.known(mac)
         identity = merge(known, heard)
         route = choose(routes, identity)
         if route is None or route.rule.kind == "absent":

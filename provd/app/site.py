@@ -38,12 +38,14 @@ class Site:
             return local
         return host
 
+    def port(self, *, secure: bool = False) -> int:
+        """The TCP port of our files."""
+        return _split(self.advertise)[1] or (self.https_port if secure and self.https_port > 0 else self.http_port)
+
     def base(self, local: str, *, secure: bool = False) -> str:
         """The base URL of our files, without a trailing slash."""
-        host, advertised_port = _split(self.advertise)
         tls = secure and self.https_port > 0
-        port = advertised_port or (self.https_port if tls else self.http_port)
-        host = host or local
+        port, host = self.port(secure=secure), self.host(local)
         shown = f"[{host}]" if ":" in host else host
         suffix = "" if port == (443 if tls else 80) else f":{port}"
         return f"{'https' if tls else 'http'}://{shown}{suffix}"

@@ -99,6 +99,8 @@ class Station:
         return {
             "base": f"{base}/{token}" if token else base,
             "host": host,
+            "port": str(site.port()),
+            "path": token,
             "address": site.address(server),
             "tftp": host,
             "mac": mac,

@@ -16,6 +16,7 @@ from provd.base.errors import (
     ForbiddenError,
     NotFoundError,
     ProvdError,
+    StaleError,
     StorageError,
     UsageError,
 )
@@ -35,6 +36,7 @@ class RefusedError(ForbiddenError):
 _ERRORS: Mapping[str, type[ProvdError]] = {
     "not-found": NotFoundError,
     "conflict": ConflictError,
+    "stale": StaleError,
     "usage": UsageError,
     "config": ConfigError,
     "storage": StorageError,

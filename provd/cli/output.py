@@ -12,7 +12,15 @@ from datetime import datetime
 import click
 
 from provd.base.clock import SystemClock
-from provd.base.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError, ProvdError, UsageError
+from provd.base.errors import (
+    ConfigError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    ProvdError,
+    StaleError,
+    UsageError,
+)
 
 _TIMES = frozenset(
     {
@@ -49,6 +57,7 @@ _CODES: tuple[tuple[type[ProvdError], Exit], ...] = (
     (ConfigError, Exit.CONFIG),
     (NotFoundError, Exit.NOTHING),
     (ConflictError, Exit.REFUSED),
+    (StaleError, Exit.REFUSED),
     (ForbiddenError, Exit.REFUSED),
     (UsageError, Exit.USAGE),
     (ProvdError, Exit.FAILURE),

@@ -66,6 +66,8 @@ def choose(routes: tuple[Route, ...], identity: Identity) -> Route | None:
     ``identity`` is what is known of the device by now. None means that nothing tells the candidates apart, or that the
     device certainly belongs to another plugin.
     """
+    if len(routes) == 1 and not identity.plugin:
+        return routes[0]  # what all of the following comes to, for most requests of strangers
     for route in routes:
         if route.plugin == identity.plugin:
             return route._replace(model=identity.model) if identity.model in route.models else route

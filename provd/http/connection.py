@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ from provd.http.tls import is_modern
 _TOLD_AGAIN = 60.0
 _TOLD_KEPT = 1024
 _ROOT = URL("/")
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ODD_AGENT = re.compile(rb"(?i)\nuser-agent:([^\r\n]*[\x01-\x08\x0b\x0c\x0e-\x1f\x7f][^\r\n]*)")
 _OPTIONS: Mapping[str, Any] = MappingProxyType(
     # Our sweep keeps the time, so aiohttp's own timers are off or far away; facts take the place of logs.
     {"access_log": None, "tcp_keepalive": False, "lingering_time": 0, "auto_decompress": False}
@@ -55,6 +58,16 @@ class Limits:
     per_address: int = 256
     total: int = 10_000
     body_octets: int = 1 << 20
+
+
+def _readable(data: bytes) -> bytes:
+    """A header whose User-Agent has control characters, as some phones send it, with question marks in their place."""
+    head = data.find(b"\r\n\r\n")
+    found = _ODD_AGENT.search(data, 0, len(data) if head < 0 else head)
+    if found is None:
+        return data
+    start, end = found.span(1)
+    return data[:start] + _CONTROL.sub(b"?", data[start:end]) + data[end:]
 
 
 class Phase(enum.Enum):
@@ -239,6 +252,8 @@ class PhoneConnection(web.RequestHandler):
             self.enter(Phase.HEADER)
         elif self.phase is Phase.NEW:
             self.phase = Phase.HEADER
+        if self.phase is Phase.HEADER:
+            data = _readable(data)
         super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp allows less than asyncio does

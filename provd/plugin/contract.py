@@ -119,8 +119,8 @@ class OptionValue:
     """The value of a DHCP option as a text with placeholders, and how it becomes octets.
 
     Placeholders: ``{base}`` the HTTP base URL without trailing slash (with the device's token where the policy
-    wants one), ``{host}`` our name or address, ``{address}`` our IPv4 address, ``{tftp}`` the TFTP host,
-    ``{mac}`` twelve lower-case digits.
+    wants one), ``{host}``, ``{port}`` and ``{path}`` (the token, or nothing) its parts, ``{address}`` our IPv4 address,
+    ``{tftp}`` the TFTP host, ``{mac}`` twelve lower-case digits.
     """
 
     encoding: Literal["text", "ip", "hex", "suboptions"]

@@ -48,7 +48,7 @@ from provd.plugins.schema import (
 from provd.plugins.steps import step_problems, steps_of
 
 MANIFEST = "plugin.toml"
-PLACEHOLDERS = frozenset({"base", "host", "address", "tftp", "mac"})
+PLACEHOLDERS = frozenset({"base", "host", "port", "path", "address", "tftp", "mac"})
 
 _LARGEST = 1 << 20
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")

@@ -38,6 +38,7 @@ from provd.tftp.sender import (
 )
 from provd.tftp.transfer import DEFAULT_TIMING, Outcome, Timing, Transfer, netascii
 
+_READABLE: Final = select.EPOLLIN
 _BATCH: Final = 256
 _LISTEN_BATCH: Final = 64
 _PLAIN: Final = ("", True, False)
@@ -183,14 +184,14 @@ class TftpServer:
     def _requests(self, listener: socket.socket) -> None:
         """Take what has gathered on a listening socket."""
         now = self._clock.now()
-        for _ in range(_LISTEN_BATCH):
-            try:
-                datagram, ancillary, _flags, peer = listener.recvmsg(_LARGEST_REQUEST, 64)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # an ICMP error about an earlier answer
-            with self._defects:
+        with self._defects:  # what is left after a defect is reported again by the next poll
+            for _ in range(_LISTEN_BATCH):
+                try:
+                    datagram, ancillary, _flags, peer = listener.recvmsg(_LARGEST_REQUEST, 64)
+                except BlockingIOError:
+                    return
+                except OSError:
+                    continue  # an ICMP error about an earlier answer
                 self._request(datagram, local_address(ancillary), peer, listener, now)
 
     def _request(self, datagram: bytes, local: str, peer: Peer, listener: socket.socket, now: float) -> None:
@@ -305,7 +306,7 @@ class TftpServer:
                 if flight is None:
                     self._late(fileno, now)
                     continue
-                if events != select.EPOLLIN and flight.unreachable():
+                if events != _READABLE and flight.unreachable():
                     flight.transfer.finish(Outcome.UNREACHABLE)
                     self._land(flight, now)
                     continue

@@ -95,6 +95,18 @@ def test_where_tokens_are_wanted_option_66_carries_one_for_each_device():
     assert world.boot.advise(client(OTHER), 1.0).key == advice.key
 
 
+def test_a_path_in_an_option_is_each_devices_own_where_tokens_are_wanted():
+    world = World(site=Site(secrets="token"))
+    said = option("SERVER={host},PORT={port},DIR={path}")
+    world.catalogue.manifests = (replace(ACME, dhcp=(DhcpAdvice({242: said}),)), BOLTS)
+    world.catalogue.revision += 1
+    advice = world.boot.advise(client(PHONE), 1.0)
+    assert advice.own[242] == f"SERVER=10.0.0.1,PORT=8667,DIR={world.tokens.token(PHONE)}".encode()
+    world.boot.reconfigure(Site(), FakeBuckets(1))
+    advice = world.boot.advise(client(PHONE, first=False), 2.0)
+    assert (advice.own | advice.options)[242] == b"SERVER=10.0.0.1,PORT=8667,DIR="
+
+
 def test_another_token_epoch_shows_in_the_next_offer():
     world = World(MemoryJournal(claimed(PHONE, tenant="master", token_epoch=3)), site=Site(secrets="token"))
     assert world.boot.advise(client(PHONE), 1.0).own[66].decode().endswith(world.tokens.token(PHONE, 3))

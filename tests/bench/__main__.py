@@ -1,11 +1,11 @@
 """Side by side with the peers that are installed: ``python -m tests.bench [SECTION …] [--reps N] [--quick]``.
 
 Sections: dhcp tftp http sip storm start identify activation render packages tasks (all of them without a name). Each
-server is measured in the same run, in two network namespaces, alone on one CPU while the load has the other, and no
-CPU halts meanwhile; figures are medians, ratios those of neighbouring samples. It needs root and, for the peers,
-Debian's kea-dhcp4-server, isc-dhcp-server, dnsmasq-base, tftpd-hpa, nginx-light, wrk, sip-tester and gcc, for
-activation PostgreSQL 15; what is missing is said and left out. Nothing here fails: the last lines say which floors are
-met.
+server is measured in the same run, in two network namespaces, alone on one CPU while the load has the other (for TFTP,
+where both wait for each other's packets, no CPU halts meanwhile); figures are medians, ratios those of neighbouring
+samples. It needs root and, for the peers, Debian's kea-dhcp4-server, isc-dhcp-server, dnsmasq-base, tftpd-hpa,
+nginx-light, wrk, sip-tester and gcc, for activation PostgreSQL 15; what is missing is said and left out. Nothing here
+fails: the last lines say which floors are met.
 """
 
 from __future__ import annotations

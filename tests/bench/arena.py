@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from tests.kit.netns import Bed
 
@@ -117,7 +117,6 @@ class Arena(Bed):
         self.folder.chmod(0o755)
         self._bytecode = self.folder / "bytecode"
         self._thresholds: dict[Path, str] = {}
-        self._awake: IO[bytes] | None = None
         self._servers: list[Server] = []
         self.other = 0.0
         """CPUs that were busy with something else during the last load: distrust a figure where this is high."""
@@ -131,22 +130,24 @@ class Arena(Bed):
             if int(path.read_text()) < least:
                 self._thresholds[path] = path.read_text()
                 path.write_text(str(least))
-        self._stay_awake()
         super().__enter__()
         for network in PHONES:
             self.run(self.client, "ip", "route", "add", "local", network, "dev", self.client_interface)
         self._know_phones()
         return self
 
-    def _stay_awake(self) -> None:
-        """Let no CPU halt between two packets, as long as the bed is there (Documentation/power/pm_qos_interface.rst).
+    @contextlib.contextmanager
+    def awake(self) -> Iterator[None]:
+        """Meanwhile no CPU halts between two packets (Documentation/power/pm_qos_interface.rst).
 
         To wake one takes ten microseconds and more on a virtual machine, now this and now that, and whoever sends the
-        packet pays for it: a server would be measured by how much its clients sleep, who are elsewhere in life.
+        packet pays for it. Where each side waits for one packet of the other that is most of what is measured, and
+        clients that are elsewhere in life cost a server none of it.
         """
-        with contextlib.suppress(OSError):
-            self._awake = _LATENCY.open("wb", buffering=0)
-            self._awake.write(struct.pack("=i", 0))
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                stack.enter_context(_LATENCY.open("wb", buffering=0)).write(struct.pack("=i", 0))
+            yield
 
     def _know_phones(self) -> None:
         """Let the server's kernel know the phones' hardware addresses, as it does on a LAN, where each has asked for
@@ -161,8 +162,6 @@ class Arena(Bed):
         for server in self._servers:
             server.stop()
         super().close()
-        if self._awake is not None:
-            self._awake.close()
         for path, before in self._thresholds.items():
             path.write_text(before)
         self._scratch.cleanup()

@@ -105,6 +105,11 @@ def _absent(arena: Arena, peer: Peer) -> bool:
 
 
 def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
+    with arena.awake():
+        _measure(arena, report, reps=reps, quick=quick)
+
+
+def _measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
     plugins = arena.room("plugins")
     static = write_plugin(plugins)
     loads = [load for load in LOADS if load.quick or not quick]
@@ -130,7 +135,7 @@ def measure(arena: Arena, report: Report, *, reps: int, quick: bool) -> None:
                 with starters[name]() as server:  # type: ignore[attr-defined]
                     arena.until(server, lambda: _answers(arena, static))
                     _sample(arena, server, name, load, row, static)
-    report.add(*rows)
+        report.add(row)
 
 
 def _answers(arena: Arena, static: Path) -> bool:

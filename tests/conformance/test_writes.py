@@ -92,15 +92,17 @@ def files(phone: Phone, values: dict[str, object], sheet: FileRule | None = None
 
 
 def bases(phone: Phone, name: str) -> list[dict[str, object]]:
-    """What may be said beside the setting: nothing, keys that take it, its own group, a server that its port is of,
-    everything."""
+    """What may be said beside the setting: nothing, keys that take it, its own group, the server whose port it is, all
+    servers, everything."""
     start = name.rpartition(".")[0]
     others = {other: value for other, value in EVERYTHING.items() if other != name}
     servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
+    port_of = {other: (f"{other}_port", other.replace("server", "port")) for other in others}
+    whose = {other: value for other, value in others.items() if name in port_of[other]}
     # One file has room for several kinds of keys, unless the phone has but a few.
     keys = [KEYED, DIALS] if 0 < phone.keys < 4 else [KEYED_AND_DIALS]
-    return [{}, *keys, {"keys.1.type": "line"}, group, servers, others]
+    return [{}, *keys, {"keys.1.type": "line"}, group, whose, servers, others]
 
 
 class Written:

@@ -145,8 +145,9 @@ def test_a_phone_of_another_tenant_is_transferred_first() -> None:
         assert real(phone) == [(1, "s1", "pbx.south.example")]
 
 
-def test_star_codes_of_the_manifest_are_those_of_the_simulated_phone() -> None:
-    text = (PLUGINS / "cisco_spa" / "phone_dialing.py").read_text()
+@pytest.mark.parametrize("plugin", ["cisco_spa", "cisco_mpp"])
+def test_star_codes_of_the_manifest_are_those_of_the_simulated_phone(plugin: str) -> None:
+    text = (PLUGINS / plugin / "phone_dialing.py").read_text()
     swallowed = set(re.findall(r'_Code": "(\*[0-9]+)"', text))
     assert len(swallowed) > 20
-    assert swallowed <= set(manifest("cisco_spa").star_codes)
+    assert swallowed <= set(manifest(plugin).star_codes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -106,3 +107,30 @@ def test_whom_a_template_is_for_and_what_becomes_of_it(tmp_path: Path, key, data
         daemon.kill()
         daemon.start()
         assert [row["place"] for row in daemon.json("template", "list")] == ["site"]
+
+
+def test_who_edits_does_not_undo_what_somebody_else_has_written_meanwhile(tmp_path: Path, key) -> None:
+    first = package(tmp_path, key, "1.0.0", "greeting = hello\n")
+    made, port = daemon_of(tmp_path / "site", key)
+    editor = tmp_path / "editor"
+    with made as daemon:
+        daemon.provd("plugin", "install", first)
+        editor.write_text('#!/bin/sh\necho "mine = 1" >> "$1"\n')
+        editor.chmod(0o755)
+        edit = ("template", "edit", "A1/common.cfg.j2")
+        command = daemon.command(*edit)
+
+        def edited() -> subprocess.CompletedProcess[str]:
+            around = daemon.environment | {"EDITOR": str(editor), "VISUAL": str(editor)}
+            return subprocess.run(
+                command, env=around, input="y\n", capture_output=True, text=True, timeout=60, check=False
+            )
+
+        assert "+mine = 1" in edited().stdout
+        assert get(port, "acme.cfg") == "greeting = hello\nmine = 1\n"
+        other = " ".join(daemon.command("template", "set", "A1/common.cfg.j2", "-"))
+        editor.write_text(f'#!/bin/sh\necho "his = 1" | {other} >/dev/null\necho "mine = 2" >> "$1"\n')
+        refused = edited()
+        assert refused.returncode == 5, refused
+        assert "common.cfg.j2 was changed by" in refused.stderr
+        assert get(port, "acme.cfg") == "his = 1\n"

@@ -1,7 +1,7 @@
 import asyncio
 
 from provd.app.files import FileReply
-from provd.http.connection import Limits
+from provd.http.connection import Limits, _readable
 from tests.http.kit import DictFiles, phone_bed, until
 
 SMALL = FileReply(found=True, body=b"small\n", etag="s1")
@@ -167,3 +167,21 @@ async def test_a_complete_upload_with_a_closed_sending_side_is_answered_and_a_cu
             phone.writer.write_eof()
             answer = await asyncio.wait_for(phone.reader.read(), 2)
             assert answer == b"" or answer.startswith(b"HTTP/1.1 405 ")
+
+
+async def test_a_user_agent_with_octets_that_are_no_text_is_read():
+    files = DictFiles({"a.cfg": SMALL})
+    async with phone_bed(files) as bed:
+        phone = await bed.client()
+        for agent in ("AVAYA/SIP12x0\x16/04.00", "\x7fA\x01B", "ordinary"):
+            answer = await phone.ask("GET /a.cfg", f"User-Agent: {agent}")
+            assert answer.body == SMALL.body
+    assert [request.user_agent for request in files.asked] == ["AVAYA/SIP12x0?/04.00", "?A?B", "ordinary"]
+
+
+async def test_control_characters_elsewhere_are_refused_and_no_body_is_touched():
+    async with phone_bed(DictFiles({"a.cfg": SMALL})) as bed:
+        phone = await bed.client()
+        assert (await phone.ask("GET /a.cfg", "Accept: a\x16b")).status == 400
+    upload = b"PUT /a HTTP/1.1\r\n\r\n\r\nUser-Agent: a\x16"
+    assert _readable(upload) == upload

@@ -156,6 +156,16 @@ async def test_one_that_comes_from_another_region_gets_its_runs_with_its_key(sto
     assert (stored.mac, runs) == (S1, both)
 
 
+async def test_one_that_comes_as_that_of_a_tenant_who_is_not_here_is_the_masters(store: Store) -> None:
+    site = await site_of(store)
+    beside = ThingDevices(site.fleet, site.tasks, site.clock)
+    regions = StoredRegions(store, StoredLedger(store, beside).statements, beside)
+    home = Home(device_id="acme/m1/S1", vendor="acme", model="m1", sn="S1", key_hash="a" * 64, tenant="nowhere")
+    await regions.change(("S1",), lambda book: book.adopt(home, site.clock.now()))
+    assert site.device().tenant == "master"
+    assert [each.tenant for each in site.stored()[0]] == ["master"]
+
+
 async def test_being_activated_twice_starts_nothing(store: Store) -> None:
     site = await site_of(store, FIRST, KNOWN)
     await site.registry.add("acme", "m1", {"S1": ""}, SITE)

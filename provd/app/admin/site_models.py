@@ -36,7 +36,7 @@ _FIELDS = (
     Param("dhcp", "texts", doc="option codes and texts; 66={base}/ unless said otherwise"),
 )
 _OUI = re.compile(r"[0-9a-f]{6}")
-_PLACEHOLDERS = re.compile(r"\{(?!(?:base|host|address|tftp|mac)\})")
+_PLACEHOLDERS = re.compile(r"\{(?!(?:base|host|port|path|address|tftp|mac)\})")
 LOCAL = "192.0.2.1"
 
 
@@ -213,7 +213,7 @@ def _dhcp_faults(texts: tuple[str, ...]) -> Iterator[str]:
         return
     for value in options.values():
         if _PLACEHOLDERS.search(value.text):
-            yield f"{value.text!r}: there are {{base}}, {{host}}, {{address}}, {{tftp}} and {{mac}}"
+            yield f"{value.text!r}: there are {{base}}, {{host}}, {{port}}, {{path}}, {{address}}, {{tftp}}, {{mac}}"
 
 
 def _name_fault(name: str, macs: int) -> str:

@@ -69,7 +69,11 @@ class Courier:
                 taken = replace(outgoing, owner=self._owner, lease=now + LEASE)
                 book.say(taken)
                 stone = book.tombstone(outgoing.device_id) if outgoing.kind == Kind.MOVED else None
-                found.append((taken, region, handover.said_by(outgoing, book.home(outgoing.device_id), stone)))
+                home = book.home(outgoing.device_id)
+                if home is not None and outgoing.kind == Kind.REGISTER:
+                    # It may have found its customer since it asked for its home.
+                    home = replace(home, tenant=book.claimed(home) or home.tenant)
+                found.append((taken, region, handover.said_by(outgoing, home, stone)))
             return found
 
         return await self._ledger.change((), work)

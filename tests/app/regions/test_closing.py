@@ -223,6 +223,18 @@ def test_who_had_a_phone_before_neither_sees_nor_moves_it(world: World) -> None:
     assert standing == home
 
 
+def test_a_device_comes_as_that_of_who_has_it_when_the_region_is_told(world: World) -> None:
+    """Its first-boot task found its customer after it had asked for its home."""
+    world.instances["world"].register(Home(device_id="acme/s2/S1", vendor="acme", model="s2", sn="S1"))
+    run(world.regions.move("acme/s2/S1", "eu", SITE))
+    thing = Thing(vendor="acme", model="s2", sn="S1", state=ThingState.ACTIVATED, tenant="south", rid="r", generation=1)
+    world.instances["world"].disk.look(lambda book: book._things.put([thing]))
+    world.carry()
+    come = world.instances["eu"].home("acme/s2/S1")
+    assert come is not None
+    assert (come.state, come.tenant) == (HomeState.PROV_PEN, "south")
+
+
 def test_who_had_an_activated_device_before_neither_sees_nor_moves_it(world: World) -> None:
     """It has not asked for its home since it changed hands, and may have lost its key on the way."""
     disk, sensor = world.instances["world"].disk, {"vendor": "acme", "model": "s2", "sn": "S1"}
