@@ -42,9 +42,6 @@ DIALS: dict[str, object] = {"keys.1.type": "speed_dial", "keys.1.value": "101"}
 """A key that any phone with keys has."""
 
 
-KEYED_AND_DIALS: dict[str, object] = {**KEYED, "keys.4.type": "speed_dial", "keys.4.value": "101"}
-
-
 AGAIN: dict[str, object] = {
     "locale.country": "FR",
     "admin.password": "24680",
@@ -91,7 +88,7 @@ def files(phone: Phone, values: dict[str, object], sheet: FileRule | None = None
     return one, two, three
 
 
-def bases(phone: Phone, name: str) -> list[dict[str, object]]:
+def bases(name: str) -> list[dict[str, object]]:
     """What may be said beside the setting: nothing, keys that take it, its own group, the server whose port it is, all
     servers, everything."""
     start = name.rpartition(".")[0]
@@ -100,9 +97,7 @@ def bases(phone: Phone, name: str) -> list[dict[str, object]]:
     group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
     port_of = {other: (f"{other}_port", other.replace("server", "port")) for other in others}
     whose = {other: value for other, value in others.items() if name in port_of[other]}
-    # One file has room for several kinds of keys, unless the phone has but a few.
-    keys = [KEYED, DIALS] if 0 < phone.keys < 4 else [KEYED_AND_DIALS]
-    return [{}, *keys, {"keys.1.type": "line"}, group, whose, servers, others]
+    return [{}, KEYED, DIALS, {"keys.1.type": "line"}, group, whose, servers, others]
 
 
 class Written:
@@ -111,7 +106,6 @@ class Written:
 
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
-        self._cases = [case for case in reversed(CASES) if case in phone.cases]
         self._rendered: dict[object, bytes] = {}
 
     def names(self) -> set[str]:
@@ -123,8 +117,8 @@ class Written:
         return any(
             self._file(base, case, sheet) != self._file({**base, name: value}, case, sheet)
             for sheet in (None, *self._phone.sheets)
-            for base in reversed(bases(self._phone, name))
-            for case in self._cases
+            for base in reversed(bases(name))
+            for case in reversed(CASES)
             for value in values
         )
 
