@@ -13,7 +13,7 @@ from provd.domain.identify import Index
 from provd.domain.inheritance import Effective
 from provd.domain.names import SERIAL_MARK
 from provd.domain.records import Device
-from provd.domain.route import Route
+from provd.domain.route import Candidates
 from provd.plugin import FileRule, Manifest, Model
 
 _REMEMBERED = 4096
@@ -49,7 +49,7 @@ class Knowledge:
         """The manifest of that plugin."""
         return self._manifests.get(plugin)
 
-    def find(self, name: str) -> tuple[Route, ...]:
+    def find(self, name: str) -> Candidates:
         """Every file rule that this name may mean."""
         return self._index.routes.find(name)
 

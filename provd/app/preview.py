@@ -97,13 +97,13 @@ class Preview:
             for own, plugin, found in self._station.knowledge.own_files(device):
                 if own == name:
                     return Route(plugin, found, device.model)
-        routes = [route for route in self._station.knowledge.find(name) if route.plugin == device.plugin]
-        rule = routes[0].rule if routes else None
-        if rule is not None and rule.encrypted_only and not phrase_of(self._station.fleet.tables, device):
-            rule = None
-        if rule is None or rule.kind in {"absent", "static"} or routes[0].mac not in {None, device.mac}:
+        candidates = self._station.knowledge.find(name)
+        route = candidates.of(device.plugin)
+        if route is not None and route.rule.encrypted_only and not phrase_of(self._station.fleet.tables, device):
+            route = None
+        if route is None or route.rule.kind in {"absent", "static"} or candidates.mac not in {None, device.mac}:
             raise NotFoundError(f"device {mac_text(device.mac)} has no file {name!r}")
-        return routes[0]
+        return route
 
     def _subject(self, device: Device, route: Route, local: str, *, masked: bool) -> Subject:
         own = route.rule.kind in {"device", "thing"}

@@ -20,7 +20,7 @@ from provd.domain.delivery import Claims, decide
 from provd.domain.evidence import Identity
 from provd.domain.identify import Known, merge
 from provd.domain.records import Device, DeviceState
-from provd.domain.route import Route, choose
+from provd.domain.route import Candidates, Route, choose
 from provd.plugin import FileRule
 
 _SHOWN = 128
@@ -97,17 +97,17 @@ class Resolver:
     def resolve(self, request: FileRequest, now: float) -> Job | None:
         """The file to give, or None for what is unknown and what must look like it."""
         token, name = split(request.path)
-        routes = self._station.knowledge.find(name)
-        mac = routes[0].mac if routes else None
+        candidates = self._station.knowledge.find(name)
+        mac = candidates.mac
         asked = _Asked(request, name, self._claims(request, token, mac), now)
-        if not routes:
+        if not candidates.routes:
             found = self._beside(asked)
         elif mac is None:
-            found = self._shared(asked, routes)
+            found = self._shared(asked, candidates)
         else:
             self._station.elsewhere.asked(mac)
             place = self._station.elsewhere.place(mac)
-            found = self._own(asked, routes, mac) if place is None else self._away(asked, routes, mac, place)
+            found = self._own(asked, candidates, mac) if place is None else self._away(asked, candidates, mac, place)
         if isinstance(found, Job):
             return found
         self._tell(asked, found)
@@ -151,7 +151,7 @@ class Resolver:
             owner = station.elsewhere.holder(token)
         return _claims(lease, owner, None)
 
-    def _own(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac) -> Job | _No:
+    def _own(self, asked: _Asked, candidates: Candidates, mac: Mac) -> Job | _No:
         """The file of one device."""
         station, request, now = self._station, asked.request, asked.now
         device = station.fleet.tables.device(mac)
@@ -159,7 +159,7 @@ class Resolver:
         known = device or station.known(mac)
         believed = proven or device is None or not device.lines
         news = self._news(asked, mac, known) if believed else _NO_NEWS
-        route = _route(routes, known, news)
+        route = _route(candidates, known, news)
         verdict = decide(station.site.secrets, mac, asked.claims)
         if route is None or not self._offered(route.rule, device, allowed=verdict.allowed):
             return _No("not offered" if route else "which plugin is not clear", mac if proven else None)
@@ -188,12 +188,12 @@ class Resolver:
             return allowed and device is not None and handed_over(self._station.fleet.tables, device)
         return rule.kind != "absent"
 
-    def _away(self, asked: _Asked, routes: tuple[Route, ...], mac: Mac, place: Place) -> Job | _No:
+    def _away(self, asked: _Asked, candidates: Candidates, mac: Mac, place: Place) -> Job | _No:
         """The file that leads a device of another instance there. It has no secret but the token in that URL."""
         station, request = self._station, asked.request
         known = station.known(mac)
         news = self._news(asked, mac, known)
-        route = _route(routes, known, news)
+        route = _route(candidates, known, news)
         if route is None or not route.rule.elsewhere:
             return _No("it is looked after elsewhere, and this file cannot lead there")
         policy = station.site.secrets
@@ -209,7 +209,7 @@ class Resolver:
             asked.name, route.plugin, rule, identity.model, None, mac, boot, own, request.local, request.secure, home
         )
 
-    def _shared(self, asked: _Asked, routes: tuple[Route, ...]) -> Job | _No:
+    def _shared(self, asked: _Asked, candidates: Candidates) -> Job | _No:
         """A file whose name tells no MAC: a model's common file, or a static one."""
         station, request = self._station, asked.request
         heard = station.knowledge.of_request(request.user_agent, asked.name)
@@ -217,7 +217,7 @@ class Resolver:
         mac = proven or self._unclaimed(heard.mac)
         known = _NO_NEWS if mac is None else station.known(mac)
         identity = merge(known, heard)
-        route = choose(routes, identity)
+        route = choose(candidates, identity)
         if route is None or route.rule.kind == "absent":
             return _No("not offered" if route else "which plugin is not clear")
         if route.rule.secrets and proven is None and station.site.secrets != "open":
@@ -325,9 +325,8 @@ def _job(
     return Job(asked.name, route.plugin, route.rule, model, device, mac, boot, token, request.local, request.secure)
 
 
-def _route(routes: tuple[Route, ...], known: Known, news: Identity) -> Route | None:
-    if not news.plugin:
-        for route in routes:
-            if route.plugin == known.plugin:
-                return route
-    return choose(routes, merge(known, news))
+def _route(candidates: Candidates, known: Known, news: Identity) -> Route | None:
+    own = None if news.plugin else candidates.of(known.plugin)
+    if own is not None:
+        return own
+    return choose(candidates, merge(known, news))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -51,9 +52,14 @@ def brought(config: str | None, path: Path) -> str:
         raise UsageError(f"{entry} cannot be written: {error.strerror}; be root or the user of the daemon") from None
     except OSError as error:
         for called in parts:
-            (entry / called).unlink(missing_ok=True)
+            _removed(entry / called)
         raise PluginError(f"{entry} cannot be written: {error.strerror}; nothing was changed") from None
     return name
+
+
+def _removed(path: Path) -> None:
+    with contextlib.suppress(OSError):  # Why nothing can be written there is being told already.
+        path.unlink()
 
 
 def laid(config: str | None, path: Path, *, room: Callable[[Path], int] | None = None) -> str:
@@ -75,7 +81,7 @@ def laid(config: str | None, path: Path, *, room: Callable[[Path], int] | None =
             with target.open("xb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
     except OSError as error:
-        target.unlink(missing_ok=True)
+        _removed(target)
         raise UsageError(f"{error.filename or entry}: {error.strerror}; nothing was kept") from None
     return target.name
 

@@ -15,6 +15,7 @@ from provd.base.drafts import drafted
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence, Identity
 from provd.domain.names import LONGEST_NAME, SEPARATORS, NameTable, last_segment, loose_mac, with_folders
+from provd.domain.prefixes import Prefixes
 from provd.domain.records import Device
 from provd.domain.route import Route, Routes, expand
 from provd.plugin import Manifest, Match
@@ -67,28 +68,6 @@ class _Oui(NamedTuple):
     nameless: tuple[str, ...]
 
 
-class Prefixes:
-    """Rules by the literal prefixes (lower case) under which they can match."""
-
-    __slots__ = ("_lengths", "_rules")
-
-    def __init__(self, rules: Iterable[tuple[str, Rule]]) -> None:
-        self._rules: dict[str, tuple[Rule, ...]] = {}
-        for start, rule in rules:
-            self._rules[start] = (*self._rules.get(start, ()), rule)
-        self._lengths = tuple(sorted({len(start) for start in self._rules}, reverse=True))
-
-    def of(self, text: str) -> list[Rule]:
-        """The rules to try on this text, those with the longest prefix first."""
-        lower = text.lower()
-        found: list[Rule] = []
-        for length in self._lengths:
-            rules = self._rules.get(lower[:length])
-            if rules is not None:
-                found += rules
-        return found
-
-
 class Index:
     """All that the plugins know about evidence. Immutable; build another one when the plugins change."""
 
@@ -96,9 +75,9 @@ class Index:
 
     def __init__(
         self,
-        prefixes: dict[MatchSource, Prefixes],
+        prefixes: dict[MatchSource, Prefixes[Rule]],
         ouis: dict[str, tuple[_Oui, ...]],
-        names: NameTable[_Claim | None],
+        names: NameTable[tuple[_Claim, ...]],
         routes: Routes,
         pnp: dict[str, tuple[Rule, ...]],
     ) -> None:
@@ -119,7 +98,7 @@ class Index:
             "file": [],
         }
         ouis: dict[str, tuple[_Oui, ...]] = {}
-        names: list[tuple[str, _Claim | None]] = []
+        names: dict[str, tuple[_Claim, ...]] = {}
         pnp: dict[str, tuple[Rule, ...]] = {}
         for manifest in plugins:
             models = _models(manifest)
@@ -130,9 +109,11 @@ class Index:
                 pnp[vendor] = (*pnp.get(vendor, ()), rule)
             for prefix, oui in _ouis(manifest):
                 ouis[prefix] = (*ouis.get(prefix, ()), oui)
-            names += [(name, _common(name, route, manifest.vendor)) for name, route in expand(manifest)]
+            for name, route in expand(manifest):
+                # A name that says nothing of its asker is in there, too: it is known where its MAC stands.
+                names[name.lower()] = names.get(name.lower(), ()) + _common(name, route, manifest.vendor)
         prefixes = {source: Prefixes(found) for source, found in rules.items()}
-        return cls(prefixes, ouis, NameTable(names), Routes.build(plugins), pnp)
+        return cls(prefixes, ouis, NameTable(names.items()), Routes.build(plugins), pnp)
 
     @property
     def routes(self) -> Routes:
@@ -141,7 +122,7 @@ class Index:
 
     def candidates(self, source: MatchSource, text: str) -> tuple[Rule, ...]:
         """The expressions that this text would be tried against: the work that an identification does."""
-        return tuple(self._prefixes[source].of(text)) if len(text) <= LONGEST_TEXT else ()
+        return self._prefixes[source].of(text) if len(text) <= LONGEST_TEXT else ()
 
     def identify(self, evidence: Evidence) -> Identity:
         """What the evidence says, all of it taken together. Never raises; an empty identity when it says nothing."""
@@ -183,8 +164,7 @@ class Index:
         if len(name) > LONGEST_NAME:
             return None
         lower = name.lower()
-        known, mac = self._names.find(lower)
-        commons = [claim for claim in known if claim is not None]
+        commons, mac = self._names.find(lower)
         if commons:
             # A common file's name says more than any expression could.
             claims += commons
@@ -250,12 +230,12 @@ def _ouis(manifest: Manifest) -> Iterator[tuple[str, _Oui]]:
             yield prefix, _Oui(claim, oui.only_without_option60, oui.nameless)
 
 
-def _common(name: str, route: Route, vendor: str) -> _Claim | None:
+def _common(name: str, route: Route, vendor: str) -> tuple[_Claim, ...]:
     if not route.models:
-        return None
+        return ()
     confidence = COMMON_NAME if len(route.models) == 1 else SHARED_NAME
     reason = f"file name {name!r} is the common file of {vendor} {', '.join(route.models)}"
-    return _Claim(confidence, route.plugin, vendor, route.model, "", None, "", reason)
+    return (_Claim(confidence, route.plugin, vendor, route.model, "", None, "", reason),)
 
 
 def _rule(manifest: Manifest, match: Match, models: dict[str, str]) -> Rule:

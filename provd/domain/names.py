@@ -25,6 +25,7 @@ _MAC = re.compile(r"[0-9a-f]{12}|[0-9a-f]{2}([:_-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{
 _LOOSE = re.compile(rf"(?<![0-9a-z])(?:{_MAC.pattern})(?![0-9a-f])")
 
 _NOBODY = "0" * 12
+_SHORTEST = 12
 
 
 def name_for(pattern: str, mac: str, model: str) -> str:
@@ -57,35 +58,31 @@ def loose_mac(lower: str) -> Mac | None:
 
 
 class NameTable(Generic[T]):
-    """Values by file name; ``{mac}`` in a name stands for any MAC.
+    """What is known by file name, one value for each; ``{mac}`` in a name stands for any MAC.
 
-    A look-up costs one dictionary access, and one more for each distinct place where a MAC may begin - not one for
-    each name in the table. A plain name wins over a name with a MAC, as ``y000000000000`` is not a MAC after "y".
+    A look-up costs one dictionary access, and one more for each place of this name where a MAC may begin - not one for
+    each name in the table, nor for each place that some name in it has. A plain name wins over a name with a MAC, as
+    ``y000000000000`` is not a MAC after "y".
     """
 
     __slots__ = ("_heads", "_values")
 
     def __init__(self, names: Iterable[tuple[str, T]]) -> None:
-        self._values: dict[str, tuple[T, ...]] = {}
-        heads: set[int] = set()
-        for name, value in names:
-            key = name.lower()
-            self._values[key] = (*self._values.get(key, ()), value)
-            place = key.find(MAC_MARK)
-            if place >= 0:
-                heads.add(place)
-        self._heads = tuple(sorted(heads))
+        self._values = {name.lower(): value for name, value in names}
+        places = {key.find(MAC_MARK) for key in self._values}
+        self._heads = frozenset(place for place in places if place >= 0)
 
-    def find(self, lower: str) -> tuple[tuple[T, ...], Mac | None]:
-        """The values of a lower-case name and the MAC in it; ``((), None)`` when the table does not have it."""
+    def find(self, lower: str) -> tuple[T | None, Mac | None]:
+        """The value of a lower-case name and the MAC in it; ``(None, None)`` when the table does not have it."""
         plain = self._values.get(lower)
         if plain is not None:
             return plain, None
-        for head in self._heads:
-            found = _MAC.match(lower, head)
-            if found is None:
-                continue
-            values = self._values.get(f"{lower[:head]}{MAC_MARK}{lower[found.end() :]}")
-            if values is not None:
-                return values, Mac(found[0].translate(SEPARATORS))
-        return (), None
+        found = _MAC.search(lower) if len(lower) >= _SHORTEST else None
+        while found is not None:
+            head, end = found.span()
+            if head in self._heads:
+                value = self._values.get(f"{lower[:head]}{MAC_MARK}{lower[end:]}")
+                if value is not None:
+                    return value, Mac(found[0].translate(SEPARATORS))
+            found = _MAC.search(lower, head + 1)
+        return None, None

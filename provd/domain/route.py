@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from provd.base.types import Mac
@@ -24,61 +25,106 @@ class Route(NamedTuple):
     plugin: str
     rule: FileRule
     model: str = ""
-    mac: Mac | None = None
     models: tuple[str, ...] = ()
-    prefix_claimed: bool = False
-    """The plugin claims the MAC's first six digits, even if only as a hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All candidates for one pattern, prepared so that choosing among them asks nobody in turn.
+
+    Many plugins have ``{mac}.cfg``; the first request of a phone must not pay for those of other vendors.
+    """
+
+    routes: tuple[Route, ...]
+    of_plugin: dict[str, Route]
+    claimed: dict[str, Route | None]
+    """The only candidate whose plugin claims these first six digits of a MAC, even if only as a hint; None: several."""
+
+    alone: Route | None
+    """The only candidate; one whose model is described here without evidence is for devices recorded as such."""
+
+    absent: bool
+    """Nobody gives such a file."""
+
+    @classmethod
+    def of(cls, routes: tuple[Route, ...], prefixes: Mapping[str, frozenset[str]]) -> Group:
+        """Prepare them; ``prefixes`` are the MAC prefixes of each plugin."""
+        firsts: dict[str, Route] = {}
+        claimed: dict[str, Route | None] = {}
+        for route in routes:
+            firsts.setdefault(route.plugin, route)
+            for prefix in prefixes.get(route.plugin, ()):
+                claimed[prefix] = None if prefix in claimed else route
+        known = [route for route in routes if not route.plugin.startswith(SITE)] or routes
+        alone = known[0] if len(known) == 1 else None
+        return cls(routes, firsts, claimed, alone, all(route.rule.kind == "absent" for route in routes))
+
+
+class Candidates(NamedTuple):
+    """What a name may mean: whose files, and the MAC in it."""
+
+    group: Group
+    mac: Mac | None = None
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every one, in the order of the plugins."""
+        return self.group.routes
+
+    def of(self, plugin: str) -> Route | None:
+        """The candidate of that plugin."""
+        return self.group.of_plugin.get(plugin)
+
+
+NOBODYS = Candidates(Group((), {}, {}, None, absent=False))
+"""Of a name that no rule knows."""
 
 
 class Routes:
     """Names to candidates over all plugins. Cost does not grow with the number of plugins."""
 
-    __slots__ = ("_prefixes", "_table")
+    __slots__ = ("_table",)
 
-    def __init__(self, routes: Iterable[tuple[str, Route]], prefixes: frozenset[tuple[str, str]]) -> None:
-        self._table = NameTable(routes)
-        self._prefixes = prefixes
+    def __init__(self, routes: Iterable[tuple[str, Route]], prefixes: Mapping[str, frozenset[str]]) -> None:
+        found: dict[str, list[Route]] = {}
+        for name, route in routes:
+            found.setdefault(name.lower(), []).append(route)
+        self._table = NameTable((name, Group.of(tuple(each), prefixes)) for name, each in found.items())
 
     @classmethod
     def build(cls, manifests: Iterable[Manifest]) -> Routes:
         """Index the file rules of all manifests; the order of manifests is the order of candidates."""
         plugins = tuple(manifests)
-        prefixes = {(manifest.id, prefix) for manifest in plugins for oui in manifest.ouis for prefix in oui.prefixes}
-        return cls((named for manifest in plugins for named in expand(manifest)), frozenset(prefixes))
+        prefixes = {
+            manifest.id: frozenset(prefix for oui in manifest.ouis for prefix in oui.prefixes) for manifest in plugins
+        }
+        return cls((named for manifest in plugins for named in expand(manifest)), prefixes)
 
-    def find(self, name: str) -> tuple[Route, ...]:
-        """Every candidate for a file name (the last path segment, no slash in front), or an empty tuple."""
+    def find(self, name: str) -> Candidates:
+        """Every candidate for a file name (the last path segment, no slash in front)."""
         if len(name) > LONGEST_NAME:
-            return ()
-        routes, mac = self._table.find(name.lower())
-        if mac is None:
-            return routes
-        head = mac[:6]
-        return tuple(
-            Route(route.plugin, route.rule, mac=mac, prefix_claimed=(route.plugin, head) in self._prefixes)
-            for route in routes
-        )
+            return NOBODYS
+        group, mac = self._table.find(name.lower())
+        return NOBODYS if group is None else Candidates(group, mac)
 
 
-def choose(routes: tuple[Route, ...], identity: Identity) -> Route | None:
+def choose(candidates: Candidates, identity: Identity) -> Route | None:
     """The candidate for this device: of its plugin, else of the plugin that claims the MAC's prefix, else the only one.
 
     ``identity`` is what is known of the device by now. None means that nothing tells the candidates apart, or that the
     device certainly belongs to another plugin.
     """
-    if len(routes) == 1 and not identity.plugin:
-        return routes[0]  # what all of the following comes to, for most requests of strangers
-    for route in routes:
-        if route.plugin == identity.plugin:
-            return route._replace(model=identity.model) if identity.model in route.models else route
-    if routes and all(route.rule.kind == "absent" for route in routes):
-        return routes[0]
-    if identity.plugin and identity.confidence >= SURE and any(route.mac for route in routes):
+    group, mac = candidates
+    route = group.of_plugin.get(identity.plugin)
+    if route is not None:
+        return route._replace(model=identity.model) if identity.model in route.models else route
+    if group.absent:
+        return group.routes[0]
+    if mac is None:
+        return group.alone
+    if identity.plugin and identity.confidence >= SURE:
         return None
-    # A model that is described here without evidence is for devices that are recorded as such.
-    known = [route for route in routes if not route.plugin.startswith(SITE)] or routes
-    claimed = [route for route in routes if route.prefix_claimed] or known
-    return claimed[0] if len(claimed) == 1 else None
+    return group.claimed.get(mac[:6], group.alone)
 
 
 def advice_for(manifest: Manifest, model: str, mac: Mac | None = None) -> DhcpAdvice | None:

@@ -123,11 +123,12 @@ class PluginsPage(SignedPage):
             raise ConflictError("what it would change was not seen yet")
         if result["outcome"]["harmful"] and not form.get("force"):
             raise ConflictError("some device would be worse off: say that it is to be done all the same")
+        kept = {"keep_templates": True} if work["args"].get("keep_templates") else {}
         if form.get("back"):
-            wanted = {"id": result["plugin"], "expect": result["choice"]}
+            wanted = {"id": result["plugin"], "expect": result["choice"], **kept}
             done = await self._do("plugin.rollback", wanted, caller)
         else:
-            wanted = {"id": result["plugin"], "version": result["choice"], "expect": result["expect"]}
+            wanted = {"id": result["plugin"], "version": result["choice"], "expect": result["expect"], **kept}
             done = await self._do("plugin.switch", wanted, caller)
         return go(str(URL(HERE).with_query(done=f"{done['id']} {done['version']}")))
 

@@ -60,3 +60,16 @@ def test_long_work_is_listed_and_waited_for(shell: Shell) -> None:
     assert shell("operation", "show", row["id"]).code == 0
     assert shell("operation", "cancel", row["id"], "--json").json["state"] == "done"
     assert shell("operation", "show", "nothing").code == 4
+
+
+def test_where_nothing_can_be_laid_down_it_is_said_in_one_sentence(shell: Shell, tmp_path: Path) -> None:
+    folder = acme.install(tmp_path)
+    image = tmp_path / "a1.rom"
+    image.write_bytes(b"rom")
+    for name in ("packages", "firmware"):
+        (shell.state / name).write_bytes(b"no folder")
+    package = shell("plugin", "install", str(folder), "--yes")
+    assert "cannot be written: " in package.err
+    assert "nothing was changed" in package.err
+    firmware = shell("firmware", "upload", str(image), "--name", "acme-a1", "--version", "2.0")
+    assert "nothing was kept" in firmware.err

@@ -140,7 +140,7 @@ def test_a_shared_prefix_is_believed_only_of_a_client_without_a_class() -> None:
 
 
 def test_the_index_routes_the_same_manifests() -> None:
-    (route,) = INDEX.routes.find("acme1.cfg")
+    (route,) = INDEX.routes.find("acme1.cfg").routes
     assert (route.plugin, route.model) == ("acme", "A1")
 
 

@@ -129,6 +129,14 @@ async def test_the_way_back_leads_to_what_was_looked_at() -> None:
         assert made.of("plugin.rollback") == [{"id": "acme", "expect": "1.1.0"}]
 
 
+async def test_templates_that_were_kept_when_it_was_tried_are_kept() -> None:
+    made = operations(operation_show={**work(), "args": {"plugin": "acme", "choice": "1.1.0", "keep_templates": True}})
+    async with at(made) as visitor:
+        assert (await visitor.post("/plugins/switch", work="w1"))[0] == 303
+        assert (await visitor.post("/plugins/switch", work="w1", back="1"))[0] == 303
+    assert [made.of(name)[0]["keep_templates"] for name in ("plugin.switch", "plugin.rollback")] == [True, True]
+
+
 async def test_work_under_way_shows_how_far_it_is_and_can_be_called_off() -> None:
     made = operations(operation_show=work("running"), operation_cancel=work("cancelled"))
     async with at(made) as visitor:

@@ -97,10 +97,11 @@ class Packages(Protocol):
         """Its templates by name. Raises PluginError."""
         ...
 
-    async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
+    async def choose(self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None) -> Held:
         """Put a choice in force, for phones too when this returns; ``back`` takes the last one out of the history.
 
-        Raises PluginError, NotFoundError; then everything is as it was.
+        Raises ConflictError when another one than ``expect`` is in force by now, PluginError, NotFoundError; then
+        everything is as it was.
         """
         ...
 

@@ -94,7 +94,7 @@ class Switching:
             raise NotFoundError(
                 f"there is no {plugin} {choice} here; `provd plugin available` lists what can be fetched"
             )
-        held = await self._packages.choose(plugin, choice)
+        held = await self._packages.choose(plugin, choice, expect=expect)
         return held, await self._merge(plugin, choice, keep=keep)
 
     async def link(self, plugin: str, folder: str) -> Held:
@@ -115,10 +115,10 @@ class Switching:
 
         ``expect`` is where it was seen to lead: ConflictError when that is somewhere else by now.
         """
-        previous = self.previous(plugin)
+        previous, present = self.previous(plugin), self._packages.held(plugin).in_force
         if expect is not None and previous != expect:
             raise ConflictError(f"{plugin}: {previous or 'what came with provd'} was before that by now; look again")
-        held = await self._packages.choose(plugin, previous, back=True)
+        held = await self._packages.choose(plugin, previous, back=True, expect=present)
         return held, await self._merge(plugin, held.in_force, keep=keep)
 
     async def remove(self, plugin: str, version: str, to: str, manifests: Mapping[str, Manifest]) -> list[Device]:

@@ -162,6 +162,8 @@ class Trial:
         outcome = found.outcome
         old = await self._made(file, file.before, before)
         new = await self._made(file, file.after, after)
+        # Ten thousand of them are not kept until the last one is compared; what is shown is put together masked anyway.
+        file.subject, file.context = None, {}
         if isinstance(new, PluginError):
             if isinstance(old, PluginError):
                 outcome.same += 1  # It is no worse than before.

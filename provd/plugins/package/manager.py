@@ -157,12 +157,15 @@ class PluginManager:
         """Its templates by name, those of the operator's folder in place of its own."""
         return await asyncio.to_thread(texts_in, candidate.templates[::-1])
 
-    async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
+    async def choose(self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None) -> Held:
         """Put a choice in force, for phones too when this returns."""
         if choice.startswith("/") and self.terms.trust != "local" and not back:
             raise PluginError('a folder is put in force as it lies only where plugins.trust is "local"')
         async with self._choosing:
             present = self._shelf.choice(plugin)
+            if expect is not None and present.in_force != expect:
+                # Somebody else was at it while this one waited: going back twice would lose what was before that.
+                raise ConflictError(f"{plugin}: {present.in_force or 'what came with provd'} is in force by now")
             fresh = Choice(choice, present.history[:-1]) if back else present.then(choice)
             with contextlib.suppress(PluginError):  # What is wrong with it is found and told below.
                 candidate = await self.candidate(plugin, choice)

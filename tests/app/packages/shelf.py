@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -73,8 +74,11 @@ class FixedPackages:
     async def texts(self, candidate: Candidate) -> Mapping[str, str]:
         return self.templates.get((candidate.manifest.id, candidate.choice), {})
 
-    async def choose(self, plugin: str, choice: str, *, back: bool = False) -> Held:
+    async def choose(self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None) -> Held:
+        await asyncio.sleep(0)  # somebody else may come first
         held = self.held(plugin)
+        if expect not in (None, held.in_force):
+            raise ConflictError(f"{held.in_force or 'what came with provd'} is in force by now")
         history = held.history[:-1] if back else (*held.history, held.in_force)
         self.shelf[plugin] = replace(held, in_force=choice, history=history)
         return self.shelf[plugin]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -72,6 +73,18 @@ async def test_switching_and_back() -> None:
     with pytest.raises(ConflictError, match="nothing was in force before"):
         await site.call("plugin.rollback", id="acme")
     assert site.audited() == [("plugin.switch", "acme 2.0.0"), ("plugin.rollback", "acme ")]
+
+
+@pytest.mark.parametrize(
+    "wanted", [("plugin.rollback", {}), ("plugin.switch", {"version": BUNDLED, "expect": "2.0.0"})]
+)
+async def test_of_two_at_a_time_one_comes_too_late(wanted: tuple[str, dict[str, str]]) -> None:
+    site, (operation, more) = Site(), wanted
+    await site.call("plugin.switch", id="acme", version="2.0.0")
+    both = [site.call(operation, id="acme", **more) for _ in range(2)]
+    first, second = await asyncio.gather(*both, return_exceptions=True)
+    assert first["origin"] == "bundled"
+    assert isinstance(second, ConflictError)
 
 
 async def test_what_was_looked_at_has_to_be_what_changes() -> None:

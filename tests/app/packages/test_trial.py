@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from weakref import ref
 
 import pytest
 
-from provd.app.context import ContextMaker
+from provd.app.context import ContextMaker, Subject
 from provd.app.packages.ports import BUNDLED
 from provd.app.packages.trial import MOST_SHOWN, Outcome, Trial, plain
 from provd.app.ports import RenderJob
@@ -142,3 +143,29 @@ async def test_a_defect_of_ours_is_not_swallowed() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await Fleet(constant(b"x"), broken).outcome()
+
+
+async def test_what_a_file_was_made_from_is_let_go_when_it_was_compared() -> None:
+    class Made(dict[str, object]):
+        """One that a weak reference can be had of."""
+
+    class Maker(ContextMaker):
+        def make(self, subject: Subject, site: Site) -> dict[str, object]:
+            context = Made(super().make(subject, site))
+            made.append(ref(context))
+            return context
+
+    made: list[ref[Made]] = []
+    alive: list[int] = []
+
+    def making(_: RenderJob) -> bytes:
+        alive.append(sum(each() is not None for each in made))
+        return b"x"
+
+    fleet = Fleet(making, making, NEWER, *(claimed(Mac(f"02cc00{number:06x}")) for number in range(50)))
+    sides = [await fleet.packages.candidate("acme", choice) for choice in (BUNDLED, "2.0.0")]
+    world = fleet.world
+    trial = Trial(world.boot.station, lambda: Maker(world.fleet.tables, world.tokens, lambda _: None), fleet.packages)
+    await trial.run(*sides, "acme", fleet.progress)
+    assert len(made) > 100
+    assert max(alive) < 20

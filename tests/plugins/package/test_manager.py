@@ -105,6 +105,20 @@ async def test_from_the_publisher_to_being_in_force(tmp_path: Path, publisher: P
         assert [held.versions for held in site.manager.every()] == [("1.1.0",)]
 
 
+async def test_two_who_go_back_at_a_time_go_back_once(tmp_path: Path, publisher: Publisher) -> None:
+    site = Site(tmp_path, publisher)
+    for version in ("1.0.0", "1.1.0"):
+        path = publisher.build(version)
+        await site.brought(path.read_bytes(), path.with_name(path.name + ".minisig").read_bytes())
+        await site.manager.choose("acme", version)
+    back = [site.manager.choose("acme", "1.0.0", back=True, expect="1.1.0") for _ in range(2)]
+    first, second = await asyncio.gather(*back, return_exceptions=True)
+    assert isinstance(second, ConflictError)
+    assert "1.0.0 is in force by now" in str(second)
+    assert first == site.manager.held("acme")
+    assert site.manager.held("acme").history == (BUNDLED,), "what was before that is still known"
+
+
 class OneAtATime(Shelf):
     """Whoever is at it waits a moment for somebody else to be at it as well."""
 
