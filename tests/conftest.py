@@ -4,12 +4,17 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.kit import forks
 
 ROOT = Path(__file__).resolve().parents[1]
 MUST = os.environ.get("CI") == "true"
+
+# How long an example takes is the machine's business, not a property of the code.
+hypothesis.settings.register_profile("provd", deadline=None)
+hypothesis.settings.load_profile("provd")
 
 
 def shared_folder() -> Path | None:
