@@ -21,15 +21,10 @@ from provd.config.settings import Settings
 from provd.daemon.reloads import applies
 from tests.http.activation.kit import World, world
 from tests.kit.daemon import ROOT, Daemon, loopback_config
+from tests.kit.ports import free_port
 
 aiocoap = pytest.importorskip("aiocoap")
 POST = aiocoap.numbers.codes.POST
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 class Device:

@@ -245,7 +245,18 @@ def test_the_element_names_are_those_that_were_found():
     found = shared("cisco_spa_elements.json")
     # The table is of phones; adapters have these for each of their sockets.
     sockets = "CW_Setting Cfwd_All_Dest Cfwd_Busy_Dest Cfwd_No_Ans_Dest DND_Setting Block_CID_Setting Block_ANC_Setting"
-    added = {*(f"{name}_#_" for name in sockets.split()), "Speed_Dial_#_#_"}
+    sockets += " RTP_ToS_DiffServ_Value SIP_ToS_DiffServ_Value Secure_Call_Setting"
+    # And these codes, which no phone has.
+    codes = """
+        Accept_Last_Act Accept_Last_Deact Block_Last_Act Block_Last_Deact CID_Act CID_Deact CWCID_Act CWCID_Deact
+        Call_Back_Busy_Act Call_Redial Cfwd_Last_Act Cfwd_Last_Deact Dist_Ring_Act Dist_Ring_Deact FAX_Line_Toggle
+        Modem_Line_Toggle Speed_Dial_Act
+    """
+    added = {
+        *(f"{name}_#_" for name in sockets.split()),
+        *(f"{name}_Code" for name in codes.split()),
+        "Speed_Dial_#_#_",
+    }
     assert set(known_names("cisco_spa")) == {*found["elements"], *found["other_names_seen"], *added}
 
 

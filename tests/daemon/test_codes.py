@@ -6,8 +6,9 @@ import asyncio
 from pathlib import Path
 
 from tests.daemon.test_telling import site
-from tests.kit.codes import dial, free_port, furnish, mac_of
+from tests.kit.codes import dial, furnish, mac_of
 from tests.kit.daemon import Daemon
+from tests.kit.ports import free_port
 
 
 def heard(port: int, number: int, digits: str) -> str:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 from pathlib import Path
 
 from tests.daemon.test_telling import PHONE, fetch, pbx, site
 from tests.kit.agi import AgiCall
 from tests.kit.ami import AmiThread
 from tests.kit.daemon import Daemon
+from tests.kit.ports import free_port
 
 ACCOUNT = f"ap{PHONE}"
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def call(port: int, digits: str, **more: object) -> AgiCall:

@@ -12,8 +12,9 @@ from provd.base.clock import SystemClock
 from provd.domain.records import Code, Device, PendingResync, Redemption
 from provd.storage.store import Store
 from tests.daemon.test_telling import site
-from tests.kit.codes import dial, free_port, furnish, mac_of
+from tests.kit.codes import dial, furnish, mac_of
 from tests.kit.daemon import Daemon
+from tests.kit.ports import free_port
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 

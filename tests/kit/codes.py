@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from pathlib import Path
 
 from provd.app.ports import Put
@@ -16,13 +15,6 @@ from provd.config.load import load
 from provd.daemon.core import Core
 from provd.domain.records import Device, DeviceState, Line, Tenant
 from tests.kit.agi import AgiCall
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def mac_of(number: int) -> Mac:

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from tests.kit import forks
 from tests.kit.netns import Bed
+from tests.kit.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,12 +60,7 @@ secrets = "{values["secrets"]}"
 
 def loopback_config(state: Path, *, mode: str = "off", secrets: str = "open", sections: str = "") -> tuple[str, int]:
     """A configuration on free ports of the loopback interface for a daemon without rights, and the port of HTTP."""
-    with contextlib.ExitStack() as held:
-        kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_STREAM, socket.SOCK_STREAM)
-        probes = [held.enter_context(socket.socket(socket.AF_INET, kind)) for kind in kinds]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        tftp, phones, page, sip = (probe.getsockname()[1] for probe in probes)
+    tftp, phones, page, sip = (free_port() for _ in range(4))
     if not re.search(r"^\[sip\]$", sections, re.MULTILINE):
         sections += f'\n[sip]\nlisten = ["127.0.0.1:{sip}"]\n'
     text = f"""

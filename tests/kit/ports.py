@@ -1,0 +1,21 @@
+"""Ports for servers under test."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+
+_BELOW_CLIENTS = range(10_000, 32_000)
+"""No system gives these to clients by itself, so that what is free now is so a moment later, too."""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody uses there, neither for TCP nor for UDP."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        port = random.SystemRandom().choice(_BELOW_CLIENTS)
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                held.enter_context(socket.socket(family, kind)).bind((host, port))
+            return port
