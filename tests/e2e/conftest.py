@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.storage.conftest import PostgresServer
+from tests.storage.conftest import PostgresServer, postgres_server
 
 _NUMBERS = itertools.count(1)
 
@@ -19,13 +15,8 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A server of ours, on a socket in a short path of its own."""
-    if not Path("/usr/lib/postgresql/15/bin/initdb").exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("PostgreSQL 15 is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="provd-pg-"))
-    server = PostgresServer(folder)
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.peer)])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.daemon import Daemon, loopback_config
-from tests.storage.conftest import PostgresServer
+from tests.storage.conftest import PostgresServer, postgres_server
 
 pytestmark = pytest.mark.peer
 SERIALS, CONTENDERS, AT_ONCE = 20, 100, 150
@@ -23,13 +21,8 @@ SERIALS, CONTENDERS, AT_ONCE = 20, 100, 150
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    if not Path("/usr/lib/postgresql/15/bin/initdb").exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("PostgreSQL 15 is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="provd-pg-"))
-    server = PostgresServer(folder)
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    with postgres_server() as server:
+        yield server
 
 
 async def ask(port: int, sn: str, turn: asyncio.Semaphore) -> tuple[str, int, str]:

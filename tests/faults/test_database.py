@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ import pytest
 from tests.faults.test_kill import acknowledged
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import PHONE, Lan, leases_of
-from tests.storage.conftest import PostgresServer
+from tests.storage.conftest import PostgresServer, postgres_server
 
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
@@ -85,14 +83,8 @@ def test_a_hundred_and_one_bad_rows_cost_themselves(lan: Lan, tmp_path: Path) ->
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    if not Path("/usr/lib/postgresql/15/bin/initdb").exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("PostgreSQL 15 is not installed")
-    # A short path: socket names are limited to 107 octets, and pytest's folders are closed to other users.
-    folder = Path(tempfile.mkdtemp(prefix="provd-pg-"))
-    server = PostgresServer(folder)
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    with postgres_server() as server:
+        yield server
 
 
 def wait_for_lines(file: Path, count: int, daemon: Daemon) -> None:

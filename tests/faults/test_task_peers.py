@@ -7,9 +7,7 @@ import gzip
 import http.client
 import os
 import re
-import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ from tests.daemon.test_tasks import seen
 from tests.kit import acme
 from tests.kit.daemon import Daemon, loopback_config
 from tests.kit.odd_peer import Act, OddPeer, Send, odd_peer, reply
-from tests.storage.conftest import PostgresServer
+from tests.storage.conftest import PostgresServer, postgres_server
 
 pytestmark = pytest.mark.fault
 PIECE = b"x" * 65536
@@ -187,13 +185,8 @@ def test_a_file_of_others_that_is_gone_or_locked_is_asked_again(tmp_path: Path) 
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    if not Path("/usr/lib/postgresql/15/bin/initdb").exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("PostgreSQL 15 is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="provd-pg-"))
-    server = PostgresServer(folder)
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.mark.peer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pwd
@@ -100,18 +101,23 @@ class PostgresServer:
             return cursor.fetchall() if cursor.description else []
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
+@contextlib.contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """One of its own while it is needed; skips the test where there is none, and fails it where CI=true."""
     if not (_BIN / "initdb").exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL 15 is not installed")
-        pytest.skip("PostgreSQL 15 is not installed")
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("PostgreSQL 15 is not installed")
     # A short path of its own: socket names are limited to 107 octets, and pytest's folders are closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="provd-pg-"))
     server = PostgresServer(folder)
     yield server
     server.stop()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
 
 
 _NUMBERS = itertools.count(1)
