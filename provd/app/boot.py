@@ -27,6 +27,7 @@ from provd.app.files import FileReply, FileRequest
 from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
 from provd.app.limits import Limit, Limits
+from provd.app.making import Making
 from provd.app.ports import Catalogue, FileRenderer, LeaseView, RenderMemory
 from provd.app.preview import Preview
 from provd.app.roster import Bucket
@@ -87,16 +88,17 @@ class Boot:
         self.welcoming = Welcoming(self.station)
         maker = ContextMaker(fleet.tables, tokens, zone, images)
         self._limits = Limits(self.station, renderer, maker, clock)
-        self._serving = Serving(
+        cache = Cache(cache_octets)
+        making = Making(
             self.station,
             renderer=renderer,
             maker=maker,
             clock=clock,
-            cache=Cache(cache_octets),
+            cache=cache,
             etag_key=etag_key or secrets.token_bytes(32),
-            pause=pause,
             memory=memory,
         )
+        self._serving = Serving(self.station, making=making, clock=clock, cache=cache, pause=pause)
         self.previews = Preview(self.station, renderer, maker, self._serving)
 
     def advise(self, client: ClientInfo, now: float) -> Advice:

@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from provd.app.cache import Cache
-from provd.app.context import ContextMaker
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.app.making import Making, Work
-from provd.app.ports import FileRenderer, RenderMemory
 from provd.app.replies import reply_of
 from provd.app.resolve import Job, Resolver, split
 from provd.app.statics import Statics
@@ -46,29 +44,18 @@ class Serving:
         self,
         station: Station,
         *,
-        renderer: FileRenderer,
-        maker: ContextMaker,
+        making: Making,
         clock: Clock,
         cache: Cache,
-        etag_key: bytes,
         pause: Pause,
-        memory: RenderMemory | None = None,
     ) -> None:
         self._station = station
         self._clock = clock
         self._pause = pause
         self._resolver = Resolver(station)
         self._cache = cache
-        self.making = Making(
-            station,
-            renderer=renderer,
-            maker=maker,
-            clock=clock,
-            cache=cache,
-            etag_key=etag_key,
-            memory=memory,
-        )
-        self._statics = Statics(station.knowledge, self.making.etag)
+        self.making = making
+        self._statics = Statics(station.knowledge, making.etag)
         self._asked: tuple[FileRequest, Job, Work | None] | None = None
 
     def reset(self) -> None:
