@@ -46,7 +46,7 @@ class Phone(OrdinaryPhone):
 
     def offered(self, lease: LeaseGot) -> list[str]:
         """Option 43 counts before option 66."""
-        inside = _suboption(lease.options.get(43, b""), SERVER)
+        inside = lease.suboption(43, SERVER)
         return [text for text in (inside, lease.text(66)) if text]
 
     def names(self) -> Iterator[str]:
@@ -87,11 +87,6 @@ class Phone(OrdinaryPhone):
         return Reading(pairs)
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
-        """The lines that have a user and a proxy."""
-        return tuple(self._lines())
-
-    @property
     def keys(self) -> list[str]:
         """What stands beside its keys and beside those of its expansion modules."""
         get, found = self.settings.get, []
@@ -116,7 +111,8 @@ class Phone(OrdinaryPhone):
     def _brand(self) -> str:
         return "Mitel" if self.model.name.startswith("69") else "Aastra"
 
-    def _lines(self) -> Iterator[Account]:
+    def registering(self) -> Iterator[Account]:
+        """The accounts in use."""
         for n in range(1, self.model.lines + 1):
             get = {what: self.settings.get(f"sip line{n} {what}", "") for what in _PARAMETERS}
             if not get["user name"] or get["proxy ip"] in _NOWHERE:
@@ -153,12 +149,3 @@ def _value(text: str) -> str:
     if len(text) > 1 and text.startswith('"') and text.endswith('"'):
         return text[1:-1]
     return text.partition("#")[0].rstrip()
-
-
-def _suboption(octets: bytes, wanted: int) -> str:
-    while len(octets) > 1:
-        code, length = octets[0], octets[1]
-        if code == wanted:
-            return octets[2 : 2 + length].decode("latin-1")
-        octets = octets[2 + length :]
-    return ""

@@ -44,7 +44,7 @@ class Phone(OrdinaryPhone):
     def offered(self, lease: LeaseGot) -> list[str]:
         """What option 43 says, then option 66."""
         wanted = URL_OF_TOUCH if self._series == "touch" else URL_OF_XML
-        inside = _suboption(lease.options.get(43, b""), wanted)
+        inside = lease.suboption(43, wanted)
         return [text for text in (inside, lease.text(66)) if text]
 
     def names(self) -> Iterator[str]:
@@ -166,12 +166,3 @@ class Phone(OrdinaryPhone):
             backup_server=get("registrar2_addr", ""),
             transport=TRANSPORTS.get(get("sip_transport_mode", "1"), "other"),
         )
-
-
-def _suboption(octets: bytes, wanted: int) -> str:
-    while len(octets) > 1:
-        code, length = octets[0], octets[1]
-        if code == wanted:
-            return octets[2 : 2 + length].decode("latin-1")
-        octets = octets[2 + length :]
-    return ""

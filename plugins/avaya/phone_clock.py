@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from provd.plugin.wall_clock import in_force, weekday_of
+from provd.plugin.wall_clock import in_force, weekday_at
 
 _OFFSET = re.compile(r"(?P<sign>-?)(?P<hours>\d{1,2}):(?P<minutes>\d{2})")
 _CHANGE = re.compile(r"(?P<which>[1-4L])(?P<day>[A-Z][a-z]{2})(?P<month>[A-Z][a-z]{2})(?P<hour>\d)L")
@@ -36,5 +36,5 @@ def _change(text: str, year: int) -> datetime:
     if found is None:
         raise ValueError(f"no change of the clock: {text}")
     week = 5 if found["which"] == "L" else int(found["which"])
-    day = weekday_of(year, MONTHS.index(found["month"]) + 1, week, DAYS.index(found["day"]) + 1)
-    return datetime(day.year, day.month, day.day, int(found["hour"]))  # noqa: DTZ001 - a wall clock
+    month, weekday = MONTHS.index(found["month"]) + 1, DAYS.index(found["day"]) + 1
+    return weekday_at(year, month, week, weekday, int(found["hour"]))

@@ -5,7 +5,6 @@ From the comments in files that people run such phones with at other systems.
 
 from __future__ import annotations
 
-import ipaddress
 import random
 import re
 from collections.abc import Generator, Iterator
@@ -46,9 +45,7 @@ class Phone(OrdinaryPhone):
 
     def offered(self, lease: LeaseGot) -> list[str]:
         """The addresses of 150, then the name in 66."""
-        octets = lease.options.get(150, b"")
-        listed = [str(ipaddress.IPv4Address(octets[at : at + 4])) for at in range(0, len(octets) - 3, 4)]
-        return [*listed, *super().offered(lease)]
+        return [*lease.addresses(150), *super().offered(lease)]
 
     def names(self) -> Iterator[str]:
         """Everybody's file, then its own, with the MAC in capital letters."""
@@ -102,17 +99,13 @@ class Phone(OrdinaryPhone):
         return Dialed("", "no expression of the dial plan fits")
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
-        """The lines that have a name, a password and a server."""
-        return tuple(self._registering())
-
-    @property
     def keys(self) -> list[str]:
         """What stands beside its buttons."""
         names = {n: self.settings.get(f"line{n}_shortname", "") for n in range(1, self.model.lines + 1)}
         return [f"{n}: {name} [line {n}]" for n, name in names.items() if self.settings.get(f"line{n}_name")]
 
-    def _registering(self) -> Iterator[Account]:
+    def registering(self) -> Iterator[Account]:
+        """The accounts in use."""
         get = self.settings.get
         for n in range(1, self.model.lines + 1):
             name, server = get(f"line{n}_name", ""), get(f"proxy{n}_address", "")

@@ -7,7 +7,6 @@ settings and other systems' templates.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import random
 import re
 from collections.abc import Generator, Iterator
@@ -272,7 +271,7 @@ class Phone:
                 octets = lease.options[code]
                 if len(octets) % 4:
                     return None, f"option 150 has {len(octets)} octets, which is no list of addresses"
-                return _Server(host=str(ipaddress.IPv4Address(octets[:4]))), ""
+                return _Server(host=lease.addresses(code)[0]), ""
             text = lease.text(code)
             match = _URL.fullmatch(text)
             if match is None or not match["server"] or not text.isprintable() or " " in text:

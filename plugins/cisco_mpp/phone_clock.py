@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from provd.plugin.wall_clock import in_force
+from provd.plugin.wall_clock import in_force, weekday_from
 
 _BETWEEN = ("-03:30", "+03:30", "+05:30", "+05:45", "+06:30", "+09:30")
 _WHOLE = (f"{hours:+03}:00" for hours in (*range(-12, 0), *range(1, 14)))
@@ -65,16 +65,7 @@ def _change(text: str, year: int) -> datetime:
     month, day, weekday, hour, minute, second = (int(part or 0) for part in match.groups())
     if not 1 <= month <= 12 or not day or max(hour - 23, minute - 59, second - 59) > 0:
         raise UnreadableTimeError(f"{text!r} in Daylight_Saving_Time_Rule")
-    found = _day(year, month, day, weekday)
+    found = weekday_from(year, month, day, weekday)
     if found.month != month:
         raise UnreadableTimeError(f"{text!r} leads out of its month, and what a phone makes of that is not known")
     return datetime(year, month, found.day, hour, minute, second)  # noqa: DTZ001 - a wall clock
-
-
-def _day(year: int, month: int, day: int, weekday: int) -> date:
-    """Weekday 0: that day. Else the weekday (Monday 1) on or after it, or on or before a day counted from the end."""
-    if day > 0:
-        start = date(year, month, day)
-        return start + timedelta(days=(weekday - start.isoweekday()) % 7 if weekday else 0)
-    end = date(year + month // 12, month % 12 + 1, 1) + timedelta(days=day)
-    return end - timedelta(days=(end.isoweekday() - weekday) % 7 if weekday else 0)

@@ -5,7 +5,6 @@ From what people have found out about running such phones at other systems, and 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -47,9 +46,7 @@ class Phone(OrdinaryPhone):
 
     def offered(self, lease: LeaseGot) -> list[str]:
         """The addresses of 150, then the name in 66."""
-        octets = lease.options.get(150, b"")
-        listed = [str(ipaddress.IPv4Address(octets[at : at + 4])) for at in range(0, len(octets) - 3, 4)]
-        return [*listed, *super().offered(lease)]
+        return [*lease.addresses(150), *super().offered(lease)]
 
     def names(self) -> Iterator[str]:
         """Lists of trust, which are not there, and its own file; always in capital letters."""

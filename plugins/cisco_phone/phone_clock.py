@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from provd.plugin.wall_clock import in_force, weekday_of
+from provd.plugin.wall_clock import in_force, weekday_at
 
 _AMERICA = ("Alaskan -9", "Pacific -8", "Mountain -7", "Central -6", "Eastern -5", "Atlantic -4", "Newfoundland -3:30")
 _EUROPE = ("Azores -1", "GMT +0", "Central Europe +1", "GTB +2")
@@ -58,10 +58,5 @@ def _with_summer(zone: str, standard: datetime) -> datetime:
         # All of Europe changes at one o'clock UTC.
         winter = _offset(zone) // timedelta(hours=1)
         rules = ((3, 5, winter + 1), (10, 5, winter + 2))
-    start, end = (_change(standard.year, *rule) for rule in rules)
+    start, end = (weekday_at(standard.year, month, week, 7, hour) for month, week, hour in rules)
     return in_force(standard, timedelta(hours=1), start, end)
-
-
-def _change(year: int, month: int, week: int, hour: int) -> datetime:
-    day = weekday_of(year, month, week, 7)
-    return datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 - a wall clock

@@ -7,7 +7,6 @@ was seen on the wire is taken (a bare server address means TFTP).
 from __future__ import annotations
 
 import base64
-import ipaddress
 import random
 import re
 from collections.abc import Generator, Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from provd.plugin import Model
+from provd.plugin.ordinary import number
 from provd.plugin.phone import (
     NEVER,
     Account,
@@ -181,7 +181,7 @@ class Phone:
     # --- boot and resync ----------------------------------------------------------------------------------------------
 
     def _address(self) -> Generator[Step, Result, LeaseGot]:
-        yield Wait(_number(self.settings["Network_Startup_Delay"]), "network start-up")
+        yield Wait(number(self.settings["Network_Startup_Delay"]), "network start-up")
         while True:
             lease = yield Dhcp(f"{self._brand} {self._word}", OPTION55, f"SipuraSPA{self.mac[-6:]}")
             if isinstance(lease, LeaseGot):
@@ -201,7 +201,7 @@ class Phone:
         if self.settings["Resync_On_Reset"] == "No" or self.settings["Provision_Enable"] == "No":
             yield Settled(self.accounts)
             return False
-        longest = RANDOM_DELAY_UNIT * _number(self.settings["Resync_Random_Delay"])
+        longest = RANDOM_DELAY_UNIT * number(self.settings["Resync_Random_Delay"])
         yield Wait(self._rng.uniform(0, longest), "random delay before the first request")
         return (yield from self._resync())
 
@@ -218,16 +218,16 @@ class Phone:
 
     def _pause(self) -> Wait:
         """Until the next resync, or until a NOTIFY asks for one."""
-        periodic = _number(self.settings["Resync_Periodic"]) or NEVER
+        periodic = number(self.settings["Resync_Periodic"]) or NEVER
         if self._failed:
             # The periodic timer starts with the first success only.
-            retry = _number(self.settings["Resync_Error_Retry_Delay"]) or NEVER
+            retry = number(self.settings["Resync_Error_Retry_Delay"]) or NEVER
             seconds = min(retry, periodic) if self._succeeded else retry
             return Wait(seconds, "retry after a failed resync", wakes=True)
         if periodic != NEVER:
             return Wait(periodic, "periodic resync", wakes=True)
         if at := self.settings["Resync_At__HHmm_"]:
-            spread = self._rng.uniform(0, _number(self.settings["Resync_At_Random_Delay"]))
+            spread = self._rng.uniform(0, number(self.settings["Resync_At_Random_Delay"]))
             return Wait(self._rng.uniform(0, 86400) + spread, f"resync at {at}", wakes=True)
         return Wait(NEVER, "no periodic resync is configured", wakes=True)
 
@@ -272,14 +272,14 @@ class Phone:
     def _named_server(self, lease: LeaseGot) -> tuple[_Server | None, str]:
         """What the first of the options in use says, and a complaint about it."""
         for word in self.settings["DHCP_Option_To_Use"].split(","):
-            code = _number(word.strip())
+            code = number(word.strip())
             if not lease.options.get(code):
                 continue
             if code == 150:  # a list of IPv4 addresses
                 octets = lease.options[code]
                 if len(octets) % 4:
                     return None, f"option 150 has {len(octets)} octets, which is no list of addresses"
-                return _Server(host=str(ipaddress.IPv4Address(octets[:4]))), ""
+                return _Server(host=lease.addresses(code)[0]), ""
             text = lease.text(code)
             match = _URL.fullmatch(text)
             if match is None or not match["server"] or not text.isprintable() or " " in text:
@@ -408,7 +408,3 @@ def _doubts(name: str, value: str) -> Iterator[str]:
         yield "0 means at once in one guide and never in the other"
     if name not in FACTORY and name.lower() in _BY_LOWER_CASE:
         yield f"names are case-sensitive: {_BY_LOWER_CASE[name.lower()]}"
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0

@@ -82,11 +82,6 @@ class Phone(OrdinaryPhone):
         return Reading(pairs, tuple(url for url in urls if url.startswith(self._home(root))))
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
-        """The accounts that register."""
-        return tuple(self._registering())
-
-    @property
     def keys(self) -> list[str]:
         """What stands beside the keys, by display, page and place."""
         found = []
@@ -128,7 +123,8 @@ class Phone(OrdinaryPhone):
         yield from ((name, "") for name in self.settings if name.startswith(start) and name not in new)
         yield from new.items()
 
-    def _registering(self) -> Iterator[Account]:
+    def registering(self) -> Iterator[Account]:
+        """The accounts in use."""
         for n in range(self.model.lines):
             get = {what: self.settings.get(f"account{n}/{what}", "") for what in _ACCOUNT}
             host = {what: self.settings.get(f"account{n}/host_primary/{what}", "") for what in _HOST}

@@ -108,11 +108,6 @@ class Phone(OrdinaryPhone):
         return Reading(pairs)
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
-        """The lines that register."""
-        return tuple(self._registering())
-
-    @property
     def keys(self) -> list[str]:
         """What stands beside its keys, those beside the display first."""
         get = self.settings.get
@@ -143,7 +138,8 @@ class Phone(OrdinaryPhone):
             for page in range(1, number(str(traits.get(pages, 0))) + 1):
                 yield from (f"{what} Config{page} Fkey{n}" for n in range(1, number(str(traits.get(size, 0))) + 1))
 
-    def _registering(self) -> Iterator[Account]:
+    def registering(self) -> Iterator[Account]:
+        """The accounts in use."""
         for n in range(1, self.model.lines + 1):
             get = {name.removeprefix(f"SIP{n} "): value for name, value in self.settings.items()}
             if get.get("Enable Reg") != "1" or not get.get("Register Addr") or not get.get("Sip Name"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from provd.plugin.wall_clock import in_force, weekday_of
+from provd.plugin.wall_clock import in_force, weekday_at
 
 
 def shown(settings: Mapping[str, str], at: datetime) -> datetime | None:
@@ -24,5 +24,4 @@ def shown(settings: Mapping[str, str], at: datetime) -> datetime | None:
 def _change(settings: Mapping[str, str], name: str, year: int) -> datetime:
     """That weekday (Sunday 0) of the week; 5 is the last one that the month has."""
     month, week, weekday, hour = (int(settings[f"DST {name} {what}"]) for what in ("Mon", "Week", "Wday", "Hour"))
-    day = weekday_of(year, month, week, weekday or 7)
-    return datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 - a wall clock
+    return weekday_at(year, month, week, weekday or 7, hour)

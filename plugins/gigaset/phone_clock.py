@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from provd.plugin.wall_clock import in_force, weekday_of
+from provd.plugin.wall_clock import in_force, weekday_at
 
 # Hours from UTC of the numbers that are known.
 NUMBERS = {
@@ -32,9 +32,7 @@ def _by_number(number: int, utc: datetime, *, summer: bool) -> datetime:
     standard = utc + timedelta(hours=NUMBERS[number])
     if not summer:
         return standard
-    start, end = weekday_of(standard.year, 3, 5, 7), weekday_of(standard.year, 10, 5, 7)
+    start, end = weekday_at(standard.year, 3, 5, 7), weekday_at(standard.year, 10, 5, 7)
     # At one o'clock in UTC, wherever that is.
     local = timedelta(hours=1 + NUMBERS[number])
-    begin = datetime(start.year, start.month, start.day) + local  # noqa: DTZ001 - a wall clock
-    finish = datetime(end.year, end.month, end.day) + local + timedelta(hours=1)  # noqa: DTZ001 - a wall clock
-    return in_force(standard, timedelta(hours=1), begin, finish)
+    return in_force(standard, timedelta(hours=1), start + local, end + local + timedelta(hours=1))

@@ -103,11 +103,6 @@ class Phone(OrdinaryPhone):
         return Reading(pairs)
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
-        """The accounts in use."""
-        return tuple(self._registering())
-
-    @property
     def keys(self) -> list[str]:
         """What stands beside its line keys."""
         found = []
@@ -123,7 +118,8 @@ class Phone(OrdinaryPhone):
         """What its display shows."""
         return shown(self.settings.get("P64", ""), self.settings.get("P75", "0"), at)
 
-    def _registering(self) -> Iterator[Account]:
+    def registering(self) -> Iterator[Account]:
+        """The accounts in use."""
         get = self.settings.get
         for n in range(1, self.model.lines + 1):
             tens = tuple(f"P{start + n - 7}" for start in (24090, 24110, 24120, 24130, 24140, 24100))

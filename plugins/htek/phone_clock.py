@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from provd.plugin.wall_clock import in_force, weekday_of
+from provd.plugin.wall_clock import in_force, weekday_at
 
 # Hours from UTC of the places whose number is known.
 PLACES = {
@@ -47,5 +47,4 @@ def shown(place: str, summer: str, at: datetime) -> datetime | None:
 
 def _moment(year: int, change: Change) -> datetime:
     month, week, hour = change
-    day = weekday_of(year, month, week, 7)
-    return datetime(day.year, day.month, day.day) + timedelta(hours=hour)  # noqa: DTZ001 - a wall clock
+    return weekday_at(year, month, week, 7) + timedelta(hours=hour)

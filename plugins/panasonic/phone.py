@@ -105,11 +105,6 @@ class Phone(OrdinaryPhone):
         return Reading(pairs)
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
-        """The lines that register."""
-        return tuple(self._registering())
-
-    @property
     def keys(self) -> list[str]:
         """What stands beside its keys."""
         found = []
@@ -142,7 +137,8 @@ class Phone(OrdinaryPhone):
         self._wanted = [self.stored]
         return (yield from self._provision_from(self.stored))
 
-    def _registering(self) -> Iterator[Account]:
+    def registering(self) -> Iterator[Account]:
+        """The accounts in use."""
         for n in range(1, self.model.lines + 1):
             end = f"_{n}"
             get = {name.removesuffix(end): value for name, value in self.settings.items() if name.endswith(end)}

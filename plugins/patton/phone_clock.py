@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from provd.plugin.wall_clock import in_force, weekday_of
+from provd.plugin.wall_clock import in_force, weekday_at
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKS = ("first", "second", "third", "fourth", "last")
@@ -36,6 +36,5 @@ def _span(text: str) -> timedelta:
 
 def _change(words: list[str], year: int) -> datetime:
     time, month, week, day = words
-    date = weekday_of(year, MONTHS.index(month) + 1, WEEKS.index(week) + 1, DAYS.index(day) + 1)
-    hours, minutes = time.split(":")
-    return datetime(date.year, date.month, date.day, int(hours), int(minutes))  # noqa: DTZ001 - a wall clock
+    hour, minute = (int(part) for part in time.split(":"))
+    return weekday_at(year, MONTHS.index(month) + 1, WEEKS.index(week) + 1, DAYS.index(day) + 1, hour, minute)

@@ -88,11 +88,6 @@ class Phone(OrdinaryPhone):
         return Reading(pairs)
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
-        """The registrations that have an address and a server."""
-        return tuple(self._registrations())
-
-    @property
     def keys(self) -> list[str]:
         """What stands beside its line keys, and beside those of one expansion module behind them."""
         get = self.settings.get
@@ -114,7 +109,8 @@ class Phone(OrdinaryPhone):
         """What its display shows."""
         return shown(self.settings, at)
 
-    def _registrations(self) -> Iterator[Account]:
+    def registering(self) -> Iterator[Account]:
+        """The accounts in use."""
         get = self.settings.get
         for n in range(1, self.model.lines + 1):
             user, server = get(f"reg.{n}.address", ""), get(f"reg.{n}.server.1.address", "")

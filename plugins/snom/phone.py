@@ -88,11 +88,6 @@ class Phone(OrdinaryPhone):
         return Reading(pairs)
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
-        """The active identities that have a name and a server."""
-        return tuple(self._active())
-
-    @property
     def keys(self) -> list[str]:
         """What stands beside its function keys."""
         get = self.settings.get
@@ -111,7 +106,8 @@ class Phone(OrdinaryPhone):
     def _dect(self) -> bool:
         return self.model.traits.get("kind") == "dect"
 
-    def _active(self) -> Iterator[Account]:
+    def registering(self) -> Iterator[Account]:
+        """The accounts in use."""
         get = self.settings.get
         for n in range(1, self.model.lines + 1):
             host = get(f"user_host.{n}", "")

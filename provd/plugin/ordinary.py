@@ -142,7 +142,11 @@ class OrdinaryPhone(ABC):
     @property
     def accounts(self) -> tuple[Account, ...]:
         """The accounts its configuration holds now."""
-        return ()
+        return tuple(self.registering())
+
+    def registering(self) -> Iterator[Account]:
+        """Each of them in turn."""
+        yield from ()
 
     @property
     def keys(self) -> list[str]:

@@ -16,6 +16,7 @@ import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Address
 from typing import Protocol
 
 from provd.base.types import Mac, mac_text
@@ -178,6 +179,21 @@ class LeaseGot:
     def text(self, code: int) -> str:
         """An option as text, without the NULs some servers end it with; empty when it was not sent."""
         return self.options.get(code, b"").rstrip(b"\0").decode("latin-1")
+
+    def addresses(self, code: int) -> list[str]:
+        """The IPv4 addresses that an option is a list of, without what is too short to be one."""
+        octets = self.options.get(code, b"")
+        return [str(IPv4Address(octets[at : at + 4])) for at in range(0, len(octets) - 3, 4)]
+
+    def suboption(self, code: int, inner: int) -> str:
+        """What an option holds under a code of its own (as in RFC 2132 section 8.4), as text; empty: nothing."""
+        octets = self.options.get(code, b"")
+        while len(octets) > 1:
+            found, length = octets[0], octets[1]
+            if found == inner:
+                return octets[2 : 2 + length].decode("latin-1")
+            octets = octets[2 + length :]
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
