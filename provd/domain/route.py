@@ -89,7 +89,8 @@ class Routes:
         found: dict[str, list[Route]] = {}
         for name, route in routes:
             found.setdefault(name.lower(), []).append(route)
-        self._table = NameTable((name, Group.of(tuple(each), prefixes)) for name, each in found.items())
+        groups = ((name, Group.of(tuple(each), prefixes)) for name, each in found.items())
+        self._table = NameTable((name, Candidates(group)) for name, group in groups)
 
     @classmethod
     def build(cls, manifests: Iterable[Manifest]) -> Routes:
@@ -104,8 +105,10 @@ class Routes:
         """Every candidate for a file name (the last path segment, no slash in front)."""
         if len(name) > LONGEST_NAME:
             return NOBODYS
-        group, mac = self._table.find(name.lower())
-        return NOBODYS if group is None else Candidates(group, mac)
+        found, mac = self._table.find(name.lower())
+        if found is None:
+            return NOBODYS
+        return found if mac is None else Candidates(found.group, mac)
 
 
 def choose(candidates: Candidates, identity: Identity) -> Route | None:
