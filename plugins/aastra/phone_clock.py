@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from provd.plugin.wall_clock import in_force
 
@@ -29,7 +29,7 @@ def _change(settings: Mapping[str, str], which: str, year: int) -> datetime:
         found = _weekday(found, int(settings[f"dst {which} week"]), day)
     else:
         found = found.replace(day=day)
-    return datetime(found.year, found.month, found.day, hour)  # noqa: DTZ001 - a wall clock
+    return datetime.combine(found, time(hour))
 
 
 def _weekday(first: date, week: int, day: int) -> date:

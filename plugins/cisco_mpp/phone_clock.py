@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from provd.plugin.wall_clock import in_force, weekday_from
 
@@ -68,4 +68,4 @@ def _change(text: str, year: int) -> datetime:
     found = weekday_from(year, month, day, weekday)
     if found.month != month:
         raise UnreadableTimeError(f"{text!r} leads out of its month, and what a phone makes of that is not known")
-    return datetime(year, month, found.day, hour, minute, second)  # noqa: DTZ001 - a wall clock
+    return datetime.combine(found, time(hour, minute, second))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from provd.plugin.wall_clock import in_force
 
@@ -37,4 +37,4 @@ def _change(settings: Mapping[str, str], name: str, year: int) -> datetime:
         if of("dayOfWeek.lastInMonth") == 1:
             while (day + timedelta(days=7)).month == month:
                 day += timedelta(days=7)
-    return datetime(day.year, day.month, day.day, of("time"))  # noqa: DTZ001 - a wall clock
+    return datetime.combine(day, time(of("time")))

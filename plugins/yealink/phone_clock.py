@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from provd.plugin.wall_clock import in_force, weekday_of
 
@@ -58,4 +58,4 @@ def _change(settings: Mapping[str, str], which: str, year: int) -> datetime:
     if not 1 <= month <= 12 or hour > 23:
         raise UnreadableTimeError(f"{which} {text!r}")
     day = weekday_of(year, month, *middle) if by_week else date(year, month, middle[0])
-    return datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 - a wall clock
+    return datetime.combine(day, time(hour))

@@ -119,9 +119,9 @@ class SandboxEnvironment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: object, attribute: str) -> object:
         """An entry of a mapping before its methods, which Jinja2 does the other way round."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
         kind = type(obj)
-        if kind is dict and attribute in obj:  # type: ignore[operator]
-            return obj[attribute]  # type: ignore[index]
         # What is known to be harmless is not examined each time: that takes as long as a line of a file.
         if attribute in HARMLESS.get(kind, ()) or (
             kind is Namespace and attribute[:1] != "_" and hasattr(obj, attribute)
