@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell
+from tests.kit.ports import free_port
 
 
 @pytest.fixture
 def page() -> int:
     """A free port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def test_phones_that_nobody_can_play_are_a_usage_error(shell: Shell) -> None:

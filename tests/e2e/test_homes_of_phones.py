@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import socket
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,15 +22,10 @@ from provd.simulate.session import PhoneEvent, live
 from provd.simulate.wire import WireTransport
 from tests.kit.instances import SECRET, Member
 from tests.kit.phones import make_phone
+from tests.kit.ports import free_port
 
 TABLE = '[[region.rule]]\nby = "table"\n'
 RELAY = "127.21.0.1"
-
-
-def udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Site(Member):
@@ -107,7 +101,7 @@ def read(url: str) -> str:
 
 @pytest.mark.timeout(118)
 async def test_phones_find_home_from_one_address_and_follow_when_it_moves(tmp_path: Path) -> None:
-    ports = (udp_port(), udp_port())
+    ports = (free_port(), free_port())
     spa, yealink, lost = (
         make_phone("cisco_spa", "SPA504G", mac="0026990a0b01"),
         make_phone("yealink", "T27P", mac="0015650a0b02"),

@@ -7,12 +7,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.kit.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTION = "## The first one, in a quarter of an hour"
@@ -27,9 +28,7 @@ def blocks() -> list[str]:
 def on_free_ports(script: str) -> str:
     """The same with ports that nobody has."""
     for port in sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", script))):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            script = script.replace(f"127.0.0.1:{port}", f"127.0.0.1:{probe.getsockname()[1]}")
+        script = script.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
     return script
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import program
 from tests.e2e.test_dialing import account_in, code_for, http, tenant
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.ports import free_port
 from tests.kit.sip_phone import SipPhone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,9 +26,7 @@ pytestmark = pytest.mark.peer
 @contextmanager
 def kamailio(folder: Path, api: int, token: str) -> Iterator[int]:
     """Kamailio with the example, its placeholders filled in; gives its port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     text = (ROOT / "etc/examples/pbx/kamailio/provd.cfg").read_text()
     text = text.replace("PROVD_HOST:8666", f"127.0.0.1:{api}").replace("PROVD_TOKEN", token)
     config = folder / "kamailio.cfg"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.conftest import program
+from tests.kit.ports import free_port
 
 
 class Mosquitto:
@@ -26,8 +27,7 @@ class Mosquitto:
     ) -> None:
         self._folder = folder
         self._program = program("mosquitto")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         config = f"listener {self.port} 127.0.0.1\n{lines}\n"
         config += f"persistence true\npersistence_location {folder}/\nuser {getpass.getuser()}\n"
         if users:

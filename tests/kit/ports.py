@@ -8,14 +8,18 @@ import socket
 
 _BELOW_CLIENTS = range(10_000, 32_000)
 """No system gives these to clients by itself, so that what is free now is so a moment later, too."""
+_given: set[int] = set()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody uses there, neither for TCP nor for UDP."""
+    """A port that nobody uses there, neither for TCP nor for UDP; each time another one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
         port = random.SystemRandom().choice(_BELOW_CLIENTS)
+        if port in _given:
+            continue
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 held.enter_context(socket.socket(family, kind)).bind((host, port))
+            _given.add(port)
             return port
