@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -27,9 +26,6 @@ from provd.plugins.render_engine import FINALIZE, Environments, LimitError, Sand
 from provd.plugins.render_values import guarded
 from provd.plugins.render_wire import MAX_OUTPUT, Request
 from provd.plugins.render_writer import Writer
-
-ATTEMPT_SECONDS = 0.25
-"""Processor time for finding out; a file that takes so long is not worth it."""
 
 _SPEC = re.compile("%(.)?")
 _LOOKED_AT_BY = frozenset({"default", "d"})
@@ -267,7 +263,8 @@ class Tracer:
 
     def trace(self, request: Request) -> tuple[set[Path], list[str | int]] | None:
         """The paths of the texts that the template looks at, at least those that are known, and the parts of the file:
-        texts, and numbers of gaps in the order of the other texts. None when there is no pattern, or it takes long."""
+        texts, and numbers of gaps in the order of the other texts. None when there is no pattern. How long that may
+        take is the caller's affair; it ends, for each attempt knows of more texts than the one before."""
         try:
             return self._traced(request)
         except Exception:  # noqa: BLE001 - whatever it is, too deep and too large too, rendering tells it better
@@ -279,15 +276,16 @@ class Tracer:
         if guarded(own) is not own:
             return None
         known: set[Path] = {tuple(path) for path in request.needs or ()}
-        until = time.process_time() + ATTEMPT_SECONDS
-        while time.process_time() < until:
+        while True:
             paths: list[Path] = []
             values = {**_with_gaps(own, tree(known), (), paths), **shared}
             try:
                 return known, _parts(environment, request.template, values)
             except NeedError as error:
-                known |= {paths[gap] for gap in error.gaps}
-        return None
+                looked_at = {paths[gap] for gap in error.gaps}
+            if looked_at <= known:
+                return None
+            known |= looked_at
 
 
 def _with_gaps(value: Any, needs: Any, path: Path, paths: list[Path]) -> Any:

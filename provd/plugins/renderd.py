@@ -18,10 +18,13 @@ from typing import BinaryIO, NoReturn
 from provd.base.errors import PluginError
 from provd.plugins.confine import drop_capabilities
 from provd.plugins.render_engine import Engine, LimitError
-from provd.plugins.render_trace import ATTEMPT_SECONDS, Tracer
+from provd.plugins.render_trace import Tracer
 from provd.plugins.render_wire import HEADER, MAX_ANSWER, Answer, Request, RequestDecoder, encode_answer, encode_pattern
 
 ADDRESS_SPACE = 512 << 20
+ATTEMPT_SECONDS = 0.25
+"""Processor time for finding out a file's pattern; one that takes longer is not worth it."""
+
 _LIMITS = {
     resource.RLIMIT_AS: ADDRESS_SPACE,
     resource.RLIMIT_CORE: 0,  # a core file would hold passwords
