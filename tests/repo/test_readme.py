@@ -87,6 +87,13 @@ def test_every_page_of_the_guide_is_in_the_readme() -> None:
     assert not [page.name for page in PAGES[1:] if f"](etc/guide/{page.name})" not in listed]
 
 
+def test_the_changelog_is_ordered_by_area_and_stays_readable() -> None:
+    """A line or two for what a user notices, in its area: what led to it is in the history of the repository."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "### Added" not in text
+    assert len(text.splitlines()) <= 200
+
+
 def test_every_make_target_and_file_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z]+)", "\n".join([*CODE, *BLOCKS])):
