@@ -26,8 +26,8 @@ NOWHERE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """How what has changed in the defaults goes into overrides: ``by`` whom; ``change`` makes the change of the one with
-    that id and has it audited."""
+    """How news of the defaults go into overrides: ``by`` whom; ``change`` makes the change of the one with that id and
+    has it audited."""
 
     by: str
     change: Callable[[str, Plan], Awaitable[None]]
