@@ -18,13 +18,11 @@ from provd.domain.nesting import nest
 from provd.domain.records import Line
 from provd.domain.settings import DEFAULTS, KNOWN, NUMBERED, validate
 from provd.plugin import FileRule
-from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
 from tests.conformance import asked
-from tests.conformance.phones import FAMILIES, MANIFESTS, PHONES, PLUGINS, Phone
+from tests.conformance.phones import ENGINE, FAMILIES, MANIFESTS, PHONES, PLUGINS, Phone
 from tests.e2e.test_transfer import OF_OLD
 
-ENGINE = Engine()
 LOCATED = {"firmware.version"}
 """What templates see as something else: as the URL of the image."""
 EVERYTHING = {
