@@ -17,7 +17,7 @@ class ResyncSection(Section):
 
     ways: tuple[Literal["sip", "ami", "http"], ...] = Field(
         default=("sip", "ami", "http"),
-        description="in this order: its registration here, its PBX, its own web server; [] = devices come by themselves",
+        description="in this order: its registration here, its PBX, its own web server; [] = it comes by itself",
     )
     per_second: int = Field(default=20, ge=1, le=1000, description="at most so many devices are told in a second")
 
