@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from provd.base.clock import SystemClock
 from provd.base.types import mac_text
 from provd.cli.client import call
@@ -99,7 +97,6 @@ def read(url: str) -> str:
         return str(answer.read().decode())
 
 
-@pytest.mark.timeout(118)
 async def test_phones_find_home_from_one_address_and_follow_when_it_moves(tmp_path: Path) -> None:
     ports = (free_port(), free_port())
     spa, yealink, lost = (
