@@ -28,7 +28,7 @@ def job(number: int) -> RenderJob:
 
 async def until(condition) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a thread writes
             await asyncio.sleep(0.005)
 
 

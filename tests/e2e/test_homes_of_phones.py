@@ -19,6 +19,7 @@ from provd.simulate.link import RelayLink
 from provd.simulate.session import PhoneEvent, live
 from provd.simulate.wire import WireTransport
 from tests.kit.instances import SECRET, Member
+from tests.kit.patience import PATIENCE
 from tests.kit.phones import make_phone
 from tests.kit.ports import free_port
 
@@ -84,7 +85,7 @@ class Crowd:
 
     async def until(self, done: Callable[[], bool]) -> None:
         try:
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(PATIENCE):
                 while not done():
                     self._news.clear()
                     await self._news.wait()
@@ -93,7 +94,7 @@ class Crowd:
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 

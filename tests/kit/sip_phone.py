@@ -133,8 +133,8 @@ class SipPhone:
         branch = call["branch"] = f"z9hG4bK{secrets.token_hex(6)}"
         call["cseq"] = str(self._cseq)
         octets = self._build(method, uri, to, call, {**headers, "CSeq": f"{self._cseq} {method}"}, body)
-        end, pause, provisional = time.monotonic() + self.gives_up, _TRY, False
-        while time.monotonic() < end:
+        began, pause, provisional = time.monotonic(), _TRY, False
+        while time.monotonic() < began + self.gives_up:
             if not provisional:
                 self.sock.sendto(octets, self.server)
             message = self._receive(pause)
