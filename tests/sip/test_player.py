@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 import socket
@@ -18,6 +19,7 @@ from provd.sip.rtp import RtpPacket, RtpSender, decode
 from provd.sip.sdp import PCMA, PCMU
 from tests.kit.clock import FakeClock
 from tests.kit.loop import VirtualLoop, in_virtual_time
+from tests.kit.ports import free_port
 
 HERE = "127.0.0.1"
 LENGTH = len(frames(Prompt.ACCEPTED, PCMA))
@@ -61,16 +63,12 @@ def elsewhere() -> Iterator[Caller]:
 @pytest.fixture
 def ports() -> range:
     """Four ports, two of them even, that nobody has."""
-    rng = random.Random()
     while True:
-        first = rng.randrange(20000, 32000, 2)
-        try:
-            for port in (first, first + 2):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                    sock.bind((HERE, port))
-        except OSError:
-            continue
-        return range(first, first + 4)
+        first = free_port(HERE) // 2 * 2
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for port in range(first, first + 4):
+                held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((HERE, port))
+            return range(first, first + 4)
 
 
 class Bench:
