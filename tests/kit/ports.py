@@ -31,3 +31,17 @@ def free_port(host: str = "127.0.0.1") -> int:
                 held.enter_context(socket.socket(family, kind)).bind((host, port))
             _given.add(port)
             return port
+
+
+def free_ports(count: int) -> range:
+    """So many ports of the loopback interface in a row that nobody uses for UDP; the first one is even."""
+    while True:
+        first = random.SystemRandom().choice(_ours()) // 2 * 2
+        ports = range(first, first + count)
+        if ports[-1] not in _ours() or not _given.isdisjoint(ports):
+            continue
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in ports:
+                held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind(("127.0.0.1", port))
+            _given.update(ports)
+            return ports

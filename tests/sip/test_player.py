@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import random
 import socket
@@ -19,7 +18,7 @@ from provd.sip.rtp import RtpPacket, RtpSender, decode
 from provd.sip.sdp import PCMA, PCMU
 from tests.kit.clock import FakeClock
 from tests.kit.loop import VirtualLoop, in_virtual_time
-from tests.kit.ports import free_port
+from tests.kit.ports import free_ports
 
 HERE = "127.0.0.1"
 LENGTH = len(frames(Prompt.ACCEPTED, PCMA))
@@ -63,12 +62,7 @@ def elsewhere() -> Iterator[Caller]:
 @pytest.fixture
 def ports() -> range:
     """Four ports, two of them even, that nobody has."""
-    while True:
-        first = free_port(HERE) // 2 * 2
-        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
-            for port in range(first, first + 4):
-                held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((HERE, port))
-            return range(first, first + 4)
+    return free_ports(4)
 
 
 class Bench:
