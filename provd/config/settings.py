@@ -25,12 +25,14 @@ from provd.config.values import (
     Duration,
     Endpoint,
     IPv4,
+    IPv4OrNone,
     ListenOn,
     Network,
     Network4,
     Pool,
     PortRange,
     SecretText,
+    StaticRoute,
     port_bounds,
     range_bounds,
 )
@@ -82,7 +84,16 @@ class DhcpSubnet(Section):
     ntp: tuple[IPv4, ...] = Field(default=(), description="option 42")
     domain: str = Field(default="", description="option 15")
     lease: Duration = Field(default=3600, ge=1, le=INFINITE_SECONDS, description='option 51; "infinite" is possible')
+    t1: Duration = Field(default=0, description="option 58, when a client renews; 0: after half of the lease")
+    t2: Duration = Field(default=0, description="option 59, when it asks any server; 0: after seven eighths of it")
     probe: bool = Field(default=True, description="ARP before offering, for a client without an address")
+    next_server: IPv4OrNone = Field(default="", description="siaddr, for boot loaders")
+    routes: tuple[StaticRoute, ...] = Field(
+        default=(), description='options 121 and 249: ["10.0.0.0/8 via 10.20.0.254"]; clients then leave out routers'
+    )
+    circuit_limit: int = Field(
+        default=0, ge=0, description="addresses for one relay port (option 82, circuit and remote id); 0: no limit"
+    )
     options: dict[str, str] = Field(
         default={},
         description='further options by code, for whoever asks: { "119" = "hex:…", "44" = "ip:…" }',
@@ -103,6 +114,12 @@ class DhcpSubnet(Section):
                 raise ValueError(f"pools {before} and {pool} overlap")
             before = pool
         return pools
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if (self.t1 or self.t2) and not 0 < self.t1 < self.t2 < self.lease:
+            raise ValueError("t1 < t2 < lease is not so; give both or none")
+        return self
 
     @field_validator("options")
     @classmethod
@@ -146,7 +163,9 @@ class DhcpSection(Section):
         description="say NAK to unknown clients that ask for a wrong address; only where no other server is",
     )
     trusted_relays: tuple[IPv4, ...] = Field(
-        default=(), description="relays whose option 82 may select the link; others are matched by giaddr alone"
+        default=(),
+        description="whose requests are answered, also with a giaddr of no subnet where option 82 names the link;"
+        " []: every relay with a giaddr of a subnet",
     )
     subnet: tuple[DhcpSubnet, ...] = ()
 

@@ -264,8 +264,11 @@ class TftpServer:
         self._answer(asked, reply, self._clock.now())
 
     def _answer(self, asked: Asked, reply: FileReply, now: float) -> None:
-        # A coding has no place to be told, and without it the octets are taken for something else.
-        if not reply.found or reply.coding:
+        if not reply.found:
+            self._answer_error(asked, _NOT_FOUND, now)
+        elif reply.coding:
+            # A coding has no place to be told, and without it the octets are taken for something else.
+            self._complaints.coded(asked.peer[0], asked.file.path, reply.mac, reply.boot, now)
             self._answer_error(asked, _NOT_FOUND, now)
         elif asked.packet.mode == "netascii" and len(reply.body) > self._limits.netascii_octets:
             self._refuse(asked, "mode", _TOO_LARGE, now)
