@@ -33,7 +33,7 @@ def test_phones_that_nobody_answers_fail(shell: Shell) -> None:
 
 def test_things_that_nobody_answers_fail_and_say_why(shell: Shell) -> None:
     label = ("--vendor", "acme", "--model", "s2", "--serial", "S1")
-    nowhere = ("--thing", "http://127.0.0.1:9", "--tick", "0.01", "--timeout", "0.5")
+    nowhere = ("--thing", "http://127.0.0.1:9", "--tick", "0.01", "--timeout", "2")
     answer = shell("simulate", *nowhere, *label)
     assert (answer.code, answer.out.splitlines()[0].endswith("NOT all done")) == (1, True)
     assert "Connect" in answer.out

@@ -351,7 +351,7 @@ async def test_an_address_is_probed_twice_and_offered_when_nobody_answers():
 
 async def test_an_address_that_somebody_answers_for_is_skipped_but_not_for_the_client_itself():
     cable = Cable(eth1())
-    play = bench(ethernet(probe_time=PATIENCE), cable)  # whoever answers is always in time
+    play = bench(ethernet(probe_time=1.0), cable)  # whoever answers is in time, also on a busy machine
     play.server.open()
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     client.sendto(discover(1, MAC), ("127.0.0.1", cable.port))

@@ -26,9 +26,8 @@ from provd.storage.session import BusyError, RefusedError, UnavailableError
 from provd.storage.step import Execute, Step
 from provd.storage.vault import Vault
 from provd.storage.writer import Limits, Writer
+from tests.kit.patience import PATIENCE
 from tests.storage.conftest import StillClock
-
-PATIENCE = 10
 
 
 class ScriptedSession:
