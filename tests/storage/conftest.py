@@ -49,7 +49,9 @@ class Place:
             self.hears(fact)
 
     def open(self, **limits: Any) -> Store:
-        store = Store.open(self.url, self.state_dir, StillClock(), self.emit, limits=Limits(**limits))
+        """A store that waits for a slow server as long as a test does, unless it is told otherwise."""
+        some = Limits(**{"patience": PATIENCE, **limits})
+        store = Store.open(self.url, self.state_dir, StillClock(), self.emit, limits=some)
         self._open.append(store)
         return store
 
