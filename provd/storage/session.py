@@ -64,7 +64,7 @@ class BusyError(UnavailableError):
 
 
 def parse_url(text: str, state_dir: Path) -> URL:
-    """The database URL of the configuration: ``sqlite`` is ``provd.db`` in the state directory."""
+    """The database URL of the configuration: ``sqlite`` is ``provd.db`` in the state directory. Raises StorageError."""
     if text == "sqlite":
         return URL.create("sqlite", database=str(state_dir / "provd.db"))
     try:
@@ -77,7 +77,10 @@ def parse_url(text: str, state_dir: Path) -> URL:
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine in autocommit mode: a single statement is its own transaction, several are bracketed by hand."""
+    """An engine in autocommit mode: a single statement is its own transaction, several are bracketed by hand.
+
+    Raises StorageError where the driver of PostgreSQL is not installed.
+    """
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
