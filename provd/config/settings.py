@@ -289,7 +289,7 @@ class PolicySection(Section):
     secrets: Literal["open", "bound", "token", "certificate"] = Field(
         default="bound", description="who gets a file with secrets: open | bound | token"
     )
-    auto_add: bool = Field(default=True, description="add phones that a plugin recognises without being asked to")
+    auto_add: bool = Field(default=True, description="add phones that a plugin recognises automatically")
     claim: Literal["dial", "mac"] = Field(
         default="dial",
         description="how a tenant's token takes an unclaimed phone: dial (a code on it) | mac (knowing it)",
