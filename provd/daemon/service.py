@@ -28,7 +28,7 @@ from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.garbage import GarbageRounds
 from provd.daemon.handover import Handover
-from provd.daemon.limiting import LimitWatch
+from provd.daemon.limit_watch import LimitWatch
 from provd.daemon.pages import pages
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.regions import Federation

@@ -20,6 +20,7 @@ from provd.plugins.package.publish import build
 from tests.conftest import program
 from tests.kit import acme
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
@@ -47,7 +48,7 @@ class Site:
         return str(build(source, self.folder / "public", self.key).path)
 
     def get(self, name: str = "acme.cfg") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         connection.request("GET", f"/{name}")
         answer = connection.getresponse()
         body = answer.read()
@@ -79,7 +80,7 @@ def killed_at(daemon: Daemon, call: str, when: int, *on: str) -> Iterator[None]:
         yield
     finally:
         strace.terminate()
-        strace.wait(10)
+        strace.wait(PATIENCE)
         strace.stderr.close()
 
 
@@ -102,7 +103,7 @@ def test_killed_in_the_middle_of_an_upgrade_and_of_the_way_back(tmp_path: Path) 
                 done = daemon.provd(*command, check=False)
                 killed = done.returncode != 0
                 if killed:
-                    assert daemon.process.wait(20) == -9, done
+                    assert daemon.process.wait(PATIENCE) == -9, done
             if killed:
                 daemon.start()
             assert site.get() == (200, FILES[site.in_force()]), (call, when)
@@ -237,7 +238,7 @@ def test_what_turns_bad_keeps_the_last_good_file_and_is_told(tmp_path: Path, tex
             assert site.get(f"{PHONES[1]}.cfg") == (200, b"mac = fine\n"), "it is bad for nobody else"
         finally:
             over.set()
-            asking.join(30)
+            asking.join(PATIENCE)
         assert waits, "phones were there all the time"
         failed = next(line for line in daemon.log if "RENDER-FAILED" in line)
         assert "last_good=yes" in failed or "last_good=true" in failed.lower(), failed

@@ -12,9 +12,11 @@ from provd.base.facts.catalogue import catalogue
 from provd.cli.root import cli
 from provd.config.settings import Settings
 from provd.domain.settings import KNOWN
+from provd.plugins.loader import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "etc/guide").glob("*.md"))]
+LINKED = sorted({*PAGES, ROOT / "CHANGELOG.md", *ROOT.glob("etc/**/*.md"), *ROOT.glob("plugins/**/*.md")})
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 PROSE = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
@@ -72,7 +74,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_exists(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         target, _, anchor = link.partition("#")
@@ -85,6 +87,12 @@ def test_every_link_exists(page: Path) -> None:
 def test_every_page_of_the_guide_is_in_the_readme() -> None:
     listed = (ROOT / "README.md").read_text(encoding="utf-8")
     assert not [page.name for page in PAGES[1:] if f"](etc/guide/{page.name})" not in listed]
+
+
+def test_the_table_of_phones_is_that_of_the_plugins() -> None:
+    rows = re.findall(r"\| \[(\w+)\]\(plugins/\w+/README\.md\) \| (\d+) \|", TEXT)
+    manifests = [load(path.parent) for path in ROOT.glob("plugins/[a-z]*/plugin.toml")]
+    assert sorted(rows) == sorted((manifest.id, str(len(manifest.models))) for manifest in manifests)
 
 
 def test_the_changelog_is_ordered_by_area_and_stays_readable() -> None:

@@ -143,7 +143,7 @@ class PluginManager:
         return listed, tuple(failed)
 
     async def fetch(self, plugin: str, version: str, progress: Progress) -> Staged:
-        """Get a package from its publisher and put it on the shelf."""
+        """Get a package from its publisher and put it on the shelf. Raises NotFoundError and PluginError."""
         listed, failed = await self._indexes(progress)
         best: tuple[str, Offer] | None = None
         for source, each in listed:
@@ -159,7 +159,10 @@ class PluginManager:
         return await self._stage(content, signature, offer, progress)
 
     async def take(self, name: str, progress: Progress) -> Staged:
-        """A package, and its signature if there is one, that lies in the entry under this name."""
+        """A package, and its signature if there is one, that lies in the entry under this name.
+
+        Raises NotFoundError, and PluginError for one that is refused.
+        """
         path = self.entry / name
         if path.parent != self.entry or name.startswith("."):
             raise NotFoundError(f"there is no package {name!r}")
@@ -185,7 +188,11 @@ class PluginManager:
     async def choose(
         self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None, merging: str = ""
     ) -> Held:
-        """Put a choice in force, for phones too when this returns."""
+        """Put a choice in force, for phones too when this returns.
+
+        Raises PluginError for a plugin that does not load, ConflictError where another one claims the same or somebody
+        else was quicker.
+        """
         if choice.startswith("/") and self.terms.trust != "local" and not back:
             raise PluginError('a folder is put in force as it lies only where plugins.trust is "local"')
         async with self._choosing:
