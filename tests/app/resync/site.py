@@ -19,7 +19,7 @@ from tests.kit.loop import in_virtual_time
 ADVICE = ResyncAdvice("check-sync", "resync", daily=True, spread=600, action=ActionUri(("/go",), password="acme"))
 FLOW = Flow(transport="udp", host="192.0.2.1", port=40001, local="10.0.0.1", contact="sip:ap1@192.168.1.7")
 MASTER = Tenant(id="master", name="Nobody yet")
-SEEN = {"last_seen": 999_990.0, "ip": "10.0.0.9"}
+SEEN = {"last_seen": 1_000_990.0, "ip": "10.0.0.9"}
 
 
 class FakeWay:

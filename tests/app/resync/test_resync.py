@@ -85,7 +85,7 @@ async def test_nobody_answers_and_it_is_said_when_the_phone_comes():
         assert len(sip.told) == ATTEMPTS
         facts = [fact for fact in site.facts if fact.ID == "RESYNC-UNANSWERED"]
         assert [fact.last for fact in facts] == [False, True]
-        assert facts[1].comes == "when it is switched on and connected again: not seen since 13:46 UTC"
+        assert facts[1].comes == "when it is switched on and connected again: not seen since 14:03 UTC"
         assert site.note().attempts == ATTEMPTS
         site.has_fetched()
         assert site.facts[-1].ID == "RESYNC-DONE"
@@ -263,7 +263,7 @@ async def test_a_phone_that_is_here_and_does_not_come_in_time_is_to_be_restarted
         await asyncio.sleep(600)
         site.fleet.note(replace(site.device(PHONE), last_seen=site.clock.now()), site.clock.now())
         assert site.resync.comes(site.device(PHONE)) == (
-            "when it is restarted: it was to ask by 13:47 UTC, and has not"
+            "when it is restarted: it was to ask by 14:04 UTC, and has not"
         )
 
 
