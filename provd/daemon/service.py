@@ -96,7 +96,7 @@ class Service:
             # `done` callbacks of the last commits run when the loop turns once more.
             await asyncio.sleep(0)
             self._readers.keep_no_more()
-            self._emit(Stopped(at=self._clock.now(), seconds=self._clock.now() - self._began))
+            self._emit(Stopped(at=self._clock.now(), seconds=round(self._clock.now() - self._began, 3)))
             self._readers.hub.flush()
             self._readers.log.finish()
 
