@@ -139,6 +139,7 @@ class Service:
         self._readers.hub.add("regions", federation.upkeep)
         self._readers.hub.add("webhooks", tasking.hooks.outbox)
         admin = self._admin(core, edges, telling, tasking)
+        views.join(admin.diagnoses, telling.resyncer.comes)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )

@@ -121,11 +121,23 @@ class RunRow:
     at: float = 0.0
 
 
+class FindingRow(Protocol):
+    """What is so with a device, and what to do about it. ``level`` is problem, waiting, note or good."""
+
+    @property
+    def level(self) -> str: ...  # noqa: D102 - said above
+    @property
+    def what(self) -> str: ...  # noqa: D102
+    @property
+    def do(self) -> str: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceView:
-    """Everything about one device. ``reasons`` say why we think it is what it is."""
+    """Everything about one device. ``findings`` say what is wrong, ``reasons`` why we think it is what it is."""
 
     row: DeviceRow
+    findings: tuple[FindingRow, ...] = ()
     serial: str = ""
     plugin: str = ""
     confidence: int = 0

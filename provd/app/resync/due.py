@@ -94,8 +94,7 @@ def outlook(due: float, now: float, zone: tzinfo, *, seen: float, period: int) -
     """When a device comes, for people, to follow "it comes": ``within 1 min``, ``by 03:10 CEST`` (with the date when
     that is not today or tonight), or what must happen first. ``seen`` is when it was last heard, ``period`` the minutes
     of :meth:`Habit.period`."""
-    quiet = now - seen
-    if period and quiet > 2 * 60 * period + _QUIET:
+    if overdue(now - seen, period):
         return f"when it is switched on and connected again: not seen since {_when(seen, now, zone)}"
     if due == NEVER:
         return "when it is restarted: it does not ask by itself"
@@ -106,6 +105,12 @@ def outlook(due: float, now: float, zone: tzinfo, *, seen: float, period: int) -
     if due - now <= _SOON:
         return f"within {max(1, -int((now - due) // 60))} min"
     return f"by {_when(due, now, zone)}"
+
+
+def overdue(quiet: float, period: int) -> bool:
+    """Whether so many seconds of silence say that a device is not there which asks every so many minutes (0: which does
+    not ask by itself)."""
+    return bool(period) and quiet > 2 * 60 * period + _QUIET
 
 
 def _when(moment: float, now: float, zone: tzinfo) -> str:
