@@ -211,7 +211,7 @@ def _files(case: Case) -> Iterator[Finding]:
         yield Finding(
             "problem",
             f"{_of(refused, 'name')} was refused to it {case.ago(refused)}, at {_of(refused, 'peer')}: {reason}",
-            _REFUSED.get(reason, "provd explain FILE-REFUSED"),
+            _from_elsewhere(case, refused) or _REFUSED.get(reason, "provd explain FILE-REFUSED"),
         )
     if case.later(failed, own) and failed is not None and not _of(failed, "last_good"):
         yield Finding(
@@ -226,6 +226,18 @@ def _files(case: Case) -> Iterator[Finding]:
         case.facts and own.boot and own.boot != case.facts[-1].boot and not case.later(own, case.last(*_DHCP))
     ):
         yield from _not_its_own(case, own)
+
+
+def _from_elsewhere(case: Case, refused: Fact) -> str:
+    """It has an address from us, and its request did not come from there."""
+    lease = case.last("DHCP-ACK", "DHCP-ACK-REST")
+    if lease is None or _of(lease, "ip") == _of(refused, "peer"):
+        return ""
+    return (
+        f"it has {_of(lease, 'ip')} from our DHCP and asks by way of {_of(refused, 'peer')}: name that proxy in "
+        'phones.trusted_proxies; behind a NAT choose policy.secrets = "token", and give it its URL: provd device show '
+        "{mac} --reveal"
+    )
 
 
 def _not_its_own(case: Case, own: Fact | None) -> Iterator[Finding]:
@@ -356,7 +368,7 @@ def _claimed(case: Case) -> Iterator[Finding]:
             f"its file has changed and it has not fetched it: it comes {case.comes}",
             "provd device sync {mac} tells it now",
         )
-    elif device.state is DeviceState.ASSIGNED:
+    elif device.state is DeviceState.ASSIGNED and device.last_seen:
         yield Finding("waiting", "its lines are ready, and it has not fetched its file with them", "restart it")
     if device.state is DeviceState.PROVISIONED:
         where = ", ".join(dict.fromkeys(server for server in case.servers if server))
