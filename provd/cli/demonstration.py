@@ -195,7 +195,7 @@ class Demonstration:
         codes.write_text("\n".join(self._handed_out(count)), encoding="utf-8")
         command = provd(
             *("--config", str(config), "simulate", "--vendor", vendor, "--model", models, "--count", str(count)),
-            *("--dial", str(codes), "--claimed", "--events", "--spread", "1", "--tick", str(TICK), "--timeout", "120"),
+            *("--dial", str(codes), "--claimed", "--events", "--spread", "1", "--tick", str(TICK), "--timeout", "600"),
             *where,
         )
         process = await started(lan.at_phones(*command))

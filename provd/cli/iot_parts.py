@@ -19,7 +19,7 @@ from provd.base.errors import ProvdError
 from provd.cli.client import call
 from provd.cli.processes import end, lines_of, of_the_story, provd, started
 
-PATIENCE = 30.0
+PATIENCE = 300.0
 """Seconds until a step of the story counts as failed."""
 VENDOR, MODEL, SERIAL, SERIALS = "acme", "sensor-2", "S0001", 20
 REGION = "eu"

@@ -158,7 +158,7 @@ class Service:
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
         self._readers.hub.add("overheard", Overheard(core.boot.station))
-        keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
+        keeping = [*self._keeping(core, edges, admin), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()
             await federation.load()
@@ -186,9 +186,9 @@ class Service:
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
-    def _keeping(self, core: Core, edges: Edges) -> list[asyncio.Task[None]]:
+    def _keeping(self, core: Core, edges: Edges, admin: Admin) -> list[asyncio.Task[None]]:
         """What goes on beside serving, until the end."""
-        keeping = [asyncio.create_task(self._housekeep(core, edges)), asyncio.create_task(core.rollouts.run())]
+        keeping = [asyncio.create_task(self._housekeep(core, edges, admin)), asyncio.create_task(core.rollouts.run())]
         if core.keeper is not None:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
@@ -338,8 +338,10 @@ class Service:
             # At once: nobody dials between the correction and this.
             core.codes.leapt(leapt)
 
-    async def _housekeep(self, core: Core, edges: Edges) -> None:
+    async def _housekeep(self, core: Core, edges: Edges, admin: Admin) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
+        if admin.plugins is not None:
+            await admin.plugins.complete()
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
             now = self._clock.now()
@@ -349,6 +351,8 @@ class Service:
                 core.boot.age(now)
                 edges.certificates.watch(now)
                 self._tick(core)
+                if admin.plugins is not None:
+                    await admin.plugins.complete()
                 with contextlib.suppress(ProvdError):
                     await core.things.look_round()
             if turn % PRUNE_EVERY == 0:

@@ -23,7 +23,7 @@ ENGINE = Engine()
 SOME = [phone for phone in PHONES if phone.model in VENDORS[phone.vendor].texts]
 SPREAD = 3 * len(SOME)
 TRIED = max(int(os.environ.get("PROVD_TEXTS", "0")) // SPREAD, 40)
-pytestmark = pytest.mark.timeout(120 if TRIED == 40 else 3600)
+pytestmark = pytest.mark.timeout(900 if TRIED == 40 else 3600)
 NAMES = (
     "admin.password", "user.password", "dialing.text", "phonebook.name", "display.logo_text", "keys.1.label",
     "keys.1.value", "modules.1.keys.1.label", "modules.1.keys.1.value", "handsets.1.name",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from provd.domain.regions.unit import proof
 from tests.kit.instances import SECRET, Member, Traveller
+from tests.kit.patience import PATIENCE
 
 EVERYBODY = '[[region.rule]]\nby = "all"\nregion = "eu"\n'
 KEY_HASH = hashlib.sha256(b"its-key").hexdigest()
@@ -179,7 +180,7 @@ def test_an_activated_device_takes_its_key_along(tmp_path: Path) -> None:
 
 
 def form(port: int, body: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/provision/activate", body, headers)
     response = connection.getresponse()
@@ -189,7 +190,7 @@ def form(port: int, body: str) -> tuple[int, str]:
 
 
 def downloads(port: int, key: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.request("GET", "/provision/download?vendor=acme&model=s2", headers={"Authorization": f"Bearer {key}"})
     response = connection.getresponse()
     response.read()

@@ -82,6 +82,7 @@ class Admin:
         self.tokens = Tokens(desk)
         self.rollouts: Rollouts | None = None
         self.diagnoses = Diagnoses(fleet, desk.knowledge, clock)
+        self.plugins: Plugins | None = None
         tenancy = None if vendors is None else vendors.registry.tenants
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [
@@ -115,7 +116,8 @@ class Admin:
                 collections.constraints(self.constraints),
             ]
         if shop is not None:
-            groups += [Plugins(desk, shop), Operations(desk, shop.works)]
+            self.plugins = Plugins(desk, shop)
+            groups += [self.plugins, Operations(desk, shop.works)]
             listed += [collections.operations(shop.works, desk)]
             if shop.warehouse is not None:
                 groups.append(Firmware(desk, shop.warehouse, shop.works))

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
@@ -93,7 +93,8 @@ class PluginManager:
         known = self._held.get(plugin)
         if known is None:
             choice = self._shelf.choice(plugin)
-            known = Held(plugin, choice.in_force, tuple(self._shelf.versions(plugin)), choice.history)
+            versions = tuple(self._shelf.versions(plugin))
+            known = Held(plugin, choice.in_force, versions, choice.history, choice.merging)
             self._held[plugin] = known
         return known
 
@@ -119,7 +120,7 @@ class PluginManager:
         return sorted(found, key=lambda offer: (offer.plugin, Version(offer.version)))
 
     async def fetch(self, plugin: str, version: str, progress: Progress) -> Staged:
-        """Get a package from its publisher and put it on the shelf."""
+        """Get a package from its publisher and put it on the shelf. Raises NotFoundError and PluginError."""
         progress.doing = "asking the publishers"
         best: tuple[str, Offer] | None = None
         for source in self._sources():
@@ -134,7 +135,10 @@ class PluginManager:
         return await self._stage(content, signature, offer, progress)
 
     async def take(self, name: str, progress: Progress) -> Staged:
-        """A package, and its signature if there is one, that lies in the entry under this name."""
+        """A package, and its signature if there is one, that lies in the entry under this name.
+
+        Raises NotFoundError, and PluginError for one that is refused.
+        """
         path = self.entry / name
         if path.parent != self.entry or name.startswith("."):
             raise NotFoundError(f"there is no package {name!r}")
@@ -157,8 +161,14 @@ class PluginManager:
         """Its templates by name, those of the operator's folder in place of its own."""
         return await asyncio.to_thread(texts_in, candidate.templates[::-1])
 
-    async def choose(self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None) -> Held:
-        """Put a choice in force, for phones too when this returns."""
+    async def choose(
+        self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None, merging: str = ""
+    ) -> Held:
+        """Put a choice in force, for phones too when this returns.
+
+        Raises PluginError for a plugin that does not load, ConflictError where another one claims the same or somebody
+        else was quicker.
+        """
         if choice.startswith("/") and self.terms.trust != "local" and not back:
             raise PluginError('a folder is put in force as it lies only where plugins.trust is "local"')
         async with self._choosing:
@@ -167,6 +177,7 @@ class PluginManager:
                 # Somebody else was at it while this one waited: going back twice would lose what was before that.
                 raise ConflictError(f"{plugin}: {present.in_force or 'what came with provd'} is in force by now")
             fresh = Choice(choice, present.history[:-1]) if back else present.then(choice)
+            fresh = replace(fresh, merging=merging)
             with contextlib.suppress(PluginError):  # What is wrong with it is found and told below.
                 candidate = await self.candidate(plugin, choice)
                 if candidate is not None:
@@ -185,6 +196,13 @@ class PluginManager:
                 await self._changed(plugin)
                 raise PluginError(f"{plugin} {choice} cannot be used after all; PLUGIN-BROKEN says why")
         return self.held(plugin)
+
+    async def merged(self, plugin: str) -> None:
+        """What is noted as ``merging`` is done."""
+        async with self._choosing:
+            done = replace(self._shelf.choice(plugin), merging="")
+            await asyncio.to_thread(self._shelf.choose, plugin, done)
+        self._held.clear()
 
     async def discard(self, plugin: str, version: str) -> None:
         """Take a version off the shelf."""

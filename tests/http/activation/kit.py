@@ -31,6 +31,7 @@ from provd.storage.ledger import StoredLedger
 from provd.storage.session import UnavailableError
 from provd.storage.store import Store
 from tests.http.kit import DictFiles, FixedClock, RawClient
+from tests.kit.patience import PATIENCE
 
 DAY = 86400
 TOKENS = {
@@ -85,7 +86,7 @@ class World:
 
     async def heard(self, kind: type[Fact]) -> Fact:
         """The first fact of that kind, when there is one."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not (found := [fact for fact in self.facts if isinstance(fact, kind)]):
                 self.news.clear()
                 await self.news.wait()
@@ -124,7 +125,7 @@ class World:
             writer.write_eof()
         replies = []
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 expected = max(1, octets[:64].count(b" /provision/"), octets.count(b" /provision/activate"))
                 while len(replies) < expected:
                     replies.append(await _reply(reader, octets))
