@@ -10,7 +10,7 @@ from typing import Literal, TypeVar, cast
 
 from provd import __version__
 from provd.app.admin.views import lease_state
-from provd.app.diagnosing import Diagnoses
+from provd.app.diagnosis.gather import Diagnoses
 from provd.app.effective import for_device
 from provd.app.turns import in_turns
 from provd.base.clock import Clock

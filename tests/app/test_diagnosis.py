@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from provd.app.diagnosing import Diagnoses
-from provd.app.diagnosis import PATIENCE, ago
+from provd.app.diagnosis.case import PATIENCE, ago
+from provd.app.diagnosis.gather import Diagnoses
 from provd.base.facts import Fact
 from provd.base.facts.base import CATALOGUE
 from provd.base.types import Mac

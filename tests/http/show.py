@@ -6,7 +6,7 @@ import asyncio
 import math
 import sys
 
-from provd.app.diagnosis import Finding
+from provd.app.diagnosis.case import Finding
 from provd.base.clock import SystemClock
 from provd.base.types import Mac
 from provd.http.page import PageServer

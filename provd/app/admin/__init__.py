@@ -38,7 +38,7 @@ from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
 from provd.app.codes.office import Office
 from provd.app.context import Zone
-from provd.app.diagnosing import Diagnoses
+from provd.app.diagnosis.gather import Diagnoses
 from provd.app.firmware.rollouts import Rollouts as RolloutBook
 from provd.app.fleet import Fleet
 from provd.app.hooks.outbox import Outbox

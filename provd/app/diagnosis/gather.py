@@ -1,4 +1,4 @@
-"""Gathers what is known of a device for its :mod:`~provd.app.diagnosis`."""
+"""Gathers what is known of a device for its diagnosis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Callable, Sequence
 
 from provd.app import effective
-from provd.app.diagnosis import Case, Finding, diagnose
+from provd.app.diagnosis.case import Case, Finding
+from provd.app.diagnosis.rules import diagnose
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.resync.due import habit_of, overdue
