@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from provd.cli.commands import Command, as_json, run
+from provd.cli.operation import worked
 from provd.cli.output import Exit, errors_to_exit, show_json, show_one, show_rows
-from provd.cli.working import worked
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -55,7 +55,7 @@ def plugin_install(ctx: click.Context, /, source: str, version: str | None, **ho
     force, at once and without a restart. Example: provd plugin install acme-1.2.0.zip --diff
     """
     with errors_to_exit():
-        from provd.cli.bringing import brought
+        from provd.cli.package_files import brought
 
         path = Path(source)
         if path.exists() or "/" in source:
@@ -76,7 +76,7 @@ def plugin_upgrade(ctx: click.Context, /, name: str | None, version: str | None,
         _changed(ctx, "plugin.prepare", {"plugin": name, "version": version}, how)
         return
     with errors_to_exit():
-        from provd.cli.bringing import newer
+        from provd.cli.package_files import newer
 
         wanted = newer(run(ctx, "plugin.available")["items"], run(ctx, "plugin.list", limit=10_000)["items"])
     if not wanted:

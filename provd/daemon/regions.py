@@ -33,7 +33,7 @@ from provd.daemon.translate import fresh_id, region_terms
 from provd.domain.regions.home import Home, Region, Role
 from provd.domain.regions.speech import Heard, Said
 from provd.domain.regions.unit import Unit
-from provd.http.regions.counter import RegionCounter
+from provd.http.regions.paths import RegionPaths
 from provd.outbound.regions import RegionWeb, Way
 from provd.outbound.web import Permit
 
@@ -82,7 +82,7 @@ class Federation:
         core.boot.station.elsewhere = self.phones
         self._others = Others(core.stored_homes, self.phones)
         self.brokered = Brokered(core, self.ledger, self.neighbour, self.desk)
-        self.counter = RegionCounter(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
+        self.paths = RegionPaths(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
 
     def _know_owners(self, owners: Owners) -> None:
         self.neighbour.owners = self.courier.owners = self.upkeep.owners = owners

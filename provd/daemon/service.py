@@ -28,7 +28,7 @@ from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.garbage import GarbageRounds
 from provd.daemon.handover import Handover
-from provd.daemon.limiting import LimitWatch
+from provd.daemon.limit_watch import LimitWatch
 from provd.daemon.pages import pages
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.regions import Federation
@@ -127,7 +127,7 @@ class Service:
     async def _serve(self, core: Core) -> None:
         self._readers.keep(core.store)
         federation = self._federation = Federation(core)
-        edges = Edges(core, self._timekeeper.leap, (federation.counter,))
+        edges = Edges(core, self._timekeeper.leap, (federation.paths,))
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)

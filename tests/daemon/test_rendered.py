@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from provd.app.ports import RenderJob
-from provd.daemon.kept import RenderKeeper
+from provd.daemon.rendered import RenderKeeper
 from provd.plugin import FileRule
 from provd.storage.rendered import NAME_OCTETS, RenderedFiles
 from tests.kit.patience import PATIENCE
