@@ -121,14 +121,17 @@ class _Section:
         return int.from_bytes(octets, "big" if self._order == ">" else "little")
 
     def body(self, stream: BinaryIO, length_octets: bytes, done: int = 0) -> bytes:
-        """The rest of a block, of which kind, length and ``done`` octets have been read, without the last length."""
+        """The rest of a block, of which kind, length and ``done`` octets have been read, without the last length.
+
+        Raises WireError for a length that no block has, and for a file that ends too early.
+        """
         length = self.number(length_octets)
         if length % 4 or not 12 + done <= length <= _LARGEST:
             raise WireError(f"a block of {length} octets: the capture is damaged")
         return _exactly(stream, length - 8 - done, "block")[:-4]
 
     def frame(self, kind: int, body: bytes) -> CapturedFrame | None:
-        """The frame in a block, or None when the block says something else."""
+        """The frame in a block, or None when the block says something else. Raises WireError."""
         try:
             if kind == _INTERFACE_DESCRIPTION:
                 self._describe(body)

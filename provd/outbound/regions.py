@@ -28,6 +28,7 @@ EXCHANGE = "/provision/region/exchange"
 """Where an instance hears others, below its URL."""
 INSTANCE, NONCE, SIGNATURE = "Provd-Instance", "Provd-Nonce", "Provd-Signature"
 SECONDS = 10.0
+"""How long another instance, or a server that knows homes, may take to answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

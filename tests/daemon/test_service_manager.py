@@ -17,6 +17,7 @@ from tests.conftest import program
 from tests.kit import acme
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import PHONE, Lan, leases_of
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.root
 
@@ -78,7 +79,7 @@ def test_who_does_not_turn_shows_no_sign_of_life(lan: Lan, tmp_path: Path) -> No
     config = lan_config(lan.bed, tmp_path / "state")
     with Daemon(config, tmp_path, bed=lan.bed, environ={"WATCHDOG_USEC": "200000"}) as daemon:
         phone = lan.boots()
-        daemon.wait_for_notice("WATCHDOG=1", timeout=1)
+        daemon.wait_for_notice("WATCHDOG=1")
         os.kill(daemon.pid, signal.SIGSTOP)
         for _ in range(20):
             try:
@@ -90,7 +91,7 @@ def test_who_does_not_turn_shows_no_sign_of_life(lan: Lan, tmp_path: Path) -> No
         os.kill(daemon.pid, signal.SIGABRT)  # what WatchdogSignal= sends by default
         os.kill(daemon.pid, signal.SIGCONT)
         assert daemon.process is not None
-        assert daemon.process.wait(5) == -signal.SIGABRT
+        assert daemon.process.wait(PATIENCE) == -signal.SIGABRT
         daemon.start()
         assert leases_of(daemon)[phone] == PHONE
         assert lan.renew(phone) == phone

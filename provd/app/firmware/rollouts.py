@@ -159,7 +159,7 @@ class Rollouts:
         return bool(version) and self._images.chosen(device.plugin, device.model, version) is not None
 
     def forgetting(self, rollout: Rollout) -> list[Change]:
-        """Forget it; devices keep what they were given."""
+        """Forget it; devices keep what they were given. Raises ConflictError while it is at work."""
         if rollout.state in ACTIVE:
             raise ConflictError(f"it is {rollout.state.value}; abort it or roll it back first")
         owed = sum(member.ring > 0 for member in self._tables.in_rollout(rollout.id))

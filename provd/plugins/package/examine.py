@@ -27,10 +27,12 @@ from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
 from provd.plugins.renderd import OutOfTimeError, out_of_time
 
-CPU_SECONDS = 60
+CPU_SECONDS = 300
+"""Processor time of the whole examination."""
 FILE_SECONDS = 2.0
 """Processor time of one file, as it has it when phones ask."""
 MEMORY = 1 << 30
+"""Octets of address space."""
 _LARGEST_FILE = 1 << 20
 
 
