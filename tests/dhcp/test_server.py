@@ -396,6 +396,20 @@ async def test_interfaces_come_and_go():
     play.server.close()
 
 
+async def test_an_interface_without_an_address_is_told_until_it_has_one():
+    cable = Cable()
+    cable.there = [eth1(addresses=())]
+    play = bench(ethernet(probe=False), cable)
+    play.server.open()
+    assert play.told() == ["DEGRADED"]
+    for addresses, told in ((((ROUTER, 16),), "RECOVERED"), ((), "DEGRADED"), (((ROUTER, 24),), "RECOVERED")):
+        cable.there = [eth1(addresses=addresses)]
+        cable.changed()
+        assert play.told()[-1] == told
+    assert len(play.told()) == 4
+    play.server.close()
+
+
 async def test_without_raw_sockets_it_works_degraded_and_takes_addresses_as_free():
     cable = Cable(eth1())
     cable.raw = False
