@@ -39,6 +39,17 @@ class LeaseTable:
         for binding in sorted(self.by_ip.values(), key=Binding.free_at):
             self._attach(binding, now)
 
+    def unusable(self, reserved: Iterable[ReservedAddress]) -> dict[int, str]:
+        """Reserved addresses that nobody can be given, with the reason."""
+        found = {}
+        for entry in reserved:
+            pool = self.pool_of(entry.ip)
+            if pool is None:
+                found[entry.ip] = "no subnet has this address"
+            elif entry.ip in pool.never:
+                found[entry.ip] = "it is an address of ours, or the subnet's first or last one"
+        return found
+
     def load(self, leases: Iterable[Lease], now: float) -> list[tuple[Lease, str]]:
         """Take over what was stored. Returns what makes no sense, with the reason: it is left out."""
         skipped = []
