@@ -104,10 +104,7 @@ class DhcpEngine:
 
     def holder(self, ip: int, now: float) -> Mac | None:
         """Who has an active lease of the address."""
-        binding = self._table.by_ip.get(ip)
-        if binding is None or binding.lease is None or not binding.active(now):
-            return None
-        return binding.lease.mac
+        return self._table.holder(ip, now)
 
     def usage(self) -> dict[str, tuple[int, int]]:
         """Free addresses and size of the pools of each subnet by name."""

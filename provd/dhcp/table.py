@@ -91,6 +91,13 @@ class LeaseTable:
                 return pool
         return None
 
+    def holder(self, ip: int, now: float) -> Mac | None:
+        """Who has an active lease of the address."""
+        binding = self.by_ip.get(ip)
+        if binding is None or binding.lease is None or not binding.active(now):
+            return None
+        return binding.lease.mac
+
     # --- choosing and holding
 
     def choose(self, pool: Pool, client: bytes, mac: Mac, wanted: int, *, known: bool, now: float) -> int:
