@@ -55,15 +55,24 @@ AGAIN: dict[str, object] = {
 CASES = ("common", "unclaimed", "claimed")
 
 
+def settings_and_lines(phone: Phone, settings: dict[str, object]) -> dict[str, object]:
+    """What the settings change in the context of a phone that two lines have."""
+    name = settings.get("time.zone")
+    return {
+        "settings": {**nest(settings), "vendor": {}},
+        "zone": zone(name) if isinstance(name, str) else None,
+        "lines": [
+            of_line(place, Line(id=f"{place}", tenant="t", username=f"10{place}", password=Secret("x")), "x", settings)
+            for place in range(1, min(phone.lines, 2) + 1)
+        ],
+    }
+
+
 def one_file(phone: Phone, values: dict[str, object], case: str, sheet: FileRule | None = None) -> bytes:
     """A file of a phone of which nothing but this is said, and which two lines have when it is ``claimed``; ``sheet``
     is another one of the device's than its first."""
     settings = {**DEFAULTS, **values}
-    name = settings.get("time.zone")
-    changes: dict[str, object] = {
-        "settings": {**nest(settings), "vendor": {}},
-        "zone": zone(name) if isinstance(name, str) else None,
-    }
+    changes = settings_and_lines(phone, settings)
     if case == "unclaimed":
         changes["account"] = {
             **phone.job("unclaimed").context["account"],
@@ -71,11 +80,8 @@ def one_file(phone: Phone, values: dict[str, object], case: str, sheet: FileRule
             "server": settings.get("dialing.server") or "10.0.0.1",
             "port": settings.get("dialing.port") or 5060,
         }
-    if case == "claimed":
-        changes["lines"] = [
-            of_line(place, Line(id=f"{place}", tenant="t", username=f"10{place}", password=Secret("x")), "x", settings)
-            for place in range(1, min(phone.lines, 2) + 1)
-        ]
+    if case != "claimed":
+        del changes["lines"]
     # Some ask for no file of their model.
     job = phone.job("unclaimed" if case not in phone.cases else case, **changes)
     job = replace(job, rule=sheet) if sheet else job
