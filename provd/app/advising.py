@@ -15,7 +15,8 @@ from provd.base.facts.devices import DeviceSighted
 from provd.base.types import Mac, ip_text
 from provd.dhcp.advice import PLAIN, Advice, ClientInfo
 from provd.dhcp.lease import Lease
-from provd.domain.identify import merge
+from provd.domain.evidence import Identity
+from provd.domain.identify import Known, merge
 from provd.domain.records import Device
 from provd.domain.route import advice_for
 from provd.plugin import DhcpAdvice, Manifest, OptionValue
@@ -85,11 +86,12 @@ class Advising:
         if kept is not None:
             advice = kept if kept.boot == sighting.boot else _for_boot(kept, sighting.boot)
         else:
-            sighting.identity = merge(device or sighting.identity, heard)
+            known = device or sighting.identity
+            sighting.identity = merge(known, heard)
             sighting.vendor_class, sighting.user_class = client.vendor_class, client.user_class
             sighting.server = client.server
             sighting.stamp = station.stamp
-            advice = self._advice(sighting, device, now)
+            advice = self._advice(sighting, self._understands(known, sighting, client), device, now)
         sighting.advice = advice
         if begins:
             identity = sighting.identity
@@ -100,8 +102,17 @@ class Advising:
             )
         return advice
 
-    def _advice(self, sighting: Sighting, device: Device | None, now: float) -> Advice:
-        prepared = self._find(sighting, now)
+    def _understands(self, known: Known, sighting: Sighting, client: ClientInfo) -> Identity:
+        """Whose options this client understands. Who calls itself another vendor's now is no more what it was taken
+        for: the record waits for better evidence, but what leads that phone to its files has to be in this answer."""
+        if known.vendor:
+            said = self._station.knowledge.of_class(client.vendor_class, client.user_class)
+            if said.plugin and said.vendor != known.vendor:
+                return said
+        return sighting.identity
+
+    def _advice(self, sighting: Sighting, identity: Identity, device: Device | None, now: float) -> Advice:
+        prepared = self._find(sighting, identity, now)
         own: dict[int, bytes] = {}
         if prepared.own:
             token = self._station.token(sighting.mac, device) if self._station.site.secrets == "token" else ""
@@ -109,11 +120,10 @@ class Advising:
             own = self._encoded(prepared.plugin, prepared.own, names, now)
         return Advice(prepared.key, prepared.options, prepared.force, own, phone=True, boot=sighting.boot)
 
-    def _find(self, sighting: Sighting, now: float) -> _Prepared:
+    def _find(self, sighting: Sighting, identity: Identity, now: float) -> _Prepared:
         if self._stamp != self._station.stamp:
             self._stamp = self._station.stamp
             self._prepared.clear()
-        identity = sighting.identity
         manifest = self._station.knowledge.manifest(identity.plugin)
         block = None if manifest is None else advice_for(manifest, identity.model, sighting.mac)
         if manifest is None or block is None:

@@ -79,6 +79,15 @@ class Knowledge:
                 self._strangers.add(key)
         return identity
 
+    def of_class(self, option60: str, option77: str = "") -> Identity:
+        """What a DHCP client calls itself, whatever its MAC prefix says."""
+        key = ("class", option60, option77)
+        identity = self._identities.get(key)
+        if identity is None:
+            heard = self._index.identify(Evidence(via="dhcp", option60=option60, option77=option77))
+            identity = self._remember(key, heard)
+        return identity
+
     def stranger(self, mac: Mac, option60: str, option77: str = "") -> bool:
         """Whether :meth:`of_client` has found before that such a client belongs to no plugin. On many LANs most are."""
         return (mac[:6], option60, option77) in self._strangers

@@ -107,6 +107,10 @@ def _ipv4(value: str) -> str:
 IPv4 = Annotated[str, AfterValidator(_ipv4)]
 
 
+IPv4OrNone = Annotated[str, AfterValidator(lambda value: _ipv4(value) if value else "")]
+"""An address, or empty."""
+
+
 def _network(value: str) -> str:
     try:
         network = IPNetwork(value)
@@ -144,6 +148,23 @@ def range_bounds(text: str) -> tuple[int, int]:
     if IPAddress(span.first).version != 4:
         raise ValueError(f"{text!r} is not an IPv4 range")
     return int(span.first), int(span.last)
+
+
+def route_parts(text: str) -> tuple[int, int, int]:
+    """Network, length of its prefix and router of ``10.0.0.0/8 via 10.20.0.254``. Raises ValueError."""
+    network, via, router = (part.strip() for part in text.partition(" via "))
+    if not via or "/" not in network:
+        raise ValueError(f'write a route as "10.0.0.0/8 via 10.20.0.254", not {text!r}')
+    found = IPNetwork(_network4(network))
+    return int(found.first), int(found.prefixlen), int(IPAddress(_ipv4(router)))
+
+
+def _route(value: str) -> str:
+    route_parts(value)
+    return value
+
+
+StaticRoute = Annotated[str, AfterValidator(_route)]
 
 
 def _pool(value: str) -> str:

@@ -28,7 +28,7 @@ from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.daemon.garbage import GarbageRounds
 from provd.daemon.handover import Handover
-from provd.daemon.limiting import LimitWatch
+from provd.daemon.limit_watch import LimitWatch
 from provd.daemon.pages import pages
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.regions import Federation
@@ -96,7 +96,7 @@ class Service:
             # `done` callbacks of the last commits run when the loop turns once more.
             await asyncio.sleep(0)
             self._readers.keep_no_more()
-            self._emit(Stopped(at=self._clock.now(), seconds=self._clock.now() - self._began))
+            self._emit(Stopped(at=self._clock.now(), seconds=round(self._clock.now() - self._began, 3)))
             self._readers.hub.flush()
             self._readers.log.finish()
 
@@ -127,7 +127,7 @@ class Service:
     async def _serve(self, core: Core) -> None:
         self._readers.keep(core.store)
         federation = self._federation = Federation(core)
-        edges = Edges(core, self._timekeeper.leap, (federation.counter,))
+        edges = Edges(core, self._timekeeper.leap, (federation.paths,))
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
@@ -139,6 +139,7 @@ class Service:
         self._readers.hub.add("regions", federation.upkeep)
         self._readers.hub.add("webhooks", tasking.hooks.outbox)
         admin = self._admin(core, edges, telling, tasking)
+        views.join(admin.diagnoses, telling.resyncer.comes)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )
@@ -157,7 +158,7 @@ class Service:
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
         self._readers.hub.add("overheard", Overheard(core.boot.station))
-        keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
+        keeping = [*self._keeping(core, edges, admin), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()
             await federation.load()
@@ -185,9 +186,9 @@ class Service:
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
-    def _keeping(self, core: Core, edges: Edges) -> list[asyncio.Task[None]]:
+    def _keeping(self, core: Core, edges: Edges, admin: Admin) -> list[asyncio.Task[None]]:
         """What goes on beside serving, until the end."""
-        keeping = [asyncio.create_task(self._housekeep(core, edges)), asyncio.create_task(core.rollouts.run())]
+        keeping = [asyncio.create_task(self._housekeep(core, edges, admin)), asyncio.create_task(core.rollouts.run())]
         if core.keeper is not None:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
@@ -337,8 +338,10 @@ class Service:
             # At once: nobody dials between the correction and this.
             core.codes.leapt(leapt)
 
-    async def _housekeep(self, core: Core, edges: Edges) -> None:
+    async def _housekeep(self, core: Core, edges: Edges, admin: Admin) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
+        if admin.plugins is not None:
+            await admin.plugins.complete()
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
             now = self._clock.now()
@@ -348,6 +351,8 @@ class Service:
                 core.boot.age(now)
                 edges.certificates.watch(now)
                 self._tick(core)
+                if admin.plugins is not None:
+                    await admin.plugins.complete()
                 with contextlib.suppress(ProvdError):
                     await core.things.look_round()
             if turn % PRUNE_EVERY == 0:

@@ -22,7 +22,7 @@ from provd.config.settings import (
     SipSection,
     option_octets,
 )
-from provd.config.values import INFINITE_SECONDS, range_bounds
+from provd.config.values import INFINITE_SECONDS, range_bounds, route_parts
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
 from provd.domain.codes import Form
 from provd.domain.lockout import Rules
@@ -131,8 +131,13 @@ def _subnet(section: DhcpSubnet) -> Subnet:
         dns=tuple(map(ip_int, section.dns)),
         ntp=tuple(map(ip_int, section.ntp)),
         domain=section.domain,
+        routes=tuple(map(route_parts, section.routes)),
+        next_server=ip_int(section.next_server) if section.next_server else 0,
         lease=section.lease,
+        t1=section.t1,
+        t2=section.t2,
         probe=section.probe,
+        circuit_limit=section.circuit_limit,
         options={int(code): option_octets(value) for code, value in section.options.items()},
     )
 

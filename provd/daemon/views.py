@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, cast
 
 from provd import __version__
 from provd.app.admin.views import lease_state
+from provd.app.diagnosis.gather import Diagnoses
 from provd.app.effective import for_device
 from provd.app.turns import in_turns
 from provd.base.clock import Clock
@@ -63,6 +64,7 @@ class DaemonViews:
         self._began = clock.now()
         self._degraded: dict[str, DegradedRow] = {}
         self.started = 0.0
+        self._diagnoses: Diagnoses | None = None
 
     def watch(self, facts: Sequence[Fact]) -> None:
         """A reader of facts: which parts are degraded."""
@@ -71,6 +73,12 @@ class DaemonViews:
                 self._degraded[fact.part] = DegradedRow(fact.part, fact.reason, fact.at)
             elif isinstance(fact, Recovered):
                 self._degraded.pop(fact.part, None)
+
+    def join(self, diagnoses: Diagnoses, comes: Callable[[Device], str]) -> None:
+        """Diagnoses know from now on what happened lately, and are shown."""
+        self._diagnoses = diagnoses
+        diagnoses.history, diagnoses.comes = self._timeline.facts, comes
+        diagnoses.down = lambda: [f"{row.part}: {row.reason}" for row in self.degraded]
 
     @property
     def degraded(self) -> tuple[DegradedRow, ...]:
@@ -98,6 +106,7 @@ class DaemonViews:
             return None
         return DeviceView(
             row=self._row(device),
+            findings=() if self._diagnoses is None else tuple(self._diagnoses.of(mac)),
             serial=device.serial,
             plugin=device.plugin,
             confidence=device.confidence,

@@ -21,7 +21,8 @@ from provd.dhcp.locate import Locator
 from provd.dhcp.narrator import Narrator
 from provd.dhcp.options import Type
 from provd.dhcp.packet import BOOTREPLY, BOOTREQUEST, Message, decode
-from provd.dhcp.pool import Binding, circuit_of
+from provd.dhcp.pool import Binding
+from provd.dhcp.rations import count_for_port, declines_too_much, port_is_full
 from provd.dhcp.replies import Replies
 from provd.dhcp.states import State
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
@@ -225,12 +226,10 @@ class DhcpEngine:
         if self._phones_only and self._unwanted(x, effects):
             return
         table, pool, pattern = self._table, x.pool, x.pattern
-        circuit = b""
-        if pool.subnet.circuit_limit and pattern.giaddr:
-            circuit = circuit_of(pattern.agent)
-            if x.client not in pool.by_client and pool.circuit_full(circuit, x.now):
-                effects += self._tell.none_left(x, "this relay port has as many addresses as it may")
-                return
+        held = pool.by_client.get(x.client)
+        if refusal := port_is_full(x, held) or declines_too_much(x, held, table):
+            effects += self._tell.none_left(x, refusal)
+            return
         ip = table.choose(pool, x.client, x.mac, x.requested, known=x.advice.phone, now=x.now)
         if not ip:
             reason = "only the share for phones and known clients is left" if pool.free else "no free address"
@@ -243,8 +242,7 @@ class DhcpEngine:
         if taken and taken.client != x.client and taken.busy(x.now):
             effects += self._tell.taken_over(x, taken)
         binding = table.hold(pool, ip, x.client, x.now, x.now + self.settings.offer_hold)
-        if circuit:
-            pool.count(binding, circuit)
+        count_for_port(x, binding)
         if pool.subnet.probe and not pattern.giaddr and self._doubtful(binding, x.now):
             if binding.probing is None:
                 effects.append(Probe(ip, pattern.ingress.link.interface, x.data[28:34]))
@@ -279,6 +277,8 @@ class DhcpEngine:
             effects.append(self._ignored(x, reason))
         elif self._observing:
             effects.append(self._tell.would(x, "ACK", self._replies.ack(x, binding), binding.ip))
+        elif refusal := port_is_full(x, binding):
+            effects += self._tell.none_left(x, refusal)
         else:
             self._grant(x, binding, state, effects)
 
@@ -293,8 +293,8 @@ class DhcpEngine:
         pool, pattern, ip = x.pool, x.pattern, binding.ip
         starts, seconds = math.ceil(x.now), pool.subnet.lease
         expires = INFINITE if seconds == INFINITE else starts + seconds
-        name, host, kind, agent = pool.name, pattern.hostname, pattern.vendor_class, pattern.agent
-        lease = active_lease(ip, x.client, x.mac, _ACTIVE, starts, expires, name, host, kind, agent)
+        host, kind, agent = pattern.hostname, pattern.vendor_class, count_for_port(x, binding)
+        lease = active_lease(ip, x.client, x.mac, _ACTIVE, starts, expires, pool.name, host, kind, agent)
         persist = Persist(lease, send, x.advice, state, pattern.relay, x, binding.extended_by(lease))
         pool.idle.pop(ip, None)
         pool.offers.pop(ip, None)

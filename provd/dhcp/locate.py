@@ -1,7 +1,8 @@
 """Which subnet a message belongs to, and as whom we answer it.
 
 RFC 2131 section 4.3.1 (giaddr, else the receiving interface), RFC 3527 (link selection), RFC 5107 (server
-identifier override). Only relays that the operator listed are believed beyond their giaddr.
+identifier override). Where the operator has listed relays no other is answered. Where not, a relay may select any link
+if its giaddr is of a subnet, for it could as well have named that link in giaddr; an identity for us it may not give.
 """
 
 from __future__ import annotations
@@ -72,10 +73,10 @@ class Locator:
             self._relayed_from[key] = known = found
         pool, source = known
         server = source
-        if self._relays and 82 in message.options:
+        if 82 in message.options and (self._relays or pool is not None):
             link, override = _hints(message.options[82])
             pool = self._table.pool_of(link) if link else pool
-            server = override or server
+            server = override if override and self._relays else server
         if pool is None:
             return "no subnet has this giaddr or link selection"
         return Pattern(message, ingress, pool, server, source)

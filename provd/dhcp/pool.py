@@ -191,9 +191,11 @@ class Pool:
         return next(iter(self.idle), 0)
 
     def count(self, binding: Binding, circuit: bytes) -> None:
-        """The holder is behind this relay port."""
-        if self.subnet.circuit_limit:
-            binding.circuit = circuit
+        """The holder is behind this relay port; behind none when that is empty."""
+        if not self.subnet.circuit_limit:
+            return
+        binding.circuit = circuit
+        if circuit:
             self.circuits.setdefault(circuit, {})[binding.ip] = binding
 
     def circuit_full(self, circuit: bytes, now: float) -> bool:

@@ -136,8 +136,9 @@ class DhcpSettings:
     authoritative: bool = False
     """NAK also what we have no record of (RFC 2131 section 4.3.2)."""
     relays: tuple[tuple[int, int], ...] = ()
-    """``(network, prefixlen)`` of trusted relays: others are then ignored, and only these may use link selection
-    (RFC 3527) and the server identifier override (RFC 5107). Empty: any relay of a configured subnet, without these."""
+    """``(network, prefixlen)`` of trusted relays: others are then ignored, and these may use link selection (RFC 3527)
+    with a giaddr of no subnet, and the server identifier override (RFC 5107). Empty: any relay whose giaddr is of a
+    configured subnet, without that override."""
     offer_hold: float = 120.0
     """How long an offered address waits for its REQUEST: a phone that asks several servers takes up to a minute."""
     quarantine: float = 3600.0

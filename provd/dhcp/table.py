@@ -25,6 +25,7 @@ class LeaseTable:
         self.by_ip: dict[int, Binding] = {}
         self.pools: tuple[Pool, ...] = ()
         self._queue: list[tuple[float, int]] = []
+        self._declined: dict[Mac, set[int]] = {}
 
     # --- configuration
 
@@ -52,6 +53,7 @@ class LeaseTable:
                 binding = Binding(lease.ip, None, b"" if lease.state is LeaseState.DECLINED else lease.client)
                 binding.lease = lease
                 self.by_ip[lease.ip] = binding
+                self._note_decline(lease)
                 self._attach(binding, now)
         return skipped
 
@@ -192,8 +194,27 @@ class LeaseTable:
         binding.pending = binding.probing = None
         binding.offered = 0.0
         binding.lease = lease
+        self._note_decline(lease)
         self.schedule(binding)
         return lease
+
+    def _note_decline(self, lease: Lease) -> None:
+        # Without a client it was found in use by a probe, and is nobody's word.
+        if lease.state is LeaseState.DECLINED and lease.client:
+            self._declined.setdefault(lease.mac, set()).add(lease.ip)
+
+    def declines(self, mac: Mac, now: float) -> int:
+        """How many addresses are in quarantine because this client has declined them."""
+        told = self._declined.get(mac)
+        if told is None:
+            return 0
+        for ip in list(told):
+            lease = self.by_ip[ip].lease
+            if lease is None or lease.state is not LeaseState.DECLINED or lease.mac != mac or lease.expires <= now:
+                told.discard(ip)
+        if not told:
+            del self._declined[mac]
+        return len(told)
 
     def _forget(self, binding: Binding) -> None:
         pool = binding.pool

@@ -54,6 +54,15 @@ class Complaints:
         if count := self._tally.add((address, reason), now):
             self._tell(TftpRefused(at=now, peer=address, reason=reason, name=name[:_SHOWN_NAME], count=count))
 
+    def coded(self, address: str, name: str, mac: Mac | None, boot: str, now: float) -> None:
+        """A device's file is there, but in a content coding that TFTP cannot tell; its timeline says so."""
+        reason = "coding"
+        self._stats.refused[reason] = self._stats.refused.get(reason, 0) + 1
+        # Whoever gets this far has proved to be the device, so each device is told apart from those of its address.
+        if count := self._tally.add((f"{address} {mac}", reason), now):
+            shown = name[:_SHOWN_NAME]
+            self._tell(TftpRefused(at=now, mac=mac, boot=boot, peer=address, reason=reason, name=shown, count=count))
+
     def malformed(self, address: str, reason: str, now: float) -> None:
         """A datagram on the server port was no request."""
         self._stats.malformed += 1

@@ -49,6 +49,7 @@ _LARGEST_REQUEST: Final = 2048
 _LARGEST_REPLY: Final = 64
 """An ACK, and of an ERROR the part that counts: a larger buffer for each datagram is what one can measure."""
 _SWEEP_SECONDS: Final = 0.025
+"""Between two looks for what has to be sent again."""
 
 # Constant and short: an answer must not tell more than the request knew, nor be much longer.
 _NOT_FOUND: Final = Error(ErrorCode.FILE_NOT_FOUND, "file not found").encode()
@@ -264,8 +265,11 @@ class TftpServer:
         self._answer(asked, reply, self._clock.now())
 
     def _answer(self, asked: Asked, reply: FileReply, now: float) -> None:
-        # A coding has no place to be told, and without it the octets are taken for something else.
-        if not reply.found or reply.coding:
+        if not reply.found:
+            self._answer_error(asked, _NOT_FOUND, now)
+        elif reply.coding:
+            # A coding has no place to be told, and without it the octets are taken for something else.
+            self._complaints.coded(asked.peer[0], asked.file.path, reply.mac, reply.boot, now)
             self._answer_error(asked, _NOT_FOUND, now)
         elif asked.packet.mode == "netascii" and len(reply.body) > self._limits.netascii_octets:
             self._refuse(asked, "mode", _TOO_LARGE, now)

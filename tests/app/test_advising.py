@@ -74,6 +74,20 @@ def test_a_known_model_keeps_its_advice_though_option_60_tells_the_vendor_only()
     assert world.boot.advise(client(PHONE, "acme"), 1.0).options[66] == BASE + b"/new"
 
 
+def test_who_calls_itself_another_vendors_phone_now_is_told_what_that_one_understands():
+    world = World()
+    match = Match("option60", ("bolt",), "bolt", 25)
+    there = DhcpAdvice({66: option("{base}/bolt")})
+    world.catalogue.manifests = (ACME, replace(BOLTS, matches=(*BOLTS.matches, match), dhcp=(there,)))
+    world.catalogue.revision += 1
+    world.dhcp(PHONE, "10.0.0.5", "acme A1G")
+    assert world.boot.advise(client(PHONE, "bolt"), 2.0).options == {66: BASE + b"/bolt"}
+    world.boot.bound(lease(PHONE, "10.0.0.5", "bolt"), "", 3.0)
+    assert world.fleet.tables.devices[PHONE].plugin == "acme", "vaguer evidence does not change what it is"
+    for again in ("acme", "laptop", ""):
+        assert world.boot.advise(client(PHONE, again), 4.0).options[66] == BASE + b"/new"
+
+
 def test_a_phone_that_becomes_known_better_is_advised_better():
     world = World()
     world.dhcp(PHONE, "10.0.0.5", "acme")

@@ -19,7 +19,7 @@ from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
 from tests.conformance.phones import MANIFESTS, PLUGINS, Phone
 from tests.conformance.test_every_model import models
-from tests.conformance.test_writes import LOCATED, one_file, settings_and_lines
+from tests.conformance.test_writes import LOCATED, job_of, one_file
 
 ENGINE = Engine()
 VENDORS = ("cisco_spa", "yealink")
@@ -124,8 +124,7 @@ class Told:
         made = {each: value for each, value in said.items() if value != DEFAULTS.get(each)}
         if name in shortfalls(self._manifest, self._manifest.model(self._phone.model), made, self._phone.firmware):
             return True
-        changes = settings_and_lines(self._phone, {**DEFAULTS, **said})
-        job = replace(self._phone.job("claimed", **changes), rule=limits_rule(self._manifest))
+        job = replace(job_of(self._phone, said, "claimed"), rule=limits_rule(self._manifest))
         body = render_once(PLUGINS / self._phone.vendor / "templates", job, engine=ENGINE)
         return name in {limit.setting for limit in read(body)}
 

@@ -1,8 +1,10 @@
 from provd.app.codes.terms import Terms
 from provd.base.secrets import Secret
-from provd.config.settings import CodesSection, PhonesSection, Settings
+from provd.base.types import ip_int
+from provd.config.settings import CodesSection, DhcpSection, DhcpSubnet, PhonesSection, Settings
 from provd.config.values import Endpoint
-from provd.daemon.translate import site_of, terms_of
+from provd.daemon.translate import dhcp_of, site_of, terms_of
+from provd.dhcp.subnet import Subnet
 from provd.domain.codes import Form
 from provd.domain.lockout import Rules
 
@@ -18,6 +20,45 @@ def test_urls_name_the_port_of_the_file() -> None:
 def test_after_a_reload_urls_name_the_listener_that_is_open() -> None:
     fresh = Settings(phones=phones(8080))
     assert site_of(fresh, listening=Settings(phones=phones(8667))).base("10.0.0.1") == "http://10.0.0.1:8667"
+
+
+def test_every_key_of_a_subnet_reaches_the_engine() -> None:
+    given = {
+        "network": "10.20.0.0/16",
+        "pools": ("10.20.1.0-10.20.1.9",),
+        "routers": ("10.20.0.1",),
+        "dns": ("10.20.0.2", "10.20.0.3"),
+        "ntp": ("10.20.0.4",),
+        "domain": "phones.example",
+        "lease": "2h",
+        "t1": "10m",
+        "t2": "1h",
+        "probe": False,
+        "next_server": "10.20.0.5",
+        "routes": ("0.0.0.0/0 via 10.20.0.1", "10.0.0.0/8 via 10.20.0.254"),
+        "circuit_limit": 7,
+        "options": {"44": "ip:10.20.0.8"},
+    }
+    assert set(given) == set(DhcpSubnet.model_fields), "a key that reaches nothing would be one that does nothing"
+    subnet = dhcp_of(DhcpSection(subnet=(DhcpSubnet.model_validate(given),))).subnets[0]
+    assert subnet == Subnet(
+        name="10.20.0.0/16",
+        network=ip_int("10.20.0.0"),
+        prefixlen=16,
+        pools=((ip_int("10.20.1.0"), ip_int("10.20.1.9")),),
+        routers=(ip_int("10.20.0.1"),),
+        dns=(ip_int("10.20.0.2"), ip_int("10.20.0.3")),
+        ntp=(ip_int("10.20.0.4"),),
+        domain="phones.example",
+        routes=((0, 0, ip_int("10.20.0.1")), (ip_int("10.0.0.0"), 8, ip_int("10.20.0.254"))),
+        next_server=ip_int("10.20.0.5"),
+        lease=7200,
+        t1=600,
+        t2=3600,
+        probe=False,
+        circuit_limit=7,
+        options={44: bytes((10, 20, 0, 8))},
+    )
 
 
 def test_every_key_of_the_section_codes_reaches_the_use_case() -> None:

@@ -555,37 +555,6 @@ def test_our_own_addresses_are_followed():
 # --- relay ports
 
 
-def test_a_relay_port_gets_as_many_addresses_as_it_may():
-    play = Playbook(lan(pools=((ip("10.20.1.0"), ip("10.20.1.255")),), circuit_limit=8))
-    for n in range(200):
-        phone = play.client(n, giaddr=RELAY)
-        phone.options[82] = b"\1\4eth3\2\2sw"
-        lines = play(phone.discover(), to=SERVER)
-        if n < 8:
-            assert lines[0].startswith("<< OFFER")
-        else:
-            assert not any(line.startswith("<<") for line in lines)
-    other = play.client(300, giaddr=RELAY)
-    other.options[82] = b"\1\4eth4\2\2sw"
-    assert play(other.discover(), to=SERVER)[0].startswith("<< OFFER")
-    play.passes(121)
-    late = play.client(301, giaddr=RELAY)
-    late.options[82] = b"\1\4eth3\2\2sw"
-    assert play(late.discover(), to=SERVER)[0].startswith("<< OFFER")
-
-
-def test_leases_count_for_their_port_after_a_restart():
-    play = Playbook(lan(circuit_limit=1))
-    phone = play.client(1, giaddr=RELAY)
-    phone.options[82] = b"\1\4eth3"
-    play(phone.discover(), to=SERVER)
-    play(phone.select("10.20.0.10"), to=SERVER)
-    play.boot()
-    other = play.client(2, giaddr=RELAY)
-    other.options[82] = b"\1\4eth3"
-    assert play(other.discover(), to=SERVER) == ["!! DHCP-NO-ADDRESS"]
-
-
 def test_option_82_without_a_relay_is_no_evidence_but_comes_back():
     play = Playbook(lan(circuit_limit=1))
     for n in range(3):

@@ -24,13 +24,27 @@ def test_only_listed_relays_are_answered_where_there_is_a_list():
     assert play(phone.discover(), to=SERVER, source=RELAY)[0] == "<< OFFER 10.20.0.10 relay 10.20.0.2"
 
 
-def test_link_selection_from_listed_relays_only():
-    for relays, offered in ((TRUSTED, "10.30.0.10"), ((), "10.20.0.10")):
-        play = Playbook(lan(), FAR, relays=relays)
-        phone = play.client(1, giaddr=RELAY)
-        phone.options[82] = LINK_30
-        assert play(phone.discover(), to=SERVER, source=RELAY)[0] == f"<< OFFER {offered} relay 10.20.0.2"
+@pytest.mark.parametrize("relays", [TRUSTED, ()])
+def test_link_selection(relays):
+    play = Playbook(lan(), FAR, relays=relays)
+    phone = play.client(1, giaddr=RELAY)
+    phone.options[82] = LINK_30
+    for _ in range(3):  # the third one is understood without being decoded
+        assert play(phone.discover(), to=SERVER, source=RELAY)[0] == "<< OFFER 10.30.0.10 relay 10.20.0.2"
         assert play.reply.options[82] == LINK_30
+        assert play.reply.options[3] == SERVER.to_bytes(4, "big")
+    assert play(phone.select("10.30.0.10"), to=SERVER, source=RELAY)[1] == "<< ACK 10.30.0.10 relay 10.20.0.2"
+    del phone.options[82]
+    assert play(phone.discover(), to=SERVER, source=RELAY)[0] == "<< OFFER 10.20.0.10 relay 10.20.0.2"
+
+
+def test_a_relay_outside_every_subnet_may_select_a_link_if_it_is_listed():
+    outside = ip("192.168.9.9")
+    for relays, line in ((((outside, 32),), "<< OFFER 10.30.0.10 relay 192.168.9.9"), ((), "!! DHCP-IGNORED")):
+        play = Playbook(lan(), FAR, relays=relays)
+        phone = play.client(1, giaddr=outside)
+        phone.options[82] = LINK_30
+        assert play(phone.discover(), to=SERVER, source=outside)[0] == line
 
 
 def test_link_selection_of_an_unknown_link():

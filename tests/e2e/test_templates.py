@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.e2e.test_packages import daemon_of, key, package
 from tests.kit.daemon import Daemon
+from tests.kit.patience import PATIENCE
 
 __all__ = ["key"]
 
@@ -16,7 +17,7 @@ OWN = "mac = {{ device.mac }}\n"
 
 
 def get(port: int, name: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 
@@ -62,7 +63,15 @@ def test_a_template_is_changed_looked_at_and_restored(tmp_path: Path, key, datab
         daemon.kill()
         daemon.start()
         assert get(port, "acme.cfg") == "greeting = HELLO\nvolume = 3\nend = no\n", "it is in the database"
-        said(daemon, "template", "restore", "acme/common.cfg.j2", "--site")
+        stale = "was changed by control meanwhile"
+        assert stale in said(
+            daemon, "template", "restore", "acme/common.cfg.j2", "--site", "--expect", "0" * 64, code=5
+        )
+        assert stale in said(
+            daemon, "template", "set", "acme/common.cfg.j2", "--site", "-", "--expect", "default", code=5
+        )
+        sha = daemon.json("template", "show", "acme/common.cfg.j2", "--site")["sha256"]
+        said(daemon, "template", "restore", "acme/common.cfg.j2", "--site", "--expect", sha)
         assert get(port, "acme.cfg") == "greeting = hello\nvolume = 3\nend = no\n"
         said(daemon, "template", "restore", "A1/device.cfg.j2")
         assert get(port, f"{MAC}.cfg") == f"mac = {MAC}\n"
@@ -123,7 +132,7 @@ def test_who_edits_does_not_undo_what_somebody_else_has_written_meanwhile(tmp_pa
         def edited() -> subprocess.CompletedProcess[str]:
             around = daemon.environment | {"EDITOR": str(editor), "VISUAL": str(editor)}
             return subprocess.run(
-                command, env=around, input="y\n", capture_output=True, text=True, timeout=60, check=False
+                command, env=around, input="y\n", capture_output=True, text=True, timeout=PATIENCE, check=False
             )
 
         assert "+mine = 1" in edited().stdout

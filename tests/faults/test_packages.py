@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
+import shutil
 import subprocess
 import threading
 import time
@@ -18,6 +20,7 @@ from provd.plugins.package.publish import build
 from tests.conftest import program
 from tests.kit import acme
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
@@ -45,7 +48,7 @@ class Site:
         return str(build(source, self.folder / "public", self.key).path)
 
     def get(self, name: str = "acme.cfg") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         connection.request("GET", f"/{name}")
         answer = connection.getresponse()
         body = answer.read()
@@ -63,10 +66,11 @@ class Site:
 
 
 @contextmanager
-def killed_at(daemon: Daemon, call: str, when: int) -> Iterator[None]:
-    """The daemon is killed when one of its threads makes this system call for the so-manieth time from now on."""
+def killed_at(daemon: Daemon, call: str, when: int, *on: str) -> Iterator[None]:
+    """The daemon is killed when one of its threads makes this system call for the so-manieth time from now on (``on``
+    these files or folders)."""
     strace = subprocess.Popen(
-        [program("strace"), "-f", "-o", "/dev/null", "-e", f"trace={call}",
+        [program("strace"), "-f", *(f"-P{path}" for path in on), "-o", "/dev/null", "-e", f"trace={call}",
          "-e", f"inject={call}:signal=SIGKILL:when={when}", "-p", str(daemon.pid)],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -76,7 +80,7 @@ def killed_at(daemon: Daemon, call: str, when: int) -> Iterator[None]:
         yield
     finally:
         strace.terminate()
-        strace.wait(10)
+        strace.wait(PATIENCE)
         strace.stderr.close()
 
 
@@ -99,7 +103,7 @@ def test_killed_in_the_middle_of_an_upgrade_and_of_the_way_back(tmp_path: Path) 
                 done = daemon.provd(*command, check=False)
                 killed = done.returncode != 0
                 if killed:
-                    assert daemon.process.wait(20) == -9, done
+                    assert daemon.process.wait(PATIENCE) == -9, done
             if killed:
                 daemon.start()
             assert site.get() == (200, FILES[site.in_force()]), (call, when)
@@ -119,6 +123,31 @@ def test_killed_in_the_middle_of_an_upgrade_and_of_the_way_back(tmp_path: Path) 
             assert (site.in_force(), site.get()) == ("1.0.0", (200, FILES["1.0.0"]))
             daemon.provd("plugin", "remove", "acme", "--version", "1.1.0")
         assert not [line for line in daemon.log if "PLUGIN-BROKEN" in line or "INTERNAL-ERROR" in line]
+
+
+@pytest.mark.peer
+def test_killed_between_the_switch_and_what_it_brings_into_ones_own_templates(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    texts = {"1.0.0": "a = 1\nb = 2\nc = 3\nd = 4\n", "1.1.0": "a = 1\nb = 2\nc = 3\nd = 5\n"}
+    with site.daemon as daemon:
+        daemon.provd("plugin", "install", site.package("1.0.0", texts["1.0.0"]))
+        mine = texts["1.0.0"].replace("a = 1", "a = mine")
+        daemon.provd("template", "set", "A1/common.cfg.j2", "-", stdin=mine)
+        second = site.package("1.1.0", texts["1.1.0"])
+        daemon.provd("plugin", "install", second, "--dry-run")
+        assert daemon.process is not None
+        # The choice is renamed, and its folder synced: there it ends.
+        with killed_at(daemon, "fsync", 1, str(site.state / "packages/acme")):
+            assert daemon.provd("plugin", "install", second, "--yes", check=False).returncode
+            assert daemon.process.wait(20) == -9
+        choice = json.loads((site.state / "packages/acme/choice.json").read_bytes())
+        assert choice == {"in_force": "1.1.0", "history": ["", "1.0.0"], "merging": "control"}
+        daemon.start()
+        deadline = time.monotonic() + 30
+        while site.get() != (200, b"a = mine\nb = 2\nc = 3\nd = 5\n"):
+            assert time.monotonic() < deadline, site.get()
+            time.sleep(0.05)
+        assert [row["state"] for row in daemon.json("template", "list")] == ["in force"]
 
 
 @pytest.fixture
@@ -146,6 +175,26 @@ def test_a_full_disk_takes_no_package_and_changes_nothing(tmp_path: Path, small:
         assert (site.in_force(), site.get()) == ("1.0.0", (200, FILES["1.0.0"]))
         ballast.unlink()
         daemon.wait_for("RECOVERED") if any("DEGRADED" in line for line in daemon.log) else None
+        daemon.provd("plugin", "install", second, "--yes")
+        assert (site.in_force(), site.get()) == ("1.1.0", (200, FILES["1.1.0"]))
+        assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
+
+
+def test_a_disk_on_which_there_is_no_room_to_unpack_it(tmp_path: Path, small: Path) -> None:
+    site = Site(tmp_path, small)
+    with site.daemon as daemon:
+        site.begin()
+        source = acme.install(tmp_path / "large", version="1.1.0", common=TEXTS["1.1.0"], rom=bytes(2 << 20))
+        (source / "README.md").write_text("Acme phones.\n")
+        second = str(build(source, tmp_path / "public", site.key).path)
+        with (small / "ballast").open("wb") as file:
+            file.write(bytes(shutil.disk_usage(small).free - (3 << 20)))
+        refused = daemon.provd("plugin", "install", second, "--yes", check=False)
+        assert refused.returncode == 1
+        assert "No space left on device; nothing was changed" in refused.stderr
+        assert not list((small / "packages/.entry").iterdir()), "nothing is left of it"
+        assert (site.in_force(), site.get()) == ("1.0.0", (200, FILES["1.0.0"]))
+        (small / "ballast").unlink()
         daemon.provd("plugin", "install", second, "--yes")
         assert (site.in_force(), site.get()) == ("1.1.0", (200, FILES["1.1.0"]))
         assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
@@ -189,7 +238,7 @@ def test_what_turns_bad_keeps_the_last_good_file_and_is_told(tmp_path: Path, tex
             assert site.get(f"{PHONES[1]}.cfg") == (200, b"mac = fine\n"), "it is bad for nobody else"
         finally:
             over.set()
-            asking.join(30)
+            asking.join(PATIENCE)
         assert waits, "phones were there all the time"
         failed = next(line for line in daemon.log if "RENDER-FAILED" in line)
         assert "last_good=yes" in failed or "last_good=true" in failed.lower(), failed

@@ -1,4 +1,4 @@
-"""The REST interface of the real daemon, asked by curl: the examples of the README as they stand there."""
+"""The REST interface of the real daemon, asked by curl: the examples of the guide as they stand there."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 
 from tests.conftest import program
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.peer
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+GUIDE = Path(__file__).resolve().parents[2] / "etc/guide/rest.md"
 
 
 @pytest.fixture
@@ -34,16 +35,16 @@ def curl(daemon: Daemon, path: str, *options: str, token: str = "") -> tuple[int
     """The status and the body."""
     auth = ["-H", f"Authorization: Bearer {token}"] if token else []
     command = [program("curl"), "-s", "-w", "\n%{http_code}", *auth, *options, f"{address(daemon)}/api/v1{path}"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     body, _, status = out.rpartition("\n")
     return int(status), body
 
 
-def test_the_examples_of_the_readme_do_what_they_say(daemon: Daemon, tmp_path: Path) -> None:
-    (section,) = re.findall(r"### REST\n(.*?)\n### ", README.read_text(), re.DOTALL)
-    (script,) = [block for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) if "curl" in block]
+def test_the_examples_of_the_guide_do_what_they_say(daemon: Daemon, tmp_path: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    (script,) = [block for block in blocks if "curl" in block]
     assert script.count("curl") >= 10
-    token = daemon.json("token", "add", "readme", "--scope", "admin")["token"]
+    token = daemon.json("token", "add", "guide", "--scope", "admin")["token"]
     (tmp_path / "lines.csv").write_text("id,tenant,number\nglobex:202,globex,202\n")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8666", address(daemon))],
@@ -51,7 +52,7 @@ def test_the_examples_of_the_readme_do_what_they_say(daemon: Daemon, tmp_path: P
         env={**daemon.environment, "TOKEN": token},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, (done.stdout, done.stderr)
@@ -91,7 +92,7 @@ def test_the_parts_of_the_daemon_answer_through_it(daemon: Daemon) -> None:
     sound, where = daemon.config.read_text(), f"{address(daemon)}/api/v1/reload"
     daemon.config.write_text(f"{sound}\n[policy2]\n")
     asked = [program("curl"), "-s", "-X", "POST", "-H", f"Authorization: Bearer {token}", where]
-    refused = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout)
+    refused = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
     assert (refused["status"], refused["type"]) == (422, "config")
     daemon.config.write_text(sound)
     outcome = json.loads(curl(daemon, "/dial", "--json", '{"code": "12345678", "ip": "10.9.9.9"}', token=token)[1])

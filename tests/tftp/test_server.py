@@ -11,9 +11,11 @@ from provd.app.files import FileReply, FileRequest
 from provd.base.errors import ConfigError
 from provd.base.facts.daemon import InternalError
 from provd.base.facts.tftp import TftpAbandoned, TftpRefused
+from provd.base.types import Mac
 from provd.tftp.limits import Limits
 from provd.tftp.packet import Ack, Data, Error, OptionAck, Packet, Request
 from provd.tftp.server import TftpServer
+from tests.kit.patience import PATIENCE
 from tests.tftp.kit import FixedFiles, Phone, StillClock, serving, until
 
 NAME = b"805ec0112233.cfg"
@@ -38,13 +40,21 @@ async def test_a_file_from_request_to_served() -> None:
 
 async def test_a_coded_file_is_not_there_for_nothing_could_say_so() -> None:
     files = FixedFiles({})
-    files.replies["a.enc"] = FileReply(found=True, body=b"octets", coding="aes128gcm")
+    phones = Mac("805ec0112233"), Mac("805ec0112244")
+    for mac in phones:
+        files.replies[f"{mac}.enc"] = FileReply(found=True, body=b"octets", coding="aes128gcm", mac=mac, boot="b1")
     async with serving(files) as bench:
         with Phone(bench) as phone:
-            phone.ask(Request(b"a.enc"))
-            answer = await phone.hear()
-    assert isinstance(answer, Error)
-    assert answer.code == 1
+            phone.ask(Request(b"nothing.cfg"))
+            unknown = await phone.hear()
+            for mac in (*phones, phones[0]):
+                phone.ask(Request(f"{mac}.enc".encode()))
+                assert await phone.hear() == unknown == Error(1, "file not found")
+    told = [fact for fact in bench.facts if isinstance(fact, TftpRefused)]
+    assert [(fact.mac, fact.boot, fact.reason, fact.name, fact.count) for fact in told] == [
+        (mac, "b1", "coding", f"{mac}.enc", 1) for mac in phones
+    ], "the operator reads why, each device once a minute"
+    assert bench.server.stats.refused == {"coding": 3}
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1024, 5000])
@@ -261,7 +271,7 @@ async def test_closing_lets_transfers_finish() -> None:
             phone.ask(SMALL)
             assert await phone.hear() == HELLO
             phone.say(Ack(1))
-            await bench.server.close(grace=5)
+            await bench.server.close(grace=PATIENCE)
             assert bench.files.delivered == ["small.cfg"]
             assert bench.server.addresses == []
 

@@ -18,12 +18,17 @@ BUNDLED = ""
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What there is of one plugin. ``in_force`` is a version of the shelf, a linked folder, or BUNDLED."""
+    """What there is of one plugin. ``in_force`` is a version of the shelf, a linked folder, or BUNDLED.
+
+    ``merging``: by whom it was put in force, until what is new in its templates was merged into those that are
+    overridden; empty from then on, and where that is not wanted.
+    """
 
     plugin: str
     in_force: str = BUNDLED
     versions: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
+    merging: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,14 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
+class Offers:
+    """What the publishers offer, and why some of them could not be asked, or not be believed."""
+
+    items: tuple[Offered, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """What could be in force of a plugin: its manifest and its template folders, overrides of the operator first."""
 
@@ -74,14 +87,14 @@ class Packages(Protocol):
         """Of every plugin that has or had a package or a link."""
         ...
 
-    async def offers(self, progress: Progress) -> Sequence[Offered]:
-        """What the publishers of the configuration offer now. Raises PluginError."""
+    async def offers(self, progress: Progress) -> Offers:
+        """What the publishers of the configuration offer now. Raises PluginError when none of them is to be had."""
         ...
 
     async def fetch(self, plugin: str, version: str, progress: Progress) -> Staged:
         """Get a package from its publisher and put it on the shelf; an empty version means the newest.
 
-        Raises NotFoundError when nobody offers it, PluginError.
+        Raises NotFoundError when nobody offers it; PluginError, also when somebody might who is not to be had.
         """
         ...
 
@@ -97,12 +110,19 @@ class Packages(Protocol):
         """Its templates by name. Raises PluginError."""
         ...
 
-    async def choose(self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None) -> Held:
+    async def choose(
+        self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None, merging: str = ""
+    ) -> Held:
         """Put a choice in force, for phones too when this returns; ``back`` takes the last one out of the history.
+        ``merging`` is noted in the same stroke, and outlives a crash.
 
         Raises ConflictError when another one than ``expect`` is in force by now, PluginError, NotFoundError; then
         everything is as it was.
         """
+        ...
+
+    async def merged(self, plugin: str) -> None:
+        """What is noted as ``merging`` is done. Raises PluginError."""
         ...
 
     async def discard(self, plugin: str, version: str) -> None:

@@ -121,7 +121,8 @@ class DhcpNoAddress(Fact):
     DISCOVERs went unanswered since it was last told.
 
     Do: enlarge the pool or shorten the lease time; when the clients are not yours, somebody is exhausting the pool:
-    set ``circuit_limit``. The last share of a pool is kept for phones and for clients seen before.
+    set the subnet's ``circuit_limit``. The last share of a pool is kept for phones and for clients seen before. A
+    client that has declined many addresses finds them all in use: mostly a router answers ARP for them (proxy ARP).
     """
 
     ID: ClassVar[str] = "DHCP-NO-ADDRESS"

@@ -10,10 +10,12 @@ from provd.base.facts.base import Fact, Level
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TftpRefused(Fact):
-    """A TFTP request was turned down before any file was looked for. Told once per source and reason in a minute;
-    ``count`` includes those since it was told last.
+    """A TFTP request was turned down, with ``coding`` because of how its file is encrypted, else before any file was
+    looked for. Told once per source and reason in a minute; ``count`` includes those since it was told last.
 
-    Do: for ``write`` nothing (this server only reads); for ``mode`` set the client to binary (octet); for
+    Do: for ``coding`` let the device fetch its files over HTTP (its option 66), or take its ``files.key`` away: what is
+    encrypted by RFC 8188 needs a header to say so, and TFTP has none; for ``write`` nothing (this server only reads);
+    for ``mode`` set the client to binary (octet); for
     ``network`` add the client's network to ``tftp.networks`` if it is yours; for ``busy`` look whether one address
     really stands for that many phones (a NAT) and raise ``tftp.transfers_per_client``; for ``port``,
     ``source`` and ``broadcast`` look for the host that forges or misuses addresses.
