@@ -38,9 +38,17 @@ def _changing(command: F) -> F:
 @click.pass_context
 def plugin_available(ctx: click.Context, *, as_json: bool) -> None:
     """List what the publishers in `plugins.sources` offer, beside what is in force."""
-    rows = run(ctx, "plugin.available")["items"]
     columns = ("plugin", "version", "in_force", "vendor", "size", "fits", "source")
-    show_rows(rows, columns, as_json=as_json)
+    show_rows(_offered(ctx), columns, as_json=as_json)
+
+
+def _offered(ctx: click.Context) -> list[dict[str, Any]]:
+    """What is offered; who could not be asked is told."""
+    found = run(ctx, "plugin.available")
+    for reason in found["failed"]:
+        click.echo(reason, err=True)
+    items: list[dict[str, Any]] = found["items"]
+    return items
 
 
 @click.command("install", cls=Command)
@@ -78,7 +86,7 @@ def plugin_upgrade(ctx: click.Context, /, name: str | None, version: str | None,
     with errors_to_exit():
         from provd.cli.package_files import newer
 
-        wanted = newer(run(ctx, "plugin.available")["items"], run(ctx, "plugin.list", limit=10_000)["items"])
+        wanted = newer(_offered(ctx), run(ctx, "plugin.list", limit=10_000)["items"])
     if not wanted:
         click.echo("nothing newer is offered", err=True)
         sys.exit(Exit.NOTHING)

@@ -96,7 +96,7 @@ class Service:
             # `done` callbacks of the last commits run when the loop turns once more.
             await asyncio.sleep(0)
             self._readers.keep_no_more()
-            self._emit(Stopped(at=self._clock.now(), seconds=self._clock.now() - self._began))
+            self._emit(Stopped(at=self._clock.now(), seconds=round(self._clock.now() - self._began, 3)))
             self._readers.hub.flush()
             self._readers.log.finish()
 
@@ -127,7 +127,7 @@ class Service:
     async def _serve(self, core: Core) -> None:
         self._readers.keep(core.store)
         federation = self._federation = Federation(core)
-        edges = Edges(core, self._timekeeper.leap, (federation.counter,))
+        edges = Edges(core, self._timekeeper.leap, (federation.paths,))
         views = DaemonViews(core, edges, self._readers.timeline, self._clock)
         self._readers.hub.add("degraded", views.watch)
         self._timekeeper.tell(self._emit)
@@ -139,6 +139,7 @@ class Service:
         self._readers.hub.add("regions", federation.upkeep)
         self._readers.hub.add("webhooks", tasking.hooks.outbox)
         admin = self._admin(core, edges, telling, tasking)
+        views.join(admin.diagnoses, telling.resyncer.comes)
         control = ControlServer(
             self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
         )

@@ -10,6 +10,8 @@ from typing import Literal, TypeVar, cast
 
 from provd import __version__
 from provd.app.admin.views import lease_state
+from provd.app.diagnosis.case import Finding
+from provd.app.diagnosis.gather import Diagnoses
 from provd.app.effective import for_device
 from provd.app.turns import in_turns
 from provd.base.clock import Clock
@@ -63,6 +65,7 @@ class DaemonViews:
         self._began = clock.now()
         self._degraded: dict[str, DegradedRow] = {}
         self.started = 0.0
+        self._diagnoses: Diagnoses | None = None
 
     def watch(self, facts: Sequence[Fact]) -> None:
         """A reader of facts: which parts are degraded."""
@@ -71,6 +74,12 @@ class DaemonViews:
                 self._degraded[fact.part] = DegradedRow(fact.part, fact.reason, fact.at)
             elif isinstance(fact, Recovered):
                 self._degraded.pop(fact.part, None)
+
+    def join(self, diagnoses: Diagnoses, comes: Callable[[Device], str]) -> None:
+        """Diagnoses know from now on what happened lately, and are shown."""
+        self._diagnoses = diagnoses
+        diagnoses.history, diagnoses.comes = self._timeline.facts, comes
+        diagnoses.down = lambda: [f"{row.part}: {row.reason}" for row in self.degraded]
 
     @property
     def degraded(self) -> tuple[DegradedRow, ...]:
@@ -98,6 +107,7 @@ class DaemonViews:
             return None
         return DeviceView(
             row=self._row(device),
+            findings=self.findings(mac),
             serial=device.serial,
             plugin=device.plugin,
             confidence=device.confidence,
@@ -110,6 +120,10 @@ class DaemonViews:
             runs=self._runs(mac),
             boots=tuple(_boot_view(boot) for boot in self._timeline.boots(mac)),
         )
+
+    def findings(self, mac: Mac) -> tuple[Finding, ...]:
+        """What is wrong with that device, and what to do."""
+        return () if self._diagnoses is None else tuple(self._diagnoses.of(mac))
 
     async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         """Leases in the order of their addresses."""
@@ -289,10 +303,16 @@ def _boot_view(boot: Boot) -> BootView:
     return BootView(
         boot.id,
         tuple(
-            BootStep(step.fact.at, step.gap, step.fact.ID, _label_of(step.fact), text_of(step.fact), _grade(step.fact))
+            BootStep(step.fact.at, step.gap, step.fact.ID, _label_of(step.fact), _told(step.fact), _grade(step.fact))
             for step in boot.steps
         ),
     )
+
+
+def _told(fact: Fact) -> str:
+    """A fact on the page of its device, below the id of its boot: without what stands there already."""
+    words = text_of(fact).split(" ")
+    return " ".join(word for word in words if word != fact.ID and not word.startswith(("mac=", "boot=")))
 
 
 def _label_of(fact: Fact) -> str:

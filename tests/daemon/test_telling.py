@@ -17,6 +17,8 @@ TOLD = """
 [resync]
 event = "check-sync"
 event_claimed = "resync"
+[[writes]]
+settings = ["resync"]
 """
 
 

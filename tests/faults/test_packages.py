@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import shutil
 import subprocess
 import threading
 import time
@@ -174,6 +175,26 @@ def test_a_full_disk_takes_no_package_and_changes_nothing(tmp_path: Path, small:
         assert (site.in_force(), site.get()) == ("1.0.0", (200, FILES["1.0.0"]))
         ballast.unlink()
         daemon.wait_for("RECOVERED") if any("DEGRADED" in line for line in daemon.log) else None
+        daemon.provd("plugin", "install", second, "--yes")
+        assert (site.in_force(), site.get()) == ("1.1.0", (200, FILES["1.1.0"]))
+        assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
+
+
+def test_a_disk_on_which_there_is_no_room_to_unpack_it(tmp_path: Path, small: Path) -> None:
+    site = Site(tmp_path, small)
+    with site.daemon as daemon:
+        site.begin()
+        source = acme.install(tmp_path / "large", version="1.1.0", common=TEXTS["1.1.0"], rom=bytes(2 << 20))
+        (source / "README.md").write_text("Acme phones.\n")
+        second = str(build(source, tmp_path / "public", site.key).path)
+        with (small / "ballast").open("wb") as file:
+            file.write(bytes(shutil.disk_usage(small).free - (3 << 20)))
+        refused = daemon.provd("plugin", "install", second, "--yes", check=False)
+        assert refused.returncode == 1
+        assert "No space left on device; nothing was changed" in refused.stderr
+        assert not list((small / "packages/.entry").iterdir()), "nothing is left of it"
+        assert (site.in_force(), site.get()) == ("1.0.0", (200, FILES["1.0.0"]))
+        (small / "ballast").unlink()
         daemon.provd("plugin", "install", second, "--yes")
         assert (site.in_force(), site.get()) == ("1.1.0", (200, FILES["1.1.0"]))
         assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]

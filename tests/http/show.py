@@ -6,6 +6,7 @@ import asyncio
 import math
 import sys
 
+from provd.app.diagnosis.case import Finding
 from provd.base.clock import SystemClock
 from provd.base.types import Mac
 from provd.http.page import PageServer
@@ -35,7 +36,9 @@ def boot_at(at: float, *, refused: bool = False) -> BootView:
             at + 2.9, 0.3, "FILE-REFUSED", "refused", "805ec0112233.cfg to 10.20.16.9 over http: no lease", "warning"
         )
         if refused
-        else BootStep(at + 2.9, 0.3, "FILE-SERVED", "$MAC file", "805ec0112233.cfg, 4.2 kB over http")
+        else BootStep(
+            at + 2.9, 0.3, "FILE-SERVED", "$MAC file", f"805ec0112233.cfg, 4.2 kB over http, etag={'0f' * 32}"
+        )
     )
     return BootView(
         f"{int(at):x}",
@@ -94,6 +97,10 @@ class Site:
             return None
         return DeviceView(
             row=row,
+            findings=(
+                Finding("problem", "<i>805ec0.cfg</i> was refused to it 5 min ago: no valid token", "give it its URL"),
+                Finding("note", "no time zone is set for it"),
+            ),
             serial="1234567890",
             plugin="acme 1.2.0",
             confidence=90,
@@ -136,6 +143,9 @@ class Site:
             ),
             boots=(boot_at(row.last_boot, refused=True), boot_at(row.last_boot - 7200)),
         )
+
+    def findings(self, mac: Mac) -> tuple[Finding, ...]:
+        return (Finding("problem", "nothing was ever heard from it", f"provd tail {mac}"),)
 
     async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         found = [

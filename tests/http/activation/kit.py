@@ -22,7 +22,7 @@ from provd.domain.activation.content import PIECE
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import Thing, ThingModel, ThingState, ThingVendor, enabled
 from provd.http.activation.contents import Downloads
-from provd.http.activation.counter import ThingCounter
+from provd.http.activation.paths import ActivationPaths
 from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits
 from provd.http.phones import PhoneServer
@@ -218,7 +218,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         clock=clock,
         proxies=TrustedProxies(()),
         limits=Limits(sweep=3600),
-        things=ThingCounter(desk, vendors, Downloads(office.contents, desk)),
+        things=ActivationPaths(desk, vendors, Downloads(office.contents, desk)),
     )
     _, port = await server.listen("127.0.0.1", 0)
 
