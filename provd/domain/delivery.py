@@ -8,9 +8,9 @@ manufacturer certificates stands in :class:`Claims` and is refused in the config
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 from provd.base.types import Mac
 

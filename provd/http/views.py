@@ -6,10 +6,11 @@ Nothing in here carries a secret.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Literal, Protocol, TypeVar
 
 from provd.app.admin import Caller
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 Grade = Literal["debug", "info", "warning", "error"]

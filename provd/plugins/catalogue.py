@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import provd
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.plugins import PluginBroken, PluginClash, PluginLoaded, PluginRemoved

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -22,6 +21,7 @@ from provd.app.admin.tasks import Tasks
 from provd.app.admin.types import Types
 from provd.app.ownership import owner_of_profile
 from provd.app.works import Works
+from provd.base.dataclass import dataclass
 from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.device_types import DeviceType

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from provd.app.admin import views
@@ -15,6 +15,7 @@ from provd.app.fleet import Fleet, Plan
 from provd.app.ownership import owner_of_profile
 from provd.app.ports import Change, Put
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged

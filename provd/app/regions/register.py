@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from provd.app.regions import office
 from provd.app.regions.ports import Book, Ledger, Reading
 from provd.app.regions.turns import Terms, told
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.devices import AdminChanged

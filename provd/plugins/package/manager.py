@@ -8,13 +8,13 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
 from provd.app.ports import Renderer
 from provd.app.works import Progress
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, PluginError
 from provd.base.facts import FactSink
 from provd.plugin import CONTRACT

@@ -13,9 +13,9 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, PluginError
 from provd.plugins.loader import MANIFEST
 from provd.plugins.package.archive import Package
