@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from provd.plugin.dial_plan import dialed
 from provd.plugin.phone import Dialed
 
 STOCK_DIAL_PLAN = "(*xx|[3469]11|0|00|[2-9]xxxxxx|1xxx[2-9]xxxxxxS0|xxxxxxxxxxxx.)"
@@ -58,9 +59,6 @@ STAR_CODES = {
 }
 """The vertical service codes of the factory."""
 
-_ELEMENT = re.compile(
-    r"<(?P<from>[^:>]*):(?P<to>[^>]*)>|\[(?P<set>[^\]]*)\]|(?P<timer>[SLP]\d+)|(?P<one>[\dx*#.,!])", re.ASCII
-)
 _ADDRESS = re.compile(r"\d{1,3}(?:\*\d{1,3}){3}", re.ASCII)
 
 
@@ -72,41 +70,4 @@ def dial(digits: str, settings: Mapping[str, str], line: int) -> Dialed:
             return Dialed("", f"taken by {name} {code}")
     if settings.get(f"Enable_URI_Dialing_{line}_", "Yes") == "Yes" and _ADDRESS.fullmatch(digits):
         return Dialed("", "taken for an address (Enable_URI_Dialing)")
-    plan = settings.get(f"Dial_Plan_{line}_", STOCK_DIAL_PLAN)
-    for sequence in plan.strip().removeprefix("(").removesuffix(")").split("|"):
-        pattern, replacements, barred = _compiled(sequence)
-        match = None if pattern is None else pattern.fullmatch(digits)
-        if match is None:
-            continue
-        if barred:
-            return Dialed("", f"barred by {sequence}")
-        groups = match.groupdict()
-        return Dialed("".join(replacements.get(name, text or "") for name, text in groups.items()), f"by {sequence}")
-    return Dialed("", f"no sequence of the dial plan {plan} fits")
-
-
-def _compiled(sequence: str) -> tuple[re.Pattern[str] | None, dict[str, str], bool]:
-    """A sequence as an expression with a group for each element, what replaces some of them, and whether it bars."""
-    parts: list[str] = []
-    replacements: dict[str, str] = {}
-    barred = False
-    end = 0
-    for match in _ELEMENT.finditer(sequence):
-        if match.start() != end:
-            return None, {}, False
-        end = match.end()
-        one = match["one"]
-        if match["to"] is not None:
-            replacements[f"e{len(parts)}"] = match["to"]
-            parts.append(re.escape(match["from"]).replace("x", r"\d"))
-        elif match["set"] is not None:
-            parts.append(f"[{re.escape(match['set']).replace(chr(92) + '-', '-').replace('x', '0-9')}]")
-        elif one == "." and parts:
-            parts[-1] += "*"
-        elif one == "!":
-            barred = True
-        elif one is not None and one not in ",.":
-            parts.append(r"\d" if one == "x" else re.escape(one))
-    if end != len(sequence):
-        return None, {}, False
-    return re.compile("".join(f"(?P<e{number}>{part})" for number, part in enumerate(parts))), replacements, barred
+    return dialed(digits, settings.get(f"Dial_Plan_{line}_", STOCK_DIAL_PLAN))

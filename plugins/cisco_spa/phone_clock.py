@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
-from provd.plugin.wall_clock import in_force, weekday_from
+from provd.plugin.wall_clock import by_dates
 
 _BETWEEN = ("-03:30", "+03:30", "+05:30", "+05:45", "+06:30", "+09:30")
 _WHOLE = (f"{hours:+03}:00" for hours in (*range(-12, 0), *range(1, 14)))
@@ -14,11 +14,6 @@ ZONES = frozenset({"GMT", *(f"GMT{offset}" for offset in (*_BETWEEN, *_WHOLE))})
 """The values that ``Time_Zone`` may have; of any other one the phone keeps what it had."""
 
 FACTORY_ZONE = "GMT-08:00"
-_CLOCK = r"(\d{1,2})(?::(\d{1,2}))?(?::(\d{1,2}))?"
-_RULE = re.compile(
-    rf"start=(?P<start>\d+/-?\d+/\d/[\d:]+);end=(?P<end>\d+/-?\d+/\d/[\d:]+);save=(?P<sign>-?)(?P<save>{_CLOCK});?"
-)
-_CHANGE = re.compile(rf"(\d{{1,2}})/(-?\d{{1,2}})/([0-7])/{_CLOCK}")
 _OFFSET = re.compile(r"(-?)(\d{1,2})/(\d{1,2})")
 
 
@@ -32,11 +27,10 @@ def shown(settings: Mapping[str, str], at: datetime) -> datetime:
     text = settings.get("Daylight_Saving_Time_Rule", "")
     if settings.get("Daylight_Saving_Time_Enable", "Yes") == "No" or not text:
         return standard
-    rule = _RULE.fullmatch(text)
-    if rule is None:
-        raise UnreadableTimeError(f"Daylight_Saving_Time_Rule {text!r}")
-    saved = _span(rule["save"]) * (-1 if rule["sign"] else 1)
-    return in_force(standard, saved, _change(rule["start"], standard.year), _change(rule["end"], standard.year))
+    try:
+        return by_dates(text, standard)
+    except ValueError as error:
+        raise UnreadableTimeError(f"Daylight_Saving_Time_Rule: {error}") from error
 
 
 def _offset(settings: Mapping[str, str]) -> timedelta:
@@ -51,21 +45,3 @@ def _offset(settings: Mapping[str, str]) -> timedelta:
     if more is None or int(more[3]) > 59:
         raise UnreadableTimeError(f"Time_Offset__HH_mm_ {extra!r}")
     return east + timedelta(hours=int(more[2]), minutes=int(more[3])) * (-1 if more[1] else 1)
-
-
-def _span(text: str) -> timedelta:
-    hours, minutes, seconds = (int(part or 0) for part in re.fullmatch(_CLOCK, text).groups())  # type: ignore[union-attr]
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-
-
-def _change(text: str, year: int) -> datetime:
-    match = _CHANGE.fullmatch(text)
-    if match is None:
-        raise UnreadableTimeError(f"{text!r} in Daylight_Saving_Time_Rule")
-    month, day, weekday, hour, minute, second = (int(part or 0) for part in match.groups())
-    if not 1 <= month <= 12 or not day or max(hour - 23, minute - 59, second - 59) > 0:
-        raise UnreadableTimeError(f"{text!r} in Daylight_Saving_Time_Rule")
-    found = weekday_from(year, month, day, weekday)
-    if found.month != month:
-        raise UnreadableTimeError(f"{text!r} leads out of its month, and what a phone makes of that is not known")
-    return datetime.combine(found, time(hour, minute, second))

@@ -45,7 +45,6 @@ from .phone_keys import drawn
 OPTION60 = "yealink"
 OPTION55 = (1, 2, 3, 4, 6, 7, 12, 15, 28, 42, 66, 67, 43, 120)
 GENERIC_BOOT = "y000000000000.boot"
-NO_RESET = "an empty value leaves the old one in place; %NULL% resets it"
 
 FACTORY = {
     "auto_provision.dhcp_option.enable": "1",

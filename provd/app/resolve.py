@@ -142,14 +142,14 @@ class Resolver:
         station = self._station
         lease = station.leases.holder(request.peer) if request.direct else None
         if not token:
-            return _claims(lease, None, None)
+            return _claims(lease, None)
         owner = station.book.owner(token)
         if owner is None and mac is not None and mac not in station.fleet.tables.devices:
             # Handed out by DHCP to a phone that has not been added yet.
             owner = mac if station.tokens.valid(token, mac) else None
         if owner is None:
             owner = station.elsewhere.holder(token)
-        return _claims(lease, owner, None)
+        return _claims(lease, owner)
 
     def _own(self, asked: _Asked, candidates: Candidates, mac: Mac) -> Job | _No:
         """The file of one device."""

@@ -85,7 +85,7 @@ def text_of(choices: Choices, state_dir: Path) -> str:
     """The file."""
     dns = ", ".join(f'"{one}"' for one in choices.dns)
     return f"""\
-# Written by `provd setup`. Every key there is: provd.toml in the folder share/etc of provd, or the README.
+# Written by `provd setup`. Every key there is: share/etc/provd.toml in the package.
 
 [server]
 state_dir = "{state_dir}"

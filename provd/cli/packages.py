@@ -163,6 +163,8 @@ def _tell(tried: Mapping[str, Any], *, diff: bool) -> None:
         click.echo(f"  {devices} of {model}: the model is not known any more", err=True)
     for reason in outcome["reasons"]:
         click.echo(f"  {reason}", err=True)
+    if outcome.get("untold"):  # What an older provd has tried does not say.
+        click.echo(f"  and {outcome['untold']} more", err=True)
     for each in outcome["templates"]:
         _tell_template(each, diff=diff)
     for each in outcome["diffs"] if diff else ():

@@ -81,16 +81,23 @@ def template_show(
         click.echo(shown["default" if default else "text"], nl=False)
 
 
+_expecting = click.option(
+    "--expect", metavar="SHA256",
+    help="Only if yours is still this text (sha256 of `show --json`; `default`: if there is none of yours).",
+)  # fmt: skip
+
+
 @template.command("set")
 @_meant
 @click.argument("file", type=click.File("r", encoding="utf-8"))
+@_expecting
 @click.pass_context
 def template_set(
     ctx: click.Context, name: str, site: bool, tenant: str | None, device: str | None, *,
-    file: Any, as_json: bool,
+    file: Any, expect: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Put FILE (- for standard input) in place of TEMPLATE. What does not work is refused, with the line."""
-    kept = run(ctx, "template.set", text=file.read(), **_where(name, site, tenant, device))
+    kept = run(ctx, "template.set", text=file.read(), expect=expect, **_where(name, site, tenant, device))
     _told(kept, f"{kept['id']} is in force", as_json=as_json)
 
 
@@ -163,13 +170,14 @@ def template_diff(
 
 @template.command("restore")
 @_meant
+@_expecting
 @click.pass_context
 def template_restore(
     ctx: click.Context, name: str, site: bool, tenant: str | None, device: str | None, *,
-    as_json: bool,
+    expect: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Take an override away: what is weaker applies again, at last the plugin's own."""
-    gone = run(ctx, "template.restore", **_where(name, site, tenant, device))
+    gone = run(ctx, "template.restore", expect=expect, **_where(name, site, tenant, device))
     _told(gone, f"{gone['restored']} is gone", as_json=as_json)
 
 

@@ -157,7 +157,7 @@ class Service:
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
         self._readers.hub.add("overheard", Overheard(core.boot.station))
-        keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
+        keeping = [*self._keeping(core, edges, admin), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()
             await federation.load()
@@ -185,9 +185,9 @@ class Service:
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
-    def _keeping(self, core: Core, edges: Edges) -> list[asyncio.Task[None]]:
+    def _keeping(self, core: Core, edges: Edges, admin: Admin) -> list[asyncio.Task[None]]:
         """What goes on beside serving, until the end."""
-        keeping = [asyncio.create_task(self._housekeep(core, edges)), asyncio.create_task(core.rollouts.run())]
+        keeping = [asyncio.create_task(self._housekeep(core, edges, admin)), asyncio.create_task(core.rollouts.run())]
         if core.keeper is not None:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
@@ -337,8 +337,10 @@ class Service:
             # At once: nobody dials between the correction and this.
             core.codes.leapt(leapt)
 
-    async def _housekeep(self, core: Core, edges: Edges) -> None:
+    async def _housekeep(self, core: Core, edges: Edges, admin: Admin) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
+        if admin.plugins is not None:
+            await admin.plugins.complete()
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
             now = self._clock.now()
@@ -348,6 +350,8 @@ class Service:
                 core.boot.age(now)
                 edges.certificates.watch(now)
                 self._tick(core)
+                if admin.plugins is not None:
+                    await admin.plugins.complete()
                 with contextlib.suppress(ProvdError):
                     await core.things.look_round()
             if turn % PRUNE_EVERY == 0:

@@ -1,22 +1,17 @@
 """Who is given a file with secrets: the ladder of evidence as a pure function.
 
 A rung is a policy of the site. ``open``: everybody. ``bound``: whoever asks from the address that our own DHCP has
-leased to that very MAC, or shows the device's token. ``token``: whoever shows the device's token. A rung for
-manufacturer certificates stands in :class:`Claims` and is refused in the configuration until it can be proven.
+leased to that very MAC, or shows the device's token. ``token``: whoever shows the device's token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 from provd.base.dataclass import dataclass
-from provd.base.errors import ConfigError
 from provd.base.types import Mac
 
 Policy = Literal["open", "bound", "token"]
-
-_POLICIES: Mapping[str, Policy] = {"open": "open", "bound": "bound", "token": "token"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +19,15 @@ class Claims:
     """What a request proves about its sender. Each field is a MAC it proved to be, or None.
 
     ``lease``: holder of our lease of the sender's address (None behind a NAT or a proxy). ``token``: owner of the
-    valid token in the path. ``certificate``: MAC in a verified client certificate.
+    valid token in the path.
     """
 
     lease: Mac | None = None
     token: Mac | None = None
-    certificate: Mac | None = None
 
     def prove(self, mac: Mac) -> bool:
         """Whether anything here proves that the sender is this device."""
-        return mac in (self.lease, self.token, self.certificate)
+        return mac in (self.lease, self.token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +36,6 @@ class Verdict:
 
     allowed: bool
     reason: str
-
-
-def policy_of(text: str) -> Policy:
-    """The policy of that name. Raises ConfigError for an unknown one and for one that cannot be kept yet."""
-    if text == "certificate":
-        raise ConfigError("policy.secrets: certificate needs client certificates, which are not verified yet")
-    if text not in _POLICIES:
-        raise ConfigError(f"policy.secrets: must be one of {', '.join(_POLICIES)}, not {text[:40]!r}")
-    return _POLICIES[text]
 
 
 def decide(policy: Policy, mac: Mac, claims: Claims) -> Verdict:

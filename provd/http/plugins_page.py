@@ -63,7 +63,7 @@ class PluginsPage(SignedPage):
             rows=listed["items"],
             devices=self._devices(),
             offers=offers,
-            done=request.query.get("done", "")[:300],
+            said="" if text else self.sessions.said(request, HERE),
         )
 
     async def _work(self, request: web.Request) -> web.Response:
@@ -98,24 +98,24 @@ class PluginsPage(SignedPage):
         async def handle(request: web.Request) -> web.Response:
             try:
                 session, form = await self.meant(request)
-                return await act(form, session.caller)
+                return go(await act(request, form, session.caller))
             except (ProvdError, Refusal) as error:
                 return await self.page(request, *refused(error))
 
         return handle
 
-    async def _try(self, form: Form, caller: Caller) -> web.Response:
+    async def _try(self, _request: web.Request, form: Form, caller: Caller) -> str:
         back = bool(asked(form, "back"))
         wanted: dict[str, object] = {"previous": True} if back else {"version": asked(form, "version")}
         work = await self._do("plugin.try", {"id": asked(form, "id"), **wanted}, caller)
-        return go(str(URL(f"{HERE}/operation/{work['id']}").with_query({"back": "1"} if back else {})))
+        return str(URL(f"{HERE}/operation/{work['id']}").with_query({"back": "1"} if back else {}))
 
-    async def _fetch(self, form: Form, caller: Caller) -> web.Response:
+    async def _fetch(self, _request: web.Request, form: Form, caller: Caller) -> str:
         wanted = {"plugin": asked(form, "id"), "version": asked(form, "version")}
         work = await self._do("plugin.prepare", wanted, caller)
-        return go(f"{HERE}/operation/{work['id']}")
+        return f"{HERE}/operation/{work['id']}"
 
-    async def _switch(self, form: Form, caller: Caller) -> web.Response:
+    async def _switch(self, request: web.Request, form: Form, caller: Caller) -> str:
         """What was seen is done, and nothing else: from what was in force then to what was looked at."""
         work = await self._do("operation.show", {"id": asked(form, "work")}, caller)
         result = work["result"] or {}
@@ -130,11 +130,13 @@ class PluginsPage(SignedPage):
         else:
             wanted = {"id": result["plugin"], "version": result["choice"], "expect": result["expect"], **kept}
             done = await self._do("plugin.switch", wanted, caller)
-        return go(str(URL(HERE).with_query(done=f"{done['id']} {done['version']}")))
+        text = f"{done['id']} {done['version']} is in force; phones get its files from now on."
+        self.sessions.say(request, HERE, text)
+        return HERE
 
-    async def _cancel(self, form: Form, caller: Caller) -> web.Response:
+    async def _cancel(self, _request: web.Request, form: Form, caller: Caller) -> str:
         work = await self._do("operation.cancel", {"id": asked(form, "work")}, caller)
-        return go(f"{HERE}/operation/{work['id']}")
+        return f"{HERE}/operation/{work['id']}"
 
     async def _do(self, name: str, params: Mapping[str, object], caller: Caller) -> dict[str, Any]:
         found = await self._operations.call(name, params, caller)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
+from dataclasses import field
 
 from aiohttp import web
 
@@ -38,6 +39,8 @@ class _Kept:
     token: Secret
     word: str
     until: float
+    said: dict[str, str] = field(default_factory=dict)
+    """What is to be said on which page when it is shown next."""
 
 
 class Sessions:
@@ -64,6 +67,18 @@ class Sessions:
     def is_meant(session: Session, word: object) -> bool:
         """Whether a form is from a page of this session."""
         return isinstance(word, str) and hmac.compare_digest(word.encode(), session.word.encode())
+
+    def say(self, request: web.Request, where: str, text: str) -> None:
+        """Have this said on that page when this session sees it next, once. It does not go by way of the address, where
+        anybody could have it say whatever he likes."""
+        kept = self._kept.get(request.cookies.get(_COOKIE, ""))
+        if kept is not None:
+            kept.said[where] = text
+
+    def said(self, request: web.Request, where: str) -> str:
+        """What is to be said there now, or nothing."""
+        kept = self._kept.get(request.cookies.get(_COOKIE, ""))
+        return "" if kept is None else kept.said.pop(where, "")
 
     def sign_in(self, request: web.Request, token: str, answer: web.Response) -> None:
         """Begin a session with that token. Raises Refusal when it is none, or too many were none."""

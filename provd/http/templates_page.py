@@ -22,6 +22,7 @@ _LARGEST_FORM = 1 << 20
 """Octets of a form with a template in it: the largest one, three octets for each where it is escaped."""
 _OF_A_DEFAULT = {"applies_to": "", "some": (), "devices": 0}
 """What is said of an override, and of a default not."""
+_IN_FORCE = "{} is in force. Devices get it when they next ask; provd device sync tells them at once."
 _NAMES = ("model", "name", "for", "whom")
 """What says which template is meant, and whose. ``model`` may be a plugin, ``plugin:model``, or empty for a device."""
 
@@ -62,7 +63,7 @@ class TemplatesPage(SignedPage):
             rows=rows,
             names=found.get("templates", ()),
             places=[place.value for place in PLACES],
-            gone=request.query.get("gone", "")[:300],
+            said="" if text else self.sessions.said(request, HERE),
         )
 
     async def _one(self, request: web.Request) -> web.Response:
@@ -102,7 +103,7 @@ class TemplatesPage(SignedPage):
             "on": "",
             "preview": None,
             "restoring": False,
-            "done": request.query.get("done", ""),
+            "said": "" if problem[0] else self.sessions.said(request, ONE),
             "link": _to(given),
             **more,
         }
@@ -124,11 +125,14 @@ class TemplatesPage(SignedPage):
             match form.get("do", ""):
                 case "save":
                     wanted = {"text": text, "expect": sent["was"]}
-                    await self._do("template.set", {**_where(given), **wanted}, session.caller)
-                    return go(f"{_to(given)}&done=1")
+                    kept = await self._do("template.set", {**_where(given), **wanted}, session.caller)
+                    self.sessions.say(request, ONE, _IN_FORCE.format(kept["id"]))
+                    return go(_to(given))
                 case "restore":
-                    gone = await self._do("template.restore", _where(given), session.caller)
-                    return go(str(URL(HERE).with_query(gone=gone["restored"])))
+                    wanted = {"expect": sent["was"]}
+                    gone = await self._do("template.restore", {**_where(given), **wanted}, session.caller)
+                    self.sessions.say(request, HERE, f"{gone['restored']} is gone: what is weaker applies again.")
+                    return go(HERE)
                 case "preview" | "restored" as doing:
                     sent["restoring"] = doing == "restored"
                     sent["preview"] = await self._previewed(given, sent, session.caller)

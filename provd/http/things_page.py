@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from aiohttp import web
-from yarl import URL
 
 from provd.app.admin import Scope
 from provd.base.errors import ProvdError
@@ -46,7 +45,7 @@ class ThingsPage(SignedPage):
             session=session,
             may=may,
             text=text,
-            done=request.query.get("done", "")[:300],
+            said="" if text else self.sessions.said(request, HERE),
         )
 
     async def _reenable(self, request: web.Request) -> web.Response:
@@ -57,4 +56,6 @@ class ThingsPage(SignedPage):
             await self._views.reenable(vendor, model, sn, session.caller)
         except (ProvdError, Refusal) as error:
             return await self.page(request, *refused(error))
-        return go(str(URL(HERE).with_query(done=f"{vendor}/{model}/{sn}")))
+        text = f"{vendor}/{model}/{sn} has a full window again: it may fetch a new key, and the one before is dead."
+        self.sessions.say(request, HERE, text)
+        return go(HERE)

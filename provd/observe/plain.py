@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import fields, replace
+from dataclasses import fields
 
-from provd.base.facts import Fact, text_of
-from provd.base.facts.files import FileServed
+from provd.base.facts import Fact
 from provd.base.types import is_thing
 
 _COMMON = frozenset({"at", "mac", "boot"})
@@ -27,18 +26,6 @@ def data_of(fact: Fact) -> dict[str, object]:
 def _own_fields(kind: type[Fact]) -> tuple[str, ...]:
     names = _OWN_FIELDS[kind] = tuple(field.name for field in fields(kind) if field.name not in _COMMON)
     return names
-
-
-def label_of(fact: Fact) -> str:
-    """A word or two for a step of a boot: the name of a common file, ``$MAC file``, otherwise the end of the id."""
-    if isinstance(fact, FileServed):
-        return "$MAC file" if fact.kind == "device" else fact.name
-    return fact.ID.rpartition("-")[2].lower()
-
-
-def detail_of(fact: Fact) -> str:
-    """The fact's own fields as ``key=value …``, for where its id, device and boot are shown already."""
-    return text_of(replace(fact, mac=None, boot="")).partition(" ")[2]
 
 
 def utc_text(at: float) -> str:

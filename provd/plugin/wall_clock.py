@@ -5,8 +5,15 @@ Not the reckoning of :mod:`provd.app.zones`, which makes those rules: the tests 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+
+_CLOCK = r"(\d{1,2})(?::(\d{1,2}))?(?::(\d{1,2}))?"
+_DATES = re.compile(
+    rf"start=(?P<start>\d+/-?\d+/\d/[\d:]+);end=(?P<end>\d+/-?\d+/\d/[\d:]+);save=(?P<sign>-?)(?P<save>{_CLOCK});?"
+)
+_DATE = re.compile(rf"(\d{{1,2}})/(-?\d{{1,2}})/([0-7])/{_CLOCK}")
 
 
 def weekday_of(year: int, month: int, week: int, weekday: int) -> date:
@@ -52,6 +59,36 @@ def by_posix(parts: Sequence[str | None], utc: datetime) -> datetime:
     return in_force(
         standard, saved, _posix_change(standard.year, parts[6:11]), _posix_change(standard.year, parts[11:16])
     )
+
+
+def by_dates(rule: str, standard: datetime) -> datetime:
+    """The wall clock (naive) where standard time (naive) is ``standard``, by a rule ``start=3/8/7/2:0:0;end=…;save=1``.
+
+    A date is month, day (counted from the end where it is negative), weekday (:func:`weekday_from`), time of day.
+    Raises ValueError for a rule that cannot be read, and for a date that leads out of its month: what phones make of
+    that is not known.
+    """
+    match = _DATES.fullmatch(rule)
+    if match is None:
+        raise ValueError(repr(rule))
+    saved = _span(match["save"]) * (-1 if match["sign"] else 1)
+    return in_force(standard, saved, _date(match["start"], standard.year), _date(match["end"], standard.year))
+
+
+def _span(text: str) -> timedelta:
+    hours, minutes, seconds = (int(part or 0) for part in re.fullmatch(_CLOCK, text).groups())  # type: ignore[union-attr]
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _date(text: str, year: int) -> datetime:
+    match = _DATE.fullmatch(text)
+    month, day, weekday, hour, minute, second = (int(part or 0) for part in match.groups()) if match else (0,) * 6
+    if not 1 <= month <= 12 or not day or max(hour - 23, minute - 59, second - 59) > 0:
+        raise ValueError(repr(text))
+    found = weekday_from(year, month, day, weekday)
+    if found.month != month:
+        raise ValueError(f"{text!r} leads out of its month")
+    return datetime.combine(found, time(hour, minute, second))
 
 
 def _east(parts: Sequence[str | None]) -> timedelta:

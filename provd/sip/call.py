@@ -81,7 +81,6 @@ class _Call:
     port: int = 0
     answer: bytes = b""
     interval: float = T1
-    answered_at: float = 0.0
     repeat: Timer | None = None
     limit: Timer | None = None
 
@@ -193,7 +192,6 @@ class Calls:
             return
         call.port = port
         call.state = State.ANSWERED
-        call.answered_at = now
         local = call.flow.local
         # The id only has to differ from call to call (RFC 4566 section 5.2).
         session = int(call.began) << 16 | number & 0xFFFF

@@ -50,8 +50,6 @@ class Prompt(enum.StrEnum):
     """The device holds no further line: three equal notes."""
     LOCKED = "locked"
     """Too many wrong codes: low, long, slow."""
-    NO_DEVICE = "no-device"
-    """It is not known who is calling: a question."""
     ERROR = "error"
     """It is our fault; try again: alternates."""
 
@@ -76,30 +74,8 @@ _MELODIES: Final[Mapping[Prompt, tuple[_Note, ...]]] = {
     Prompt.TAKEN: _notes(*((_A4, 0.2), (0, 0.2)) * 4),
     Prompt.FULL: _notes(*((_D5, 0.3), (0, 0.1)) * 3),
     Prompt.LOCKED: _notes((_E4, 0.6), (0, 0.2), (_E4, 0.6), (0, 0.2), (_E4, 0.6)),
-    Prompt.NO_DEVICE: _notes((_D5, 0.25), (0, 0.05), (_D5, 0.25), (_F5, 0.5)),
     Prompt.ERROR: _notes(*((_C5, 0.15), (_F5, 0.15)) * 5),
 }
-
-_OF_OUTCOME: Final[Mapping[str, Prompt]] = {
-    "accepted": Prompt.ACCEPTED,
-    "reset": Prompt.RESET,
-    "unknown": Prompt.WRONG,
-    "expired": Prompt.SPENT,
-    "used-up": Prompt.SPENT,
-    "revoked": Prompt.SPENT,
-    "tenant-disabled": Prompt.SPENT,
-    "line-taken": Prompt.TAKEN,
-    "device-taken": Prompt.TAKEN,
-    "device-full": Prompt.FULL,
-    "no-device": Prompt.NO_DEVICE,
-    "locked": Prompt.LOCKED,
-    "not-stored": Prompt.ERROR,
-}
-
-
-def prompt_of(outcome: str) -> Prompt:
-    """What tells that outcome of a dialed number; an outcome that has no prompt of its own is an error."""
-    return _OF_OUTCOME.get(outcome, Prompt.ERROR)
 
 
 @functools.cache

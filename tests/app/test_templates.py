@@ -10,7 +10,15 @@ import pytest
 
 from provd.app.admin import Caller
 from provd.app.ports import RenderJob
-from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, PluginError, UsageError
+from provd.base.errors import (
+    ConflictError,
+    FaultsError,
+    ForbiddenError,
+    NotFoundError,
+    PluginError,
+    StaleError,
+    UsageError,
+)
 from provd.base.facts import Fact
 from provd.base.types import Mac, thing_key
 from provd.domain.overrides import Override, Place
@@ -249,6 +257,18 @@ async def test_a_preview_keeps_nothing_and_shows_what_changes():
     shown = await made.do("template.preview", name=name, restored=True, model="A1")
     own = next(file for file in shown["files"] if PHONE in file["name"])
     assert own["diff"].splitlines()[3:] == ["-new", "+default"]
+
+
+async def test_who_restores_does_not_take_away_what_somebody_else_has_written_meanwhile():
+    made, _ = office()
+    name = template_of(made)
+    seen = await made.do("template.set", name=name, text="mine\n", model="A1")
+    later = await made.do("template.set", name=name, text="his\n", model="A1")
+    with pytest.raises(StaleError, match="was changed by ann meanwhile"):
+        await made.do("template.restore", name=name, model="A1", expect=seen["sha256"])
+    assert [each.text for each in made.world.fleet.tables.overrides.values()] == ["his\n"]
+    await made.do("template.restore", name=name, model="A1", expect=later["sha256"])
+    assert made.world.fleet.tables.overrides == {}
 
 
 async def test_what_is_meant_has_to_be_clear():

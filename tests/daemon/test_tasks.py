@@ -149,10 +149,10 @@ def test_a_device_that_activates_finds_its_customer_by_the_same_example(tmp_path
         assert daemon.provd("device", "sync", thing, check=False).returncode == 5
 
 
-def test_the_readme_can_be_typed_as_it_stands(tmp_path: Path) -> None:
+def test_the_guide_can_be_typed_as_it_stands(tmp_path: Path) -> None:
     """Its statements, commands and request, with other paths and ports."""
-    readme = (ROOT / "README.md").read_text()
-    block = readme.partition("The example as it stands")[2].partition("```sh\n")[2].partition("```")[0]
+    page = (ROOT / "etc/guide/tasks.md").read_text(encoding="utf-8")
+    block = page.partition("The example as it stands")[2].partition("```sh\n")[2].partition("```")[0]
     lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     register = Register(tmp_path / "crm.db", tmp_path / "assets.db")
     config, port = loopback_config(tmp_path / "state", sections=example(register))

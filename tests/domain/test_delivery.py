@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provd.base.errors import ConfigError
 from provd.base.types import Mac
-from provd.domain.delivery import Claims, decide, policy_of
+from provd.domain.delivery import Claims, decide
 
 ME = Mac("020000000001")
 NEIGHBOUR = Mac("020000000002")
@@ -34,14 +33,6 @@ def test_the_ladder(policy, claims, allowed, reason):
 
 def test_a_claim_proves_one_device_only():
     assert Claims(lease=ME).prove(ME)
-    assert Claims(certificate=ME).prove(ME)
+    assert Claims(lease=NEIGHBOUR, token=ME).prove(ME)
     assert not Claims(lease=NEIGHBOUR, token=NEIGHBOUR).prove(ME)
     assert not Claims().prove(ME)
-
-
-def test_policies_by_name():
-    assert [policy_of(name) for name in ("open", "bound", "token")] == ["open", "bound", "token"]
-    with pytest.raises(ConfigError, match="client certificates"):
-        policy_of("certificate")
-    with pytest.raises(ConfigError, match="one of open, bound, token, not 'none'"):
-        policy_of("none")

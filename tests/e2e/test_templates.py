@@ -62,7 +62,15 @@ def test_a_template_is_changed_looked_at_and_restored(tmp_path: Path, key, datab
         daemon.kill()
         daemon.start()
         assert get(port, "acme.cfg") == "greeting = HELLO\nvolume = 3\nend = no\n", "it is in the database"
-        said(daemon, "template", "restore", "acme/common.cfg.j2", "--site")
+        stale = "was changed by control meanwhile"
+        assert stale in said(
+            daemon, "template", "restore", "acme/common.cfg.j2", "--site", "--expect", "0" * 64, code=5
+        )
+        assert stale in said(
+            daemon, "template", "set", "acme/common.cfg.j2", "--site", "-", "--expect", "default", code=5
+        )
+        sha = daemon.json("template", "show", "acme/common.cfg.j2", "--site")["sha256"]
+        said(daemon, "template", "restore", "acme/common.cfg.j2", "--site", "--expect", sha)
         assert get(port, "acme.cfg") == "greeting = hello\nvolume = 3\nend = no\n"
         said(daemon, "template", "restore", "A1/device.cfg.j2")
         assert get(port, f"{MAC}.cfg") == f"mac = {MAC}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import subprocess
 import threading
 import time
@@ -63,10 +64,11 @@ class Site:
 
 
 @contextmanager
-def killed_at(daemon: Daemon, call: str, when: int) -> Iterator[None]:
-    """The daemon is killed when one of its threads makes this system call for the so-manieth time from now on."""
+def killed_at(daemon: Daemon, call: str, when: int, *on: str) -> Iterator[None]:
+    """The daemon is killed when one of its threads makes this system call for the so-manieth time from now on (``on``
+    these files or folders)."""
     strace = subprocess.Popen(
-        [program("strace"), "-f", "-o", "/dev/null", "-e", f"trace={call}",
+        [program("strace"), "-f", *(f"-P{path}" for path in on), "-o", "/dev/null", "-e", f"trace={call}",
          "-e", f"inject={call}:signal=SIGKILL:when={when}", "-p", str(daemon.pid)],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -119,6 +121,31 @@ def test_killed_in_the_middle_of_an_upgrade_and_of_the_way_back(tmp_path: Path) 
             assert (site.in_force(), site.get()) == ("1.0.0", (200, FILES["1.0.0"]))
             daemon.provd("plugin", "remove", "acme", "--version", "1.1.0")
         assert not [line for line in daemon.log if "PLUGIN-BROKEN" in line or "INTERNAL-ERROR" in line]
+
+
+@pytest.mark.peer
+def test_killed_between_the_switch_and_what_it_brings_into_ones_own_templates(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    texts = {"1.0.0": "a = 1\nb = 2\nc = 3\nd = 4\n", "1.1.0": "a = 1\nb = 2\nc = 3\nd = 5\n"}
+    with site.daemon as daemon:
+        daemon.provd("plugin", "install", site.package("1.0.0", texts["1.0.0"]))
+        mine = texts["1.0.0"].replace("a = 1", "a = mine")
+        daemon.provd("template", "set", "A1/common.cfg.j2", "-", stdin=mine)
+        second = site.package("1.1.0", texts["1.1.0"])
+        daemon.provd("plugin", "install", second, "--dry-run")
+        assert daemon.process is not None
+        # The choice is renamed, and its folder synced: there it ends.
+        with killed_at(daemon, "fsync", 1, str(site.state / "packages/acme")):
+            assert daemon.provd("plugin", "install", second, "--yes", check=False).returncode
+            assert daemon.process.wait(20) == -9
+        choice = json.loads((site.state / "packages/acme/choice.json").read_bytes())
+        assert choice == {"in_force": "1.1.0", "history": ["", "1.0.0"], "merging": "control"}
+        daemon.start()
+        deadline = time.monotonic() + 30
+        while site.get() != (200, b"a = mine\nb = 2\nc = 3\nd = 5\n"):
+            assert time.monotonic() < deadline, site.get()
+            time.sleep(0.05)
+        assert [row["state"] for row in daemon.json("template", "list")] == ["in force"]
 
 
 @pytest.fixture

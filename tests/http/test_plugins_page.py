@@ -114,9 +114,16 @@ async def test_a_version_is_tried_looked_at_and_put_in_force() -> None:
             assert text in html, text
         assert "refresh" not in html
         assert "and 16 more" in html
-        assert (await visitor.post("/plugins/switch", work="w1")) == (303, "/plugins?done=acme+1.1.0")
+        assert (await visitor.post("/plugins/switch", work="w1")) == (303, "/plugins")
         assert made.of("plugin.switch") == [{"id": "acme", "version": "1.1.0", "expect": "1.0.0"}]
-        assert "acme 1.1.0 is in force" in await visitor.get("/plugins?done=acme+1.1.0")
+        assert "acme 1.1.0 is in force" in await visitor.get("/plugins")
+        assert "is in force;" not in await visitor.get("/plugins"), "it is said once"
+
+
+async def test_reasons_that_are_not_shown_are_counted() -> None:
+    failed = work(failed=417, reasons=["one"] * 20, untold=397)
+    async with at(operations(operation_show=failed)) as visitor:
+        assert "and 397 more" in await visitor.get("/plugins/operation/w1")
 
 
 async def test_the_way_back_leads_to_what_was_looked_at() -> None:

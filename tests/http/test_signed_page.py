@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from provd.base.facts.daemon import InternalError
-from provd.http.templates_page import TemplatesPage
+from provd.http.page import Part
+from provd.http.plugins_page import PluginsPage
+from provd.http.signin import Sessions
+from provd.http.templates_page import ONE, TemplatesPage
+from provd.http.things_page import ThingsPage
 from tests.http.pages_kit import Operations, visited
+from tests.http.test_templates_page import QUERY, operations
+from tests.http.test_things_page import Views
 
 FORM = "application/x-www-form-urlencoded"
 PARTS = b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\nroot\r\n--x--\r\n'
@@ -37,3 +45,24 @@ async def test_what_is_no_form_of_ours_is_refused(path: str, kind: str, body: by
             assert answer.status in {303, 400, 401, 403}, await answer.text()
             assert "Set-Cookie" not in answer.headers
     assert not [fact for fact in visitor.facts if isinstance(fact, InternalError)]
+
+
+LIE = "nobody%20has%20a%20password%20any%20more%20and%20all"
+PAGES: dict[str, Callable[[Sessions], Part]] = {
+    "/templates?": lambda sessions: TemplatesPage(operations(), sessions),
+    f"{ONE}{QUERY}&": lambda sessions: TemplatesPage(operations(), sessions),
+    "/plugins?": lambda sessions: PluginsPage(Operations(plugin_list={"items": []}), sessions, dict),
+    "/activation?": lambda sessions: ThingsPage(Views(), sessions),
+}
+
+
+@pytest.mark.parametrize("path", list(PAGES))
+async def test_no_link_has_a_page_say_what_did_not_happen(path: str) -> None:
+    async with visited(PAGES[path]) as visitor:
+        await visitor.sign_in(f"/{path[1:].partition('?')[0].partition('/')[0]}", "root")
+        for field in ("done", "gone", "said", "text"):
+            for value in (LIE, "1"):
+                html = await visitor.get(f"{path}{field}={value}")
+                assert "nobody has a password" not in html
+                assert 'role="status"' not in html
+                assert "is in force." not in html

@@ -103,15 +103,17 @@ async def test_a_changed_default_is_shown_three_ways_and_merged_on_demand() -> N
     ],
 )
 async def test_whom_it_is_for(chosen: dict[str, str], meant: dict[str, object]) -> None:
-    made = operations(template_set={}, template_restore={"restored": "x"})
+    made = operations(template_set={"id": ROW["id"]}, template_restore={"restored": "x"})
     async with at(made) as visitor:
         status, where = await visitor.post(ONE, **{**WHERE, **chosen}, do="save", text="a\r\nb\r\n", was="w")
-        assert (status, where.endswith("&done=1")) == (303, True)
+        assert (status, where.startswith("/templates/one?model=")) == (303, True)
         assert made.of("template.set") == [{"name": "a.j2", "text": "a\nb\n", "expect": "w", **meant}]
-        assert "It is in force." in await visitor.get(where)
-        assert await visitor.post(ONE, **{**WHERE, **chosen}, do="restore") == (303, "/templates?gone=x")
-        assert made.of("template.restore") == [{"name": "a.j2", **meant}]
-        assert "x is gone" in await visitor.get("/templates?gone=x")
+        assert "acme/a.j2@model:a1 is in force." in await visitor.get(where)
+        assert await visitor.post(ONE, **{**WHERE, **chosen}, do="restore", was="w") == (303, "/templates")
+        assert made.of("template.restore") == [{"name": "a.j2", "expect": "w", **meant}]
+        assert "x is gone" in await visitor.get("/templates")
+        for page in ("/templates", where):
+            assert 'role="status"' not in await visitor.get(page), "it is said once"
 
 
 async def test_a_preview_keeps_what_was_written() -> None:
@@ -166,7 +168,7 @@ async def test_somebody_elses_page_changes_nothing_and_who_may_only_read_has_no_
 
 
 async def test_a_large_template_comes_through_and_a_larger_form_does_not() -> None:
-    made = operations(template_set={})
+    made = operations(template_set={"id": ROW["id"]})
     async with at(made) as visitor:
         text = "é" * 120_000
         assert (await visitor.post(ONE, do="save", text=text, was="", **WHERE))[0] == 303

@@ -111,7 +111,9 @@ async def test_one_click_for_who_has_signed_in(browser: Browser) -> None:
     status, where = await browser.post("/activation/reenable", word=word_in(html), **wanted)
     assert status == 303
     assert browser.views.done == [("acme", "s2", "<b>S&1", "token w (ann)")]
-    assert "acme/s2/&lt;b&gt;S&amp;1 has a full window again" in await browser.get(where)
+    assert where == "/activation"
+    assert "acme/s2/&lt;b&gt;S&amp;1 has a full window again" in await browser.get()
+    assert "has a full window again" not in await browser.get(), "it is said once"
     status, text = await browser.post("/activation/reenable", word=word_in(html), vendor="a", model="m", sn="U1")
     assert (status, "U1 belongs to nobody yet" in text) == (409, True)
     assert (await browser.post("/activation/sign-out", word=word_in(html)))[0] == 303

@@ -1,4 +1,4 @@
-"""The REST interface of the real daemon, asked by curl: the examples of the README as they stand there."""
+"""The REST interface of the real daemon, asked by curl: the examples of the guide as they stand there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.kit.daemon import Daemon, loopback_config
 
 pytestmark = pytest.mark.peer
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+GUIDE = Path(__file__).resolve().parents[2] / "etc/guide/rest.md"
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def curl(daemon: Daemon, path: str, *options: str, token: str = "") -> tuple[int
     return int(status), body
 
 
-def test_the_examples_of_the_readme_do_what_they_say(daemon: Daemon, tmp_path: Path) -> None:
-    (section,) = re.findall(r"### REST\n(.*?)\n### ", README.read_text(), re.DOTALL)
-    (script,) = [block for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) if "curl" in block]
+def test_the_examples_of_the_guide_do_what_they_say(daemon: Daemon, tmp_path: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    (script,) = [block for block in blocks if "curl" in block]
     assert script.count("curl") >= 10
-    token = daemon.json("token", "add", "readme", "--scope", "admin")["token"]
+    token = daemon.json("token", "add", "guide", "--scope", "admin")["token"]
     (tmp_path / "lines.csv").write_text("id,tenant,number\nglobex:202,globex,202\n")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8666", address(daemon))],

@@ -1,10 +1,10 @@
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
-from provd.observe.plain import data_of, detail_of, json_of, label_of, utc_text
-from tests.observe.kit import T0, degraded, recovered, served
+from provd.observe.plain import data_of, json_of, utc_text
+from tests.observe.kit import T0, recovered, served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,3 @@ def test_secrets_and_odd_values_are_made_harmless():
 
 def test_times_are_utc_with_milliseconds():
     assert utc_text(0.0) == "1970-01-01T00:00:00.000Z"
-
-
-def test_a_step_has_a_label_and_a_detail():
-    assert [label_of(fact) for fact in (served(), replace(served(), kind="device"), degraded())] == [
-        "a.cfg",
-        "$MAC file",
-        "degraded",
-    ]
-    assert detail_of(served()) == "name=a.cfg via=http peer=10.0.0.9 size=100"
-    assert detail_of(recovered()) == "part=tftp"

@@ -65,7 +65,7 @@ def saying(octets: bytes) -> Talk:
 
 
 def verified(header: str, body: bytes, secret: bytes, now: float) -> bool:
-    """What the README advises a receiver to do."""
+    """What the guide advises a receiver to do."""
     parts = dict(part.split("=", 1) for part in header.split(","))
     wanted = hmac.new(secret, parts["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
     return abs(now - int(parts["t"])) <= 300 and hmac.compare_digest(wanted, parts["v1"])

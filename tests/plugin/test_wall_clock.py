@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from provd.plugin.wall_clock import by_posix, weekday_at, weekday_from, weekday_of
+from provd.plugin.wall_clock import by_dates, by_posix, weekday_at, weekday_from, weekday_of
 
 NOTHING = (None,) * 16
 MADRID = ("-", "1", None, "-", "2", None, "3", "5", "0", "2", "00", "10", "5", "0", "3", "00")
@@ -58,3 +58,34 @@ def test_a_posix_text_without_summer():
     moment = datetime.fromisoformat("2026-07-01 12:00:00")
     assert by_posix(("", "3", "30", *NOTHING[3:]), moment) == moment - timedelta(hours=3, minutes=30)
     assert by_posix(("+", "0", None, *NOTHING[3:]), moment) == moment
+
+
+@pytest.mark.parametrize(
+    ("rule", "standard", "shown"),
+    [
+        ("start=3/-1/7/2;end=10/-1/7/3:0:0;save=1", "2026-03-29 01:59:59", "2026-03-29 01:59:59"),
+        ("start=3/-1/7/2;end=10/-1/7/3:0:0;save=1", "2026-03-29 02:00:00", "2026-03-29 03:00:00"),
+        ("start=3/-1/7/2;end=10/-1/7/3:0:0;save=1", "2026-10-25 01:59:59", "2026-10-25 02:59:59"),
+        ("start=3/-1/7/2;end=10/-1/7/3:0:0;save=1", "2026-10-25 02:00:00", "2026-10-25 02:00:00"),
+        ("start=10/1/7/2:0:0;end=4/1/7/3:0:0;save=0:30", "2026-01-01 12:00:00", "2026-01-01 12:30:00"),
+        ("start=10/25/0/2:0:0;end=3/29/0/1;save=-1", "2026-12-01 12:00:00", "2026-12-01 11:00:00"),
+    ],
+)
+def test_a_rule_of_two_dates(rule, standard, shown):
+    assert by_dates(rule, datetime.fromisoformat(standard)) == datetime.fromisoformat(shown)
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ("3/-1/7/2 to 10/-1/7/3", "3/-1/7/2 to 10/-1/7/3"),
+        ("start=13/1/7/2;end=10/1/7/3;save=1", "13/1/7/2"),
+        ("start=3/0/7/2;end=10/1/7/3;save=1", "3/0/7/2"),
+        ("start=3/1/7/24;end=10/1/7/3;save=1", "3/1/7/24"),
+        ("start=3/1/8/2;end=10/1/7/3;save=1", "3/1/8/2"),
+        ("start=3/28/7/2;end=10/30/7/3;save=1", "'10/30/7/3' leads out of its month"),
+    ],
+)
+def test_a_rule_that_cannot_be_read(rule, reason):
+    with pytest.raises(ValueError, match=reason):
+        by_dates(rule, datetime.fromisoformat("2026-06-01 12:00:00"))

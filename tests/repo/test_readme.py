@@ -1,4 +1,4 @@
-"""What README.md says can be typed, read and found."""
+"""What README.md and the pages of the guide say can be typed, read and found."""
 
 import re
 import shlex
@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import get_args
 
 import click
+import pytest
 
 from provd.base.facts.catalogue import catalogue
 from provd.cli.root import cli
 from provd.config.settings import Settings
 from provd.domain.settings import KNOWN
+from provd.plugins.loader import load
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "etc/guide").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 PROSE = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
 CODE = re.findall(r"`([^`\n]+)`", PROSE)
@@ -64,9 +67,41 @@ def test_every_setting_exists() -> None:
     assert wanted <= known
 
 
-def test_every_link_and_make_target_exists() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert "://" in target or (ROOT / target).exists(), target
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in links, as GitHub makes it."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_exists(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        target, _, anchor = link.partition("#")
+        if "://" not in target:
+            found = page.parent / target if target else page
+            assert found.exists(), link
+            assert not anchor or anchor in anchors(found), link
+
+
+def test_every_page_of_the_guide_is_in_the_readme() -> None:
+    listed = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [page.name for page in PAGES[1:] if f"](etc/guide/{page.name})" not in listed]
+
+
+def test_the_table_of_phones_is_that_of_the_plugins() -> None:
+    rows = re.findall(r"\| \[(\w+)\]\(plugins/\w+/README\.md\) \| (\d+) \|", TEXT)
+    manifests = [load(path.parent) for path in ROOT.glob("plugins/[a-z]*/plugin.toml")]
+    assert sorted(rows) == sorted((manifest.id, str(len(manifest.models))) for manifest in manifests)
+
+
+def test_the_changelog_is_ordered_by_area_and_stays_readable() -> None:
+    """A line or two for what a user notices, in its area: what led to it is in the history of the repository."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "### Added" not in text
+    assert len(text.splitlines()) <= 200
+
+
+def test_every_make_target_and_file_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z]+)", "\n".join([*CODE, *BLOCKS])):
         assert f"\n{target}:" in makefile, target

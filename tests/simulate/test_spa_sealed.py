@@ -76,7 +76,10 @@ def test_keys_from_the_factory_show_the_first_line():
         ({"Time_Zone": "GMT+00:00"}, "is not in the list"),
         ({"Time_Offset__HH_mm_": "0:30"}, "Time_Offset"),
         ({"Daylight_Saving_Time_Rule": "start=3/-1/7/2:0:0;end=10/26/5/0:0:0;save=1"}, "leads out of its month"),
-        ({"Daylight_Saving_Time_Rule": "start=3/-1/7/24:0:0;end=10/-1/7/3:0:0;save=1"}, "in Daylight_Saving_Time_Rule"),
+        (
+            {"Daylight_Saving_Time_Rule": "start=3/-1/7/24:0:0;end=10/-1/7/3:0:0;save=1"},
+            "Daylight_Saving_Time_Rule: .3/-1/7/24",
+        ),
         ({"Daylight_Saving_Time_Rule": "last Sunday"}, "Daylight_Saving_Time_Rule"),
     ],
 )

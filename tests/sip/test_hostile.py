@@ -12,8 +12,6 @@ from provd.sip.effects import Redeem, Send, Verdict
 from tests.kit.mutate import Mutator, sip_messages
 from tests.sip.stage import GOOD, SDP, Phone, Stage
 
-SAFE = {"udp": 1, "tcp": 0}
-
 
 @pytest.mark.parametrize("seed", range(8))
 def test_mutants_of_everything(seed: int) -> None:

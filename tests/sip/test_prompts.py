@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
-from provd.app.dialing import Outcome
+from provd.app.dialing import Answer, Outcome
 from provd.sip.g711 import a_law, mu_law
-from provd.sip.prompts import FRAME, RATE, Prompt, frames, prompt_of, samples
+from provd.sip.prompts import FRAME, RATE, Prompt, frames, samples
 from provd.sip.sdp import PCMA, PCMU
+from provd.sip.verdict import verdict_of
 
 KNOWN = [  # sample, mu-law, A-law; from another implementation
     (0, 255, 213), (1, 255, 213), (-1, 126, 85), (4, 254, 213), (-5, 126, 85), (31, 251, 212), (-32, 123, 84),
@@ -33,12 +34,12 @@ def test_the_laws_are_monotonous_and_use_every_octet() -> None:
     assert {a_law(s) for s in range(-32768, 32768, 2)} == set(range(256))
 
 
-def test_every_outcome_has_a_prompt_and_only_success_sounds_like_success() -> None:
-    good = {outcome for outcome in Outcome if prompt_of(outcome) is Prompt.ACCEPTED}
-    assert good == {Outcome.ACCEPTED}
-    assert {outcome for outcome in Outcome if prompt_of(outcome) is Prompt.ERROR} == {Outcome.NOT_STORED}
-    assert {prompt_of(outcome) for outcome in Outcome} == set(Prompt)
-    assert prompt_of("a later one") is Prompt.ERROR
+def test_every_outcome_of_a_known_device_has_a_prompt_and_only_success_sounds_like_success() -> None:
+    heard = {outcome: verdict_of(Answer(outcome=outcome, text="words")).prompt for outcome in Outcome}
+    assert [outcome for outcome, prompt in heard.items() if prompt == Prompt.ACCEPTED] == [Outcome.ACCEPTED]
+    assert [outcome for outcome, prompt in heard.items() if prompt == Prompt.ERROR] == [Outcome.NOT_STORED]
+    assert [outcome for outcome, prompt in heard.items() if not prompt] == [Outcome.NO_DEVICE]
+    assert set(heard.values()) - {""} == set(Prompt)
 
 
 @pytest.mark.parametrize("prompt", list(Prompt))

@@ -79,6 +79,7 @@ class Admin:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         self.tokens = Tokens(desk)
         self.rollouts: Rollouts | None = None
+        self.plugins: Plugins | None = None
         tenancy = None if vendors is None else vendors.registry.tenants
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [
@@ -111,7 +112,8 @@ class Admin:
                 collections.constraints(self.constraints),
             ]
         if shop is not None:
-            groups += [Plugins(desk, shop), Operations(desk, shop.works)]
+            self.plugins = Plugins(desk, shop)
+            groups += [self.plugins, Operations(desk, shop.works)]
             listed += [collections.operations(shop.works, desk)]
             if shop.warehouse is not None:
                 groups.append(Firmware(desk, shop.warehouse, shop.works))

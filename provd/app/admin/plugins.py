@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -9,11 +10,12 @@ from provd.app.admin import views
 from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
+from provd.app.fleet import Plan
 from provd.app.packages import Shop
 from provd.app.packages.ports import BUNDLED, Held
-from provd.app.packages.switching import PREPARE, TRY
+from provd.app.packages.switching import PREPARE, TRY, Merging
 from provd.app.works import Progress, Works
-from provd.base.errors import UsageError
+from provd.base.errors import ProvdError, UsageError
 from provd.domain.overrides import Override
 from provd.domain.records import Work
 from provd.domain.site_models import MARK
@@ -113,19 +115,17 @@ class Plugins:
     async def _switch(self, args: Args, caller: Caller) -> object:
         plugin = args.text("id")
         expect = args.text("expect") if "expect" in args else None
-        keep = args.flag("keep_templates")
-        held, merged = await self._switching.switch(plugin, args.text("version"), expect, keep=keep)
+        merging = self._merging(args, caller)
+        held, merged = await self._switching.switch(plugin, args.text("version"), expect, merging)
         return await self._switched("plugin.switch", held, merged, caller)
 
     async def _switched(self, action: str, held: Held, merged: Sequence[Override], caller: Caller) -> object:
         await self._desk.audit(action, f"{held.plugin} {held.in_force}", caller)
-        for override in merged:
-            await self._desk.audit("template.merge", override.id, caller)
         return {**self._held(held), "merged": [override.id for override in merged]}
 
     async def _rollback(self, args: Args, caller: Caller) -> object:
         plugin, expect = args.text("id"), args.text("expect") if "expect" in args else None
-        held, merged = await self._switching.rollback(plugin, expect, keep=args.flag("keep_templates"))
+        held, merged = await self._switching.rollback(plugin, expect, self._merging(args, caller))
         return await self._switched("plugin.rollback", held, merged, caller)
 
     async def _remove(self, args: Args, caller: Caller) -> object:
@@ -142,6 +142,23 @@ class Plugins:
         held = await self._switching.link(args.text("id"), folder)
         await self._desk.audit("plugin.link", f"{held.plugin} {folder}", caller)
         return self._held(held)
+
+    def _merging(self, args: Args, caller: Caller) -> Merging | None:
+        return None if args.flag("keep_templates") else self._merging_of(caller)
+
+    def _merging_of(self, caller: Caller) -> Merging:
+        async def change(override: str, plan: Plan) -> None:
+            await self._desk.change("template.merge", override, caller, plan)
+
+        return Merging(caller.name, change)
+
+    async def complete(self) -> None:
+        """Merge what is new in templates into overrides where a switch was not followed by that."""
+        for held in self._packages.every():
+            if held.merging:
+                # Whatever is in the way of it now has been told; it is tried again.
+                with contextlib.suppress(ProvdError):
+                    await self._switching.complete(held.plugin, lambda by: self._merging_of(Caller(name=by)))
 
     def _version(self, plugin: str) -> str:
         manifest = self._desk.knowledge.manifest(plugin)

@@ -75,7 +75,7 @@ class Templates:
                 "template.restore",
                 "Take an override away: the default applies.",
                 self._restore,
-                (_NAME, *_WHERE),
+                (_NAME, _EXPECT, *_WHERE),
                 admin,
             ),
         )
@@ -296,7 +296,9 @@ class Templates:
         devices = await self._over.affected(override.plugin, override)
 
         def plan() -> list[Change]:
-            return [Delete(self._there(target))]
+            present = self._there(target)
+            self._expected(target, args)
+            return [Delete(present)]
 
         await self._desk.change("template.restore", override.id, caller, plan)
         return {"restored": override.id, **_named(devices)}

@@ -18,12 +18,17 @@ BUNDLED = ""
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What there is of one plugin. ``in_force`` is a version of the shelf, a linked folder, or BUNDLED."""
+    """What there is of one plugin. ``in_force`` is a version of the shelf, a linked folder, or BUNDLED.
+
+    ``merging``: by whom it was put in force, until what is new in its templates was merged into those that are
+    overridden; empty from then on, and where that is not wanted.
+    """
 
     plugin: str
     in_force: str = BUNDLED
     versions: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
+    merging: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,19 @@ class Packages(Protocol):
         """Its templates by name. Raises PluginError."""
         ...
 
-    async def choose(self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None) -> Held:
+    async def choose(
+        self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None, merging: str = ""
+    ) -> Held:
         """Put a choice in force, for phones too when this returns; ``back`` takes the last one out of the history.
+        ``merging`` is noted in the same stroke, and outlives a crash.
 
         Raises ConflictError when another one than ``expect`` is in force by now, PluginError, NotFoundError; then
         everything is as it was.
         """
+        ...
+
+    async def merged(self, plugin: str) -> None:
+        """What is noted as ``merging`` is done. Raises PluginError."""
         ...
 
     async def discard(self, plugin: str, version: str) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 
-from provd.app.fleet import Fleet
+from provd.app.fleet import Fleet, Plan
 from provd.app.packages.overridden import Reviewed, reviewed
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Packages
 from provd.app.packages.trial import Trial, plain
 from provd.app.ports import Change, Put
 from provd.app.works import Progress, Works
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.domain.overrides import Override
 from provd.domain.records import Device
@@ -23,6 +25,15 @@ NOWHERE = "none"
 """Where devices of a removed plugin may go: to no plugin at all, until evidence says otherwise."""
 
 
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """How news of the defaults go into overrides: ``by`` whom; ``change`` makes the change of the one with that id and
+    has it audited."""
+
+    by: str
+    change: Callable[[str, Plan], Awaitable[None]]
+
+
 class Switching:
     """The use cases. Its two kinds of long work are offered to ``works``."""
 
@@ -30,6 +41,7 @@ class Switching:
         self._fleet = fleet
         self._packages = packages
         self._trial = trial
+        self._turn = asyncio.Lock()
         works.offer(PREPARE, self._prepare)
         works.offer(TRY, self._try)
 
@@ -65,25 +77,45 @@ class Switching:
             return []
         return reviewed(present, await self._packages.texts(after), after.manifest.version, keep=keep)
 
-    async def _merge(self, plugin: str, choice: str, *, keep: bool) -> list[Override]:
+    def _noted(self, plugin: str, merging: Merging | None) -> str:
+        """What is noted with the switch, so that a crash in between does not leave the overrides behind."""
+        overridden = any(each.plugin == plugin for each in self._fleet.tables.overrides.values())
+        return merging.by if merging is not None and overridden else ""
+
+    async def _merge(self, held: Held, merging: Merging | None) -> list[Override]:
         """Overridden templates take over what the version that has come in force has changed, where that fits."""
-        after = await self._packages.candidate(plugin, choice)
-        wanted = [each for each in await self._reviewed(after, plugin, keep=keep) if each.kept is not each.before]
+        if merging is None or not held.merging:
+            return []
+        kept: list[Override] = []
+        after = await self._packages.candidate(held.plugin, held.in_force)
+        for each in await self._reviewed(after, held.plugin, keep=False):
+            if each.kept is not each.before:
+                kept += await self._merged(each, merging)
+        await self._packages.merged(held.plugin)
+        return kept
+
+    async def _merged(self, each: Reviewed, merging: Merging) -> list[Override]:
         kept: list[Override] = []
 
         def plan() -> list[Change]:
             # Somebody may have written another one meanwhile: that one is not touched.
-            kept[:] = [each.kept for each in wanted if self._fleet.tables.overrides.get(each.kept.id) is each.before]
+            kept[:] = [each.kept] if self._fleet.tables.overrides.get(each.kept.id) is each.before else []
             return [Put(override) for override in kept]
 
-        await self._fleet.change(plan)
+        await merging.change(each.kept.id, plan)
         return kept
 
+    async def complete(self, plugin: str, merging: Callable[[str], Merging]) -> list[Override]:
+        """Do what a crash, or a database that was away, has left undone of a switch: ``merging`` is given by whom."""
+        async with self._turn:
+            held = self._packages.held(plugin)
+            return await self._merge(held, merging(held.merging))
+
     async def switch(
-        self, plugin: str, choice: str, expect: str | None, *, keep: bool = False
+        self, plugin: str, choice: str, expect: str | None, merging: Merging | None = None
     ) -> tuple[Held, list[Override]]:
-        """Put a version in force. Gives also the overrides into which what has changed in their default was merged,
-        which ``keep`` forbids.
+        """Put a version in force. Gives also the overrides into which what has changed in their default was merged;
+        without ``merging`` all stay as they are.
 
         ``expect`` is what was in force when its effects were looked at: ConflictError when that is another one by now.
         """
@@ -94,8 +126,10 @@ class Switching:
             raise NotFoundError(
                 f"there is no {plugin} {choice} here; `provd plugin available` lists what can be fetched"
             )
-        held = await self._packages.choose(plugin, choice, expect=expect)
-        return held, await self._merge(plugin, choice, keep=keep)
+        async with self._turn:
+            noted = self._noted(plugin, merging)
+            held = await self._packages.choose(plugin, choice, expect=expect, merging=noted)
+            return held, await self._merge(held, merging)
 
     async def link(self, plugin: str, folder: str) -> Held:
         """Put a folder in force as it lies. Raises NotFoundError, and PluginError where the site does not want that."""
@@ -109,7 +143,7 @@ class Switching:
         return held.history[-1]
 
     async def rollback(
-        self, plugin: str, expect: str | None = None, *, keep: bool = False
+        self, plugin: str, expect: str | None = None, merging: Merging | None = None
     ) -> tuple[Held, list[Override]]:
         """Put in force again what was before; overrides go back as they came.
 
@@ -118,8 +152,10 @@ class Switching:
         previous, present = self.previous(plugin), self._packages.held(plugin).in_force
         if expect is not None and previous != expect:
             raise ConflictError(f"{plugin}: {previous or 'what came with provd'} was before that by now; look again")
-        held = await self._packages.choose(plugin, previous, back=True, expect=present)
-        return held, await self._merge(plugin, held.in_force, keep=keep)
+        async with self._turn:
+            noted = self._noted(plugin, merging)
+            held = await self._packages.choose(plugin, previous, back=True, expect=present, merging=noted)
+            return held, await self._merge(held, merging)
 
     async def remove(self, plugin: str, version: str, to: str, manifests: Mapping[str, Manifest]) -> list[Device]:
         """Take one version off the shelf, or every package of a plugin. Gives the devices that went elsewhere.

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, field
-from heapq import nsmallest
+from heapq import heappush, heappushpop, nsmallest
 from itertools import count
 from typing import Any
 
@@ -29,6 +29,9 @@ MOST_SHOWN = 20
 LONGEST_DIFF = 4000
 """Lines of one file's difference."""
 
+LONGEST_REASON = 500
+"""Characters of one reason."""
+
 _BEFORE, _AFTER = "before", "after"
 _AT_ONCE = 48
 """Files that are being rendered at a time: the event loop has other things to do between them."""
@@ -50,6 +53,8 @@ class Outcome:
     failed: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
+    untold: int = 0
+    """How many more reasons there are."""
     diffs: list[dict[str, str]] = field(default_factory=list)
     """``{device, name, diff}``: unified differences with every password as ``***``."""
     templates: list[dict[str, Any]] = field(default_factory=list)
@@ -104,9 +109,15 @@ class _Found:
     outcome: Outcome
     changed: list[_File] = field(default_factory=list)
     reasons: list[tuple[int, str]] = field(default_factory=list)
+    """No more than are shown, with the last one of the fleet in front: each has its number as a negative one."""
 
     def tell(self, file: _File, reason: str) -> None:
-        self.reasons.append((file.number, f"{file.whose} {file.name}: {reason}"[:500]))
+        told = -file.number, f"{file.whose} {file.name}: {reason}"[:LONGEST_REASON]
+        if len(self.reasons) < MOST_SHOWN:
+            heappush(self.reasons, told)
+        else:
+            heappushpop(self.reasons, told)
+            self.outcome.untold += 1
 
 
 class Trial:
@@ -153,7 +164,7 @@ class Trial:
             )
             found = _Found(outcome)
             await _each(files, lambda file: self._compare(file, old, new, found), progress)
-            outcome.reasons = [reason for _, reason in nsmallest(MOST_SHOWN, found.reasons)]
+            outcome.reasons = [reason for _, reason in sorted(found.reasons, reverse=True)]
             for file in nsmallest(MOST_SHOWN, found.changed, key=lambda file: file.number):
                 diff = await self._difference(file, old, new)
                 outcome.diffs.append({"device": file.whose, "name": file.name, "diff": diff})

@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
@@ -93,7 +94,8 @@ class PluginManager:
         known = self._held.get(plugin)
         if known is None:
             choice = self._shelf.choice(plugin)
-            known = Held(plugin, choice.in_force, tuple(self._shelf.versions(plugin)), choice.history)
+            versions = tuple(self._shelf.versions(plugin))
+            known = Held(plugin, choice.in_force, versions, choice.history, choice.merging)
             self._held[plugin] = known
         return known
 
@@ -157,7 +159,9 @@ class PluginManager:
         """Its templates by name, those of the operator's folder in place of its own."""
         return await asyncio.to_thread(texts_in, candidate.templates[::-1])
 
-    async def choose(self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None) -> Held:
+    async def choose(
+        self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None, merging: str = ""
+    ) -> Held:
         """Put a choice in force, for phones too when this returns."""
         if choice.startswith("/") and self.terms.trust != "local" and not back:
             raise PluginError('a folder is put in force as it lies only where plugins.trust is "local"')
@@ -167,6 +171,7 @@ class PluginManager:
                 # Somebody else was at it while this one waited: going back twice would lose what was before that.
                 raise ConflictError(f"{plugin}: {present.in_force or 'what came with provd'} is in force by now")
             fresh = Choice(choice, present.history[:-1]) if back else present.then(choice)
+            fresh = replace(fresh, merging=merging)
             with contextlib.suppress(PluginError):  # What is wrong with it is found and told below.
                 candidate = await self.candidate(plugin, choice)
                 if candidate is not None:
@@ -185,6 +190,13 @@ class PluginManager:
                 await self._changed(plugin)
                 raise PluginError(f"{plugin} {choice} cannot be used after all; PLUGIN-BROKEN says why")
         return self.held(plugin)
+
+    async def merged(self, plugin: str) -> None:
+        """What is noted as ``merging`` is done."""
+        async with self._choosing:
+            done = replace(self._shelf.choice(plugin), merging="")
+            await asyncio.to_thread(self._shelf.choose, plugin, done)
+        self._held.clear()
 
     async def discard(self, plugin: str, version: str) -> None:
         """Take a version off the shelf."""

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from provd.base.dataclass import dataclass
@@ -34,11 +35,13 @@ _ID = re.compile(r"[a-z][a-z0-9_]{1,39}")
 class Choice:
     """What is in force of one plugin: a version, an absolute folder that was linked, or BUNDLED.
 
-    ``history`` has what was in force before, the newest last.
+    ``history`` has what was in force before, the newest last. ``merging``: who has put it in force, until what is new
+    in its templates was merged into those that are overridden.
     """
 
     in_force: str = BUNDLED
     history: tuple[str, ...] = ()
+    merging: str = ""
 
     @property
     def linked(self) -> bool:
@@ -84,12 +87,12 @@ class Shelf:
         path = self.root / plugin / _CHOICE
         try:
             content = json.loads(path.read_bytes())
-            choice = Choice(content["in_force"], tuple(content["history"]))
+            choice = Choice(content["in_force"], tuple(content["history"]), content.get("merging", ""))
         except FileNotFoundError:
             return Choice()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PluginError(f"{path} cannot be read: {error}") from None
-        if not all(isinstance(text, str) for text in (choice.in_force, *choice.history)):
+        if not all(isinstance(text, str) for text in (choice.in_force, *choice.history, choice.merging)):
             raise PluginError(f"{path} cannot be read: it names something that is no text")
         return choice
 
@@ -126,9 +129,11 @@ class Shelf:
         if folder is not None and not (folder / MANIFEST).is_file():
             raise NotFoundError(f"there is no {plugin} {choice.in_force}")
         place = self.root / plugin
-        content = json.dumps({"in_force": choice.in_force, "history": list(choice.history)})
+        content: dict[str, object] = {"in_force": choice.in_force, "history": list(choice.history)}
+        if choice.merging:
+            content["merging"] = choice.merging
         try:
-            replace_file(place / _CHOICE, content + "\n")
+            replace_file(place / _CHOICE, json.dumps(content) + "\n")
         except OSError as error:
             raise PluginError(f"{place}: {error.strerror}") from None
 
@@ -140,7 +145,7 @@ class Shelf:
         if version not in self.versions(plugin):
             raise NotFoundError(f"there is no {plugin} {version}")
         place = self.root / plugin
-        self.choose(plugin, Choice(choice.in_force, tuple(old for old in choice.history if old != version)))
+        self.choose(plugin, replace(choice, history=tuple(old for old in choice.history if old != version)))
         # Renamed first: a version is there whole or not at all.
         gone = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=place))
         (place / version).rename(gone / version)

@@ -74,14 +74,19 @@ class FixedPackages:
     async def texts(self, candidate: Candidate) -> Mapping[str, str]:
         return self.templates.get((candidate.manifest.id, candidate.choice), {})
 
-    async def choose(self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None) -> Held:
+    async def choose(
+        self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None, merging: str = ""
+    ) -> Held:
         await asyncio.sleep(0)  # somebody else may come first
         held = self.held(plugin)
         if expect not in (None, held.in_force):
             raise ConflictError(f"{held.in_force or 'what came with provd'} is in force by now")
         history = held.history[:-1] if back else (*held.history, held.in_force)
-        self.shelf[plugin] = replace(held, in_force=choice, history=history)
+        self.shelf[plugin] = replace(held, in_force=choice, history=history, merging=merging)
         return self.shelf[plugin]
+
+    async def merged(self, plugin: str) -> None:
+        self.shelf[plugin] = replace(self.held(plugin), merging="")
 
     async def discard(self, plugin: str, version: str) -> None:
         held = self.held(plugin)

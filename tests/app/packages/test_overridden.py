@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from provd.app.admin.plugins import Plugins
 from provd.app.packages.ports import BUNDLED
 from provd.app.ports import RenderJob
 from provd.domain.overrides import Override, Place
@@ -40,16 +43,9 @@ def office(*overrides: Override) -> Office:
         manifest, _ = shelf.kinds["acme", choice]
         shelf.kinds["acme", choice] = replace(manifest, version=choice or "1.0.0"), written(text)
         shelf.templates["acme", choice] = {"device.j2": text, "common.j2": text}
-    shop = shop_of(made.world, shelf)
-    plugins = {each.name: each for each in _operations(made, shop)}
-    made.admin.operations.update(plugins)
+    made.admin.plugins = Plugins(made.admin.desk, shop_of(made.world, shelf))
+    made.admin.operations.update({each.name: each for each in made.admin.plugins.operations()})
     return made
-
-
-def _operations(made: Office, shop):
-    from provd.app.admin.plugins import Plugins
-
-    return Plugins(made.admin.desk, shop).operations()
 
 
 async def tried(made: Office, **more: object) -> dict:
@@ -78,6 +74,43 @@ async def test_what_fits_is_merged_and_comes_back_as_it_was():
     back = await made.do("plugin.rollback", id="acme")
     assert back["merged"] == [mine.id]
     assert made.world.fleet.tables.overrides[mine.id].text == mine.text
+
+
+class Crash(BaseException):
+    """The daemon ends here."""
+
+
+async def test_what_a_crash_has_kept_from_being_merged_is_merged_at_the_next_start():
+    several = [override(OLD.replace("one", "ONE")), override(OLD.replace("two", "TWO"), OTHER)]
+    made = office(*several)
+    plugins = made.admin.plugins
+    change = made.admin.desk.change
+
+    async def crashing(action, name, caller, plan):
+        if made.audit().count(("template.merge", several[0].id)):
+            raise Crash
+        await change(action, name, caller, plan)
+
+    made.admin.desk.change = crashing
+    with pytest.raises(Crash):
+        await made.do("plugin.switch", id="acme", version="2.0.0")
+    made.admin.desk.change = change
+    overrides = made.world.fleet.tables.overrides
+    assert [overrides[each.id].base_version for each in several] == ["2.0.0", "1.0.0"], "in the middle of it"
+    await plugins.complete()
+    assert [overrides[each.id].text.split()[-1] for each in several] == ["5", "5"]
+    assert made.audit().count(("template.merge", several[1].id)) == 1
+    await made.do("template.set", name="device.j2", text=OLD, device=OTHER)
+    await plugins.complete()
+    assert overrides[several[1].id].text == OLD, "it is over"
+
+
+async def test_what_was_to_stay_as_it_is_does_so_after_a_start():
+    mine = override(OLD.replace("one", "ONE"))
+    made = office(mine)
+    await made.do("plugin.switch", id="acme", version="2.0.0", keep_templates=True)
+    await made.admin.plugins.complete()
+    assert made.world.fleet.tables.overrides[mine.id] == mine
 
 
 async def test_the_same_line_stays_mine_and_both_are_shown():

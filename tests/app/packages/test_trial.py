@@ -9,7 +9,7 @@ import pytest
 
 from provd.app.context import ContextMaker, Subject
 from provd.app.packages.ports import BUNDLED
-from provd.app.packages.trial import MOST_SHOWN, Outcome, Trial, plain
+from provd.app.packages.trial import MOST_SHOWN, Outcome, Trial, _File, _Found, plain
 from provd.app.ports import RenderJob
 from provd.app.site import Site
 from provd.app.works import Progress
@@ -94,6 +94,27 @@ async def test_what_fails_is_harm() -> None:
     assert outcome.failed == 5
     assert outcome.harmful
     assert "02:aa:aa:00:00:01 02aaaa000001.cfg: device.j2:3: 'nope' is undefined" in outcome.reasons
+
+
+async def test_reasons_are_told_of_the_first_ones_and_the_others_are_counted() -> None:
+    def fails(_job: RenderJob) -> bytes:
+        raise PluginError("x" * 10_000)
+
+    many = [claimed(Mac(f"02aaaa{number:06x}")) for number in range(100, 150)]
+    outcome = await Fleet(constant(b"x"), fails, NEWER, *many).outcome()
+    assert outcome.failed == 2 * 52 + 1
+    assert (len(outcome.reasons), outcome.untold) == (MOST_SHOWN, outcome.failed - MOST_SHOWN)
+    assert outcome.reasons[0].startswith("02:aa:aa:00:00:01 02aaaa000001"), "those of the first devices"
+    assert {len(reason) for reason in outcome.reasons} == {500}
+
+
+def test_no_more_of_them_are_kept_however_many_there_are() -> None:
+    found = _Found(Outcome("acme", "1", "2"))
+    numbers = [(number * 7919) % 5000 for number in range(5000)]
+    for number in numbers:
+        found.tell(_File(number, "whose", f"{number}.cfg", None, "A1", None, None), "does not work")
+    assert sorted(-number for number, _ in found.reasons) == list(range(MOST_SHOWN)), "whichever came first"
+    assert found.outcome.untold == 5000 - MOST_SHOWN
 
 
 async def test_what_failed_before_is_no_new_harm_and_what_is_mended_is_news() -> None:

@@ -602,3 +602,17 @@ async def test_a_line_end_in_a_path_is_answered_here_too(path):
     async with house() as home:
         answer = await home.get(path)
         assert (answer.status in {400, 404}, answer.headers["Content-Type"]) == (True, "application/problem+json")
+
+
+async def test_a_template_of_which_somebody_else_was_the_last_to_write_is_not_taken_away():
+    async with house() as home:
+        place = "/models/acme:a1/templates/device.j2"
+        shas = [
+            (await home.ask("PUT", place, "all.admin", body={"text": text})).json["sha256"]
+            for text in ("mine\n", "his\n")
+        ]
+        late = await home.ask("DELETE", f"{place}?expect={shas[0]}", "all.admin")
+        assert late.status == 412
+        assert "device.j2 was changed by" in late.json["detail"]
+        assert (await home.get(place)).json["text"] == "his\n"
+        assert (await home.ask("DELETE", f"{place}?expect={shas[1]}", "all.admin")).status == 204

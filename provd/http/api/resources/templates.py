@@ -106,7 +106,8 @@ def _put(admin: Admin) -> Route:
 
 def _restored(admin: Admin) -> Route:
     async def handle(ask: Ask) -> Reply:
-        await ask.do("template.restore", **_meant(ask))
+        given = {key: value for key, value in ask.query if key == "expect"}
+        await ask.do("template.restore", **_meant(ask), **given)
         return Reply(status=204)
 
     return Route(
@@ -115,7 +116,7 @@ def _restored(admin: Admin) -> Route:
         name="templates.restore",
         summary="Restore the default",
         access=access_of(admin, "template.restore"),
-        query=_FOR,
+        query=(*_FOR, *(param for param in admin.operations["template.restore"].params if param.name == "expect")),
         handler=handle,
         status=204,
     )
