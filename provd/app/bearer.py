@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 
-from provd.app.admin.caller import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.app.fleet import Fleet
 from provd.app.ports import Put
 from provd.base.clock import Clock

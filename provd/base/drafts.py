@@ -21,8 +21,8 @@ def drafted(kind: type[T]) -> Callable[..., T]:
     The object is filled in as a twin of the class, which may be assigned to, and becomes one of the class at the end.
     """
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    body = "\n    ".join([f"self.{name} = {name}" for name in names] + ["self.__class__ = kind"])
-    scope: dict[str, Any] = {"kind": kind}
+    body = "\n    ".join([f"self.{name} = {name}" for name in names] + ["self.__class__ = _kind"])
+    scope: dict[str, Any] = {"_kind": kind}  # no field begins so
     exec(f"def __init__(self, {', '.join(names)}):\n    {body}\n", scope)  # noqa: S102  # names of a class of ours
     # The same base and the same slots: only then may an object change from one class to the other. The two methods
     # share one slot of the type: with a frozen base's __delattr__ left in it each assignment takes four times as long.

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from provd.app.admin import Scope
+from provd.app.caller import Scope
 from provd.base.dataclass import dataclass
 from provd.base.errors import ProvdError, UsageError
 from provd.http.api.refusal import Refusal

@@ -14,7 +14,7 @@ from dataclasses import field
 
 from aiohttp import web
 
-from provd.app.admin import Caller
+from provd.app.caller import Caller
 from provd.base.clock import Clock
 from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from provd.app.admin import Caller
+from provd.app.caller import Caller
 from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 

@@ -7,7 +7,6 @@ from operator import attrgetter
 from typing import Any
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.constraints import Constraints, Known
 from provd.app.admin.desk import Desk
@@ -19,6 +18,7 @@ from provd.app.admin.rollouts import Rollouts
 from provd.app.admin.site_models import SiteModels
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.types import Types
+from provd.app.caller import Caller, Scope
 from provd.app.ownership import owner_of_profile
 from provd.app.works import Works
 from provd.base.dataclass import dataclass

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import KEY, LISTING, Args, Param
 from provd.app.admin.types import ANYWHERE, BREAKING, named
+from provd.app.caller import Caller, Scope
 from provd.app.ownership import owner_of_key
 from provd.app.ports import Change, Delete, Put
 from provd.app.tasks import assembly

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.params import Args, Param
 from provd.app.boot import Boot
+from provd.app.caller import Caller, Scope
 from provd.app.context import Zone
 from provd.app.fleet import Fleet, Plan
 from provd.app.ownership import owner_of_profile

@@ -33,7 +33,7 @@ from datetime import datetime
 from operator import eq, ge, gt, itemgetter, le, lt, ne
 from typing import Any, Generic, Literal, TypeVar
 
-from provd.app.admin.caller import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.app.turns import in_turns
 from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from provd.app.caller import Caller
 from provd.app.regions import office
 from provd.app.regions.ports import Book, Ledger, Reading
 from provd.app.regions.turns import Terms, told
@@ -20,9 +21,6 @@ from provd.domain.regions.codes import Code, Wrong
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import STUCK, Home, HomeState, Outgoing, Region, Role, Tombstone
 from provd.domain.regions.unit import Unit
-
-if TYPE_CHECKING:
-    from provd.app.admin.caller import Caller  # whose package imports this module
 
 T = TypeVar("T")
 _KEPT = 7 * 86400.0

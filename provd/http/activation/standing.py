@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provd.app.admin.caller import Caller
+from provd.app.caller import Caller
 from provd.base.dataclass import dataclass
 from provd.domain.activation.thing import Thing
 
