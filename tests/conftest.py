@@ -12,8 +12,12 @@ from tests.kit import forks
 ROOT = Path(__file__).resolve().parents[1]
 MUST = os.environ.get("CI") == "true"
 
-# How long an example takes is the machine's business, not a property of the code.
-hypothesis.settings.register_profile("provd", deadline=None)
+# How long an example takes, or finding one, is the machine's business, not a property of the code. Everybody tries the
+# same examples, so that a change is to blame for what fails; ``--hypothesis-profile=explore`` looks for others.
+hypothesis.settings.register_profile(
+    "explore", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.register_profile("provd", hypothesis.settings.get_profile("explore"), derandomize=True)
 hypothesis.settings.load_profile("provd")
 
 

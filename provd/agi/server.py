@@ -198,7 +198,7 @@ class Conversation:
         self.hung_up = False
 
     async def environment(self) -> Environment:
-        """What the PBX says first."""
+        """What the PBX says first. Raises WireError, TimeoutError and what the stream raises."""
         async with asyncio.timeout(self._patience):
             lines: list[str] = []
             while line := await self._line():
@@ -208,7 +208,11 @@ class Conversation:
         return wire.environment(lines)
 
     async def ask(self, command: bytes, patience: float = 0.0) -> wire.Answer:
-        """Send a command; gives its answer. After HANGUP the channel still takes variables for the dialplan."""
+        """Send a command; gives its answer. After HANGUP the channel still takes variables for the dialplan.
+
+        ``patience``: seconds for the answer, in place of the usual ones. Raises HungUpError for a channel that is gone,
+        WireError, and TimeoutError.
+        """
         async with asyncio.timeout(patience or self._patience):
             self._writer.write(command)
             await self._writer.drain()

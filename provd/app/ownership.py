@@ -74,7 +74,8 @@ def room_of(manifest: Manifest | None, device: Device) -> Room:
 def assign(tables: Tables, mac: Mac, lines: Sequence[str], *, room: Room = NO_ROOM, port: int = 0) -> list[Change]:
     """Put further lines on a device; an unclaimed one moves to their tenant with it.
 
-    On a device with ports they go to ``port`` and the free ones after it, and the device stays with its owner.
+    On a device with ports they go to ``port`` and the free ones after it, and the device stays with its owner. Raises
+    NotFoundError, and ConflictError where the device or a line is somebody else's.
     """
     device = device_of(tables, mac)
     owners = {line_of(tables, key).tenant for key in lines}
@@ -130,7 +131,7 @@ def free_port(device: Device, most: int, wanted: int = 0) -> int | None:
 
 
 def unassign(tables: Tables, mac: Mac, lines: Sequence[str]) -> list[Change]:
-    """Take these lines from a device. It stays with its tenant."""
+    """Take these lines from a device, which stays with its tenant. Raises NotFoundError for one that is not on it."""
     device = device_of(tables, mac)
     missing = [key for key in lines if key not in device.lines]
     if missing:
@@ -176,7 +177,7 @@ def reset(tables: Tables, mac: Mac, *, new_token: bool = False) -> list[Change]:
 
 
 def transfer(tables: Tables, mac: Mac, tenant: str, *, new_token: bool = False) -> list[Change]:
-    """Give a device to another tenant; nothing of the old one stays on it."""
+    """Give a device to another tenant; nothing of the old one stays on it. Raises NotFoundError and ConflictError."""
     owner = tenant_of(tables, tenant)
     device = device_of(tables, mac)
     if device.tenant == owner.id:

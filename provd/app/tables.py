@@ -7,7 +7,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from provd.app.kinds import Kinds
+from provd.app.device_types import Kinds
 from provd.base.types import Mac, parse_device
 from provd.domain.device_types import Constraint, DeviceType
 from provd.domain.overrides import Override

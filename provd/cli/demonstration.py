@@ -21,7 +21,7 @@ import click
 from provd.base.errors import ProvdError
 from provd.base.types import mac_text
 from provd.cli.client import call
-from provd.cli.processes import end, lines_of, provd, started
+from provd.cli.processes import end, lines_of, of_the_story, provd, started
 from provd.simulate.forward import Forward
 from provd.simulate.lan import LOOPBACK, Lan, private_lan
 from provd.simulate.load import phone_class
@@ -135,14 +135,14 @@ class Demonstration:
 
     async def _until_ready(self, daemon: asyncio.subprocess.Process) -> None:
         async for line in lines_of(daemon):
-            click.echo(line)
+            _pass_on(line)
             if " READY " in line:
                 return
         raise ProvdError("the daemon did not start; its last lines are above")
 
     async def _tell(self, daemon: asyncio.subprocess.Process) -> None:
         async for line in lines_of(daemon):
-            click.echo(line)
+            _pass_on(line)
 
     def _prepare(self, config: str, lan: Lan) -> None:
         """Two tenants with a line and a code for every phone, as an administrator would make them."""
@@ -195,7 +195,7 @@ class Demonstration:
         codes.write_text("\n".join(self._handed_out(count)), encoding="utf-8")
         command = provd(
             *("--config", str(config), "simulate", "--vendor", vendor, "--model", models, "--count", str(count)),
-            *("--dial", str(codes), "--claimed", "--events", "--spread", "1", "--tick", str(TICK), "--timeout", "120"),
+            *("--dial", str(codes), "--claimed", "--events", "--spread", "1", "--tick", str(TICK), "--timeout", "600"),
             *where,
         )
         process = await started(lan.at_phones(*command))
@@ -237,3 +237,8 @@ class Demonstration:
 
 async def _all(tasks: Sequence[asyncio.Task[int]]) -> list[int]:
     return list(await asyncio.gather(*tasks))
+
+
+def _pass_on(line: str) -> None:
+    if of_the_story(line):
+        click.echo(line)

@@ -22,7 +22,8 @@ from provd.cli.commands import (
     show_import,
     unset_option,
 )
-from provd.cli.output import Exit, show_one, show_rows
+from provd.cli.findings import show_findings
+from provd.cli.output import Exit, show_json, show_one, show_rows
 from provd.cli.syncing import follow, show_told
 
 COLUMNS = ("mac", "vendor", "model", "version", "state", "tenant", "ip", "lines", "last_seen")
@@ -61,8 +62,31 @@ _reveal = click.option("--reveal", is_flag=True, help="Show secrets; this is wri
 @as_json
 @click.pass_context
 def device_show(ctx: click.Context, mac: str, local: str | None, *, reveal: bool, as_json: bool) -> None:
-    """Everything known about one device; with --reveal also its token URL and temporary account."""
+    """Everything known about one device; with --reveal also its token URL and temporary account.
+
+    Below it stands what is wrong with it, if anything is (`provd device diagnose`).
+    """
     show_one(run(ctx, "device.show", mac=mac, local=local, reveal=reveal or None), as_json=as_json)
+    if not as_json:
+        show_findings(run(ctx, "device.diagnose", mac=mac), beside=True)
+
+
+@device.command("diagnose")
+@_mac
+@as_json
+@click.pass_context
+def device_diagnose(ctx: click.Context, mac: str, *, as_json: bool) -> None:
+    """Say what is wrong with a device and what to do, from its last steps. Exit code 1 when anything is.
+
+    Also for a MAC that is no device here yet: the one on the label of a phone that does nothing.
+    """
+    found = run(ctx, "device.diagnose", mac=mac)
+    if as_json:
+        show_json(found)
+    else:
+        show_findings(found)
+    if any(finding["level"] == "problem" for finding in found["findings"]):
+        sys.exit(Exit.FAILURE)
 
 
 @device.command("add")

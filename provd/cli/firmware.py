@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from provd.cli.commands import Group, as_json, given, run
+from provd.cli.operation import worked
 from provd.cli.output import errors_to_exit, show_one, show_rows
-from provd.cli.working import worked
 
 F = TypeVar("F", bound=Callable[..., object])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -116,7 +116,7 @@ def firmware_upload(
     Example: provd firmware upload SPA50x.zip --name spa50x-30x --version 7.5.5
     """
     with errors_to_exit():
-        from provd.cli.bringing import laid
+        from provd.cli.package_files import laid
 
         entry = laid(ctx.find_root().obj, file)
     asked = given(models=list(models) or None, unpack=unpack or None, **fields)

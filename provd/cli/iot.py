@@ -23,6 +23,7 @@ from provd.cli.iot_parts import (
     SAID,
     SERIAL,
     SERIALS,
+    TENANTS,
     VENDOR,
     Customer,
     Instance,
@@ -88,8 +89,6 @@ class IotDemonstration:
 
     async def _import(self, world: Instance) -> None:
         """What an operator does before the crates are opened."""
-        for tenant in ("aurora", "borealis"):
-            await world.do("tenant.add", id=tenant, name=tenant.title())
         await world.do("activation.model_add", vendor=VENDOR, model=MODEL)
         text = "sn\n" + "".join(f"S{number:04d}\n" for number in range(1, SERIALS + 1))
         result = await world.do("activation.serial_import", vendor=VENDOR, model=MODEL, csv=text)
@@ -97,10 +96,13 @@ class IotDemonstration:
         self._note("serials imported", str(result["added"]))
 
     async def _acquaint(self, world: Instance, region: Instance) -> None:
-        """The two instances know each other by a secret that they share."""
+        """The two instances know each other by a secret that they share, and have the same tenants."""
         secret = secrets.token_hex(16)
         for one, other in ((world, region), (region, world)):
             await one.do("region.add", name=other.name, url=other.url, endpoint=other.url, secret=secret)
+        for tenant in TENANTS:
+            for each in (world, region):
+                await each.do("tenant.add", id=tenant, name=tenant.title())
         say(f"there are two instances: global at {world.url}, and {REGION} at {region.url}, the home of every device")
 
     async def _live(self, world: Instance, customer: Customer) -> None:
@@ -147,7 +149,8 @@ class IotDemonstration:
         stone = await world.do("region.device", device=DEVICE)
         if (stone["state"], stone["region"]) != ("GONE", REGION) or not there["served"]:
             raise ProvdError(f"{DEVICE} is {stone['state']} at global and {there['state']} at {REGION}")
-        self._note("home", f"{REGION}: {there['state']}, epoch {there['epoch']}")
+        device = await region.do("device.show", mac=DEVICE)
+        self._note("home", f"{REGION}: {there['state']}, epoch {there['epoch']}, tenant {device['tenant']}")
         self._note("at global", f"{stone['state']}: only where it is is known, {stone['region']}")
 
     def _note(self, title: str, text: str) -> None:

@@ -18,9 +18,9 @@ import click
 from provd.base.dataclass import dataclass
 from provd.base.errors import ProvdError
 from provd.cli.client import call
-from provd.cli.processes import end, lines_of, provd, started
+from provd.cli.processes import end, lines_of, of_the_story, provd, started
 
-PATIENCE = 30.0
+PATIENCE = 300.0
 """Seconds until a step of the story counts as failed."""
 VENDOR, MODEL, SERIAL, SERIALS = "acme", "sensor-2", "S0001", 20
 REGION = "eu"
@@ -58,11 +58,9 @@ endpoint = "http://127.0.0.1:{port}"
 plain = true
 allow = ["127.0.0.0/8"]
 """
-RULE = """
-[[region.rule]]
-by = "all"
-region = "eu"
-"""
+TENANTS = ("aurora", "borealis")
+RULE = "".join(f'\n[[region.rule]]\nby = "tenant"\nvalue = "{tenant}"\nregion = "{REGION}"\n' for tenant in TENANTS)
+"""A device goes home once its customer is known, and not before."""
 _FIRST_BOOT = """
 [[tasks.database]]
 name = "crm"
@@ -167,7 +165,8 @@ class Instance:
     async def listen(self) -> None:
         """Pass on what it tells."""
         async for line in lines_of(self.process):
-            click.echo(f"{self.name:>6}: {line}")
+            if of_the_story(line):
+                click.echo(f"{self.name:>6}: {line}")
             self.heard.append(line)
             self.news.set()
         self.ended = True

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from provd.cli.commands import Command, as_json, run
+from provd.cli.operation import worked
 from provd.cli.output import Exit, errors_to_exit, show_json, show_one, show_rows
-from provd.cli.working import worked
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -38,9 +38,17 @@ def _changing(command: F) -> F:
 @click.pass_context
 def plugin_available(ctx: click.Context, *, as_json: bool) -> None:
     """List what the publishers in `plugins.sources` offer, beside what is in force."""
-    rows = run(ctx, "plugin.available")["items"]
     columns = ("plugin", "version", "in_force", "vendor", "size", "fits", "source")
-    show_rows(rows, columns, as_json=as_json)
+    show_rows(_offered(ctx), columns, as_json=as_json)
+
+
+def _offered(ctx: click.Context) -> list[dict[str, Any]]:
+    """What is offered; who could not be asked is told."""
+    found = run(ctx, "plugin.available")
+    for reason in found["failed"]:
+        click.echo(reason, err=True)
+    items: list[dict[str, Any]] = found["items"]
+    return items
 
 
 @click.command("install", cls=Command)
@@ -55,7 +63,7 @@ def plugin_install(ctx: click.Context, /, source: str, version: str | None, **ho
     force, at once and without a restart. Example: provd plugin install acme-1.2.0.zip --diff
     """
     with errors_to_exit():
-        from provd.cli.bringing import brought
+        from provd.cli.package_files import brought
 
         path = Path(source)
         if path.exists() or "/" in source:
@@ -76,9 +84,9 @@ def plugin_upgrade(ctx: click.Context, /, name: str | None, version: str | None,
         _changed(ctx, "plugin.prepare", {"plugin": name, "version": version}, how)
         return
     with errors_to_exit():
-        from provd.cli.bringing import newer
+        from provd.cli.package_files import newer
 
-        wanted = newer(run(ctx, "plugin.available")["items"], run(ctx, "plugin.list", limit=10_000)["items"])
+        wanted = newer(_offered(ctx), run(ctx, "plugin.list", limit=10_000)["items"])
     if not wanted:
         click.echo("nothing newer is offered", err=True)
         sys.exit(Exit.NOTHING)

@@ -34,6 +34,11 @@ async def lines_of(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
         yield line.decode(errors="replace").rstrip("\n")
 
 
+def of_the_story(line: str) -> bool:
+    """Whether a line of a daemon's log belongs to a demonstration: that each of many plugins is there does not."""
+    return " PLUGIN-LOADED " not in line
+
+
 async def end(process: asyncio.subprocess.Process) -> None:
     """Tell it to end, and make it when it does not."""
     if process.returncode is not None:

@@ -12,10 +12,14 @@ import click
 from provd.cli.commands import Group, as_json, by_id, given, rows, run
 from provd.cli.output import show_json, show_one, show_rows
 
-COLUMNS = ("name", "url", "enabled", "draining", "answers", "devices")
+COLUMNS = ("name", "url", "enabled", "draining", "answers", "devices", "lacks")
 DEVICE_COLUMNS = ("device", "state", "region", "epoch", "since", "reason")
+MISSING_COLUMNS = ("tenant", "devices")
 SAID_COLUMNS = ("device", "to", "kind", "attempts", "due", "reason")
 UNIT_COLUMNS = ("id", "type", "state", "reason")
+_TITLES = {
+    "missing": "tenants that are not here (provd tenant add), and their devices, which are the master's until then"
+}
 _LINES_AT_ONCE = 10_000
 _DEVICES_AT_ONCE = 1000
 _TRUE = {"yes", "true", "1"}
@@ -136,9 +140,14 @@ def status(ctx: click.Context, device: str | None, *, as_json: bool) -> None:
     lists = {name: value for name, value in found.items() if isinstance(value, list)}
     plain = {name: value for name, value in found.items() if name not in lists and not isinstance(value, dict)}
     show_one({**plain, **found.get("devices", {})}, as_json=False)
-    for name, columns in (("units", UNIT_COLUMNS), ("stuck", DEVICE_COLUMNS), ("waiting", SAID_COLUMNS)):
+    for name, columns in (
+        ("units", UNIT_COLUMNS),
+        ("stuck", DEVICE_COLUMNS),
+        ("waiting", SAID_COLUMNS),
+        ("missing", MISSING_COLUMNS),
+    ):
         if lists.get(name):
-            click.echo(f"\n{name}:")
+            click.echo(f"\n{_TITLES.get(name, name)}:")
             show_rows(lists[name], columns, as_json=False)
 
 

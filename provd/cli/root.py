@@ -39,7 +39,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "template": ("provd.cli.template:template", "templates in place of a plugin's: edit, preview, diff, restore"),
     "firmware": ("provd.cli.firmware:firmware", "firmware and languages of phones: available, fetch, upload, remove"),
     "rollout": ("provd.cli.rollout:rollout", "give a version of firmware to many phones, ring by ring"),
-    "operation": ("provd.cli.working:operation", "what takes its time: list, wait, cancel"),
+    "operation": ("provd.cli.operation:operation", "what takes its time: list, wait, cancel"),
     "import": ("provd.cli.importing:importing", "take over what another provisioning server knows"),
     "identify": ("provd.cli.evidence:identify", "what provd makes of some evidence, and why"),
     "tail": ("provd.cli.evidence:tail", "what happens, as it happens"),

@@ -18,15 +18,17 @@ class WebhookSection(Section):
         min_length=1, description='ids of facts, with wildcards: "DEVICE-*", "THING-ACTIVATED"'
     )
     tenant: str = Field(default="", description="only what concerns this tenant's devices")
-    secret_file: str = Field(default="", description="letters are signed with what is in it (HMAC-SHA256)")
+    secret_file: str = Field(default="", description="file with the secret that letters are signed with (HMAC-SHA256)")
     header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$", description="what carries the token")
     prefix: str = Field(default="Bearer ", description="stands before the token")
     token_file: str = Field(default="", description="file with a token and nothing else; empty: none is sent")
     allow: tuple[Network, ...] = Field(
-        default=(), description="networks that it may be in, beside public addresses: 10.0.5.0/24"
+        default=(), description="networks that it may be in, besides public addresses: 10.0.5.0/24"
     )
-    most: int = Field(default=10_000, ge=1, le=1_000_000, description="how many may wait for it; more are not kept")
-    keep: Duration = Field(default=86400, ge=60, description="for how long one is tried until it is a dead letter")
+    most: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="how many letters may wait for it; more are not kept"
+    )
+    keep: Duration = Field(default=86400, ge=60, description="how long a letter is tried until it counts as dead")
 
     @field_validator("url")
     @classmethod

@@ -14,14 +14,16 @@ class MqttSection(Section):
 
     host: str = Field(default="", description="of the broker; empty: MQTT is off, and nothing of it is loaded")
     port: int = Field(default=8883, ge=1, le=65535, description="1883 is usual without TLS")
-    tls: bool = Field(default=True, description="false: everything can be read on the way (a broker on this machine)")
+    tls: bool = Field(
+        default=True, description="false: everything can be read on the way; only for a broker on this machine"
+    )
     tls_ca: str = Field(default="", description="PEM file with the authority of its certificate; empty: the system's")
     tls_certificate: str = Field(default="", description="PEM file with a certificate to be shown to it, if it asks")
     tls_key: str = Field(default="", description="PEM file with its key")
-    username: str = Field(default="", description="who we are there")
+    username: str = Field(default="", description="our name there")
     password_file: str = Field(default="", description="file with the password and nothing else")
     prefix: str = Field(
-        default="provd", pattern=r"^[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*$", description="what all topics begin with"
+        default="provd", pattern=r"^[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*$", description="beginning of all topics"
     )
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ class ResyncSection(Section):
         default=("sip", "ami", "http"),
         description="in this order: its registration here, its PBX, its own web server; [] = it comes by itself",
     )
-    per_second: int = Field(default=20, ge=1, le=1000, description="how many devices are told in a second, at most")
+    per_second: int = Field(default=20, ge=1, le=1000, description="at most so many devices are told in a second")
 
     @field_validator("ways")
     @classmethod
@@ -45,9 +45,7 @@ class AmiSection(Section):
     endpoint: str = Field(
         default="{username}", max_length=120, description="its name for a line: {username} is that of the SIP account"
     )
-    tenants: tuple[str, ...] = Field(
-        default=(), description="whose lines are registered there; none named: everybody's"
-    )
+    tenants: tuple[str, ...] = Field(default=(), description="whose lines are registered there; empty: everybody's")
 
     @field_validator("endpoint")
     @classmethod

@@ -18,7 +18,7 @@ _PROXY = re.compile(r"http://(?:[^\s/?#@]+@)?[^\s/?#@]+/?")
 class PluginsSection(Section):
     """Vendor plugins."""
 
-    paths: tuple[Path, ...] = Field(default=(), description="further folders with plugins, beside the bundled ones")
+    paths: tuple[Path, ...] = Field(default=(), description="further folders with plugins, besides the bundled ones")
     trust: Literal["signed", "local"] = Field(
         default="signed", description="signed | local (a package from this machine's disk needs no signature)"
     )

@@ -19,13 +19,15 @@ class RegionRule(Section):
     """Which region is a device's home: the first rule that has an answer counts."""
 
     by: Literal["serial", "mac", "country", "tenant", "attribute", "table", "webhook", "all"] = Field(
-        description="serial | mac (beginnings) | country | tenant | attribute | table | webhook | all"
+        description="serial | mac (their beginning) | country | tenant | attribute | table | webhook | all"
     )
-    value: str = Field(default="", description="what is compared, without regard to case")
+    value: str = Field(default="", description="what it is compared with, regardless of case")
     name: str = Field(default="", description="of an attribute")
-    region: str = Field(default="", description="what it comes to; table and webhook know it themselves")
+    region: str = Field(default="", description="the home of what fits; table and webhook name it themselves")
     url: str = Field(default="", description='of a webhook: it is sent the device and answers { "region": "eu" }')
-    secret_file: str = Field(default="", description="requests to it are signed with what is in it (HMAC-SHA256)")
+    secret_file: str = Field(
+        default="", description="file with the secret that requests to it are signed with (HMAC-SHA256)"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -49,11 +51,11 @@ class RegionSection(Section):
     role: Literal["standalone", "global", "regional"] = Field(
         default="standalone", description="standalone | global | regional"
     )
-    name: str = Field(default="", description="by which the other instances know this one: eu")
-    endpoint: str = Field(default="", description="what devices are told that are at home here: https://eu.example")
+    name: str = Field(default="", description="what the other instances call this one: eu")
+    endpoint: str = Field(default="", description="where devices find this instance: https://eu.example")
     delete: bool = Field(default=True, description="false: the identity of a device that has gone home is kept")
     allow: tuple[Network, ...] = Field(
-        default=(), description="networks with other instances and webhooks, beside public addresses: 10.0.5.0/24"
+        default=(), description="networks with other instances and webhooks, besides public addresses: 10.0.5.0/24"
     )
     plain: bool = Field(default=False, description="true: they may be reached by http:// (inside a VPN)")
     ca: str = Field(default="", description="file with the certificates that theirs are checked against, if not public")

@@ -86,7 +86,7 @@ class DhcpSubnet(Section):
     lease: Duration = Field(default=3600, ge=1, le=INFINITE_SECONDS, description='option 51; "infinite" is possible')
     t1: Duration = Field(default=0, description="option 58, when a client renews; 0: after half of the lease")
     t2: Duration = Field(default=0, description="option 59, when it asks any server; 0: after seven eighths of it")
-    probe: bool = Field(default=True, description="ARP before offering, for a client without an address")
+    probe: bool = Field(default=True, description="send an ARP probe before offering to a client without an address")
     next_server: IPv4OrNone = Field(default="", description="siaddr, for boot loaders")
     routes: tuple[StaticRoute, ...] = Field(
         default=(), description='options 121 and 249: ["10.0.0.0/8 via 10.20.0.254"]; clients then leave out routers'
@@ -160,7 +160,7 @@ class DhcpSection(Section):
     client_port: int = Field(default=68, ge=1, le=65535)
     authoritative: bool = Field(
         default=False,
-        description="say NAK to unknown clients that ask for a wrong address; only where no other server is",
+        description="say NAK to unknown clients that ask for a wrong address; only where there is no other server",
     )
     trusted_relays: tuple[IPv4, ...] = Field(
         default=(),
@@ -187,9 +187,9 @@ class TftpSection(Section):
     """Files over TFTP."""
 
     listen: tuple[ListenOn, ...] = Field(default=(Endpoint("0.0.0.0", 69),), description="[] turns TFTP off")
-    networks: tuple[Network4, ...] = Field(default=(), description="whose requests are answered; none named: all")
+    networks: tuple[Network4, ...] = Field(default=(), description="whose requests are answered; empty: everybody's")
     transfers_per_client: int = Field(
-        default=4, ge=1, le=2000, description="at a time; more of one address wait. Raise it for phones behind a NAT"
+        default=4, ge=1, le=2000, description="at a time; more from one address wait. Raise it for phones behind a NAT"
     )
 
 
@@ -203,9 +203,9 @@ class PhonesSection(Section):
     tls_certificate: str = Field(default="", description="PEM file with the certificate and its chain")
     tls_key: str = Field(default="", description="PEM file with the private key")
     tls_legacy_listen: tuple[ListenOn, ...] = Field(
-        default=(), description="HTTPS for old firmware that speaks TLS 1.0 only: weak, keep it inside"
+        default=(), description="HTTPS for old firmware that speaks TLS 1.0 only: weak, keep it off the internet"
     )
-    tls_legacy_certificate: str = Field(default="", description="one of its own, mostly RSA")
+    tls_legacy_certificate: str = Field(default="", description="a certificate of its own, usually RSA")
     tls_legacy_key: str = Field(default="", description="another key than tls_key")
     trusted_proxies: tuple[Network, ...] = Field(default=(), description="whose X-Forwarded-For counts")
 
@@ -240,14 +240,12 @@ class SipSection(Section):
     expires_min: Duration = Field(
         default=60, ge=10, le=3600, description="shorter registrations are refused with this as Min-Expires"
     )
-    expires_max: Duration = Field(
-        default=3600, ge=60, le=86400, description="longer registrations are granted for so long"
-    )
+    expires_max: Duration = Field(default=3600, ge=60, le=86400, description="longer registrations are cut to this")
     expires_nat: Duration = Field(
-        default=120, ge=30, le=86400, description="the same for phones behind a NAT over UDP, whose way closes"
+        default=120, ge=30, le=86400, description="the same for phones behind a NAT over UDP, whose mapping times out"
     )
     keepalive: Duration = Field(
-        default=25, le=3600, description="how often that way is kept open from here; 0s = never"
+        default=25, le=3600, description="how often the mapping is kept open from here; 0s = never"
     )
     agi_listen: tuple[ListenOn, ...] = Field(
         default=(), description='FastAGI for a PBX that takes the call: ["127.0.0.1:4573"]; whose word counts: [pbx]'
@@ -281,7 +279,7 @@ class ApiSection(Section):
 
     listen: tuple[ListenOn, ...] = Field(default=(Endpoint("127.0.0.1", 8666),), description="[] turns the page off")
     hosts: tuple[str, ...] = Field(
-        default=(), description="host names under which the page is reached, beside addresses"
+        default=(), description="host names under which the page is reached, in addition to addresses"
     )
 
 
@@ -291,13 +289,15 @@ class PolicySection(Section):
     secrets: Literal["open", "bound", "token", "certificate"] = Field(
         default="bound", description="who gets a file with secrets: open | bound | token"
     )
-    auto_add: bool = Field(default=True, description="add phones that a plugin recognises by themselves")
+    auto_add: bool = Field(default=True, description="add phones that a plugin recognises automatically")
     claim: Literal["dial", "mac"] = Field(
         default="dial",
         description="how a tenant's token takes an unclaimed phone: dial (a code on it) | mac (knowing it)",
     )
-    max_new_devices: int = Field(default=5000, ge=1, description="phones that one network may add by itself in an hour")
-    stale_after: Duration = Field(default=30 * 86400, description="a device not seen for so long is marked stale")
+    max_new_devices: int = Field(
+        default=5000, ge=1, description="how many phones of one network are added so in an hour"
+    )
+    stale_after: Duration = Field(default=30 * 86400, description="a device not seen for this long is marked stale")
 
     @model_validator(mode="after")
     def _buildable(self) -> Self:
@@ -313,7 +313,7 @@ class CodesSection(Section):
     alphabet: str = Field(default="0123456789", description="the keys it is drawn from; * and # are possible")
     expires: Duration = Field(default=86400, ge=60, description='how long a new code is good; or "infinite"')
     uses: int = Field(default=1, ge=1, le=10_000, description="how many phones may use a new code")
-    tries: int = Field(default=5, ge=1, le=100, description="wrong codes of one phone until it is locked")
+    tries: int = Field(default=5, ge=1, le=100, description="wrong codes from one phone until it is locked")
     delay: Duration = Field(
         default=2, le=600, description="what the first wrong code costs; each further one doubles it"
     )
@@ -321,13 +321,13 @@ class CodesSection(Section):
         default=3600,
         ge=60,
         le=86400,
-        description="how long a lock lasts, and the time between two tries of who had one",
+        description="how long a lock lasts; whoever had one may try once in this time",
     )
     source_tries: int = Field(
-        default=10, ge=1, le=10_000, description="tries of one address while nobody knows which phone it is"
+        default=10, ge=1, le=10_000, description="tries from one address while it is not known which phone dials"
     )
     crowd: int = Field(
-        default=10, ge=2, le=10_000, description="locked phones behind one address until it is closed to new ones"
+        default=10, ge=2, le=10_000, description="locked phones behind one address until that is closed to new ones"
     )
     site_tries: int = Field(
         default=240, ge=1, le=1_000_000, description="wrong codes in a day until the site is closed to new phones"
@@ -371,13 +371,13 @@ class ActivationSection(Section):
 
     window: Duration = Field(
         default=86400,
-        description="how long after it was enabled a device may be activated; a model may have its own",
+        description="how long after being enabled a device may be activated; a model may have its own",
     )
     coap_listen: tuple[ListenOn, ...] = Field(
         default=(), description="CoAP for devices without HTTP; needs the extra `coap`, usually on port 5683"
     )
-    content_mib: int = Field(default=64, ge=1, le=1024, description="most MiB of one content that devices may fetch")
-    contents_mib: int = Field(default=1024, ge=1, le=65536, description="most MiB of all contents of a vendor together")
+    content_mib: int = Field(default=64, ge=1, le=1024, description="largest content that devices may fetch, in MiB")
+    contents_mib: int = Field(default=1024, ge=1, le=65536, description="all contents of one vendor together, in MiB")
 
 
 class Settings(Section):

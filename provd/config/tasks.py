@@ -38,11 +38,13 @@ class TaskServer(Section):
     """A server that tasks ask or tell by HTTP."""
 
     name: str = Field(pattern=_ID)
-    url: str = Field(pattern=r"^https?://[^\s?#@]+$", description="everything asked of it lies below")
+    url: str = Field(pattern=r"^https?://[^\s?#@]+$", description="all requests go below it")
     header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$", description="what carries the secret")
     prefix: str = Field(default="Bearer ", description="stands before the secret")
     secret_file: str = Field(default="", description="file with the secret and nothing else; empty: none is sent")
-    signing_secret_file: str = Field(default="", description="requests are signed with what is in it (HMAC-SHA256)")
+    signing_secret_file: str = Field(
+        default="", description="file with the secret that requests are signed with (HMAC-SHA256)"
+    )
 
     @field_validator("url")
     @classmethod
@@ -85,7 +87,9 @@ class SqlSection(Section):
     database: str
     statement: str = Field(min_length=1, description="one statement; :name stands for a parameter")
     params: dict[str, str] = Field(default={}, description='{ mac = "{device.mac}" }')
-    write: bool = Field(default=False, description="true: it changes something; else it is read only and gives a row")
+    write: bool = Field(
+        default=False, description="true: it changes something; otherwise it only reads and gives one row"
+    )
     waiting_for: str = Field(default="", description="for people: what is waited for while there is no row")
 
 
@@ -177,7 +181,7 @@ class TaskTemplate(Section):
     """A task: what is done for every device that fits, step by step."""
 
     id: str = Field(pattern=_ID)
-    version: int = Field(default=1, ge=1, le=999_999, description="with another one it runs again for every device")
+    version: int = Field(default=1, ge=1, le=999_999, description="another one makes it run again for every device")
     kind: Literal["onetime", "periodic", "cron", "reactive"] = Field(
         default="onetime", description="onetime | periodic | cron | reactive"
     )
@@ -270,7 +274,7 @@ class TasksSection(Section):
 
     at_once: int = Field(default=16, ge=1, le=100, description="runs at a time")
     allow: tuple[Network, ...] = Field(
-        default=(), description="networks with servers of tasks, beside public addresses: 10.0.5.0/24"
+        default=(), description="networks with servers of tasks, besides public addresses: 10.0.5.0/24"
     )
     database: tuple[TaskDatabase, ...] = ()
     server: tuple[TaskServer, ...] = ()

@@ -50,6 +50,7 @@ class Administration:
     ) -> None:
         views = DaemonViews(core, edges, readers.timeline, core.clock, degraded, started)
         self._admin = admin = _admin(core, edges, telling, outbox)
+        views.join(admin.diagnoses, telling.resyncer.comes)
         daemon = RestDaemon(core, edges, readers.timeline, readers.tail, status=lambda: status_of(views), reload=reload)
         readers.metrics.gauge("provd_devices", "Devices by state", "state", views.states)
         self._control = ControlServer(_operations(admin, views), readers.tail.watch, emit=core.emit, clock=core.clock)

@@ -35,9 +35,9 @@ from provd.base.errors import PluginError
 from provd.base.facts import FactSink
 from provd.base.types import Mac
 from provd.config.settings import Settings
-from provd.daemon.kept import RenderKeeper
 from provd.daemon.packaging import Packaging
 from provd.daemon.plugin_steps import StepRenderer
+from provd.daemon.rendered import RenderKeeper
 from provd.daemon.templates import SectionReader, rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap

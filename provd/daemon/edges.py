@@ -21,11 +21,11 @@ from provd.dhcp.server import DhcpServer
 from provd.domain.reckoning import Leap
 from provd.domain.records import Reservation
 from provd.http.activation.contents import Downloads
-from provd.http.activation.counter import ThingCounter
 from provd.http.activation.files import ConfigPaths
+from provd.http.activation.paths import ActivationPaths
 from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits as HttpLimits
-from provd.http.counters import Counter, Counters
+from provd.http.paths import AllPaths, Paths
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
 from provd.net.netlink import interfaces
@@ -46,7 +46,7 @@ class Edges:
     (ConfigError); a network interface that is not there yet does not.
     """
 
-    def __init__(self, core: Core, leap: Leap | None = None, further: tuple[Counter, ...] = ()) -> None:
+    def __init__(self, core: Core, leap: Leap | None = None, further: tuple[Paths, ...] = ()) -> None:
         self._core = core
         self._further = further
         self._settings = core.settings
@@ -105,8 +105,8 @@ class Edges:
                 clock=core.clock,
                 proxies=TrustedProxies(phones.trusted_proxies),
                 limits=HttpLimits(total=share_of_descriptors(HttpLimits().total, 2)),
-                things=Counters(
-                    ThingCounter(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
+                things=AllPaths(
+                    ActivationPaths(core.things, Vendors(core.vendors), Downloads(core.vendors.contents, core.things)),
                     ConfigPaths(core.things, core.fleet.tables, core.boot, core.clock, core.emit),
                     *self._further,
                 ),

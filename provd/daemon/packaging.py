@@ -70,6 +70,7 @@ class Packaging:
         self.warehouse = Warehouse(self.supply, boot.station.knowledge, fleet.tables, works, clock, emit)
         if not patient:
             self.supply.tidy()
+            self._manager.tidy()
         self.shop = Shop(self._manager, Switching(fleet, self._manager, trial, works), works, self.warehouse)
 
     def reload(self, section: PluginsSection) -> None:

@@ -35,6 +35,7 @@ class StoredRegionViews:
                 enabled=name not in urls or urls[name].enabled,
                 draining=name in urls and urls[name].draining,
                 answers=name not in silent,
+                lacks=tuple(sorted(self._regions.lacking().get(name, ()))),
                 counts=tuple(counts.get(name, {}).get(state, 0) for state in states),
             )
             for name in sorted({*counts, *urls})
@@ -50,7 +51,13 @@ class StoredRegionViews:
             for home in summary.stuck
         )
         return RegionsView(
-            role=terms.role.value, name=terms.name, states=states, rows=tuple(rows), stuck=stuck, patience=STUCK
+            role=terms.role.value,
+            name=terms.name,
+            states=states,
+            rows=tuple(rows),
+            stuck=stuck,
+            missing=tuple(summary.missing),
+            patience=STUCK,
         )
 
 

@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import secrets
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from provd.app import ownership
@@ -15,6 +15,7 @@ from provd.app.regions.courier import Courier
 from provd.app.regions.desk import HomeDesk
 from provd.app.regions.first_boot import FirstBoots
 from provd.app.regions.neighbour import Neighbour
+from provd.app.regions.owners import Owners
 from provd.app.regions.phones import Phones
 from provd.app.regions.ports import Unreached
 from provd.app.regions.turns import Terms
@@ -32,7 +33,7 @@ from provd.daemon.translate import fresh_id, region_terms
 from provd.domain.regions.home import Home, Region, Role
 from provd.domain.regions.speech import Heard, Said
 from provd.domain.regions.unit import Unit
-from provd.http.regions.counter import RegionCounter
+from provd.http.regions.paths import RegionPaths
 from provd.outbound.regions import RegionWeb, Way
 from provd.outbound.web import Permit
 
@@ -58,7 +59,9 @@ class Federation:
         self.ledger = core.home_ledger
         self.courier = Courier(self.ledger, self, self.terms, now, emit, transfer=fresh_id, owner=secrets.token_hex(8))
         self.neighbour = Neighbour(self.ledger, self.terms, now, emit, fresh_id)
-        self.upkeep = Upkeep(self.ledger, FirstBoots(core.fleet, core.tasks), core.regions.enrol, now, emit)
+        boots = FirstBoots(core.fleet, core.tasks)
+        self.upkeep = Upkeep(self.ledger, boots, core.regions.enrol, now, emit)
+        self._know_owners(Owners(self.ledger, self._tenants, lambda: self.terms().name, now, emit, boots.give))
         self.desk = HomeDesk(self.ledger, self.terms, now, emit, fresh=fresh_id, advice=self, spoke=self._spoken)
         self.neighbour.spoke = core.regions.spoke = self._spoken
         core.stored_homes.departed = self._departed
@@ -79,7 +82,15 @@ class Federation:
         core.boot.station.elsewhere = self.phones
         self._others = Others(core.stored_homes, self.phones)
         self.brokered = Brokered(core, self.ledger, self.neighbour, self.desk)
-        self.counter = RegionCounter(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
+        self.paths = RegionPaths(self.desk, self.neighbour, self.ledger, self.terms, now, emit)
+
+    def _know_owners(self, owners: Owners) -> None:
+        self.neighbour.owners = self.courier.owners = self.upkeep.owners = owners
+        self._core.regions.tenants = self._tenants
+        self._core.regions.lacking = lambda: owners.elsewhere
+
+    def _tenants(self) -> Collection[str]:
+        return self._core.fleet.tables.tenants
 
     def terms(self) -> Terms:
         """What this instance is at present."""

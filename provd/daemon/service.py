@@ -26,7 +26,7 @@ from provd.daemon.doors import Doors
 from provd.daemon.edges import Edges
 from provd.daemon.garbage import GarbageRounds
 from provd.daemon.handover import Handover
-from provd.daemon.limiting import LimitWatch
+from provd.daemon.limit_watch import LimitWatch
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.regions import Federation
 from provd.daemon.reloads import applies, changes
@@ -92,7 +92,7 @@ class Service:
             # `done` callbacks of the last commits run when the loop turns once more.
             await asyncio.sleep(0)
             self._readers.keep_no_more()
-            self._emit(Stopped(at=self._clock.now(), seconds=self._clock.now() - self._began))
+            self._emit(Stopped(at=self._clock.now(), seconds=round(self._clock.now() - self._began, 3)))
             self._readers.hub.flush()
             self._readers.log.finish()
 
@@ -123,7 +123,7 @@ class Service:
     async def _serve(self, core: Core) -> None:
         self._readers.keep(core.store)
         federation = self._federation = Federation(core)
-        edges = Edges(core, self._timekeeper.leap, (federation.counter,))
+        edges = Edges(core, self._timekeeper.leap, (federation.paths,))
         degraded = DegradedParts()
         self._readers.hub.add("degraded", degraded)
         self._timekeeper.tell(self._emit)

@@ -29,7 +29,7 @@ from provd.outbound.outside import World
 from provd.outbound.sql import Database, Reach
 from provd.outbound.web import Permit, Server, Web
 from provd.storage.claims import StoredClaims
-from provd.storage.kinds import StoredKinds
+from provd.storage.device_types import StoredKinds
 
 _LOOK = 5.0
 """Seconds between two looks at types that another daemon may have changed."""

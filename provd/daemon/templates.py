@@ -49,14 +49,14 @@ class SectionReader:
     """Reads what types of devices say in the words of the configuration file."""
 
     def task(self, name: str, said: Mapping[str, object]) -> Template:
-        """A template, whose devices are those of its type."""
+        """A template, whose devices are those of its type. Raises FaultsError."""
         own = name.rpartition(".")[2]
         if any(word in said for word in _OF_THE_TYPE):
             raise FaultsError([(f"tasks.{own}.devices", "are those of the type")])
         return replace(_template(_read(TaskTemplate, {**said, "id": own}, f"tasks.{own}")), id=name)
 
     def attribute(self, name: str, said: Mapping[str, object]) -> Attribute:
-        """An attribute of the metadata."""
+        """An attribute of the metadata. Raises FaultsError."""
         return _attribute(_read(AttributeSection, {**said, "name": name}, f"attributes.{name}"))
 
 

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, cast
 
 from provd import __version__
 from provd.app.admin.views import lease_state
+from provd.app.diagnosis.gather import Diagnoses
 from provd.app.effective import for_device
 from provd.app.turns import in_turns
 from provd.base.clock import Clock
@@ -70,6 +71,13 @@ class DaemonViews:
         self._began = clock.now()
         self._degraded = degraded
         self.started = started
+        self._diagnoses: Diagnoses | None = None
+
+    def join(self, diagnoses: Diagnoses, comes: Callable[[Device], str]) -> None:
+        """Diagnoses know from now on what happened lately, and are shown."""
+        self._diagnoses = diagnoses
+        diagnoses.history, diagnoses.comes = self._timeline.facts, comes
+        diagnoses.down = lambda: [f"{row.part}: {row.reason}" for row in self.degraded]
 
     @property
     def degraded(self) -> tuple[DegradedRow, ...]:
@@ -97,6 +105,7 @@ class DaemonViews:
             return None
         return DeviceView(
             row=self._row(device),
+            findings=() if self._diagnoses is None else tuple(self._diagnoses.of(mac)),
             serial=device.serial,
             plugin=device.plugin,
             confidence=device.confidence,

@@ -160,6 +160,7 @@ class DhcpServer:
             if info is not None and info.up and (info.index, info.mac) == (old.index, old.mac):
                 if info.addresses != old.addresses:
                     wire.moved(info)
+                    self._tell_state(wire)
                 return
             self._drop(name)
         if not plain and (info is None or not info.up):
@@ -174,10 +175,16 @@ class DhcpServer:
             return
         self._wires[name] = wire
         self._loop.add_reader(wire.udp.fileno(), self._readable, wire)
-        if wire.raw_refused:
-            self._degraded(name, f"answers are broadcast, addresses not probed: {wire.raw_refused}")
-        elif self._broken.pop(name, None) is not None:
-            self._sink(Recovered(at=self._clock.now(), part=f"dhcp {name}"))
+        self._tell_state(wire)
+
+    def _tell_state(self, wire: Wire) -> None:
+        """What an open interface lacks, or that it lacks nothing any more."""
+        if not wire.link.addresses:
+            self._degraded(wire.name, "the interface has no IPv4 address: nobody there is answered")
+        elif wire.raw_refused:
+            self._degraded(wire.name, f"answers are broadcast, addresses not probed: {wire.raw_refused}")
+        elif self._broken.pop(wire.name, None) is not None:
+            self._sink(Recovered(at=self._clock.now(), part=f"dhcp {wire.name}"))
 
     def _retry(self) -> None:
         self._again = None

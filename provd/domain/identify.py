@@ -23,6 +23,7 @@ from provd.plugin import Manifest, Match
 from provd.plugin.contract import MatchSource
 
 LONGEST_TEXT = 255
+"""Characters of one text that are looked at."""
 COMMON_NAME = 60
 """Confidence in the model that a common file name tells."""
 SHARED_NAME = 55

@@ -172,7 +172,7 @@ class PendingResync:
     ``account`` to ``contact`` are the way over which it was last heard: the user name of its temporary account, and the
     flow of that registration (``udp`` or ``tcp``, its address and port as we see them, our own address, its Contact).
     ``lines`` (SIP users) and ``tenant`` are those of the file that it still has, ``due`` the time at which that file
-    makes it ask by itself, at the latest.
+    makes it ask by itself, at the latest; 0: it does not.
     """
 
     mac: Mac

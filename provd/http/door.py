@@ -22,7 +22,7 @@ from provd.http.activation.wire import Reply, ThingRequest
 from provd.http.answer import status_line
 from provd.http.brief import headers_of, read, read_form
 from provd.http.connection import Connections, Phase, PhoneConnection
-from provd.http.counters import DeviceCounter
+from provd.http.paths import UploadPaths
 from provd.http.proxies import plain_address
 
 _ACCEPT_BATCH = 64
@@ -55,7 +55,7 @@ class Door:
         connections: Connections,
         long_way: LongWay,
         *,
-        things: DeviceCounter | None = None,
+        things: UploadPaths | None = None,
         rest: float = 1.0,
     ) -> None:
         self.files = files
@@ -242,7 +242,7 @@ class Caller:
         self._making = making
         making.add_done_callback(lambda _: self._made(asked, making, octets))
 
-    def _is_form(self, octets: bytes, things: DeviceCounter) -> bool:
+    def _is_form(self, octets: bytes, things: UploadPaths) -> bool:
         """Whether these octets are a form for ``things`` that can be answered here; then it will be."""
         form = read_form(octets)
         if form is None or not things.knows(form.path) or len(form.body) > things.most_octets(form.path):

@@ -57,6 +57,8 @@ def _remove_stale(path: Path) -> None:
         probe.settimeout(1.0)
         try:
             probe.connect(str(path))
+        except TimeoutError:
+            pass  # somebody listens, and has no time
         except OSError:
             path.unlink(missing_ok=True)
             return

@@ -27,8 +27,8 @@ from provd.http.activation.wire import Reply, Stored, ThingRequest
 from provd.http.answer import Answer
 from provd.http.conditional import Selection, select
 from provd.http.connection import Connections, HttpStats, Limits, Phase, PhoneConnection, PhoneProtocols
-from provd.http.counters import DeviceCounter
 from provd.http.door import Door
+from provd.http.paths import UploadPaths
 from provd.http.proxies import TrustedProxies
 from provd.http.target import as_one_name, requested_path
 
@@ -53,7 +53,7 @@ class PhoneServer:
         clock: Clock,
         proxies: TrustedProxies | None = None,
         limits: Limits | None = None,
-        things: DeviceCounter | None = None,
+        things: UploadPaths | None = None,
     ) -> None:
         self._files = files
         self._things = things
@@ -161,7 +161,7 @@ class PhoneServer:
         return True
 
     async def _thing(
-        self, request: web.BaseRequest, connection: PhoneConnection, things: DeviceCounter, path: str
+        self, request: web.BaseRequest, connection: PhoneConnection, things: UploadPaths, path: str
     ) -> web.StreamResponse:
         """The reply of the activation side; a body that does not come whole has no effect."""
         body: bytes | None = b""
@@ -200,7 +200,7 @@ class PhoneServer:
         )
 
     async def _upload(
-        self, request: web.BaseRequest, connection: PhoneConnection, things: DeviceCounter, path: str
+        self, request: web.BaseRequest, connection: PhoneConnection, things: UploadPaths, path: str
     ) -> web.StreamResponse:
         """The reply to a content, which is taken while it comes; what does not come whole has no effect."""
         asked = self._thing_request(request, connection, path, b"")

@@ -50,7 +50,8 @@ class PluginsPage(SignedPage):
         offers: list[Mapping[str, Any]] | None = None
         if may and session is not None and request.query.get("offered") and not text:
             try:
-                offers = (await self._do("plugin.available", {}, session.caller))["items"]
+                found = await self._do("plugin.available", {}, session.caller)
+                offers, text = found["items"], "; ".join(found["failed"])
             except ProvdError as error:
                 text, status = refused(error)
         return self._render(

@@ -122,11 +122,23 @@ class RunRow:
     at: float = 0.0
 
 
+class FindingRow(Protocol):
+    """What is so with a device, and what to do about it. ``level`` is problem, waiting, note or good."""
+
+    @property
+    def level(self) -> str: ...  # noqa: D102 - said above
+    @property
+    def what(self) -> str: ...  # noqa: D102
+    @property
+    def do(self) -> str: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceView:
-    """Everything about one device. ``reasons`` say why we think it is what it is."""
+    """Everything about one device. ``findings`` say what is wrong, ``reasons`` why we think it is what it is."""
 
     row: DeviceRow
+    findings: tuple[FindingRow, ...] = ()
     serial: str = ""
     plugin: str = ""
     confidence: int = 0
@@ -294,7 +306,8 @@ class Views(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionRow:
-    """A region, or (without a name) this instance; ``counts`` are its devices by state."""
+    """A region, or (without a name) this instance; ``counts`` are its devices by state, ``lacks`` tenants whose devices
+    are the master's there."""
 
     name: str
     url: str
@@ -302,6 +315,7 @@ class RegionRow:
     answers: bool
     draining: bool = False
     counts: tuple[int, ...]
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,13 +331,15 @@ class StuckRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionsView:
-    """What this instance is among others. ``patience`` is the time in seconds after which something is stuck."""
+    """What this instance is among others. ``missing`` are tenants that are not here, and how many devices wait for
+    each; ``patience`` is the time in seconds after which something is stuck."""
 
     role: str
     name: str
     states: tuple[str, ...] = ()
     rows: tuple[RegionRow, ...] = ()
     stuck: tuple[StuckRow, ...] = ()
+    missing: tuple[tuple[str, int], ...] = ()
     patience: float = 0.0
     fault: str = ""
 

@@ -54,18 +54,19 @@ def read_capture(stream: BinaryIO) -> Iterator[CapturedFrame]:
 
 
 def udp_in(frame: CapturedFrame) -> UdpDatagram | None:
-    """The UDP datagram inside a captured frame, or None for anything else and for unknown link types."""
+    """The UDP datagram inside a captured frame, as far as it was captured, or None for anything else and for unknown
+    link types."""
     octets = frame.octets
     if frame.linktype == LINKTYPE_ETHERNET:
-        return parse_udp(octets)
+        return parse_udp(octets, whole=False)
     if frame.linktype in LINKTYPE_RAW:
-        return parse_ipv4_udp(octets)
+        return parse_ipv4_udp(octets, whole=False)
     if frame.linktype == LINKTYPE_LINUX_SLL and octets[14:16] == ETHERTYPE_IPV4.to_bytes(2, "big"):
-        return parse_ipv4_udp(octets[16:], src_mac=octets[6:12])
+        return parse_ipv4_udp(octets[16:], src_mac=octets[6:12], whole=False)
     if frame.linktype == LINKTYPE_LINUX_SLL2 and octets[:2] == ETHERTYPE_IPV4.to_bytes(2, "big"):
-        return parse_ipv4_udp(octets[20:], src_mac=octets[12:18])
+        return parse_ipv4_udp(octets[20:], src_mac=octets[12:18], whole=False)
     if frame.linktype == LINKTYPE_NULL and 2 in octets[:4]:  # AF_INET in the byte order of the capturing machine
-        return parse_ipv4_udp(octets[4:])
+        return parse_ipv4_udp(octets[4:], whole=False)
     return None
 
 
@@ -120,14 +121,17 @@ class _Section:
         return int.from_bytes(octets, "big" if self._order == ">" else "little")
 
     def body(self, stream: BinaryIO, length_octets: bytes, done: int = 0) -> bytes:
-        """The rest of a block, of which kind, length and ``done`` octets have been read, without the last length."""
+        """The rest of a block, of which kind, length and ``done`` octets have been read, without the last length.
+
+        Raises WireError for a length that no block has, and for a file that ends too early.
+        """
         length = self.number(length_octets)
         if length % 4 or not 12 + done <= length <= _LARGEST:
             raise WireError(f"a block of {length} octets: the capture is damaged")
         return _exactly(stream, length - 8 - done, "block")[:-4]
 
     def frame(self, kind: int, body: bytes) -> CapturedFrame | None:
-        """The frame in a block, or None when the block says something else."""
+        """The frame in a block, or None when the block says something else. Raises WireError."""
         try:
             if kind == _INTERFACE_DESCRIPTION:
                 self._describe(body)

@@ -19,6 +19,7 @@ from provd.outbound.ami_wire import Message, Reader, action, response_to, versio
 ANSWER_WITHIN = 5.0
 """Seconds that a connection or an action may take."""
 PING_EVERY = 30.0
+"""Seconds between two questions whether the PBX is still there."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before the connection is tried again: doubled each time."""
 IN_FLIGHT = 64

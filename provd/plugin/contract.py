@@ -176,6 +176,8 @@ class ResyncAdvice:
     """A claimed device that asks once a day or less does so at ``resync.at`` of its own time zone."""
     spread: int = 0
     """Seconds by which it may be later than that."""
+    step: int = 1
+    """Minutes: devices are told to ask every so many, or a multiple of it, whatever the settings say."""
     action: ActionUri | None = None
     body: tuple[str, ...] = ()
     """Lines of a body (``text/plain``) that the device wants to hear with the NOTIFY."""

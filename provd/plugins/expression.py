@@ -12,6 +12,7 @@ from provd.base.dataclass import dataclass
 
 GROUPS = frozenset({"model", "version", "mac", "serial"})
 MOST_WIDE = 2
+"""Wide repeats in one expression, at most."""
 WIDE = 100
 """A repeat of more than this counts as wide; so does one without a bound."""
 MOST_WAYS = 4096

@@ -396,6 +396,7 @@ def _resync(row: ResyncRow) -> ResyncAdvice:
         reboots=row.reboots,
         daily=row.daily,
         spread=row.spread,
+        step=row.step,
         action=action,
     )
 

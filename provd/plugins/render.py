@@ -24,9 +24,10 @@ TemplateFolders = Callable[[str], Sequence[Path]]
 """Plugin id to its template folders, the operator's overrides first. Raises PluginError when there is none."""
 
 CPU_SECONDS = 2.0
-"""Processor time one file may take. What does not even listen to its timer is killed after ``wall_seconds``."""
+"""Processor time one file may take. What does not even listen to its timer is killed after ``wall_seconds``, most of
+which it had a processor."""
 RENDERER = Launch(
-    (sys.executable, "-s", "-m", "provd.plugins.renderd", f"{CPU_SECONDS}"), start_seconds=15.0, wall_seconds=5.0
+    (sys.executable, "-s", "-m", "provd.plugins.renderd", f"{CPU_SECONDS}"), start_seconds=60.0, wall_seconds=5.0
 )
 
 

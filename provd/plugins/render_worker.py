@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,11 @@ from provd.plugins.render_wire import Answer, Answers
 WINDOW = 16
 """Requests that lie in one process's socket, so that it never waits for the event loop. When half of them are done
 as many follow, in one call to the kernel."""
+
+MOST = 12
+"""How many times a file's time the process may take that is never given a processor."""
+_PROCESS = 2
+"""The clock of a whole process, as clock_getcpuclockid(3) makes one of its number."""
 
 
 class PoolError(RendererError):
@@ -48,11 +54,23 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a process is started and how long it may take, in seconds: to start, and for one file."""
+    """How a process is started and how long it may take, in seconds: to start, and for one file.
+
+    A process that has had no processor for half of a file's time is not to blame: the machine is slow, or busy with
+    others. It has as long as it takes to get that, and ``MOST`` times the file's time in all.
+    """
 
     command: Sequence[str]
     start_seconds: float
     wall_seconds: float
+
+
+def processor_time(pid: int) -> float:
+    """Seconds of processor time that a process has had by now; none where the system does not tell."""
+    try:
+        return time.clock_gettime(~pid << 3 | _PROCESS)
+    except OSError:
+        return 0.0
 
 
 class Owner(Protocol):
@@ -82,7 +100,7 @@ class Worker(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._watchdog = self._loop.call_later(launch.start_seconds, self.end, "it did not start in time")
         self._watching = False
-        self._deadline = 0.0
+        self._deadline = self._look_at = self._spent = 0.0
         self._transport: asyncio.Transport | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._said = -1
@@ -198,18 +216,26 @@ class Worker(asyncio.Protocol):
 
     def _rearm(self) -> None:
         """Another file is being made: its time begins."""
-        self._deadline = self._loop.time() + self._launch.wall_seconds
+        self._deadline = self._look_at = self._loop.time() + self._launch.wall_seconds
+        self._spent = self._had()
         if not self._watching:
             self._watching = True
-            self._watchdog = self._loop.call_at(self._deadline, self._look)
+            self._watchdog = self._loop.call_at(self._look_at, self._look)
 
     def _look(self) -> None:
         # One timer that looks again, instead of one for each of thousands of files.
         self._watching = False
         if not self.in_flight:
             return
-        if self._loop.time() >= self._deadline:
-            self.end(f"more than {self._launch.wall_seconds:g} s for one file")
-        else:
-            self._watching = True
-            self._watchdog = self._loop.call_at(self._deadline, self._look)
+        now, wall = self._loop.time(), self._launch.wall_seconds
+        if now >= self._look_at:
+            lacks = wall / 2 - (self._had() - self._spent)
+            if lacks <= 0 or now >= self._deadline + (MOST - 1) * wall:
+                self.end(f"more than {wall if lacks <= 0 else MOST * wall:g} s for one file")
+                return
+            self._look_at = now + max(lacks, wall / 20)
+        self._watching = True
+        self._watchdog = self._loop.call_at(self._look_at, self._look)
+
+    def _had(self) -> float:
+        return 0.0 if self._process is None else processor_time(self._process.pid)

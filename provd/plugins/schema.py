@@ -122,6 +122,7 @@ class ResyncRow(Strict):
     reboots: Literal["never", "changed", "always"] = "never"
     daily: bool = False
     spread: int = Field(default=0, ge=0, le=86400)
+    step: int = Field(default=1, ge=1, le=1440)
     action: ActionRow | None = None
 
 

@@ -69,7 +69,7 @@ class RawLink:
         self._sockets: list[socket.socket] = []
 
     def open(self, heard: Heard) -> None:
-        """Begin to listen on the interface."""
+        """Begin to listen on the interface. Raises ConfigError where there is none of that name."""
         found = next((one for one in interfaces() if one.name == self._interface), None)
         if found is None:
             raise ConfigError(f"there is no interface {self._interface!r}")

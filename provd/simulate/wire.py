@@ -57,7 +57,7 @@ class WireTransport:
         rng: random.Random,
         *,
         tick: float = 1.0,
-        patience: float = 10.0,
+        patience: float = 30.0,
         first_delay: float = 4.0,
         blksize: int = 0,
         sip: bool = False,

@@ -32,6 +32,7 @@ REALM: Final = "provd"
 NONCE_LIFE: Final = 300.0
 """Seconds. Not shorter than phones take to come back with it; their next one they get with ``stale=true``."""
 PIN_LIFE: Final = 3600.0
+"""Seconds for which MD5 is not enough from an account that has used something stronger."""
 _REMEMBERED: Final = 16384
 _LARGEST_NC: Final = 1 << 20
 _NONCE = struct.Struct("!II")

@@ -6,26 +6,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Dialect
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql import ClauseElement, ColumnElement
 
 from provd.app.ports import Change
 from provd.domain.activation.thing import Thing, ThingModel, ThingState, ThingVendor
 from provd.domain.records import MASTER_TENANT
 from provd.domain.regions.enrolment import Enrolment
-from provd.domain.regions.home import Home, HomeState, Outgoing, Region
+from provd.domain.regions.home import HERE, Home, HomeState, Outgoing, Region
 from provd.domain.regions.unit import Unit, UnitState
 from provd.storage.batch import Table, driver_form
 from provd.storage.ear import notice
 from provd.storage.mapping import Codec, Row
 from provd.storage.region_tables import ENROLMENT, HOME, HOME_TABLE, HOME_UNIT, OUTGOING, REGION, TOMBSTONE
 from provd.storage.step import Execute
+from provd.storage.thing_tables import THING
 from provd.storage.things import StoredBook
 
 R = TypeVar("R")
 _UNDER_WAY = (HomeState.REHOMING, HomeState.REGIONAL, HomeState.QRY_FAIL, HomeState.PROV_PEN, HomeState.PROV_FAIL)
 _AT_ONCE = 128
+_OWNER: ColumnElement[str] = func.coalesce(THING.c.tenant, HOME.c.tenant)
+"""Whose a device is: its serial knows better than what came with the hand-over."""
+
+
+def _owned(query: Select[Any]) -> Select[Any]:
+    """The query, of the devices that were handed over to this instance."""
+    t, h = THING.c, HOME.c
+    same = and_(h.sn != "", t.vendor == h.vendor, t.model == h.model, t.sn == h.sn)
+    here = or_(*(h.state == state.value for state in sorted(HERE)))
+    return query.select_from(HOME.outerjoin(THING, same)).where(here)
 
 
 class Overview:
@@ -205,6 +216,38 @@ class Overview:
             return None  # whoever has such a serial has not therefore this device
         thing = self._things.things(home.vendor, home.model, [home.sn]).get(home.sn)
         return None if thing is None else thing.tenant
+
+    def owners(self) -> Sequence[str]:
+        """The tenants of the devices that are at home here, or expected."""
+        return [str(row[0]) for row in self.rows(_owned(select(_OWNER)).distinct().order_by(_OWNER))]
+
+    def owned(self, tenant: str, limit: int) -> Sequence[str]:
+        """Such devices of one tenant."""
+        query = _owned(select(HOME.c.device_id)).where(_OWNER == tenant)  # noqa: SIM300 - SQLAlchemy's
+        return [str(row[0]) for row in self.rows(query.order_by(HOME.c.device_id).limit(limit))]
+
+    def units_owned(self, tenant: str, after: tuple[str, str], limit: int) -> Sequence[Unit]:
+        """Units of such devices."""
+        c = HOME_UNIT.c
+        behind = or_(c.device_id > after[0], and_(c.device_id == after[0], c.unit_id > after[1]))
+        theirs = _owned(select(HOME.c.device_id)).where(_OWNER == tenant)  # noqa: SIM300 - SQLAlchemy's
+        query = select(HOME_UNIT).where(c.device_id.in_(theirs), behind)
+        return self.records(Unit, self.rows(query.order_by(c.device_id, c.unit_id).limit(limit)))
+
+    def ownerless(self, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
+        """Devices that fetch a key which are the master's although their serial names a tenant."""
+        return self._things.ownerless(after, limit)
+
+    def reunite(self, things: Sequence[Thing]) -> Sequence[Thing]:
+        """Give these devices to the tenants that their serials name."""
+        given: list[Thing] = []
+        for vendor, model in sorted({(thing.vendor, thing.model) for thing in things}):
+            theirs = {each.sn: each.tenant for each in things if (each.vendor, each.model) == (vendor, model)}
+            present = self._things.things(vendor, model, list(theirs))
+            given += [thing for thing in present.values() if thing.tenant == theirs[thing.sn]]
+        self._things.put(given)
+        self.wrote = self.wrote or bool(given)
+        return given
 
     def adopt(self, home: Home, now: float) -> None:
         """A device that was activated elsewhere counts as activated here, with its vendor and model."""

@@ -164,7 +164,7 @@ class StoredHomes(Overview):
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def save(self, before: Home | None, after: Home) -> None:
-        """One statement decides whether the device is still as it was, from however many daemons."""
+        """One statement decides whether the device is still as it was, from however many daemons. Raises ClashError."""
         self.wrote = True
         codec = self.statements.codecs[Home]
         if before is None:
@@ -176,7 +176,7 @@ class StoredHomes(Overview):
             raise ClashError(f"{before.device_id} was moved by somebody else")
 
     def drop(self, home: Home) -> None:
-        """Remove a device with its units."""
+        """Remove a device with its units. Raises ClashError where somebody else has moved it."""
         self.wrote = True
         if not self._execute(*self.statements.drop(**_was(home))):
             raise ClashError(f"{home.device_id} was moved by somebody else")

@@ -14,6 +14,7 @@ REST = 30.0
 LOCKED = 1.0
 """… and after it was found locked."""
 _PATIENCE = 3
+"""Slow commits before the thread gets them."""
 _FORGIVEN = 0.05
 """Share of a slow commit that a quick one makes up for."""
 

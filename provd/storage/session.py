@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class BusyError(UnavailableError):
 
 
 def parse_url(text: str, state_dir: Path) -> URL:
-    """The database URL of the configuration: ``sqlite`` is ``provd.db`` in the state directory."""
+    """The database URL of the configuration: ``sqlite`` is ``provd.db`` in the state directory. Raises StorageError."""
     if text == "sqlite":
         return URL.create("sqlite", database=str(state_dir / "provd.db"))
     try:
@@ -76,7 +77,10 @@ def parse_url(text: str, state_dir: Path) -> URL:
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine in autocommit mode: a single statement is its own transaction, several are bracketed by hand."""
+    """An engine in autocommit mode: a single statement is its own transaction, several are bracketed by hand.
+
+    Raises StorageError where the driver of PostgreSQL is not installed.
+    """
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
@@ -163,6 +167,8 @@ class Session:
     """The one connection that writes. Used by one thread at a time; only ``interrupt`` may be called meanwhile."""
 
     def __init__(self, engine: Engine) -> None:
+        self.heard = 0.0
+        """When the database has last answered a statement of several (a monotonic clock's time)."""
         self._engine = engine
         self._connection: Connection | None = None
         self._suspect = False
@@ -246,15 +252,19 @@ class Session:
             except SQLAlchemyError:
                 self.close()  # The commit before is on the disk; this connection does not leave its transaction.
 
-    @staticmethod
-    def _bracketed(connection: Connection, statements: Sequence[Statement | Extension], steps: Sequence[Step]) -> None:
+    def _bracketed(
+        self, connection: Connection, statements: Sequence[Statement | Extension], steps: Sequence[Step]
+    ) -> None:
         def execute(sql: str, parameters: Row) -> Sequence[Row]:
-            return _told(connection, sql, parameters)[1]
+            rows = _told(connection, sql, parameters)[1]
+            self.heard = time.monotonic()
+            return rows
 
         execute("BEGIN", ())
         try:
             for statement in statements:
                 _execute(connection, statement)
+                self.heard = time.monotonic()
             for step in steps:
                 step.run(execute)
             execute("COMMIT", ())

@@ -16,11 +16,12 @@ from provd.app.ports import Change, Put
 from provd.domain.activation.form import Ask
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import NOWHERE, Attempt, Origin, Thing, ThingModel, ThingState, ThingVendor
-from provd.domain.records import AuditEntry
+from provd.domain.records import MASTER_TENANT, AuditEntry
 from provd.storage.batch import Planner, Prepared, Statement, Table, driver_form
 from provd.storage.mapping import Codec, Row
 from provd.storage.region_tables import held_here, key_held_here
 from provd.storage.step import Execute
+from provd.storage.tables import DEVICE
 from provd.storage.thing_records import StoredRecords
 from provd.storage.thing_tables import THING, THING_LOG, THING_MODEL, THING_RANGE, THING_VENDOR
 from provd.storage.vault import Vault
@@ -146,6 +147,15 @@ class StoredBook(StoredRecords):
         behind = tuple_(*(bindparam(f"p_{name}", text) for name, text in zip(_TRIPLE, after, strict=True)))
         theirs = select(THING).where(c.tenant == tenant, or_(c.vendor == vendor, c.via == vendor), key > behind)
         return self._things(theirs.order_by(*THING.primary_key).limit(limit))
+
+    def ownerless(self, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
+        """Devices that are the master's although their serial names another tenant, in the order of their keys."""
+        c, d = THING.c, DEVICE.c
+        behind = tuple_(*(bindparam(f"p_{name}", text) for name, text in zip(_TRIPLE, after, strict=True)))
+        same = and_(d.vendor == c.vendor, d.model == c.model, d.serial == c.sn)
+        query = select(THING).join(DEVICE, same).where(d.tenant == MASTER_TENANT)
+        query = query.where(c.tenant != "", c.tenant != MASTER_TENANT, tuple_(c.vendor, c.model, c.sn) > behind)
+        return self._things(query.order_by(*THING.primary_key).limit(limit))
 
     def models(self, vendor: str) -> Sequence[ThingModel]:
         """The vendor's models, by name."""

@@ -35,6 +35,8 @@ _STAND_ASIDE_AGAIN = 0.0002
 class Connection(Protocol):
     """What the writer needs of its database connection; see ``session.Session``."""
 
+    heard: float
+
     def write(self, statements: Sequence[Statement | Extension], steps: Sequence[Step] = ()) -> None:
         """Execute the statements and then the steps as one transaction."""
         ...
@@ -200,8 +202,10 @@ class Writer:
             return
         self._settled.clear()
         self._settled.wait(_STAND_ASIDE)
-        age = time.monotonic() - since if since else 0.0
-        if age >= self._patience:
+        now = time.monotonic()
+        age = now - since if since else 0.0
+        # A server that answers one statement after the other is slow, not silent.
+        if age >= self._patience and now - self._session.heard >= self._patience:
             self._session.interrupt()
         # A commit that has taken long may take longer: a slow disk must not cost the loop its time.
         again = min(max(_STAND_ASIDE_AGAIN, age / 2), self._limits.patience / 4)

@@ -49,6 +49,7 @@ _LARGEST_REQUEST: Final = 2048
 _LARGEST_REPLY: Final = 64
 """An ACK, and of an ERROR the part that counts: a larger buffer for each datagram is what one can measure."""
 _SWEEP_SECONDS: Final = 0.025
+"""Between two looks for what has to be sent again."""
 
 # Constant and short: an answer must not tell more than the request knew, nor be much longer.
 _NOT_FOUND: Final = Error(ErrorCode.FILE_NOT_FOUND, "file not found").encode()

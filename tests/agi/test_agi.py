@@ -16,6 +16,7 @@ from provd.base.types import Mac
 from provd.config.pbx import PbxSection
 from tests.kit.agi import AgiCall
 from tests.kit.clock import FakeClock
+from tests.kit.patience import PATIENCE
 
 PHONE = Mac("02aaaa000001")
 LOCAL = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -42,7 +43,7 @@ class FakeDesk:
 
 
 @asynccontextmanager
-async def serving(desk, *, trusted=LOCAL, patience=5.0, calls=200, **terms):
+async def serving(desk, *, trusted=LOCAL, patience=PATIENCE, calls=200, **terms):
     facts = []
     server = AgiServer(
         desk,
@@ -248,7 +249,7 @@ async def test_who_leaves_in_the_middle():
         writer.write(b"agi_network: yes\nagi_")
         writer.close()
         await writer.wait_closed()
-        await asyncio.wait_for(AgiCall(arguments=("1",)).run("127.0.0.1", port), 5)
+        await asyncio.wait_for(AgiCall(arguments=("1",)).run("127.0.0.1", port), PATIENCE)
     assert [fact.ID for fact in facts] == ["AGI-CALL"]
 
 
@@ -259,7 +260,7 @@ async def test_a_slow_store_does_not_keep_others_waiting():
         calls = [AgiCall(arguments=(str(number),)) for number in range(3)]
         running = [asyncio.create_task(run(call)) for call in calls]
         for _ in calls:
-            await asyncio.wait_for(desk.heard.acquire(), 5)
+            await asyncio.wait_for(desk.heard.acquire(), PATIENCE)
         assert await talk(port, AgiCall().environment()) == b""
         desk.gate.set()
         await asyncio.gather(*running)
@@ -272,8 +273,8 @@ async def test_calls_in_hand_end_with_the_server():
     desk.gate = asyncio.Event()
     async with serving(desk) as (run, *_):
         call = asyncio.create_task(run(AgiCall(arguments=("1",))))
-        await asyncio.wait_for(desk.heard.acquire(), 5)
-    await asyncio.wait_for(call, 5)
+        await asyncio.wait_for(desk.heard.acquire(), PATIENCE)
+    await asyncio.wait_for(call, PATIENCE)
 
 
 @pytest.mark.parametrize(

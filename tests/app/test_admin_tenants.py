@@ -80,6 +80,7 @@ WHERE: list[dict[str, object]] = [{"model": "acme", "tenant": "north"}, {"device
 CALLS: dict[str, list[dict[str, object]]] = {
     "device.list": [{"tenant": "north"}, {"profile": "p"}, {"query": PHONE}],
     "device.show": [{"mac": PHONE}, {"mac": PHONE, "reveal": True}],
+    "device.diagnose": [{"mac": PHONE}],
     "device.add": [{"mac": NOBODY, "tenant": "north"}, {"mac": NOBODY, "profile": "p"}],
     "device.set": [{"mac": PHONE, "description": "x"}, {"mac": PHONE, "new_token": True}],
     "device.assign": [{"mac": PHONE, "line": ["n1"]}],

@@ -23,6 +23,7 @@ from provd.observe.tail import Tail
 from tests.app.fakes import OTHER, PHONE, MemoryJournal, World, claimed, lease, line, tenant
 from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import FakeAddresses
+from tests.kit.patience import PATIENCE
 
 BELL = "02:aa:aa:00:00:01"
 
@@ -75,7 +76,7 @@ class Office:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._begun.wait(10)
+        assert self._begun.wait(PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,7 +87,7 @@ class Office:
         """Let the daemon end."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._ended.set)
-            self._thread.join(10)
+            self._thread.join(PATIENCE)
 
     def on_loop(self, call: Callable[[], object]) -> None:
         """Do something in the daemon's thread."""

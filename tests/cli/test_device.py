@@ -132,6 +132,21 @@ def test_secrets_are_shown_only_when_asked_for_and_that_is_written_down(shell: S
     assert office.audit() == ["device.reveal"]
 
 
+def test_what_is_wrong_is_said_with_what_to_do(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = shell("device", "diagnose", "0c0c0c0c0c0c")
+    assert (found.code, found.err) == (1, "")
+    assert found.out.startswith("problem  nothing was ever heard from it\n         → is it switched on")
+    assert "provd tail 0c:0c:0c:0c:0c:0c" in found.out.replace("\n           ", " ")
+    monkeypatch.setenv("COLUMNS", "50")
+    narrow = shell("device", "diagnose", "0c0c0c0c0c0c").out
+    assert max(map(len, narrow.splitlines())) <= 50
+    answer = shell("device", "diagnose", BELL, "--json").json
+    assert (answer["mac"], answer["known"], answer["state"]) == (BELL, True, "assigned")
+    assert {"level", "what", "do"} == set(answer["findings"][0])
+    assert "\nproblem " in shell("device", "show", BELL).out
+    assert "findings" not in shell("device", "show", BELL, "--json").json
+
+
 def test_a_file_is_printed_as_it_would_be_served(shell: Shell) -> None:
     secret = json.loads(shell("device", "render", BELL).out)
     assert secret["lines"][0]["password"] == "***"

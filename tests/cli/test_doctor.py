@@ -18,6 +18,7 @@ from tests.kit.certificates import self_signed
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import Lan, leases_of, phone_bed
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 
 QUIET = """
 [tftp]
@@ -151,7 +152,7 @@ def test_another_server_on_the_wire_is_found_and_nothing_is_taken_from_it(tmp_pa
         config.write_text(
             lan_config(bed, elsewhere / "state").replace(bed.server_interface, bed.client_interface) + QUIET
         )
-        output = doctor(bed, bed.client, config, "--seconds", "1.5")
+        output = doctor(bed, bed.client, config, "--seconds", "6")
         found = [one for one in output if one["check"] == "dhcp"]
         assert [one["level"] for one in found] == ["warning"]
         assert f"another DHCP server answers: {bed.server_ip}" in found[0]["text"]
@@ -172,6 +173,6 @@ def doctor(bed: Bed, namespace: str, config: Path, *arguments: str) -> list[dict
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=PATIENCE)
     found: list[dict[str, str]] = json.loads(output)["findings"]
     return found

@@ -11,10 +11,11 @@ from typing import IO
 import pytest
 
 from tests.kit.daemon import ROOT, Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 
 def fetch(port: int, name: str) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=PATIENCE) as answer:
         return answer.read()
 
 
@@ -67,5 +68,5 @@ def test_the_tail_is_told_what_happens_and_ends_with_the_daemon(tmp_path: Path) 
             assert facts[0]["fact"] == "FILE-REFUSED"
             assert facts[0]["reason"] == "no valid token"
             daemon.stop()
-            _, error = tail.communicate(timeout=10)
+            _, error = tail.communicate(timeout=PATIENCE)
         assert (tail.returncode, error) == (1, "the daemon has stopped\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provd.base.errors import StorageError
-from provd.cli import bringing
+from provd.cli import package_files
 from provd.plugins.firmware.supply import RESERVE
 from tests.cli.conftest import Shell
 
@@ -35,7 +35,7 @@ def test_an_image_is_brought_to_the_daemon(shell: Shell, tmp_path: Path) -> None
     (laid,) = (shell.state / "firmware/.entry").iterdir()
     assert (laid.suffix, laid.read_bytes()) == (".sent", b"rom")
     with pytest.raises(StorageError, match="64 MiB are needed; nothing was kept"):
-        bringing.laid(str(shell.config), image, room=lambda _: RESERVE + 2)
+        package_files.laid(str(shell.config), image, room=lambda _: RESERVE + 2)
     assert list((shell.state / "firmware/.entry").iterdir()) == [laid]
     nobody = shell("firmware", "fetch", "acme-a1", "2.0")
     assert (nobody.code, "Get it there: acme.example" in nobody.err) == (2, True)

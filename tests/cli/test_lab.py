@@ -33,7 +33,7 @@ def test_phones_that_nobody_answers_fail(shell: Shell) -> None:
 
 def test_things_that_nobody_answers_fail_and_say_why(shell: Shell) -> None:
     label = ("--vendor", "acme", "--model", "s2", "--serial", "S1")
-    nowhere = ("--thing", "http://127.0.0.1:9", "--tick", "0.01", "--timeout", "0.5")
+    nowhere = ("--thing", "http://127.0.0.1:9", "--tick", "0.01", "--timeout", "2")
     answer = shell("simulate", *nowhere, *label)
     assert (answer.code, answer.out.splitlines()[0].endswith("NOT all done")) == (1, True)
     assert "Connect" in answer.out
@@ -59,7 +59,6 @@ def test_a_thing_that_cannot_be_made_is_a_usage_error(shell: Shell, words: tuple
 
 @pytest.mark.parametrize("more", [pytest.param((), marks=pytest.mark.root), ("--loopback",)], ids=["lan", "loopback"])
 @pytest.mark.xdist_group("demonstration")
-@pytest.mark.timeout(110)
 def test_the_demonstration_ends_when_every_phone_has_its_user(shell: Shell, page: int, more: tuple[str, ...]) -> None:
     answer = shell("demo", "--once", "--phones", "2", "--page-port", str(page), *more)
     assert answer.code == 0, answer.out[-3000:]
@@ -67,7 +66,8 @@ def test_the_demonstration_ends_when_every_phone_has_its_user(shell: Shell, page
     told = answer.out.count
     assert (told("has registered"), told("hears wrong ("), told("hears accepted ("), told("can talk")) == (2, 1, 2, 2)
     assert told("is told to fetch its files (NOTIFY check-sync)") == 2
-    assert " ERROR " not in answer.out
+    for odd in (" ERROR ", "PLUGIN-LOADED", "FACTS-NOT-KEPT", "Traceback"):
+        assert odd not in answer.out, odd
 
 
 @pytest.mark.root
@@ -76,7 +76,6 @@ def test_a_demonstration_that_cannot_start_says_why(shell: Shell) -> None:
     assert answer.code == 2
 
 
-@pytest.mark.timeout(110)
 @pytest.mark.xdist_group("demonstration")
 def test_the_demonstration_of_devices_that_are_not_phones(shell: Shell, page: int) -> None:
     answer = shell("demo", "--iot", "--once", "--page-port", str(page))
@@ -85,9 +84,10 @@ def test_the_demonstration_of_devices_that_are_not_phones(shell: Shell, page: in
     assert "activated         acme/sensor-2/S0001 at 2" in summary
     assert "customer          Northern Lights (tenant borealis), asset 4711" in summary
     assert "in the register too" in summary
-    assert "home              eu: ACTIVE, epoch 1" in summary
+    assert "home              eu: ACTIVE, epoch 1, tenant borealis" in summary
     assert "at global         GONE: only where it is is known, eu" in summary
-    assert (" ERROR " in answer.out, "complains" in answer.out) == (False, False)
+    for odd in (" ERROR ", " WARNING ", "complains", "FACTS-NOT-KEPT", "PLUGIN-LOADED", "Traceback"):
+        assert odd not in answer.out, odd
 
 
 @pytest.mark.xdist_group("demonstration")

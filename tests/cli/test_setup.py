@@ -17,6 +17,7 @@ from provd.cli.first_config import default_router, name_servers, proposal, usabl
 from provd.cli.setup import _asked
 from provd.net.netlink import Interface
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 
 MAC = b"\x02\0\0\0\0\1"
 
@@ -80,19 +81,19 @@ def test_a_machine_with_one_network_needs_no_answer(tmp_path: Path) -> None:
         path = tmp_path / "etc" / "provd.toml"
         command = ["-m", "provd", "--config", str(path), "setup", "--yes", "--state-dir", str(tmp_path), "--json"]
         made = bed.python(bed.server, *command, stdout=subprocess.PIPE)
-        told = json.loads(made.communicate(timeout=30)[0])
+        told = json.loads(made.communicate(timeout=PATIENCE)[0])
         assert made.returncode == 0
         assert (told["interface"], told["mode"]) == (bed.server_interface, "observe")
         checked = bed.python(
             bed.server, "-m", "provd", "--config", str(path), "check-config", "--deep", stdout=subprocess.PIPE
         )
-        assert checked.communicate(timeout=30)[0] == b"OK\n"
+        assert checked.communicate(timeout=PATIENCE)[0] == b"OK\n"
         assert path.stat().st_mode & 0o777 == 0o640
         again = bed.python(bed.server, *command, stderr=subprocess.PIPE)
-        assert b"--replace" in again.communicate(timeout=30)[1]
+        assert b"--replace" in again.communicate(timeout=PATIENCE)[1]
         assert again.returncode == 5
         over = bed.python(bed.server, *command, "--replace", "--mode", "full", stdout=subprocess.DEVNULL)
-        assert over.wait(30) == 0
+        assert over.wait(PATIENCE) == 0
         assert tomllib.loads(path.read_text())["dhcp"]["mode"] == "full"
         assert tomllib.loads(path.with_name("provd.toml.old").read_text())["dhcp"]["mode"] == "observe"
 
@@ -110,6 +111,6 @@ def test_what_does_not_go_together_is_not_written(tmp_path: Path) -> None:
             ended = bed.python(
                 bed.server, "-m", "provd", "--config", str(path), "setup", "--yes", *arguments, stderr=subprocess.PIPE
             )
-            assert words in ended.communicate(timeout=30)[1].decode(), arguments
+            assert words in ended.communicate(timeout=PATIENCE)[1].decode(), arguments
             assert ended.returncode == code
         assert list(tmp_path.iterdir()) == []

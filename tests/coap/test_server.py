@@ -21,6 +21,7 @@ from provd.config.settings import Settings
 from provd.daemon.reloads import applies
 from tests.http.activation.kit import World, world
 from tests.kit.daemon import ROOT, Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 from tests.kit.ports import free_port
 
 aiocoap = pytest.importorskip("aiocoap")
@@ -36,7 +37,7 @@ class Device:
 
     async def ask(self, path: str, code: object = POST, payload: bytes = b"") -> tuple[str, bytes]:
         message = aiocoap.Message(code=code, uri=f"{self.base}/{path}", payload=payload)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             answer = await self.context.request(message).response
         return str(answer.code).partition(" ")[0], answer.payload
 
@@ -136,7 +137,7 @@ def _wire(message: object) -> bytes:
 
 def _twice(port: int, octets: bytes) -> list[bytes]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE)
         sock.connect(("127.0.0.1", port))
         answers = []
         for _ in range(2):

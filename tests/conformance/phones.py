@@ -10,11 +10,14 @@ from provd.domain.nesting import nest
 from provd.domain.settings import DEFAULTS
 from provd.plugin import FileRule
 from provd.plugins.loader import load
+from provd.plugins.render_engine import Engine
 from tests.conformance.vendors import VENDORS, Kind
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 BASE = "http://10.0.0.1:8667"
 TOKEN = "k7q2w3e4r5t6y7u2i3o4p5a6s7"
+ENGINE = Engine()
+"""One for all: compiling the templates of all vendors takes as long as thousands of their files."""
 HOME = "http://10.9.0.1:8667/z7q2w3e4r5t6y7u2i3o4p5a6s7"
 
 

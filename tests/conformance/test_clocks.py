@@ -14,14 +14,12 @@ import pytest
 from provd.app.limits import limits_rule, read
 from provd.app.zones import Misfit, misfits, zone
 from provd.base.types import Mac
-from provd.plugin.phone import Handset
-from provd.plugins.render_engine import Engine
+from provd.plugin.phone import Handset, PhoneClass
 from provd.plugins.render_once import render_once
 from provd.simulate.load import phone_class
-from tests.conformance.phones import MANIFESTS, PLUGINS, Phone, of_model
+from tests.conformance.phones import ENGINE, MANIFESTS, PLUGINS, Phone, of_model
 from tests.conformance.vendors import VENDORS
 
-ENGINE = Engine()
 NAMES = files("tzdata").joinpath("zones").read_text().split()
 TODAY = datetime(2026, 11, 26, tzinfo=UTC)
 UNTIL = datetime(2031, 1, 1, tzinfo=UTC)
@@ -66,6 +64,11 @@ def unfit(name: str) -> tuple[Misfit, ...]:
     return misfits(name, TODAY, UNTIL)
 
 
+@cache
+def kind_of(vendor: str) -> PhoneClass:
+    return phone_class(PLUGINS / vendor)
+
+
 def clock_of(vendor: str, name: str, template: str = "") -> object:
     """A simulated phone that has taken the file over; with ``template`` only that part of it."""
     phone = phone_of(vendor)
@@ -79,7 +82,7 @@ def clock_of(vendor: str, name: str, template: str = "") -> object:
         body = render_once(PLUGINS / vendor / "templates", job, engine=ENGINE)
         pairs = VENDORS[vendor].parse(body)
     model = MANIFESTS[vendor].model(phone.model)
-    simulated = phone_class(PLUGINS / vendor)(model, Handset(Mac(phone.mac)), random.Random(1))
+    simulated = kind_of(vendor)(model, Handset(Mac(phone.mac)), random.Random(1))
     for key, value in pairs:
         if value in VENDORS[vendor].unset:
             simulated.settings.pop(key, None)

@@ -5,12 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.phones import PHONES, PLUGINS, Phone
+from tests.conformance.phones import ENGINE, PHONES, PLUGINS, Phone
 from tests.conformance.vendors import VENDORS
 
-ENGINE = Engine()
 OWN = {"name", "aliases", "lines", "keys", "common"}
 
 

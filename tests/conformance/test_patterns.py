@@ -12,13 +12,12 @@ from provd.plugin import FileRule, Manifest
 from provd.plugins.catalogue import bundled_plugins
 from provd.plugins.loader import load
 from provd.plugins.pattern import LEAF, Needs, Path, pattern_of, shape_of, tree
-from provd.plugins.render_engine import Engine
 from provd.plugins.render_trace import Tracer
 from provd.plugins.render_wire import Request
 from provd.plugins.sample import contexts
-from tests.conformance.phones import of_model
+from tests.conformance.phones import ENGINE, of_model
 
-ENGINE, TRACER = Engine(), Tracer()
+TRACER = Tracer()
 Traced = tuple[set[Path], list[str | int]]
 TEXTS = st.text(min_size=1, max_size=20) | st.text(alphabet="=;%#<>&\"'[]{}$|\\ ab1@.", min_size=1, max_size=20)
 ODD = ("<&>\"'", "%s%d%%", "0", "a;b=c", "@", "Zoë ☎", "%NULL%", " x ")

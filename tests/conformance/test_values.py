@@ -5,6 +5,7 @@
 
 import os
 import unicodedata
+from functools import cache
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,16 +15,14 @@ from provd.app.accounts import NOTHING
 from provd.base.errors import PluginError, UsageError
 from provd.domain.nesting import nest
 from provd.domain.settings import DEFAULTS, validate
-from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.phones import PHONES, PLUGINS, Phone
+from tests.conformance.phones import ENGINE, PHONES, PLUGINS, Phone, of_model
 from tests.conformance.vendors import MARK, VENDORS
 
-ENGINE = Engine()
 SOME = [phone for phone in PHONES if phone.model in VENDORS[phone.vendor].texts]
 SPREAD = 3 * len(SOME)
 TRIED = max(int(os.environ.get("PROVD_TEXTS", "0")) // SPREAD, 40)
-pytestmark = pytest.mark.timeout(120 if TRIED == 40 else 3600)
+pytestmark = pytest.mark.timeout(900 if TRIED == 40 else 3600)
 NAMES = (
     "admin.password", "user.password", "dialing.text", "phonebook.name", "display.logo_text", "keys.1.label",
     "keys.1.value", "modules.1.keys.1.label", "modules.1.keys.1.value", "handsets.1.name",
@@ -63,6 +62,12 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
     return VENDORS[phone.vendor].parse(body)
 
 
+@cache
+def parsed_mark(model: str, case: str) -> list[tuple[str, str]]:
+    """What all texts of a phone are compared with."""
+    return parsed(of_model(model), case, MARK)
+
+
 @pytest.mark.parametrize("case", ["unclaimed", "claimed"])
 @pytest.mark.parametrize("phone", SOME, ids=lambda phone: phone.model)
 @settings(max_examples=TRIED, deadline=None)
@@ -76,7 +81,7 @@ def parsed(phone: Phone, case: str, text: str) -> list[tuple[str, str]]:
 @example(text="\U0001f4de Café «ñ»")
 def test_a_value_stays_a_value(phone, case, text):
     meant = VENDORS[phone.vendor].meant
-    marked = parsed(phone, case, MARK)
+    marked = parsed_mark(phone.model, case)
     found, refusal = [], ""
     try:
         found = parsed(phone, case, text)
@@ -102,6 +107,12 @@ def with_texts(phone: Phone, text: str, names: tuple[str, ...], urls: tuple[str,
     return VENDORS[phone.vendor].parse(body)
 
 
+@cache
+def with_mark(model: str, names: tuple[str, ...], urls: tuple[str, ...]) -> list[tuple[str, str]]:
+    """What all texts are compared with that the same settings accept."""
+    return with_texts(of_model(model), MARK, names, urls)
+
+
 @pytest.mark.parametrize("phone", SOME, ids=lambda phone: phone.model)
 @settings(max_examples=TRIED, deadline=None)
 @given(text=TEXTS)
@@ -117,7 +128,7 @@ def test_a_setting_stays_what_it_is_or_was_refused(phone, text):
     addresses = [name for name in URLS if name not in (*vendor.grammar, *folder)]
     urls = tuple(name for name in addresses if accepted(name, f"http://h/{text}"))
 
-    marked = with_texts(phone, MARK, names, urls)
+    marked = with_mark(phone.model, names, urls)
     if not accepted("vendor.x.y", text):
         marked = [(name, value) for name, value in marked if name.replace(" ", "_") != vendor.odd]
     assert with_texts(phone, text, names, urls) == [(name, vendor.meant(name, value, text)) for name, value in marked]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import pytest
 
 from provd.app.accounts import of_line
+from provd.app.ports import RenderJob
 from provd.app.zones import zone
 from provd.base.secrets import Secret
 from provd.domain.capability import shortfall
@@ -14,12 +18,11 @@ from provd.domain.nesting import nest
 from provd.domain.records import Line
 from provd.domain.settings import DEFAULTS, KNOWN, NUMBERED, validate
 from provd.plugin import FileRule
-from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.phones import FAMILIES, MANIFESTS, PHONES, PLUGINS, Phone
+from tests.conformance import asked
+from tests.conformance.phones import ENGINE, FAMILIES, MANIFESTS, PHONES, PLUGINS, Phone
 from tests.e2e.test_transfer import OF_OLD
 
-ENGINE = Engine()
 LOCATED = {"firmware.version"}
 """What templates see as something else: as the URL of the image."""
 EVERYTHING = {
@@ -55,31 +58,43 @@ AGAIN: dict[str, object] = {
 CASES = ("common", "unclaimed", "claimed")
 
 
-def one_file(phone: Phone, values: dict[str, object], case: str, sheet: FileRule | None = None) -> bytes:
-    """A file of a phone of which nothing but this is said, and which two lines have when it is ``claimed``; ``sheet``
-    is another one of the device's than its first."""
+def told(values: dict[str, object], case: str) -> dict[str, Any]:
+    """What templates are told where nothing but this is said, of two lines where the phone is ``claimed``."""
     settings = {**DEFAULTS, **values}
     name = settings.get("time.zone")
-    changes: dict[str, object] = {
+    context: dict[str, Any] = {
         "settings": {**nest(settings), "vendor": {}},
         "zone": zone(name) if isinstance(name, str) else None,
     }
     if case == "unclaimed":
-        changes["account"] = {
-            **phone.job("unclaimed").context["account"],
+        context["account"] = {
             "display_name": settings["dialing.text"],
             "server": settings.get("dialing.server") or "10.0.0.1",
             "port": settings.get("dialing.port") or 5060,
         }
     if case == "claimed":
-        changes["lines"] = [
+        context["lines"] = [
             of_line(place, Line(id=f"{place}", tenant="t", username=f"10{place}", password=Secret("x")), "x", settings)
-            for place in range(1, min(phone.lines, 2) + 1)
+            for place in (1, 2)
         ]
+    return context
+
+
+def job_of(phone: Phone, values: dict[str, object], case: str, sheet: FileRule | None = None) -> RenderJob:
+    """A file of that phone; ``sheet`` is another one of the device's than its first."""
+    changes = told(values, case)
+    if case == "unclaimed":
+        changes["account"] = {**phone.job("unclaimed").context["account"], **changes["account"]}
+    if case == "claimed":
+        changes["lines"] = changes["lines"][: phone.lines]
     # Some ask for no file of their model.
     job = phone.job("unclaimed" if case not in phone.cases else case, **changes)
-    job = replace(job, rule=sheet) if sheet else job
-    return render_once(PLUGINS / phone.vendor / "templates", job, engine=ENGINE)
+    return replace(job, rule=sheet) if sheet else job
+
+
+def one_file(phone: Phone, values: dict[str, object], case: str, sheet: FileRule | None = None) -> bytes:
+    """That file."""
+    return render_once(PLUGINS / phone.vendor / "templates", job_of(phone, values, case, sheet), engine=ENGINE)
 
 
 def files(phone: Phone, values: dict[str, object], sheet: FileRule | None = None) -> tuple[bytes, bytes, bytes]:
@@ -88,46 +103,89 @@ def files(phone: Phone, values: dict[str, object], sheet: FileRule | None = None
     return one, two, three
 
 
-def bases(name: str) -> list[dict[str, object]]:
+Values = dict[str, object]
+SERVERS = {name: value for name, value in EVERYTHING.items() if name.endswith(("server", "proxy"))}
+
+
+def bases(name: str) -> Iterator[tuple[Values, Values]]:
     """What may be said beside the setting: nothing, keys that take it, its own group, the server whose port it is, all
-    servers, everything."""
+    servers, everything. Each first as many settings have it in common, then without this one."""
     start = name.rpartition(".")[0]
-    others = {other: value for other, value in EVERYTHING.items() if other != name}
-    servers = {other: value for other, value in others.items() if other.endswith(("server", "proxy"))}
-    group = {other: value for other, value in others.items() if other.startswith(f"{start}.")}
-    port_of = {other: (f"{other}_port", other.replace("server", "port")) for other in others}
-    whose = {other: value for other, value in others.items() if name in port_of[other]}
-    return [{}, KEYED, DIALS, {"keys.1.type": "line"}, group, whose, servers, others]
+    port_of = {other: (f"{other}_port", other.replace("server", "port")) for other in EVERYTHING}
+    whose = {other: value for other, value in EVERYTHING.items() if name in port_of[other] and other != name}
+    group = {other: value for other, value in EVERYTHING.items() if other.startswith(f"{start}.")}
+    for among in (EVERYTHING, SERVERS, group):
+        yield among, {other: value for other, value in among.items() if other != name}
+    for beside in (whose, {"keys.1.type": "line"}, DIALS, KEYED, {}):
+        yield beside, beside
+
+
+def values_of(name: str) -> list[object]:
+    return [EVERYTHING[name], *([AGAIN[name]] if name in AGAIN else [])]
+
+
+@cache
+def touched(name: str, case: str) -> tuple[asked.Path, ...]:
+    """Where templates are told something else when the setting is said, whatever is said beside it."""
+    found = {
+        path
+        for _, base in bases(name)
+        for value in values_of(name)
+        for path in asked.differences(told(base, case), told({**base, name: value}, case))
+    }
+    assert found
+    return tuple(found)
 
 
 class Written:
-    """Which settings change the files of one phone. Most of what is compared comes again with the next setting
-    (everything said, nothing said, the keys), so each file is rendered once."""
+    """Which settings change the files of one phone.
+
+    A template that looks at nothing of what a setting changes writes the same file whatever is said of it. So each file
+    is rendered with what many settings have beside them, and what it looks at is taken down; with and without the
+    setting it is compared only where it has looked.
+    """
 
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
         self._rendered: dict[object, bytes] = {}
+        self._asked: dict[object, set[asked.Path]] = {}
 
     def names(self) -> set[str]:
         return {name for name in EVERYTHING if self._changes(name)}
 
     def _changes(self, name: str) -> bool:
-        values = [EVERYTHING[name], *([AGAIN[name]] if name in AGAIN else [])]
         # Where a file does change, that is mostly one with lines and with everything else said too.
         return any(
             self._file(base, case, sheet) != self._file({**base, name: value}, case, sheet)
             for sheet in (None, *self._phone.sheets)
-            for base in reversed(bases(name))
+            for common, base in bases(name)
             for case in reversed(CASES)
-            for value in values
+            if asked.concerns(self._looks(common, case, sheet), touched(name, case))
+            for value in values_of(name)
         )
 
-    def _file(self, values: dict[str, object], case: str, sheet: FileRule | None) -> bytes:
-        # False is not 0 in a file, though it is for Python.
-        key = case, sheet and sheet.name, tuple(sorted((name, repr(value)) for name, value in values.items()))
+    def _file(self, values: Values, case: str, sheet: FileRule | None) -> bytes:
+        key = _key(values, case, sheet)
         if key not in self._rendered:
             self._rendered[key] = one_file(self._phone, values, case, sheet)
         return self._rendered[key]
+
+    def _looks(self, values: Values, case: str, sheet: FileRule | None) -> set[asked.Path]:
+        """What that file's template looks at."""
+        key = _key(values, case, sheet)
+        if key not in self._asked:
+            job = job_of(self._phone, values, case, sheet)
+            folder = str(PLUGINS / self._phone.vendor / "templates")
+            watch = ["settings", "account"]
+            body, found = asked.rendered(folder, job.rule.template, job.rule.format, job.context, watch)
+            assert body == self._file(values, case, sheet)
+            self._asked[key] = found
+        return self._asked[key]
+
+
+def _key(values: Values, case: str, sheet: FileRule | None) -> object:
+    # False is not 0 in a file, though it is for Python.
+    return case, sheet and sheet.name, tuple(sorted((name, repr(value)) for name, value in values.items()))
 
 
 @pytest.mark.parametrize("phone", PHONES, ids=lambda phone: phone.model)

@@ -13,13 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
-from tests.conformance.phones import CASES, PLUGINS
+from tests.conformance.phones import CASES, ENGINE, PLUGINS
 from tests.conformance.test_every_model import models
 from tests.conformance.vendors.yealink import key_value, pattern
 
-ENGINE = Engine()
 ROWS = [line.split() for line in Path(__file__).with_name("yealink_series.txt").read_text("ascii").splitlines()]
 SERIES = {name: frozenset(series) for name, series, *_ in ROWS}
 GENERATIONS = {name: frozenset(versions) for name, _, *versions in ROWS}

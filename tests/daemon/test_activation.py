@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -21,7 +22,7 @@ class Device:
         self.port = port
 
     def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, FORM | named if body is not None else named)
         response = connection.getresponse()
@@ -143,7 +144,7 @@ def test_a_content_survives_a_kill(tmp_path: Path) -> None:
         token = daemon.json("token", "add", "vendor", "--tenant", "blue", "--scope", "write")["token"]
 
         def send(path: str, body: bytes | str, kind: str = FORM["Content-Type"]) -> int:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
             headers = {"X-Exosite-Token": token, "Content-Type": kind}
             connection.request("POST", f"/provision/manage/content/s2/{path}", body, headers)
             status = connection.getresponse().status
@@ -154,7 +155,7 @@ def test_a_content_survives_a_kill(tmp_path: Path) -> None:
         assert send("image", image, "a/b") == 205
         daemon.kill()
         daemon.start()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         connection.request("GET", "/provision/download?vendor=acme&model=s2&id=image", headers={"X-Exosite-CIK": key})
         response = connection.getresponse()
         assert (response.status, response.headers["Content-Type"], response.read() == image) == (200, "a/b", True)

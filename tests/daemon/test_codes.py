@@ -30,7 +30,7 @@ def test_a_lock_outlives_a_killed_daemon_and_an_administrator_lifts_it(tmp_path:
         assert heard(agi, 1, codes[1]) == "accepted", "a neighbour behind the same PBX"
         lock = f"device:{mac_of(0)}"
         listed = {each["id"]: each for each in daemon.json("lock", "list")}
-        assert 3500 < listed[lock]["wait"] <= 3600
+        assert 1800 < listed[lock]["wait"] <= 3600
         assert daemon.provd("lock", "lift", lock).stdout == f"{lock} is lifted\n"
         assert heard(agi, 0, codes[0]) == "accepted"
         assert heard(agi, 0, "*448322254711") == "reset"

@@ -20,6 +20,7 @@ from provd.config.mqtt import MqttSection
 from tests.kit.federation import provision, query
 from tests.kit.instances import SECRET, Member
 from tests.kit.mosquitto import Mosquitto
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.peer
 KEY = "its-key"
@@ -48,13 +49,12 @@ def asked(device: str, octets: bytes) -> bytes:
 async def answered(client: aiomqtt.Client, topic: str, payload: bytes) -> dict[str, Any]:
     """Publish, and read the next message."""
     await client.publish(topic, payload, qos=1)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         async for message in client.messages:
             return dict(json.loads(bytes(message.payload)))  # type: ignore[arg-type]
     raise AssertionError
 
 
-@pytest.mark.timeout(118)
 async def test_a_device_goes_home_over_a_broker_that_is_killed_and_back(tmp_path: Path) -> None:
     rules = '[[region.rule]]\nby = "all"\nregion = "eu"\n'
     (tmp_path / "broker").mkdir()
@@ -83,8 +83,8 @@ async def test_a_device_goes_home_over_a_broker_that_is_killed_and_back(tmp_path
             await asyncio.to_thread(eu.wait_for, "DEGRADED")
             assert any("mqtt 127.0.0.1" in part for part in call(str(eu.config), "status")["degraded"])
             broker.start()
-            await asyncio.to_thread(eu.wait_for, "RECOVERED", 40)
-            await asyncio.to_thread(world.wait_for, "RECOVERED", 40)
+            await asyncio.to_thread(eu.wait_for, "RECOVERED")
+            await asyncio.to_thread(world.wait_for, "RECOVERED")
             ask, answer = "provd/eu/ask/acme/s2/S1", "provd/eu/answer/acme/s2/S1"
             async with aiomqtt.Client("127.0.0.1", broker.port) as device:
                 await device.subscribe(answer, qos=1)
@@ -93,7 +93,7 @@ async def test_a_device_goes_home_over_a_broker_that_is_killed_and_back(tmp_path
                     reply = await answered(device, ask, arrived)
                     assert reply["status"] == 200
                     assert "PROVISIONED" in reply["message"]
-            await asyncio.to_thread(world.wait_for, "DEVICE-REHOMED", 40)
+            await asyncio.to_thread(world.wait_for, "DEVICE-REHOMED")
             assert state(world, "acme/s2/S1") == "GONE"
             ignored = {line.partition("reason=")[2] for line in world.log if "MQTT-IGNORED" in line}
             assert {'"it is not JSON" count=1', '"it is not signed by whom the topic names" count=1'} <= ignored
@@ -108,7 +108,6 @@ async def said(broker: Mosquitto, place: str, octets: bytes) -> dict[str, Any]:
         return await answered(device, topic.format("ask"), asked("acme/s2/S1", octets))
 
 
-@pytest.mark.timeout(118)
 async def test_a_hand_over_is_taken_back_and_word_of_the_next_home_goes_round_by_the_broker(tmp_path: Path) -> None:
     name, rules = "acme/s2/S1", '[[region.rule]]\nby = "all"\nregion = "eu"\n'
     (tmp_path / "broker").mkdir()
@@ -121,7 +120,7 @@ async def test_a_hand_over_is_taken_back_and_word_of_the_next_home_goes_round_by
                 found = call(str(one.config), "region.device", device=name)
                 return found["state"] == wanted and region in ("", found["region"])
 
-            await asyncio.to_thread(one.until, so, 30)
+            await asyncio.to_thread(one.until, so)
 
         with world, eu, us:
             for one in (world, eu, us):

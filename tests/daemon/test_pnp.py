@@ -15,6 +15,7 @@ from provd.sip.pnp import GROUP
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import RELAY, socket_in
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 from tests.sip.test_pnp import Shape
 
 pytestmark = [
@@ -34,7 +35,7 @@ class Phone:
 
     def __init__(self, bed: Bed) -> None:
         self.sock = socket_in(bed.client, socket.SOCK_DGRAM)
-        self.sock.settimeout(10)
+        self.sock.settimeout(PATIENCE)
         self.sock.bind((RELAY, 5059))
         self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(RELAY))
 

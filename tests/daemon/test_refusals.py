@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import program
 from tests.kit.daemon import ROOT, Daemon, lan_config
 from tests.kit.lan import Lan, socket_in
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.root
 
@@ -28,7 +29,7 @@ def start_in_vain(lan: Lan, config: Path, *prefix: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
     return ended.returncode, ended.stderr.strip().splitlines()[-1]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from provd.domain.regions.unit import proof
 from tests.kit.instances import SECRET, Member, Traveller
+from tests.kit.patience import PATIENCE
 
 EVERYBODY = '[[region.rule]]\nby = "all"\nregion = "eu"\n'
 KEY_HASH = hashlib.sha256(b"its-key").hexdigest()
@@ -110,6 +111,43 @@ def test_nobody_has_such_paths_who_has_no_regions(tmp_path: Path) -> None:
         assert Traveller("sensor-1", "its-key").query(alone.port)[1]["lifecycle_state"] == "GLOBAL"
 
 
+def test_a_device_whose_tenant_the_region_lacks_waits_for_it_there(tmp_path: Path) -> None:
+    world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
+    eu = Member("eu", tmp_path / "eu")
+    with world, eu:
+        world.know(eu)
+        eu.know(world)
+        world.provd("tenant", "add", "blue")
+        world.provd("activation", "model", "add", "acme", "s2", "--tenant", "blue")
+        for serial in ("S1", "S2"):
+            world.provd("activation", "serial", "add", "acme", "s2", serial)
+        keys = {}
+        for serial in ("S1", "S2"):
+            world.provd("activation", "enable", "acme", "s2", serial)
+            keys[serial] = form(world.port, f"vendor=acme&model=s2&sn={serial}")[1]
+            device = Traveller(f"acme/s2/{serial}", keys[serial])
+            device.finds(world.port)
+            device.provision(eu.port)
+        # Both are told, once for the tenant and not for each device.
+        for member in (world, eu):
+            assert "region=eu tenant=blue device=acme/s2/S1" in member.wait_for("REGION-TENANT-MISSING")
+        assert [each["lacks"] for each in world.json("region", "list")] == [["blue"]]
+        assert "LACKS" in world.provd("region", "list").stdout
+        assert eu.json("region", "status")["missing"] == [{"tenant": "blue", "devices": 2}]
+        assert "provd tenant add" in eu.provd("region", "status").stdout
+        assert "no tenant 'blue' here" in eu.json("region", "status", "acme/s2/S1")["reason"]
+        assert [each["tenant"] for each in eu.json("device", "list")] == ["master", "master"]
+
+        eu.provd("tenant", "add", "blue")
+        assert "tenant=blue devices=2" in eu.wait_for("REGION-TENANT-FOUND")
+        assert [each["tenant"] for each in eu.json("device", "list")] == ["blue", "blue"]
+        assert (eu.json("region", "status")["missing"], downloads(eu.port, keys["S1"])) == ([], 200)
+        assert eu.json("region", "status", "acme/s2/S1")["reason"] == ""
+        for member in (world, eu):
+            assert sum("REGION-TENANT-MISSING" in line for line in member.log) == 1
+            assert not [line for line in member.log if "INTERNAL" in line]
+
+
 def test_an_activated_device_takes_its_key_along(tmp_path: Path) -> None:
     world = Member("world", tmp_path / "world", role="global", rules=EVERYBODY)
     eu = Member("eu", tmp_path / "eu")
@@ -142,7 +180,7 @@ def test_an_activated_device_takes_its_key_along(tmp_path: Path) -> None:
 
 
 def form(port: int, body: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/provision/activate", body, headers)
     response = connection.getresponse()
@@ -152,7 +190,7 @@ def form(port: int, body: str) -> tuple[int, str]:
 
 
 def downloads(port: int, key: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.request("GET", "/provision/download?vendor=acme&model=s2", headers={"Authorization": f"Bearer {key}"})
     response = connection.getresponse()
     response.read()

@@ -8,12 +8,13 @@ import urllib.request
 from pathlib import Path
 
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 from tests.sip.stage import Heard, Phone, heard
 
 
 def ask(port: int, octets: bytes) -> Heard:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(10)
+        sock.settimeout(PATIENCE)
         sock.sendto(octets, ("127.0.0.1", port))
         return heard(sock.recv(4000))
 
@@ -21,7 +22,7 @@ def ask(port: int, octets: bytes) -> Heard:
 def metrics_of(config: str) -> str:
     found = re.search(r'\[api\]\nlisten = \["([^"]+)"\]', config)
     assert found
-    with urllib.request.urlopen(f"http://{found[1]}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{found[1]}/metrics", timeout=PATIENCE) as answer:
         return answer.read().decode()
 
 
@@ -36,7 +37,7 @@ def test_it_listens_counts_and_reloads(tmp_path: Path) -> None:
         challenge = ask(port, phone.register())
         assert challenge.code == 401
         assert len(challenge.headers["www-authenticate"]) == 2
-        with socket.create_connection(("127.0.0.1", port), 10) as sock:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
             sock.sendall(Phone(1, transport="tcp").request("OPTIONS", "sip:h"))
             assert sock.recv(4000).startswith(b"SIP/2.0 200 OK")
         metrics = metrics_of(text)

@@ -23,6 +23,7 @@ import pytest
 
 from tests.kit import acme
 from tests.kit.daemon import ROOT, Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 PHONE = acme.PHONE
 COLONS = ":".join(PHONE[place : place + 2] for place in range(0, 12, 2))
@@ -33,7 +34,7 @@ def seen(port: int) -> None:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/{PHONE}.cfg", headers={"User-Agent": f"Acme A1/1.2 {PHONE}"}
     )
-    with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=10) as answer:
+    with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         answer.read()
 
 
@@ -138,11 +139,11 @@ def test_a_device_that_activates_finds_its_customer_by_the_same_example(tmp_path
         assert rest(page, token, f"tasks/{run}")["device"] == "acme/sensor-2/S0001"
         boots = rest(page, token, f"devices/{thing}/timeline")["items"]
         assert {"THING-ACTIVATED", "TASK-DONE"} <= {step["fact"] for boot in boots for step in boot["steps"]}
-        with urllib.request.urlopen(f"http://127.0.0.1:{page}/device/{thing}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{page}/device/{thing}", timeout=PATIENCE) as answer:
             html = answer.read().decode()
         assert {name for name in ("acme/sensor-2/S0001", "Northern Lights", run) if name not in html} == set()
         for tenant, there in (("north", True), ("south", False)):
-            with urllib.request.urlopen(f"http://127.0.0.1:{page}/?tenant={tenant}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{page}/?tenant={tenant}", timeout=PATIENCE) as answer:
                 assert (f"/device/{thing}" in answer.read().decode()) is there
             assert len(daemon.json("task", "list", "device=acme/sensor-2/S0001", f"tenant={tenant}")) == there
         assert daemon.provd("device", "delete", thing, check=False).returncode == 5
@@ -164,7 +165,7 @@ def test_the_guide_can_be_typed_as_it_stands(tmp_path: Path) -> None:
                     shown[words[0]] = str(connection.execute(words[2]).fetchall())
             elif words[0] == "curl":
                 url = words[-1].replace("10.20.0.1:8667", f"127.0.0.1:{port}")
-                with urllib.request.urlopen(url, words[2].encode(), timeout=10) as answer:
+                with urllib.request.urlopen(url, words[2].encode(), timeout=PATIENCE) as answer:
                     assert len(answer.read()) == 40
                 daemon.wait_for("TASK-DONE")
             elif words[0] == "provd":
@@ -178,7 +179,7 @@ def test_the_guide_can_be_typed_as_it_stands(tmp_path: Path) -> None:
 def activated(port: int, vendor: str, model: str, sn: str) -> str:
     """The key that a device gets."""
     form = urllib.parse.urlencode({"vendor": vendor, "model": model, "sn": sn}).encode()
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/provision/activate", form, timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/provision/activate", form, timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 
@@ -193,7 +194,7 @@ def rest(port: int, token: str, path: str) -> Any:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/v1/{path}", headers={"Authorization": f"Bearer {token}"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.load(answer)
 
 
@@ -233,7 +234,7 @@ def server() -> Iterator[Server]:
             made.calls.append((f"{self.command} {self.path}", self.headers["Idempotency-Key"], octets.decode()))
             if "slow" in self.path or 0 < made.stop_at <= len(made.calls):
                 made.arrived.set()
-                made.go_on.wait(20)
+                made.go_on.wait(PATIENCE)
             body = json.dumps({"data": [{"tenant": "north"}]}).encode()
             with contextlib.suppress(OSError):
                 self.send_response(200)
@@ -294,7 +295,7 @@ def test_a_killed_daemon_goes_on_with_the_step_in_flight_and_repeats_no_other(tm
         daemon.start()
         daemon.provd("tenant", "add", "north", "--name", "North")
         seen(port)
-        assert server.arrived.wait(10)
+        assert server.arrived.wait(PATIENCE)
         daemon.kill()
         server.go_on.set()
         daemon.start()
@@ -324,7 +325,7 @@ def test_of_two_hundred_runs_that_are_killed_no_finished_step_is_repeated(tmp_pa
         daemon.provd("tenant", "add", "north", "--name", "North")
         server.stop_at = MANY
         daemon.provd("device", "import", str(rows))
-        assert server.arrived.wait(30)
+        assert server.arrived.wait(PATIENCE)
         daemon.kill()
         done_before = len(server.calls)
         server.stop_at = 0
@@ -333,7 +334,7 @@ def test_of_two_hundred_runs_that_are_killed_no_finished_step_is_repeated(tmp_pa
         daemon.drain()
         with contextlib.closing(sqlite3.connect(tmp_path / "state/provd.db")) as connection:
             states = "SELECT count(*) FROM task_run WHERE state = 'done'"
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENCE
             while connection.execute(states).fetchone()[0] < MANY and time.monotonic() < deadline:
                 daemon.json("task", "list", "--limit", "1")
             assert connection.execute(states).fetchone()[0] == MANY

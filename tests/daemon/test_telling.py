@@ -10,12 +10,15 @@ from pathlib import Path
 from tests.kit import acme
 from tests.kit.ami import AmiThread
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 PHONE = acme.PHONE
 TOLD = """
 [resync]
 event = "check-sync"
 event_claimed = "resync"
+[[writes]]
+settings = ["resync"]
 """
 
 
@@ -26,7 +29,7 @@ def pbx(port: int, **more: str) -> str:
 
 def fetch(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{PHONE}.cfg", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{PHONE}.cfg", timeout=PATIENCE) as answer:
             return answer.read().decode()
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
@@ -89,7 +92,7 @@ def test_kill_nine_between_the_change_and_the_notify(tmp_path: Path) -> None:
             assert server.notified == []
             bench.up()
             daemon.start()
-            assert "reason=reset" in daemon.wait_for("RESYNC-SENT", 20)
+            assert "reason=reset" in daemon.wait_for("RESYNC-SENT")
             assert server.notified == [("PJSIP", "u101", "resync")]
             assert fetch(port)
             daemon.wait_for("RESYNC-DONE")
@@ -121,7 +124,7 @@ def test_a_pbx_comes_and_goes_with_the_configuration(tmp_path: Path) -> None:
             daemon.config.write_text(unreadable)
             daemon.reload()
             daemon.wait_for("RELOADED")
-            assert bench.logged_in.wait(10)
+            assert bench.logged_in.wait(PATIENCE)
             bad = config + pbx(server.port, endpoint="same-for-all")
             daemon.config.write_text(bad)
             daemon.reload()
@@ -144,6 +147,6 @@ def test_a_change_without_a_daemon_is_told_by_the_next_one(tmp_path: Path) -> No
             refused = daemon.provd("device", "sync", PHONE, check=False)
             assert (refused.returncode, refused.stdout) == (5, "")
             daemon.start()
-            assert "way=ami heard=passed-on reason=reset" in daemon.wait_for("RESYNC-SENT", 20)
+            assert "way=ami heard=passed-on reason=reset" in daemon.wait_for("RESYNC-SENT")
             assert server.notified == [("PJSIP", "u101", "resync")]
             assert daemon.stop() == 0

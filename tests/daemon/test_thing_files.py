@@ -13,6 +13,7 @@ import pytest
 from provd.plugins.check import check
 from tests.daemon.test_tasks import activated
 from tests.kit.daemon import ROOT, Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 EXAMPLE = ROOT / "etc/examples/gateway"
 
@@ -23,7 +24,7 @@ def fetch(port: int, key: str, path: str = "config", **headers: str) -> tuple[in
         f"http://127.0.0.1:{port}/provision/{path}", headers={"X-Exosite-CIK": key} | named if key else named
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode(), dict(answer.headers)
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(), dict(error.headers)
@@ -79,7 +80,7 @@ def test_a_device_gets_its_own_file_and_learns_of_no_other(tmp_path: Path) -> No
         assert daemon.json("device", "show", "Example/gw-1/S0001")["files"] == ["S0001.conf"]
         # Nobody gets it as a phone gets its files, and a key that was ended opens nothing.
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/S0001.conf", timeout=10)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/S0001.conf", timeout=PATIENCE)
         assert fetch(port, "")[0] == fetch(port, "0" * 40)[0] == 401
         daemon.provd("activation", "disable", "Example", "gw-1", "S0001")
         assert fetch(port, keys["S0001"])[0] == 401

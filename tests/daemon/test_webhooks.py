@@ -15,6 +15,7 @@ import pytest
 
 from tests.daemon.test_tasks import page_of, rest
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Receiver:
     def wait(self, count: int) -> None:
         """Until it has so many."""
         with self.news:
-            assert self.news.wait_for(lambda: len(self.took) >= count, 10)
+            assert self.news.wait_for(lambda: len(self.took) >= count, PATIENCE)
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_what_an_endpoint_did_not_take_outlives_the_daemon(tmp_path: Path, recei
         daemon.start()
         for name in ("one", "two", "three"):
             daemon.provd("tenant", "add", name)
-        assert receiver.refused.wait(10)
+        assert receiver.refused.wait(PATIENCE)
         daemon.wait_for("WEBHOOK-FAILING")
         daemon.kill()
         receiver.up.set()
@@ -120,7 +121,8 @@ def test_dead_letters_are_listed_and_replayed_and_another_endpoint_hears_of_all(
         daemon.config.write_text(re.sub(r'\[\[webhook\]\]\nname = "gone"(?:\n.+){3}\n', "", config))
         daemon.reload()
         daemon.wait_for("RELOADED")
-        assert any([each["id"] for each in daemon.json("webhook", "list")] == ["picky"] for _ in range(50))
+        while [each["id"] for each in daemon.json("webhook", "list")] != ["picky"]:
+            daemon.drain()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_a_task_tells_an_endpoint_by_the_same_outbox(tmp_path: Path, receiver: R
         daemon.start()
         daemon.provd("device", "add", "02:aa:aa:00:00:01")
         daemon.wait_for("TASK-DONE")
-        assert receiver.refused.wait(10)
+        assert receiver.refused.wait(PATIENCE)
         daemon.kill()
         receiver.up.set()
         daemon.start()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.patience import PATIENCE
+
 pytestmark = [pytest.mark.root, pytest.mark.peer, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,19 +59,23 @@ def server(lan: tuple[str, str]) -> Iterator[subprocess.Popen[str]]:
         process.terminate()
 
 
-def told(server: subprocess.Popen[str], count: int) -> list[str]:
+def told(server: subprocess.Popen[str]) -> list[str]:
+    """Up to the ACK; what the client of a busy machine asked for twice was answered twice."""
     assert server.stdout is not None
-    return [server.stdout.readline().split(" ", 1)[0].strip() for _ in range(count)]
+    lines = [""]
+    while lines[-1] != "DHCP-ACK":
+        lines.append(server.stdout.readline().split(" ", 1)[0].strip())
+    return list(dict.fromkeys(lines[1:]))
 
 
 @pytest.mark.parametrize("flags", [[], ["-B"]], ids=["frame", "broadcast"])
 def test_udhcpc(lan, server, flags):
-    command = [client("udhcpc"), "-i", "eth0", "-n", "-q", "-f", "-s", "/bin/true", *flags]
+    command = [client("udhcpc"), "-i", "eth0", "-n", "-q", "-f", "-t", "60", "-s", "/bin/true", *flags]
     done = subprocess.run(
-        ["ip", "netns", "exec", lan[1], *command], capture_output=True, text=True, timeout=30, check=True
+        ["ip", "netns", "exec", lan[1], *command], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert "lease of 10.77.0.16 obtained from 10.77.0.1" in done.stdout + done.stderr
-    assert told(server, 2) == ["DHCP-OFFER", "DHCP-ACK"]
+    assert told(server) == ["DHCP-OFFER", "DHCP-ACK"]
 
 
 def test_dhclient(lan, server, tmp_path):
@@ -80,5 +86,5 @@ def test_dhclient(lan, server, tmp_path):
         lines = iter(process.stderr.readline, "")
         assert any("bound to 10.77.0.16" in line for line in lines)
         process.terminate()
-    assert told(server, 2) == ["DHCP-OFFER", "DHCP-ACK"]
+    assert told(server) == ["DHCP-OFFER", "DHCP-ACK"]
     assert 'option domain-name "lan.example"' in (tmp_path / "leases").read_text()

@@ -12,6 +12,8 @@ from provd.dhcp.effects import Send, To
 from provd.dhcp.outbox import Outbox
 from provd.dhcp.subnet import DhcpSettings
 from provd.dhcp.wire import LinuxNetwork, Wire
+from tests.kit.patience import PATIENCE
+from tests.kit.ports import free_port
 
 SERVER, RELAY, OTHER = ip_int("127.0.0.1"), "127.0.0.2", "127.0.0.3"
 
@@ -52,13 +54,13 @@ class Sockets(LinuxNetwork):
 def listener(address: str, port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.bind((address, port))
-    made.settimeout(5)
+    made.settimeout(PATIENCE)
     return made
 
 
 @contextmanager
 def outbox(kind: type[socket.socket] = socket.socket) -> Iterator[tuple[Outbox, socket.socket, socket.socket]]:
-    with listener(RELAY, 0) as near, listener(OTHER, near.getsockname()[1]) as far:
+    with listener(RELAY, free_port()) as near, listener(OTHER, near.getsockname()[1]) as far:
         port = near.getsockname()[1]
         wire = Wire(Sockets(kind), DhcpSettings(server_port=port, client_port=port), "127.0.0.1", None)
         yield Outbox({"127.0.0.1": wire}), near, far

@@ -22,6 +22,8 @@ from provd.dhcp.wire import Wire
 from provd.net.frame import arp_reply, parse_arp, parse_udp
 from provd.net.netlink import Interface
 from tests.dhcp.playbook import Switchboard
+from tests.kit.patience import PATIENCE
+from tests.kit.ports import free_port
 
 MAC = bytes.fromhex("805ec0112233")
 OUR_MAC = bytes.fromhex("020000000001")
@@ -127,7 +129,7 @@ class Bench:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait while facts and commits come in until the condition holds."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not condition():
                 self.something.clear()
                 await self.something.wait()
@@ -162,10 +164,10 @@ def loopback(port: int, **more: object) -> DhcpSettings:
     return replace(settings, **more)
 
 
-def ethernet(**more: object) -> DhcpSettings:
+def ethernet(probe_time: float = 0.02, **more: object) -> DhcpSettings:
     pools = ((ip_int("10.20.0.10"), ip_int("10.20.0.99")),)
     subnet = Subnet(name="lan", network=ip_int("10.20.0.0"), prefixlen=16, pools=pools, **more)
-    return DhcpSettings(mode=Mode.FULL, interfaces=("eth1",), subnets=(subnet,), probe_time=0.02)
+    return DhcpSettings(mode=Mode.FULL, interfaces=("eth1",), subnets=(subnet,), probe_time=probe_time)
 
 
 def eth1(**changes: object) -> Interface:
@@ -178,13 +180,13 @@ def relay():
     """A relay's socket on 127.0.0.2, on a port that 127.0.0.1 has free as well."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.settimeout(0)
-    sock.bind(("127.0.0.2", 0))
+    sock.bind(("127.0.0.2", free_port()))
     yield sock
     sock.close()
 
 
 async def heard(sock: socket.socket) -> bytes:
-    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 2048), 5)
+    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 2048), PATIENCE)
 
 
 async def test_a_whole_exchange_through_a_relay_without_root(relay):
@@ -349,7 +351,7 @@ async def test_an_address_is_probed_twice_and_offered_when_nobody_answers():
 
 async def test_an_address_that_somebody_answers_for_is_skipped_but_not_for_the_client_itself():
     cable = Cable(eth1())
-    play = bench(ethernet(), cable)
+    play = bench(ethernet(probe_time=1.0), cable)  # whoever answers is in time, also on a busy machine
     play.server.open()
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     client.sendto(discover(1, MAC), ("127.0.0.1", cable.port))
@@ -394,6 +396,20 @@ async def test_interfaces_come_and_go():
     play.server.close()
 
 
+async def test_an_interface_without_an_address_is_told_until_it_has_one():
+    cable = Cable()
+    cable.there = [eth1(addresses=())]
+    play = bench(ethernet(probe=False), cable)
+    play.server.open()
+    assert play.told() == ["DEGRADED"]
+    for addresses, told in ((((ROUTER, 16),), "RECOVERED"), ((), "DEGRADED"), (((ROUTER, 24),), "RECOVERED")):
+        cable.there = [eth1(addresses=addresses)]
+        cable.changed()
+        assert play.told()[-1] == told
+    assert len(play.told()) == 4
+    play.server.close()
+
+
 async def test_without_raw_sockets_it_works_degraded_and_takes_addresses_as_free():
     cable = Cable(eth1())
     cable.raw = False
@@ -430,7 +446,7 @@ async def test_what_ends_while_nobody_speaks_is_freed():
     expire = play.engine.expire
     play.engine.expire = lambda now: [expired.set(), *expire(now)][1:]
     play.clock.time += 1
-    await asyncio.wait_for(expired.wait(), 5)
+    await asyncio.wait_for(expired.wait(), PATIENCE)
     assert play.engine.deadline == float("inf")
     play.server.close()
 

@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from provd.base.clock import SystemClock
 from provd.base.types import mac_text
 from provd.cli.client import call
@@ -21,6 +19,7 @@ from provd.simulate.link import RelayLink
 from provd.simulate.session import PhoneEvent, live
 from provd.simulate.wire import WireTransport
 from tests.kit.instances import SECRET, Member
+from tests.kit.patience import PATIENCE
 from tests.kit.phones import make_phone
 from tests.kit.ports import free_port
 
@@ -86,7 +85,7 @@ class Crowd:
 
     async def until(self, done: Callable[[], bool]) -> None:
         try:
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(PATIENCE):
                 while not done():
                     self._news.clear()
                     await self._news.wait()
@@ -95,11 +94,10 @@ class Crowd:
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 
-@pytest.mark.timeout(118)
 async def test_phones_find_home_from_one_address_and_follow_when_it_moves(tmp_path: Path) -> None:
     ports = (free_port(), free_port())
     spa, yealink, lost = (

@@ -9,7 +9,7 @@ import pytest
 
 from provd.base.facts import Fact
 from provd.base.facts.files import FileServed, SettingBeyondDevice
-from provd.daemon.limiting import LimitWatch
+from provd.daemon.limit_watch import LimitWatch
 from tests.e2e.world import House
 
 

@@ -17,6 +17,7 @@ from provd.plugins.package.minisign import SecretKey, new_key
 from provd.plugins.package.publish import build
 from tests.kit import acme
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 PHONES = [f"02aaaa{number:06x}" for number in range(1, 41)]
 
@@ -32,7 +33,7 @@ class Crowd:
         self._threads = [threading.Thread(target=self._ask, args=(PHONES[first::4],)) for first in range(4)]
 
     def _ask(self, phones: list[str]) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         while not self._over.is_set():
             for mac in phones:
                 for name in ("acme.cfg", f"{mac}.cfg"):
@@ -52,12 +53,12 @@ class Crowd:
         finally:
             self._over.set()
             for thread in self._threads:
-                thread.join(30)
+                thread.join(PATIENCE)
 
     def goes_round(self) -> None:
         """Every phone has asked for everything once more."""
         enough = self.rounds + 2 * len(self._threads)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while self.rounds < enough:
             assert time.monotonic() < deadline
             self._over.wait(0.01)

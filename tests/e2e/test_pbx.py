@@ -9,6 +9,7 @@ from tests.daemon.test_telling import PHONE, fetch, pbx, site
 from tests.kit.agi import AgiCall
 from tests.kit.ami import AmiThread
 from tests.kit.daemon import Daemon
+from tests.kit.patience import PATIENCE
 from tests.kit.ports import free_port
 
 ACCOUNT = f"ap{PHONE}"
@@ -16,7 +17,7 @@ ACCOUNT = f"ap{PHONE}"
 
 def call(port: int, digits: str, **more: object) -> AgiCall:
     made = AgiCall(**{"arguments": (digits,), "channel": f"PJSIP/{ACCOUNT}-0000002a", **more})  # type: ignore[arg-type]
-    asyncio.run(asyncio.wait_for(made.run("127.0.0.1", port), 20))
+    asyncio.run(asyncio.wait_for(made.run("127.0.0.1", port), PATIENCE))
     return made
 
 

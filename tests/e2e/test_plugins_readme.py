@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.patience import PATIENCE
 from tests.kit.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,7 @@ def typed(script: str, folder: Path, environment: dict[str, str]) -> tuple[int, 
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
-        told, _ = shell.communicate(timeout=150)
+        told, _ = shell.communicate(timeout=3 * PATIENCE)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.e2e.test_dialing import account_in
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 from tests.kit.sip_phone import SipPhone
 
 OLD, NEW = "66.84.0.125", "66.86.0.15"
@@ -21,13 +22,13 @@ def comes(port: int, mac: str, version: str) -> str:
     spelt = ":".join(mac[at : at + 2] for at in range(0, 12, 2))
     agent = f"Yealink SIP-T46S {version} {spelt}"
     asked = urllib.request.Request(f"http://127.0.0.1:{port}/{mac}.cfg", headers={"User-Agent": agent})
-    with urllib.request.urlopen(asked, timeout=20) as answer:
+    with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 
 def until(daemon: Daemon, **wanted: object) -> dict[str, Any]:
     """The rollout, as soon as it is like that."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         shown = dict(daemon.json("rollout", "show", "spring"))
         if {name: shown[name] for name in wanted} == wanted:
@@ -51,7 +52,7 @@ def test_it_goes_on_where_it_was(tmp_path: Path, database: str) -> None:
         daemon.provd("rollout", "start", "spring")
         until(daemon, state="running", ring="pilot", of=10)
         pilots: list[str] = []
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while len(pilots) < 2:
             pilots = [mac for mac in PHONES if NEW in comes(port, mac, OLD)]
             assert time.monotonic() < deadline
@@ -66,7 +67,7 @@ def test_it_goes_on_where_it_was(tmp_path: Path, database: str) -> None:
         daemon.start()
         until(daemon, state="paused", on=2)
         daemon.provd("rollout", "resume", "spring")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while len(got := [mac for mac in PHONES if NEW in comes(port, mac, NEW if mac in pilots else OLD)]) < 10:
             assert time.monotonic() < deadline, got
         for mac in PHONES:
@@ -76,7 +77,7 @@ def test_it_goes_on_where_it_was(tmp_path: Path, database: str) -> None:
         refused = daemon.provd("firmware", "remove", "T46S", NEW, check=False)
         assert refused.returncode == 5
         daemon.provd("rollout", "rollback", "spring")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not all(OLD in comes(port, mac, NEW) for mac in PHONES):
             assert time.monotonic() < deadline
         daemon.kill()

@@ -13,6 +13,7 @@ import pytest
 
 from provd.base.types import mac_text, parse_mac
 from tests.conftest import ROOT, shared_folder
+from tests.kit.patience import PATIENCE
 
 SHARED = shared_folder()
 CAPTURES = sorted(path for path in SHARED.glob("captures/**/*.pcap*")) if SHARED else []
@@ -26,7 +27,7 @@ def provd(*arguments: str, given: str = "", folder: Path) -> subprocess.Complete
     config = folder / "provd.toml"
     config.write_text(f'[server]\nstate_dir = "{folder}"\n')
     command = [sys.executable, "-m", "provd", "--config", str(config), *arguments]
-    return subprocess.run(command, input=given, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, input=given, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def test_identify_batch_answers_every_case(shared: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from provd.simulate.tftp_client import tftp_get
 from tests.e2e.test_templates import said
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 MAC, STRANGER = "02cccc000001", "02dddd000001"
 GENERIC = "server = {{ urls.base }}\nntp = {{ settings.ntp.server or 'none' }}\n"
@@ -48,7 +49,7 @@ class GenericPhone:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._phones}/provision//{name}", headers={"User-Agent": agent}
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return str(answer.read().decode())
 
 

@@ -19,6 +19,7 @@ from provd.plugins.skeleton import new
 from tests.kit.daemon import ROOT, Daemon, lan_config
 from tests.kit.lan import phone_bed
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 
 PHONES = 200
 
@@ -34,14 +35,16 @@ class Fleet:
         self._command = [
             *("ip", "netns", "exec", bed.client, sys.executable, "-m", "provd", "--config", str(daemon.config)),
             *("simulate", "--vendor", "zeta", "--count", str(PHONES), "--interface", bed.client_interface),
-            *("--spread", "2", "--timeout", "60", "--json"),
+            *("--spread", "2", "--timeout", f"{PATIENCE:.0f}", "--json"),
         ]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._boot)
 
     def _boot(self) -> None:
         while not self._over.is_set():
-            done = subprocess.run(self._command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+            done = subprocess.run(
+                self._command, cwd=ROOT, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
+            )
             if done.returncode:
                 self.broken.append(done.stdout + done.stderr)
                 return
@@ -54,11 +57,11 @@ class Fleet:
             yield
         finally:
             self._over.set()
-            self._thread.join(120)
+            self._thread.join(2 * PATIENCE)
 
     def a_whole_round(self) -> None:
         """Wait for one more round to be over: it began before, and went on through, what was done."""
-        enough, deadline = len(self.rounds) + 1, time.monotonic() + 90
+        enough, deadline = len(self.rounds) + 1, time.monotonic() + 2 * PATIENCE
         while len(self.rounds) < enough and not self.broken:
             assert time.monotonic() < deadline
             self._over.wait(0.05)

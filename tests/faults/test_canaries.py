@@ -14,6 +14,7 @@ from provd.cli.client import ask
 from provd.config.load import load
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import PHONE, Lan
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
@@ -63,7 +64,7 @@ def test_secrets_stay_where_they_belong(lan: Lan, tmp_path: Path) -> None:
         assert CANARIES[1].encode() in lan.http(f"{PHONE}.cfg", phone), "its own phone hears it"
         for name in (f"{PHONE}.cfg", "805ec0200004.cfg", f"{CANARIES[2]}.cfg"):
             lan.http(name, "10.77.17.9")
-            lan.tftp(name, "10.77.17.9", seconds=1)
+            lan.tftp(name, "10.77.17.9", seconds=1)  # no answer at all, or an error
         token = daemon.json("device", "show", PHONE, "--reveal", "--local", lan.bed.server_ip)["url"].rpartition("/")[2]
         lan.http(f"{token}/{PHONE}.cfg", "10.77.17.10")
         daemon.provd("db", "backup", str(backup))
@@ -84,5 +85,5 @@ def test_secrets_stay_where_they_belong(lan: Lan, tmp_path: Path) -> None:
             assert re.search(r"Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text())
         os.kill(daemon.pid, signal.SIGSEGV)
         assert daemon.process is not None
-        daemon.process.wait(10)
+        daemon.process.wait(PATIENCE)
         assert not [file for file in tmp_path.rglob("core*") if file.is_file()]

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import program
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import PHONE, Lan, leases_of
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
@@ -63,7 +64,7 @@ class FailingSync:
     def mend(self) -> None:
         if self._strace is not None and self._strace.stderr is not None:
             self._strace.terminate()
-            self._strace.wait(5)
+            self._strace.wait(PATIENCE)
             self._strace.stderr.close()
             self._strace = None
 
@@ -88,13 +89,14 @@ def test_what_cannot_be_stored_is_not_promised(kind: type[Fault], lan: Lan, stat
         try:
             newcomers = (f"02000000{n:04x}" for n in range(10_000))
             # The write-ahead log may have room left inside itself.
-            while (ip := lan.lease(mac := next(newcomers), seconds=SOON)) is not None:
-                given[ip] = mac
+            while not any("DEGRADED" in line for line in daemon.log):
+                ip = lan.lease(mac := next(newcomers), seconds=SOON)
+                given |= {ip: mac} if ip is not None else {}
             assert "part=storage" in daemon.wait_for("DEGRADED")
             daemon.wait_for("DHCP-NOT-STORED")
             assert any(row.startswith("storage") for row in daemon.json("status")["degraded"])
 
-            left = lan.time_left(phone, seconds=SOON)
+            left = lan.time_left(phone)
             assert left is not None
             assert left <= LEASE, "what is on disk, and not a second more"
             daemon.wait_for("DHCP-ACK-REST")

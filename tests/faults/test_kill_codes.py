@@ -16,7 +16,7 @@ from tests.kit.codes import dial, furnish, mac_of
 from tests.kit.daemon import Daemon
 from tests.kit.ports import free_port
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.fault
 
 PHONES, KILLS = 160, 6
 

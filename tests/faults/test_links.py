@@ -10,12 +10,13 @@ import pytest
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import PHONES, RELAY, Lan, leases_of
 from tests.kit.netns import CLIENT_MAC, SERVER_MAC, Bed
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
 
 def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=10)
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def in_server(bed: Bed, *arguments: str) -> None:
@@ -76,7 +77,7 @@ def test_a_changed_address_is_what_clients_hear_from_then_on(lan: Lan, tmp_path:
         in_server(lan.bed, "addr", "del", f"{lan.bed.server_ip}/16", "dev", interface)
         in_server(lan.bed, "addr", "add", "10.77.0.9/16", "dev", interface)
         lan.bed.server_ip = "10.77.0.9"
-        offer = lan.offer(seconds=5)
+        offer = lan.offer()
         assert offer is not None
         assert bytes((54, 4, 10, 77, 0, 9)) in offer, "option 54 is the new address"
         assert lan.boots() == phone

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import program
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import PHONE, Lan, leases_of
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
@@ -21,15 +22,11 @@ def elsewhere(target: Path) -> tuple[str, ...]:
     return (program("sh"), "-c", 'exec "$@" 2>>"$0"', str(target))
 
 
-def busy(lan: Lan, phone: str) -> float:
-    """Some hundred lines' worth of work, and the longest time that one piece of it took."""
-    slowest = 0.0
+def busy(lan: Lan, phone: str) -> None:
+    """Some hundred lines' worth of work; who waited for the log would wait for ever."""
     for number in range(300):
-        asked = time.monotonic()
         assert lan.renew(phone) == phone
         lan.http(f"{'x' * 200}{number}.cfg", f"10.77.17.{number % 250 + 1}")
-        slowest = max(slowest, time.monotonic() - asked)
-    return slowest
 
 
 def test_a_reader_that_stopped_reading_is_not_waited_for_and_hears_what_it_missed(lan: Lan, tmp_path: Path) -> None:
@@ -40,11 +37,11 @@ def test_a_reader_that_stopped_reading_is_not_waited_for_and_hears_what_it_misse
     try:
         with Daemon(config, tmp_path, bed=lan.bed, prefix=elsewhere(fifo)) as daemon:
             phone = lan.boots()
-            assert busy(lan, phone) < 1
+            busy(lan, phone)
             told = read(reader)
             assert len(told) >= 40_000, "the pipe is full"
             assert leases_of(daemon)[phone] == PHONE
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while "lines could not be written" not in told:
                 assert time.monotonic() < deadline
                 assert lan.renew(phone) == phone
@@ -73,11 +70,11 @@ def test_a_full_disk_under_the_log_is_no_trouble(lan: Lan, tmp_path: Path) -> No
         config = lan_config(lan.bed, tmp_path / "state", log_level="debug")
         with Daemon(config, tmp_path, bed=lan.bed, prefix=elsewhere(folder / "log")) as daemon:
             phone = lan.boots()
-            assert busy(lan, phone) < 1
+            busy(lan, phone)
             assert (folder / "log").stat().st_size > 50_000
             (folder / "log").open("w").close()
             assert lan.renew(phone) == phone
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while "lines could not be written" not in (folder / "log").read_text():
                 assert time.monotonic() < deadline
                 assert lan.renew(phone) == phone

@@ -37,5 +37,7 @@ def test_refused_and_unknown_are_the_same_octets_in_the_same_time(lan: Lan, tmp_
     assert known == unknown
     assert len(known) == 1
     assert b" 404 " in next(iter(known))
-    medians = [statistics.median(times) for times in took.values()]
-    assert abs(medians[0] - medians[1]) < 0.005, medians
+    # The quick quarter of them: what a busy machine adds is in the others. To look at a file, or to make it, takes more
+    # than all the rest.
+    quick = sorted(statistics.quantiles(times)[0] for times in took.values())
+    assert quick[1] < 1.5 * quick[0], quick

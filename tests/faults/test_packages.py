@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import shutil
 import subprocess
 import threading
 import time
@@ -19,6 +20,7 @@ from provd.plugins.package.publish import build
 from tests.conftest import program
 from tests.kit import acme
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.fault]
 
@@ -46,7 +48,7 @@ class Site:
         return str(build(source, self.folder / "public", self.key).path)
 
     def get(self, name: str = "acme.cfg") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         connection.request("GET", f"/{name}")
         answer = connection.getresponse()
         body = answer.read()
@@ -78,7 +80,7 @@ def killed_at(daemon: Daemon, call: str, when: int, *on: str) -> Iterator[None]:
         yield
     finally:
         strace.terminate()
-        strace.wait(10)
+        strace.wait(PATIENCE)
         strace.stderr.close()
 
 
@@ -101,7 +103,7 @@ def test_killed_in_the_middle_of_an_upgrade_and_of_the_way_back(tmp_path: Path) 
                 done = daemon.provd(*command, check=False)
                 killed = done.returncode != 0
                 if killed:
-                    assert daemon.process.wait(20) == -9, done
+                    assert daemon.process.wait(PATIENCE) == -9, done
             if killed:
                 daemon.start()
             assert site.get() == (200, FILES[site.in_force()]), (call, when)
@@ -178,6 +180,26 @@ def test_a_full_disk_takes_no_package_and_changes_nothing(tmp_path: Path, small:
         assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
 
 
+def test_a_disk_on_which_there_is_no_room_to_unpack_it(tmp_path: Path, small: Path) -> None:
+    site = Site(tmp_path, small)
+    with site.daemon as daemon:
+        site.begin()
+        source = acme.install(tmp_path / "large", version="1.1.0", common=TEXTS["1.1.0"], rom=bytes(2 << 20))
+        (source / "README.md").write_text("Acme phones.\n")
+        second = str(build(source, tmp_path / "public", site.key).path)
+        with (small / "ballast").open("wb") as file:
+            file.write(bytes(shutil.disk_usage(small).free - (3 << 20)))
+        refused = daemon.provd("plugin", "install", second, "--yes", check=False)
+        assert refused.returncode == 1
+        assert "No space left on device; nothing was changed" in refused.stderr
+        assert not list((small / "packages/.entry").iterdir()), "nothing is left of it"
+        assert (site.in_force(), site.get()) == ("1.0.0", (200, FILES["1.0.0"]))
+        (small / "ballast").unlink()
+        daemon.provd("plugin", "install", second, "--yes")
+        assert (site.in_force(), site.get()) == ("1.1.0", (200, FILES["1.1.0"]))
+        assert not [line for line in daemon.log if "INTERNAL-ERROR" in line]
+
+
 @pytest.mark.parametrize("text", [LOOPS, GIGABYTES, RAISES], ids=["loops", "gigabytes", "raises"])
 def test_what_turns_bad_keeps_the_last_good_file_and_is_told(tmp_path: Path, text: str) -> None:
     """A template that its check could not find out about: it is bad for these devices only."""
@@ -216,7 +238,7 @@ def test_what_turns_bad_keeps_the_last_good_file_and_is_told(tmp_path: Path, tex
             assert site.get(f"{PHONES[1]}.cfg") == (200, b"mac = fine\n"), "it is bad for nobody else"
         finally:
             over.set()
-            asking.join(30)
+            asking.join(PATIENCE)
         assert waits, "phones were there all the time"
         failed = next(line for line in daemon.log if "RENDER-FAILED" in line)
         assert "last_good=yes" in failed or "last_good=true" in failed.lower(), failed

@@ -15,6 +15,7 @@ import pytest
 from provd.base.secrets import Secret
 from provd.domain.regions.speech import request_signature
 from tests.kit.instances import SECRET, Member, Traveller
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.fault
 
@@ -58,8 +59,8 @@ def test_either_may_be_killed_at_every_step(pair: tuple[Member, Member], fatal: 
             unlucky = world if victim == "world" else eu
             unlucky.kill()
             unlucky.start()
-    world.until(lambda: world.state("sensor-1") == "GONE", 60)
-    eu.until(lambda: eu.state("sensor-1") == "ACTIVE", 60)
+    world.until(lambda: world.state("sensor-1") == "GONE")
+    eu.until(lambda: eu.state("sensor-1") == "ACTIVE")
     status = world.json("region", "status")
     assert (status["devices"], status["waiting"], status["stuck"]) == ({"GONE": 1}, [], [])
 
@@ -137,7 +138,7 @@ def test_nobody_is_believed_who_does_not_know_the_secret(pair: tuple[Member, Mem
 
 
 def exchanged(port: int, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.request("POST", EXCHANGE, body, {"Content-Type": "application/json"} | headers)
     response = connection.getresponse()
     text = response.read()

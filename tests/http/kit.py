@@ -12,6 +12,7 @@ from provd.base.facts import Fact
 from provd.http.connection import Limits
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
+from tests.kit.patience import PATIENCE
 
 
 class FixedClock:
@@ -125,10 +126,8 @@ async def phone_bed(
         await server.close(grace=0.2)
 
 
-async def until(condition, turns: int = 2000) -> None:
+async def until(condition) -> None:
     """Let the loop run until something is true."""
-    for _ in range(turns):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("did not become true")
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - the condition is about sockets, which set no event
+            await asyncio.sleep(0)

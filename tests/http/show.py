@@ -6,6 +6,7 @@ import asyncio
 import math
 import sys
 
+from provd.app.diagnosis.case import Finding
 from provd.base.clock import SystemClock
 from provd.base.types import Mac
 from provd.http.page import PageServer
@@ -94,6 +95,10 @@ class Site:
             return None
         return DeviceView(
             row=row,
+            findings=(
+                Finding("problem", "<i>805ec0.cfg</i> was refused to it 5 min ago: no valid token", "give it its URL"),
+                Finding("note", "no time zone is set for it"),
+            ),
             serial="1234567890",
             plugin="acme 1.2.0",
             confidence=90,

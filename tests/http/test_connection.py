@@ -2,14 +2,16 @@ import asyncio
 
 from provd.app.files import FileReply
 from provd.http.connection import Limits, _readable
-from tests.http.kit import DictFiles, phone_bed, until
+from tests.http.kit import Bed, DictFiles, phone_bed, until
+from tests.kit.patience import PATIENCE
 
 SMALL = FileReply(found=True, body=b"small\n", etag="s1")
 LARGE = FileReply(found=True, body=bytes(32 << 20), etag="l1", large=True)
 
 
-def later(seconds: float) -> float:
-    return asyncio.get_running_loop().time() + seconds
+def later(bed: Bed, seconds: float) -> float:
+    """The time of the loop so long after something last happened to a connection: however long ago that is by now."""
+    return max(each.since for each in bed.server._connections._open) + seconds
 
 
 async def test_a_header_has_ten_seconds():
@@ -17,9 +19,9 @@ async def test_a_header_has_ten_seconds():
         phone = await bed.client()
         phone.send("GET /a HTTP/1.1\r\n")
         await asyncio.sleep(0.03)
-        bed.server.sweep(later(9.5))
+        bed.server.sweep(later(bed, 9.5))
         assert bed.server.stats.open == 1
-        bed.server.sweep(later(10.1))
+        bed.server.sweep(later(bed, 10.1))
         assert await phone.closed()
         assert bed.server.stats.cut == {"header": 1}
         assert [(fact.ID, fact.count, fact.peer, fact.phase) for fact in bed.facts] == [
@@ -31,7 +33,7 @@ async def test_who_connects_and_says_nothing_has_ten_seconds_too():
     async with phone_bed() as bed:
         phone = await bed.client()
         await until(lambda: bed.server.stats.open)
-        bed.server.sweep(later(10.1))
+        bed.server.sweep(later(bed, 10.1))
         assert await phone.closed()
         assert bed.server.stats.cut == {"new": 1}
         assert bed.facts == []
@@ -45,7 +47,7 @@ async def test_dribbling_octets_do_not_buy_time():
         await asyncio.sleep(0.02)
         phone.send("TP/1.1\r\nX:")
         await asyncio.sleep(0.02)
-        bed.server.sweep(later(10))
+        bed.server.sweep(later(bed, 10.1))
         assert await phone.closed()
 
 
@@ -53,9 +55,9 @@ async def test_an_idle_connection_is_closed_after_fifteen_seconds_without_a_fact
     async with phone_bed() as bed:
         phone = await bed.client()
         await phone.ask("GET /a")
-        bed.server.sweep(later(14))
+        bed.server.sweep(later(bed, 14))
         assert (await phone.ask("GET /a")).status == 404
-        bed.server.sweep(later(15.1))
+        bed.server.sweep(later(bed, 15.1))
         assert await phone.closed()
         assert bed.server.stats.cut == {"idle": 1}
         assert bed.facts == []
@@ -66,9 +68,9 @@ async def test_a_body_has_thirty_seconds():
         phone = await bed.client()
         phone.send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
         await asyncio.sleep(0.03)
-        bed.server.sweep(later(29))
+        bed.server.sweep(later(bed, 29))
         assert bed.server.stats.open == 1
-        bed.server.sweep(later(30.1))
+        bed.server.sweep(later(bed, 30.1))
         assert await phone.closed()
         assert bed.server.stats.cut == {"body": 1}
 
@@ -80,9 +82,9 @@ async def test_who_stops_reading_is_cut_and_has_not_got_the_file():
         phone.send("GET /fw.rom HTTP/1.1\r\nHost: x\r\n\r\n")
         await phone.reader.readexactly(1 << 20)
         await asyncio.sleep(0.05)
-        bed.server.sweep(later(29))
+        bed.server.sweep(later(bed, 29))
         assert bed.server.stats.open == 1
-        bed.server.sweep(later(30.1))
+        bed.server.sweep(later(bed, 30.1))
         await until(lambda: not bed.server.stats.open)
         assert files.delivered == []
         assert bed.server.stats.cut == {"answer": 1}
@@ -98,7 +100,7 @@ async def test_a_slow_reader_that_reads_is_served_to_the_end():
         left = len(LARGE.body)
         while left:
             left -= len(await phone.reader.readexactly(min(left, 4 << 20)))
-            bed.server.sweep(later(20))
+            bed.server.sweep(later(bed, 20))
         await until(lambda: files.delivered)
         assert files.delivered == [("/fw.rom", False)]
 
@@ -109,7 +111,7 @@ async def test_work_of_ours_is_not_held_against_the_phone():
         phone = await bed.client()
         asking = asyncio.ensure_future(phone.ask("GET /a.cfg"))
         await until(lambda: files.asked)
-        bed.server.sweep(later(100))
+        bed.server.sweep(later(bed, 100))
         files.gate.set()
         assert (await asking).body == SMALL.body
 
@@ -145,7 +147,7 @@ async def test_the_sweep_runs_by_itself():
     async with phone_bed(limits=Limits(header=0.03, sweep=0.01)) as bed:
         phone = await bed.client()
         phone.send("GET")
-        assert await asyncio.wait_for(phone.closed(), 2)
+        assert await asyncio.wait_for(phone.closed(), PATIENCE)
 
 
 async def test_answers_are_counted():
@@ -165,7 +167,7 @@ async def test_a_complete_upload_with_a_closed_sending_side_is_answered_and_a_cu
             phone = await bed.client()
             phone.send(b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n" + body)
             phone.writer.write_eof()
-            answer = await asyncio.wait_for(phone.reader.read(), 2)
+            answer = await asyncio.wait_for(phone.reader.read(), PATIENCE)
             assert answer == b"" or answer.startswith(b"HTTP/1.1 405 ")
 
 

@@ -24,6 +24,7 @@ from provd.base.secrets import Secret
 from provd.http.control import ControlServer, credentials, may_use
 from provd.observe import tail as observe
 from tests.http.kit import FixedClock, until
+from tests.kit.patience import PATIENCE
 
 MAC = "805ec0112233"
 
@@ -63,6 +64,7 @@ class Desk:
         self.facts: list = []
         self.tail = Tail()
         self.gate = asyncio.Event()
+        self.begun = asyncio.Event()
         self.finished = asyncio.Event()
         self.server = ControlServer(
             {"echo": self.echo, "fail": self.fail, "wait": self.wait},
@@ -80,6 +82,7 @@ class Desk:
         raise params["how"] and FAILURES[params["how"]]
 
     async def wait(self, params):
+        self.begun.set()
         await self.gate.wait()
         self.finished.set()
         return {}
@@ -179,7 +182,7 @@ async def test_the_tail_streams_lines_until_the_client_leaves(desk):
         assert lines[-1] == b'{"fact":"READY"}\n'
         assert await answer.content.readline() == b"\n"
         answer.close()
-    await asyncio.wait_for(desk.tail.empty.wait(), 2)
+    await asyncio.wait_for(desk.tail.empty.wait(), PATIENCE)
 
 
 async def test_the_tail_of_no_mac_is_refused(desk):
@@ -189,11 +192,11 @@ async def test_the_tail_of_no_mac_is_refused(desk):
 
 async def test_an_operation_is_completed_although_the_caller_left(desk):
     asking = asyncio.ensure_future(post(desk, "wait"))
-    await asyncio.sleep(0.02)
+    await asyncio.wait_for(desk.begun.wait(), PATIENCE)
     asking.cancel()
     await asyncio.sleep(0.02)
     desk.gate.set()
-    await asyncio.wait_for(desk.finished.wait(), 1)
+    await asyncio.wait_for(desk.finished.wait(), PATIENCE)
 
 
 async def test_the_standard_library_can_talk_to_it(desk):

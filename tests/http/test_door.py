@@ -8,6 +8,7 @@ from provd.http.connection import Connections, Limits, Phase
 from provd.http.door import Door
 from provd.http.proxies import TrustedProxies
 from tests.http.kit import DictFiles, FixedClock, RawClient, phone_bed, until
+from tests.kit.patience import PATIENCE
 
 SMALL = FileReply(found=True, body=b"small\n", etag="s1")
 PAGE = FileReply(found=True, body=os.urandom(48 * 1024), etag="p1")
@@ -61,7 +62,7 @@ async def test_who_does_not_read_a_small_file_is_cut_too():
 async def test_an_answer_that_is_being_read_is_finished_before_the_end():
     async with phone_bed(DictFiles({"page": PAGE})) as bed:
         phone = await clogged(bed)
-        closing = asyncio.ensure_future(bed.server.close(grace=5))
+        closing = asyncio.ensure_future(bed.server.close(grace=PATIENCE))
         phone.writer.transport.resume_reading()
         assert (await phone.answer()).body == PAGE.body
         assert await phone.closed()

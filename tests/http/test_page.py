@@ -130,6 +130,14 @@ async def test_an_empty_site_says_what_to_do():
         assert "Nothing was refused" in (await get("/refused"))[1]
 
 
+async def test_one_device_says_first_what_is_wrong_with_it_and_what_to_do():
+    async with browser() as get:
+        _, html = await get("/device/805ec0000000")
+        assert html.index("give it its URL") < html.index("Identity")
+        assert 'class="finding problem"' in html
+        assert "&lt;i&gt;805ec0.cfg" in html
+
+
 async def test_one_device_tells_who_it_is_why_and_what_happened():
     async with browser() as get:
         _, html = await get("/device/80-5E-C0-00-00-00")

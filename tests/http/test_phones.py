@@ -11,6 +11,7 @@ from provd.base.errors import ConfigError
 from provd.http.phones import PhoneServer
 from provd.http.tls import Pair, Tls
 from tests.http.kit import DictFiles, FixedClock, phone_bed, until
+from tests.kit.patience import PATIENCE
 
 CONFIG = FileReply(found=True, body=b"account.1.enable = 1\n", etag="c1")
 COMMON = FileReply(found=True, body=b"common\n", etag="k1", private=False)
@@ -283,7 +284,7 @@ async def test_mutilated_requests_get_an_answer_or_the_end_and_nothing_breaks(se
             phone.send(bytes(octets))
             phone.writer.write_eof()
             with contextlib.suppress(ConnectionResetError):
-                answer = await asyncio.wait_for(phone.reader.read(), 5)
+                answer = await asyncio.wait_for(phone.reader.read(), PATIENCE)
                 assert answer == b"" or re.match(rb"HTTP/1\.[01] [2345]\d\d ", answer)
                 assert b" 500 " not in answer[:20]
             phone.close()
@@ -346,7 +347,7 @@ async def test_closing_lets_an_answer_in_hand_finish():
         await idle.ask("GET /y28.cfg")
         asking = asyncio.ensure_future(phone.ask("GET /805ec0112233.cfg"))
         await until(lambda: len(files.asked) == 2)
-        closing = asyncio.ensure_future(bed.server.close(grace=5))
+        closing = asyncio.ensure_future(bed.server.close(grace=PATIENCE))
         assert await idle.closed()
         files.gate.set()
         assert (await asking).body == CONFIG.body

@@ -170,11 +170,14 @@ async def test_what_harms_a_device_has_to_be_said_twice() -> None:
 
 
 async def test_publishers_are_asked_on_demand_only() -> None:
-    made = operations(plugin_available={"items": [OFFER]}, plugin_prepare=work())
+    available = {"items": [OFFER], "failed": ["http://b.example/: the connection broke off"]}
+    made = operations(plugin_available=available, plugin_prepare=work())
     async with at(made) as visitor:
         await visitor.get("/plugins")
         assert made.of("plugin.available") == []
-        assert "2.0.0" in await visitor.get("/plugins?offered=1")
+        html = await visitor.get("/plugins?offered=1")
+        assert "2.0.0" in html
+        assert "http://b.example/: the connection broke off" in html
         assert await visitor.post("/plugins/fetch", id="acme", version="2.0.0") == (303, "/plugins/operation/w1")
         assert made.of("plugin.prepare") == [{"plugin": "acme", "version": "2.0.0"}]
     async with at(operations(plugin_available=PluginError("nobody answers"))) as visitor:

@@ -18,9 +18,11 @@ FULL = RegionsView(
         RegionRow(name="", url="", enabled=True, answers=True, counts=(7, 0)),
         RegionRow(name="eu", url="https://eu.example", enabled=True, answers=False, counts=(0, 12345)),
         RegionRow(name="us", url="https://us.example", enabled=False, answers=True, counts=(0, 0)),
+        RegionRow(name="au", url="https://au.example", enabled=True, answers=True, counts=(0, 0), lacks=("<b>n", "o")),
         RegionRow(name="cn", url="https://cn.example", enabled=True, answers=True, draining=True, counts=(0, 0)),
     ),
     stuck=(StuckRow(device="<b>d&1", state="REHOMING", region="eu", since=100.0, reason="<i>no answer"),),
+    missing=(("<i>north", 4711),),
     patience=900.0,
 )
 
@@ -59,6 +61,9 @@ async def test_counts_and_what_is_stuck() -> None:
         ">is being deleted<",
         "https://us.example",
         "15 min",
+        "lacks tenants: &lt;b&gt;n, o",
+        "&lt;i&gt;north",
+        "4711",
     ):
         assert wanted in text, wanted
     assert "&lt;b&gt;d&amp;1" in text

@@ -18,6 +18,7 @@ from provd.http.tls import Pair, Tls, checked
 from tests.conftest import program
 from tests.http.kit import Bed, DictFiles, phone_bed, until
 from tests.kit.certificates import self_signed
+from tests.kit.patience import PATIENCE
 
 CONFIG = FileReply(found=True, body=b"account.1.enable = 1\n", etag="c1")
 GET = b"GET /805ec0112233.cfg HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -47,7 +48,7 @@ async def s_client(port: int, *arguments: str, send: bytes = GET) -> tuple[str, 
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    received, told = await asyncio.wait_for(process.communicate(send), 10)
+    received, told = await asyncio.wait_for(process.communicate(send), PATIENCE)
     return told.decode(), received
 
 
@@ -102,7 +103,7 @@ async def test_a_client_may_not_renegotiate(rsa: tuple[Path, Path]) -> None:
         )
         assert process.stdin is not None
         process.stdin.write(b"R\n")
-        output, _ = await asyncio.wait_for(process.communicate(), 10)
+        output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert b"RENEGOTIATING" in output
         assert b"no renegotiation" in output or b"handshake failure" in output
         assert bed.facts == []
@@ -127,7 +128,7 @@ async def test_what_is_not_tls_ends_and_harms_nobody(kind: str, certificate: tup
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(BROKEN[kind])
         writer.write_eof()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             with suppress(ConnectionResetError):
                 assert len(await reader.read()) < 10, "at most an alert"
         writer.close()
@@ -139,7 +140,7 @@ async def test_half_a_handshake_is_not_waited_for(certificate: tuple[Path, Path]
     async with listening(certificate, limits=Limits(header=0.2)) as (bed, port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(BROKEN["half a hello"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await reader.read() == b""
         writer.close()
         assert bed.facts == []

@@ -25,13 +25,13 @@ from murano_client.http import MuranoHTTP
 
 host, sn = sys.argv[1:]
 told = {}
-client = MuranoHTTP(murano_host=host, murano_id=sn, http_timeout=10)
+client = MuranoHTTP(murano_host=host, murano_id=sn, http_timeout=200)
 client.http_activate()
 told["token"] = client.murano_token()
 told["listed"] = client._http_listContent().text
 told["info"] = client._http_getContentInfo("settings").text
 told["content"] = client._http_getContent("settings").text
-again = MuranoHTTP(murano_host=host, murano_id=sn, http_timeout=10)
+again = MuranoHTTP(murano_host=host, murano_id=sn, http_timeout=200)
 told["again"] = repr(again._http_activate())
 print(json.dumps(told))
 """
@@ -48,7 +48,7 @@ def bed() -> Iterator[Bed]:
 
 
 def asked(bed: Bed, host: str, sn: str) -> dict[str, str]:
-    done = bed.run(bed.server, sys.executable, "-c", CLIENT, host, sn, check=False, timeout=60)
+    done = bed.run(bed.server, sys.executable, "-c", CLIENT, host, sn, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return found

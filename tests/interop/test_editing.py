@@ -14,6 +14,7 @@ from provd.plugins.package.publish import build
 from tests.kit import acme
 from tests.kit.browser import Browser, browser
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.peer
 
@@ -47,7 +48,7 @@ class Site:
         return f"http://{page}", token
 
     def file(self, name: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=PATIENCE) as answer:
             return str(answer.read().decode())
 
 
@@ -62,7 +63,7 @@ async def seen(page: Browser, name: str) -> None:
 
 async def come(page: Browser, word: str) -> str:
     """Wait, as the page itself does, until it says this."""
-    for _ in range(600):
+    for _ in range(int(PATIENCE / 0.05)):
         text = str(await page.run("document.body ? document.body.innerText : ''"))
         if word in text:
             return text

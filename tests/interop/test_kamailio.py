@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import program
 from tests.e2e.test_dialing import account_in, code_for, http, tenant
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 from tests.kit.ports import free_port
 from tests.kit.sip_phone import SipPhone
 
@@ -38,7 +39,7 @@ def kamailio(folder: Path, api: int, token: str) -> Iterator[int]:
             yield port
         finally:
             running.terminate()
-            running.wait(20)
+            running.wait(PATIENCE)
 
 
 def test_a_code_goes_from_kamailio_to_the_interface_for_programs(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from provd.plugins.package.minisign import (
     write_secret_key,
 )
 from tests.conftest import program
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.peer
 
@@ -26,7 +27,9 @@ CONTENT = b"a package"
 def minisign(folder: Path, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
     (folder / "package").write_bytes(CONTENT)
     command = [program("minisign"), *arguments]
-    return subprocess.run(command, cwd=folder, input=said, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=folder, input=said, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def test_minisign_accepts_our_signature_and_no_other_content(tmp_path: Path) -> None:

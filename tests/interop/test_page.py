@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import program
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.peer
 
@@ -19,7 +20,7 @@ FLAGS = [
 def dom(url: str, profile: Path) -> str:
     """What the browser makes of the page."""
     browser = [program("chromium"), *FLAGS, f"--user-data-dir={profile}", "--dump-dom", url]
-    return subprocess.run(browser, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(browser, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
 
 def test_a_browser_shows_devices_with_hostile_names_as_text(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from provd.config.load import load
 from provd.config.settings import SipSection
 from provd.domain.settings import KNOWN
 from tests.conftest import program
+from tests.kit.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 PBX = ROOT / "etc/examples/pbx"
@@ -117,7 +118,7 @@ def test_kamailio_takes_the_configuration():
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert checked.returncode == 0, checked.stderr
     assert "config file ok" in checked.stderr

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import program
 from tests.kit.daemon import Daemon, loopback_config
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.peer
 
@@ -34,7 +35,7 @@ def curl(daemon: Daemon, path: str, *options: str, token: str = "") -> tuple[int
     """The status and the body."""
     auth = ["-H", f"Authorization: Bearer {token}"] if token else []
     command = [program("curl"), "-s", "-w", "\n%{http_code}", *auth, *options, f"{address(daemon)}/api/v1{path}"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     body, _, status = out.rpartition("\n")
     return int(status), body
 
@@ -51,7 +52,7 @@ def test_the_examples_of_the_guide_do_what_they_say(daemon: Daemon, tmp_path: Pa
         env={**daemon.environment, "TOKEN": token},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, (done.stdout, done.stderr)
@@ -91,7 +92,7 @@ def test_the_parts_of_the_daemon_answer_through_it(daemon: Daemon) -> None:
     sound, where = daemon.config.read_text(), f"{address(daemon)}/api/v1/reload"
     daemon.config.write_text(f"{sound}\n[policy2]\n")
     asked = [program("curl"), "-s", "-X", "POST", "-H", f"Authorization: Bearer {token}", where]
-    refused = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout)
+    refused = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
     assert (refused["status"], refused["type"]) == (422, "config")
     daemon.config.write_text(sound)
     outcome = json.loads(curl(daemon, "/dial", "--json", '{"code": "12345678", "ip": "10.9.9.9"}', token=token)[1])

@@ -15,6 +15,7 @@ from provd.daemon.translate import sip_of
 from provd.domain.records import Device
 from provd.sip.player import Player
 from tests.conftest import program
+from tests.kit.patience import PATIENCE
 from tests.sip.edge import World, serving
 from tests.sip.stage import accounts, password_of
 
@@ -121,7 +122,7 @@ CHALLENGER = (
 
 USUAL = sip_of(SipSection())
 """What a site has that sets nothing: these programs, like old phones, know MD5 only."""
-_ALONE = ("-nostdin", "-trace_err", "-timeout", "25s")
+_ALONE = ("-nostdin", "-trace_err", "-timeout", "200s")
 
 
 def scenario(folder: Path, steps: str) -> str:
@@ -131,7 +132,7 @@ def scenario(folder: Path, steps: str) -> str:
     return str(path)
 
 
-async def run(*command: str, seconds: float = 30, cwd: Path | None = None, code: int = 0) -> str:
+async def run(*command: str, seconds: float = PATIENCE, cwd: Path | None = None, code: int = 0) -> str:
     """What a program printed; it must end by itself, and with this code."""
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -167,7 +168,7 @@ def quiet_player() -> Player:
     return Player(range(43000, 43100), print, SystemClock())
 
 
-async def soon(condition: Callable[[], bool], seconds: float = 20) -> None:
+async def soon(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     async def wait() -> None:
         while not condition():  # noqa: ASYNC110 - somebody else's event
             await asyncio.sleep(0.01)
@@ -277,7 +278,7 @@ async def test_baresip_registers_dials_a_code_and_hears_it(tmp_path: Path) -> No
             f"<sip:{USER}@127.0.0.1:{world.port}>;auth_pass={password_of(1)};regint=120;audio_codecs=PCMA\n"
         )
         process = await asyncio.create_subprocess_exec(
-            baresip, "-4", "-f", str(tmp_path), "-e", f"/dial sip:*1234@127.0.0.1:{world.port}", "-t", "25",
+            baresip, "-4", "-f", str(tmp_path), "-e", f"/dial sip:*1234@127.0.0.1:{world.port}", "-t", "200",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, stdin=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.kit.patience import PATIENCE
+
 Block = dict[str, str]
 
 
@@ -197,4 +199,4 @@ class AmiThread:
         self._do(self.pbx.open())
 
     def _do(self, what: Coroutine[object, object, object]) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(PATIENCE)

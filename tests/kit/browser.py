@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 from tests.conftest import program
+from tests.kit.patience import PATIENCE
 
 FLAGS = [
     *["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
@@ -48,7 +49,7 @@ class Browser:
         self._number += 1
         answer = self._waiting[self._number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": self._number, "method": method, "params": params})
-        said = await asyncio.wait_for(answer, 30)
+        said = await asyncio.wait_for(answer, PATIENCE)
         assert "error" not in said, said
         return dict(said["result"])
 
@@ -78,7 +79,7 @@ class Browser:
         return await self._arrived()
 
     async def _arrived(self) -> str:
-        await asyncio.wait_for(self._loaded.wait(), 60)
+        await asyncio.wait_for(self._loaded.wait(), PATIENCE)
         return str(await self.run("document.body.innerText"))
 
     async def nameless(self) -> list[str]:
@@ -107,7 +108,7 @@ async def browser(profile: Path) -> AsyncIterator[Browser]:
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(60), ClientSession() as session:
+        async with asyncio.timeout(PATIENCE), ClientSession() as session:
             port = await _port(process)
             async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
                 target = next(each for each in await answer.json() if each["type"] == "page")

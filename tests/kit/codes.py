@@ -15,6 +15,7 @@ from provd.config.load import load
 from provd.daemon.core import Core
 from provd.domain.records import Device, DeviceState, Line, Tenant
 from tests.kit.agi import AgiCall
+from tests.kit.patience import PATIENCE
 
 
 def mac_of(number: int) -> Mac:
@@ -58,5 +59,5 @@ async def dial(port: int, number: int, digits: str) -> str:
     """What became of these digits on the phone of that number, empty when the daemon did not say."""
     call = AgiCall(arguments=(digits,), channel=f"PJSIP/ap{mac_of(number)}-0000002a")
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-        await asyncio.wait_for(call.run("127.0.0.1", port), 20)
+        await asyncio.wait_for(call.run("127.0.0.1", port), PATIENCE)
     return call.variables.get("PROVD_RESULT", "")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +18,9 @@ from typing import Any, Self
 
 from tests.kit import forks
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 from tests.kit.ports import free_port
+from tests.kit.told import Told
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,13 +98,13 @@ class Daemon:
     ) -> None:
         self.config = folder / "provd.toml"
         self.config.write_text(config)
-        self.log: list[str] = []
+        self._log: list[str] = []
+        self._told: Told | None = None
         self._bed = bed
         self._prefix = prefix
         self._environ = environ
         self._notify: socket.socket | None = None
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -121,12 +121,19 @@ class Daemon:
         self.kill()
 
     @property
+    def log(self) -> list[str]:
+        """Every line that it has written by now, in all its lives."""
+        if self._told is not None:
+            self._told.catch_up()
+        return self._log
+
+    @property
     def pid(self) -> int:
         """Process id of the daemon."""
         assert self.process is not None
         return self.process.pid
 
-    def start(self, timeout: float = 30) -> None:
+    def start(self, timeout: float = PATIENCE) -> None:
         """Start it and wait until it is ready."""
         inside = ("ip", "netns", "exec", self._bed.server) if self._bed else ()
         path = self.config.with_name("notify.socket")
@@ -142,15 +149,15 @@ class Daemon:
             | dict(self._environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
+            bufsize=0,
         )
-        self._lines = queue.Queue()
-        threading.Thread(target=self._read, args=(self.process, self._lines), daemon=True).start()
+        assert self.process.stdout is not None
+        # What the last life has written comes before this one.
+        self._told = Told(self.process.stdout, self.log)
         # It says so to the service manager, whatever its log level.
         self.wait_for_notice("READY=1", timeout)
 
-    def wait_for_notice(self, text: str, timeout: float = 10) -> str:
+    def wait_for_notice(self, text: str, timeout: float = PATIENCE) -> str:
         """The next message to the service manager that holds ``text``."""
         assert self._notify is not None
         assert self.process is not None
@@ -172,22 +179,16 @@ class Daemon:
             self._notify.close()
             self._notify = None
 
-    def wait_for(self, text: str, timeout: float = 10) -> str:
+    def wait_for(self, text: str, timeout: float = PATIENCE) -> str:
         """The next line of the log that holds ``text``. Fails with the log when it ends or takes too long."""
-        while True:
-            try:
-                line = self._lines.get(timeout=timeout)
-            except queue.Empty:
-                raise AssertionError(f"no {text!r} in the log:\n" + "\n".join(self.log[-60:])) from None
-            if line is None:
-                raise AssertionError(f"the daemon ended without {text!r}:\n" + "\n".join(self.log[-60:]))
-            if text in line:
-                return line
-
-    def drain(self) -> None:
-        """Take one line of the log if there is one, without waiting long."""
-        with contextlib.suppress(queue.Empty):
-            self._lines.get(timeout=0.01)
+        assert self._told is not None
+        try:
+            line = self._told.next(text, timeout)
+        except TimeoutError:
+            raise AssertionError(f"no {text!r} in the log:\n" + "\n".join(self.log[-60:])) from None
+        if line is None:
+            raise AssertionError(f"the daemon ended without {text!r}:\n" + "\n".join(self.log[-60:]))
+        return line
 
     def command(self, *arguments: str) -> list[str]:
         """The command line for this daemon, for those who start it themselves."""
@@ -207,11 +208,17 @@ class Daemon:
         """The same, parsed from ``--json``."""
         return json.loads(self.provd(*arguments, "--json").stdout)
 
+    def drain(self) -> None:
+        """Pass over one line of the log if there is one, without waiting long."""
+        assert self._told is not None
+        with contextlib.suppress(TimeoutError):
+            self._told.next("", 0.01)
+
     def reload(self) -> None:
         """SIGHUP."""
         os.kill(self.pid, signal.SIGHUP)
 
-    def stop(self, timeout: float = 10) -> int:
+    def stop(self, timeout: float = PATIENCE) -> int:
         """SIGTERM, and its exit code."""
         assert self.process is not None
         self.process.terminate()
@@ -228,11 +235,3 @@ class Daemon:
                 self.process.kill()
             self.process.wait()
         self._close_notify()
-
-    def _read(self, process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
-                self.log.append(line.rstrip("\n"))
-                lines.put(self.log[-1])
-        lines.put(None)

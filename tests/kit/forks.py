@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from tests.kit.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 _LENGTH = 4
 _guard = threading.Lock()
@@ -25,7 +27,12 @@ _parents: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
 
 
 def run(
-    arguments: Sequence[str], *, environ: Mapping[str, str], check: bool, stdin: str | None = None, timeout: int = 60
+    arguments: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    check: bool,
+    stdin: str | None = None,
+    timeout: int = int(PATIENCE),
 ) -> subprocess.CompletedProcess[str]:
     """``provd ARGUMENTS``. Raises CalledProcessError as subprocess.run does; after the timeout the process is ended."""
     with (
@@ -81,7 +88,7 @@ def end() -> None:
     if os.getpid() in _parents:
         ours, process = _parents.pop(os.getpid())
         ours.close()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def serve(number: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.kit.daemon import Daemon, loopback_config
 from tests.kit.federation import envelope, provision, query
+from tests.kit.patience import PATIENCE
 
 SECRET = "a secret that both of them share".replace(" ", "-")
 
@@ -46,7 +47,7 @@ class Member(Daemon):
         return str(json.loads(found.stdout)["state"]) if found.returncode == 0 else ""
 
     @staticmethod
-    def until(done: Any, seconds: float = 20) -> None:
+    def until(done: Any, seconds: float = PATIENCE) -> None:
         """Come back when it is so; a real process takes real time."""
         deadline = time.monotonic() + seconds
         while not done():
@@ -64,7 +65,7 @@ class Traveller:
         self.number = 0
 
     def ask(self, port: int, octets: bytes, **headers: str) -> tuple[int, dict[str, Any], dict[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         sent = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"} | headers
         connection.request("POST", "/provision/region/message", octets, sent)
         response = connection.getresponse()
@@ -88,7 +89,7 @@ class Traveller:
         status, found, _ = self.ask(port, envelope(self.device, kind, body, number=f"s{self.number}", **self.header))
         return status, json.loads(found["body"]) if "body" in found else found
 
-    def finds(self, port: int, seconds: float = 20) -> dict[str, Any]:
+    def finds(self, port: int, seconds: float = PATIENCE) -> dict[str, Any]:
         """Ask until it is told where its home is."""
         deadline = time.monotonic() + seconds
         while True:

@@ -22,6 +22,7 @@ from typing import Self
 from tests.kit.daemon import Daemon
 from tests.kit.dhcp_load import ACK, DISCOVER, OFFER, REQUEST, message, options_of
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 
 RELAY = "10.77.0.2"
 PHONES = "10.77.16.0/20"
@@ -56,7 +57,10 @@ def phone_bed() -> Bed:
 
 
 class Lan:
-    """``with Lan(bed) as lan:`` is the client side. Every method gives None or empty octets for no answer."""
+    """``with Lan(bed) as lan:`` is the client side. Every method gives None or empty octets for no answer.
+
+    ``seconds`` is how long it waits for one; it is to be said where none is expected.
+    """
 
     def __init__(self, bed: Bed) -> None:
         self.bed = bed
@@ -74,7 +78,7 @@ class Lan:
     # -- DHCP
 
     def ask(
-        self, kind: int, mac: str, options: bytes = b"", *, ciaddr: str = "0.0.0.0", seconds: float = 3.0
+        self, kind: int, mac: str, options: bytes = b"", *, ciaddr: str = "0.0.0.0", seconds: float = PATIENCE
     ) -> bytes | None:
         """One message through the relay, repeated until its answer comes."""
         xid = next(self._xids) & 0xFFFFFFFF
@@ -93,11 +97,11 @@ class Lan:
                         return reply
         return None
 
-    def offer(self, mac: str = PHONE, *, vendor: str = "yealink", seconds: float = 3.0) -> bytes | None:
+    def offer(self, mac: str = PHONE, *, vendor: str = "yealink", seconds: float = PATIENCE) -> bytes | None:
         """The answer to a DISCOVER."""
         return self.ask(DISCOVER, mac, _vendor(vendor), seconds=seconds)
 
-    def lease(self, mac: str = PHONE, *, vendor: str = "yealink", seconds: float = 3.0) -> str | None:
+    def lease(self, mac: str = PHONE, *, vendor: str = "yealink", seconds: float = PATIENCE) -> str | None:
         """The address that the client has on its ACK."""
         offer = self.offer(mac, vendor=vendor, seconds=seconds)
         if offer is None or options_of(offer)[53][0] != OFFER:
@@ -105,18 +109,18 @@ class Lan:
         chosen = b"\x36\x04" + options_of(offer)[54] + b"\x32\x04" + offer[16:20] + _vendor(vendor)
         return _acknowledged(self.ask(REQUEST, mac, chosen, seconds=seconds))
 
-    def renew(self, ip: str, mac: str = PHONE, *, vendor: str = "yealink", seconds: float = 3.0) -> str | None:
+    def renew(self, ip: str, mac: str = PHONE, *, vendor: str = "yealink", seconds: float = PATIENCE) -> str | None:
         """The same from a client that has the address."""
         return _acknowledged(self.ask(REQUEST, mac, _vendor(vendor), ciaddr=ip, seconds=seconds))
 
-    def time_left(self, ip: str, mac: str = PHONE, *, seconds: float = 3.0) -> int | None:
+    def time_left(self, ip: str, mac: str = PHONE, *, seconds: float = PATIENCE) -> int | None:
         """The lease time in the ACK of a renewal."""
         reply = self.ask(REQUEST, mac, _vendor("yealink"), ciaddr=ip, seconds=seconds)
         return int.from_bytes(options_of(reply)[51], "big") if reply and _acknowledged(reply) else None
 
     # -- files
 
-    def connect(self, source: str = RELAY, port: int = 8667, *, seconds: float = 5.0) -> socket.socket:
+    def connect(self, source: str = RELAY, port: int = 8667, *, seconds: float = PATIENCE) -> socket.socket:
         """A TCP connection to the server."""
         connection = socket_in(self.bed.client, socket.SOCK_STREAM)
         connection.settimeout(seconds)
@@ -128,7 +132,7 @@ class Lan:
             raise
         return connection
 
-    def http(self, name: str, source: str = RELAY, *, seconds: float = 5.0) -> bytes:
+    def http(self, name: str, source: str = RELAY, *, seconds: float = PATIENCE) -> bytes:
         """The file over HTTP; empty octets for anything but a 200."""
         try:
             with self.connect(source, seconds=seconds) as connection:
@@ -139,12 +143,12 @@ class Lan:
         head, _, body = answer.partition(b"\r\n\r\n")
         return body if b" 200 " in head.partition(b"\r\n")[0] else b""
 
-    def tftp(self, name: str, source: str = RELAY, *, seconds: float = 5.0) -> bytes:
+    def tftp(self, name: str, source: str = RELAY, *, seconds: float = PATIENCE) -> bytes:
         """The file over TFTP, in octet mode without options (RFC 1350)."""
         with Transfer(self, name, source, seconds=seconds) as transfer:
             return transfer.rest()
 
-    def boots(self, mac: str = PHONE, *, seconds: float = 3.0) -> str:
+    def boots(self, mac: str = PHONE, *, seconds: float = PATIENCE) -> str:
         """A phone gets its address and both its files over both transports; gives the address."""
         ip = self.lease(mac, seconds=seconds)
         assert ip is not None, f"{mac} got no address"
@@ -164,7 +168,7 @@ class Lan:
 class Transfer:
     """A TFTP transfer at the pace of a test."""
 
-    def __init__(self, lan: Lan, name: str, source: str = RELAY, *, seconds: float = 5.0) -> None:
+    def __init__(self, lan: Lan, name: str, source: str = RELAY, *, seconds: float = PATIENCE) -> None:
         self._socket = lan._udp(source)
         self._socket.settimeout(seconds)
         self._block = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.conftest import program
+from tests.kit.patience import PATIENCE
 from tests.kit.ports import free_port
 
 
@@ -56,7 +57,7 @@ class Mosquitto:
         """Start it and wait until it listens."""
         with (self._folder / "mosquitto.log").open("ab") as log:
             self.process = subprocess.Popen([self._program, "-c", str(self._config)], stdout=log, stderr=log)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with socket.socket() as probe:
                 probe.settimeout(0.2)

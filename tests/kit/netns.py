@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.kit.patience import PATIENCE
+
 SERVER_MAC = "02:77:00:00:00:01"
 CLIENT_MAC = "02:77:00:00:00:02"
 
@@ -52,7 +54,7 @@ class Bed:
         self.close()
 
     def run(
-        self, namespace: str, *command: str, check: bool = True, timeout: float = 30
+        self, namespace: str, *command: str, check: bool = True, timeout: float = PATIENCE
     ) -> subprocess.CompletedProcess[str]:
         """Run a program inside and wait for it; what it printed is in the result."""
         inside = ["ip", "netns", "exec", namespace, *command]
@@ -107,4 +109,4 @@ class Bed:
 
 
 def _ip(arguments: Sequence[str]) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=10)
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=PATIENCE)

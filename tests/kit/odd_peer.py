@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tests.kit.patience import PATIENCE
+
 Send = Callable[[bytes], None]
 Act = Callable[[Send], None]
 """Writes whatever it wants to the connection, which is closed after it."""
@@ -81,7 +83,7 @@ def odd_peer() -> Iterator[OddPeer]:
 def _answer(peer: OddPeer, connection: socket.socket) -> None:
     # Whoever asks may have had enough of it before we have.
     with connection, contextlib.suppress(OSError, ValueError):
-        connection.settimeout(20)
+        connection.settimeout(PATIENCE)
         reader = connection.makefile("rb")
         line = reader.readline().decode().strip()
         if not line:

@@ -13,6 +13,8 @@ import socket
 import time
 from dataclasses import dataclass, field
 
+from tests.kit.patience import PATIENCE
+
 _TRY = 0.5
 _LARGEST = 65535
 _CHALLENGE = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,]+))')
@@ -63,7 +65,7 @@ class SipPhone:
     password: str
     notified: list[str] = field(default_factory=list)
     answer_notify: str = "200 OK"
-    gives_up: float = 32.0
+    gives_up: float = PATIENCE
     ended: int = 0
     user_agent: str = ""
 
@@ -82,7 +84,7 @@ class SipPhone:
             0
         ].status
 
-    def dial(self, digits: str, patience: float = 20.0) -> tuple[int, str]:
+    def dial(self, digits: str, patience: float = PATIENCE) -> tuple[int, str]:
         """Call; gives the final status and its reason phrase. A call that is taken is heard to its end."""
         uri = f"sip:{digits}@{self.server[0]}"
         headers = {"Contact": f"<sip:{self.username}@{self.ip}:{self.port}>", "Content-Type": "application/sdp"}
@@ -98,7 +100,7 @@ class SipPhone:
                 self._receive(_TRY)
         return final.status, final.reason
 
-    def wait_notified(self, count: int = 1, patience: float = 15.0) -> list[str]:
+    def wait_notified(self, count: int = 1, patience: float = PATIENCE) -> list[str]:
         """Wait for so many NOTIFYs in all."""
         end = time.monotonic() + patience
         while len(self.notified) < count and time.monotonic() < end:
@@ -131,8 +133,8 @@ class SipPhone:
         branch = call["branch"] = f"z9hG4bK{secrets.token_hex(6)}"
         call["cseq"] = str(self._cseq)
         octets = self._build(method, uri, to, call, {**headers, "CSeq": f"{self._cseq} {method}"}, body)
-        end, pause, provisional = time.monotonic() + self.gives_up, _TRY, False
-        while time.monotonic() < end:
+        began, pause, provisional = time.monotonic(), _TRY, False
+        while time.monotonic() < began + self.gives_up:
             if not provisional:
                 self.sock.sendto(octets, self.server)
             message = self._receive(pause)

@@ -18,6 +18,7 @@ from provd.mqtt.link import LARGEST, Broker, Link
 from tests.http.kit import FixedClock
 from tests.kit.certificates import self_signed
 from tests.kit.mosquitto import Mosquitto
+from tests.kit.patience import PATIENCE
 
 pytestmark = pytest.mark.peer
 
@@ -48,7 +49,7 @@ class Ear:
         return [fact for fact in self.facts if fact_id == fact.ID]
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
@@ -67,7 +68,7 @@ async def linked(port: int, client: str = "provd-a", *topics: str, **more: objec
 
 
 async def connected(link: Link) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await link._up.wait()
     assert link.connected
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import provd
 from provd.net.authorities import trusting
+from tests.kit.patience import PATIENCE
 
 _ROOT = Path(provd.__file__).parent
 
@@ -24,7 +25,7 @@ def test_a_daemon_does_not_read_the_authorities_of_the_system():
         "assert (found.verify_mode, found.check_hostname) == (ssl.CERT_REQUIRED, True)\n"
         "assert found.cert_store_stats()['x509'] == 0\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=_ROOT.parent, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=_ROOT.parent, timeout=PATIENCE)
 
 
 async def test_a_context_that_trusts_verifies():

@@ -11,6 +11,7 @@ from provd.base.types import ip_int
 from provd.net.netlink import Interface, LinkWatch, interfaces
 from provd.simulate.lan import entered
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -62,11 +63,11 @@ async def test_changes_that_come_together_are_told_once():
         bed.run(bed.server, "ip", "link", "add", "pair0", "type", "veth", "peer", "name", "pair1")
         bed.run(bed.server, "ip", "addr", "add", "192.0.2.9/32", "dev", "pair0")
         bed.run(bed.server, "ip", "link", "set", "pair0", "up")
-        first = (await asyncio.wait_for(told.get(), 5))["pair0"]
+        first = (await asyncio.wait_for(told.get(), PATIENCE))["pair0"]
         # The first telling came after all three changes.
         assert (first.up, first.addresses) == (False, ((ip_int("192.0.2.9"), 32),))
         bed.run(bed.server, "ip", "link", "set", "pair1", "up")
-        while not (await asyncio.wait_for(told.get(), 5))["pair0"].up:
+        while not (await asyncio.wait_for(told.get(), PATIENCE))["pair0"].up:
             pass
         watch.close()
 

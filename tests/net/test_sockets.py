@@ -23,6 +23,7 @@ from provd.net.frame import (
 from provd.net.sockets import IP_PKTINFO, packet_socket, udp_socket
 from provd.simulate.lan import entered
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -112,7 +113,7 @@ def test_the_filter_lets_only_whole_datagrams_to_its_port_through():
         with entered(bed.client):
             sender = packet_socket(bed.client_interface, 0)
         with receiver, sender:
-            receiver.settimeout(5)
+            receiver.settimeout(PATIENCE)
             for port, payload in ((67, b"request"), (68, b"reply"), (68, b"fragment"), (68, b"odd"), (68, b"last")):
                 frame = udp_frame(PHONE, BROADCAST_MAC, 1, 2**32 - 1, 67, port, payload)
                 sender.send(frame.replace(b"\x40\0\x40\x11", b"\x20\0\x40\x11") if payload == b"fragment" else frame)

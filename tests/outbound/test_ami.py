@@ -17,6 +17,7 @@ from provd.outbound.pbx import AmiWay, Pbx
 from tests.kit.ami import EVENTS, AmiServer
 from tests.kit.certificates import self_signed
 from tests.kit.clock import FakeClock
+from tests.kit.patience import PATIENCE
 
 PHONE = Device(mac=Mac("02aaaa000001"), tenant="north")
 ORDER = Order(event="check-sync", lines=("101", "102"), tenant="north")
@@ -37,7 +38,7 @@ class Told:
         return [fact.ID for fact in self.facts]
 
     async def until(self, fact_id, count=1):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while self.ids().count(fact_id) < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -62,7 +63,7 @@ class Pauses:
                 future.set_result(None)
 
     async def until(self, seconds):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not any(each == seconds and not future.done() for each, future in self.waiting):
                 self.changed.clear()
                 await self.changed.wait()
@@ -200,8 +201,9 @@ async def test_a_pbx_that_is_restarted_is_found_again():
 
 
 async def test_a_connection_that_dies_quietly_is_noticed():
-    async with AmiServer() as pbx, connection(pbx, patience=0.05) as (client, told, pauses):
+    async with AmiServer() as pbx, connection(pbx) as (client, told, pauses):
         await logged_in(pauses)
+        client.patience = 0.05
         pbx.mute = {"Ping"}
         pauses.end(ami.PING_EVERY)
         await told.until("DEGRADED")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -17,6 +18,7 @@ from provd.domain.hooks import DELIVERED, Heard, Letter
 from provd.outbound.hooks import Endpoint, HookSender
 from provd.outbound.web import Permit
 from tests.app.fakes import FakeClock
+from tests.kit.patience import PATIENCE
 from tests.outbound.test_web import LOOPBACK, Elsewhere
 
 LETTER = Letter(seq=4, hook="h", id="5e1f", fact="DEVICE-PROVISIONED", at=1_700_000_000.0, body='{"data":{"n":1}}')
@@ -45,7 +47,7 @@ async def peer(talk: Talk, **more: object) -> AsyncIterator[HookSender]:
     server = await asyncio.start_server(served, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     about = {"name": "h", "url": f"http://127.0.0.1:{port}/hook?k=1", "permit": Permit(LOOPBACK)}
-    seconds = float(more.pop("seconds", 5.0))
+    seconds = float(more.pop("seconds", PATIENCE))
     sender = HookSender([Endpoint(**(about | more))], FakeClock(1_700_000_100.0), seconds=seconds)
     try:
         yield sender
@@ -152,13 +154,14 @@ async def test_one_that_says_nothing_is_not_waited_for() -> None:
     gone = asyncio.Event()
 
     async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        await request_of(reader)
+        with contextlib.suppress(asyncio.IncompleteReadError):  # on a busy machine we hang up before
+            await request_of(reader)
         assert await reader.read() == b"", "we hang up"
         gone.set()
 
     async with peer(talk, seconds=0.2) as sender:
         assert (await sender.send("h", LETTER)).reason == "127.0.0.1 does not answer in time"
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), PATIENCE)
 
 
 async def test_addresses_that_nobody_listed_are_not_asked() -> None:

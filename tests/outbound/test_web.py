@@ -19,6 +19,7 @@ from provd.base.secrets import Secret
 from provd.domain.tasks import Done, Failed, NotYet, Retry
 from provd.outbound.web import LARGEST, Permit, Server, Web
 from tests.app.fakes import FakeClock
+from tests.kit.ports import free_port
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
@@ -170,9 +171,9 @@ def test_public_addresses_need_no_listing_and_a_listed_network_is_exactly_that()
         assert permit(ipaddress.ip_address(address)) is good, address
 
 
-async def test_who_is_not_there_is_tried_again(unused_tcp_port_factory):
+async def test_who_is_not_there_is_tried_again():
     async with running() as (_, client):
-        gone = Server(name="s", url=f"http://127.0.0.1:{unused_tcp_port_factory()}")
+        gone = Server(name="s", url=f"http://127.0.0.1:{free_port()}")
         outcome = await client.do(gone, call())
         assert isinstance(outcome, Retry)
         assert outcome.reason.startswith("127.0.0.1: ")

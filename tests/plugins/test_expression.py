@@ -67,6 +67,6 @@ def test_no_shipped_expression_can_be_made_to_crawl() -> None:
         for start in match.starts:
             for filler in ("a", "1", " ", "1.", "a1", "a ", "1 ", "(a", "-", "00:", "."):
                 text = (start + filler * 255)[:254] + "\n"
-                started = time.perf_counter()
+                started = time.process_time()
                 assert regex.fullmatch(text) is None
-                assert time.perf_counter() - started < 0.2, (match.regex, filler)
+                assert time.process_time() - started < 0.2, (match.regex, filler)

@@ -19,10 +19,11 @@ from provd.plugin import FileRule
 from provd.plugins.render import RENDERER, RenderPool
 from provd.plugins.render_faults import FAULT_SECONDS
 from provd.plugins.render_worker import Launch, Worker
+from tests.kit.patience import PATIENCE
 
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 HUGE = "{% for n in range(99999) %}0123456789abcdef{% endfor %}"
-IMPATIENT = Launch((*RENDERER.command[:-1], "0.1"), RENDERER.start_seconds, RENDERER.wall_seconds)
+IMPATIENT = Launch((*RENDERER.command[:-1], "1"), RENDERER.start_seconds, RENDERER.wall_seconds)
 
 
 class Clock:
@@ -119,7 +120,7 @@ async def test_a_plugin_without_templates_is_refused_before_anything_is_sent(ben
 @pytest.mark.parametrize(
     ("name", "template", "reason"),
     [
-        ("endless", ENDLESS, "more than 0.1 s of processor time"),
+        ("endless", ENDLESS, "more than 1 s of processor time"),
         ("huge", HUGE, "huge.j2: more than 1048576 octets of output"),
         ("hungry", "{{ text * 999999999 }}", "hungry.j2: MemoryError"),
     ],
@@ -148,6 +149,18 @@ async def test_what_does_not_listen_to_its_timer_is_killed(bench):
     )
     assert (type(bad), str(bad)) == (PluginError, "maker: more than 1 s for one file")
     assert good == b"a = 1\n"
+
+
+async def test_what_has_had_no_processor_is_waited_for(bench, monkeypatch):
+    bench.template("endless", ENDLESS)
+    bench.template("slow", "{% for a in range(300) %}{% for b in range(2000) %}{% endfor %}{% endfor %}a = 1\n")
+    # As on a machine whose others leave it nothing.
+    monkeypatch.setattr("provd.plugins.render_worker.processor_time", lambda _pid: 0.0)
+    pool = await bench.start(Launch(RENDERER.command, RENDERER.start_seconds, wall_seconds=0.001))
+    with pytest.raises(PluginError, match=r"more than 0\.012 s for one file"):
+        await pool.render(bench.job("endless"))
+    monkeypatch.setattr("provd.plugins.render_worker.MOST", 1e9)
+    assert await pool.render(bench.job("slow")) == b"a = 1\n"
 
 
 async def test_a_process_that_dies_is_replaced(bench):
@@ -192,7 +205,7 @@ def test_a_loop_that_ends_while_a_process_is_being_started_ends(tmp_path, turns)
     # A thread that hangs does not hang the others' tests.
     loop = threading.Thread(target=lambda: asyncio.run(begin()), daemon=True)
     loop.start()
-    loop.join(20)
+    loop.join(PATIENCE)
     assert not loop.is_alive()
 
 
@@ -252,7 +265,7 @@ async def test_a_reload_reads_the_templates_again(bench):
     ],
 )
 async def test_a_renderer_that_does_not_start_fails_what_waits_and_is_tried_again_later(bench, command, reason):
-    pool = await bench.start(Launch(command, start_seconds=10, wall_seconds=10))
+    pool = await bench.start(Launch(command, start_seconds=PATIENCE, wall_seconds=10))
     for _ in range(2):
         with pytest.raises(RendererError) as caught:
             await pool.render(bench.job())
@@ -286,7 +299,7 @@ async def test_a_renderer_that_talks_nonsense_is_ended(bench, answers, reason):
             heard.append(f"{reason}, {len(worker.in_flight)} waiting")
             ended.set()
 
-    worker = Worker(Listener(), Launch((sys.executable, "-c", program), start_seconds=10, wall_seconds=10))
+    worker = Worker(Listener(), Launch((sys.executable, "-c", program), start_seconds=PATIENCE, wall_seconds=10))
     await worker.start()
     await ended.wait()
     await worker.reap()
@@ -336,7 +349,7 @@ async def test_the_event_loop_goes_on_while_templates_are_rendered(bench):
     while not job.done():
         await asyncio.sleep(0)  # one turn of the loop
         turns += 1
-    assert turns > 1000
+    assert turns > 10, "it is not waited for"
     await asyncio.gather(job, return_exceptions=True)
 
 

@@ -16,6 +16,7 @@ from provd.plugins.loader import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "etc/guide").glob("*.md"))]
+LINKED = sorted({*PAGES, ROOT / "CHANGELOG.md", *ROOT.glob("etc/**/*.md"), *ROOT.glob("plugins/**/*.md")})
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 PROSE = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
@@ -73,7 +74,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_exists(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         target, _, anchor = link.partition("#")

@@ -24,7 +24,9 @@ from provd.sip.prompts import Prompt, frames
 from provd.sip.rtp import RtpPacket
 from provd.sip.sdp import PCMA, PCMU
 from provd.sip.server import SipServer
+from tests.kit.patience import PATIENCE
 from tests.kit.phones import make_phone
+from tests.kit.ports import free_ports
 
 MAC = Mac("002699112233")
 ACCOUNT = TemporaryAccount(f"ap{MAC}", Secret("secret"))
@@ -45,8 +47,7 @@ async def played(phone: Phone, password: str = "secret") -> tuple[list[str], lis
     """A phone at a server: what its user heard, what it told, and what became of a NOTIFY."""
     facts: list[Fact] = []
     clock, office = SystemClock(), Office()
-    first = random.randrange(20000, 30000, 2)
-    player = Player(range(first, first + 20), facts.append, clock)
+    player = Player(free_ports(20), facts.append, clock)
     server = SipServer(office, office, facts.append, clock, listen=[("127.0.0.1", 0)], key=b"k" * 32, player=player)
     server.open()
     await server.start()
@@ -61,7 +62,10 @@ async def played(phone: Phone, password: str = "secret") -> tuple[list[str], lis
     heard: list[str] = []
     way = ""
     try:
-        async with asyncio.timeout(2 if password != "secret" else 30):
+        async with asyncio.timeout(PATIENCE):
+            while not told:  # noqa: ASYNC110 - whatever becomes of it
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(0):
             await telephone.registered()
         heard = [str(await telephone.call(digits)) for digits in ("9999", "1234")]
         outcome = await server.tell(Device(mac=MAC), Order(event="check-sync"))

@@ -7,6 +7,7 @@ from provd.base.types import Mac
 from provd.plugin.phone import Dhcp, Failed, Fetch, Fetched, LeaseGot, NotFound
 from provd.simulate.link import RelayLink
 from provd.simulate.wire import WireTransport
+from tests.kit.loop import VirtualLoop, in_virtual_time
 from tests.kit.miniserver import MiniServer
 
 MAC = Mac("805ec0112233")
@@ -17,7 +18,7 @@ STEP = Dhcp("yealink", (1, 66), "SIP-T27P")
 async def wired(server: MiniServer):
     async with server:
         link = RelayLink("127.20.0.1", server.ip, server_port=server.dhcp_port)
-        transport = WireTransport(link, random.Random(1), first_delay=0.02, tick=0.0)
+        transport = WireTransport(link, random.Random(1), tick=0.0)
         transport.open()
         try:
             yield transport
@@ -25,26 +26,34 @@ async def wired(server: MiniServer):
             transport.close()
 
 
-async def test_an_address_through_the_relay():
-    server = MiniServer()
-    async with wired(server) as transport:
-        lease = await transport.dhcp(MAC, STEP)
-        assert isinstance(lease, LeaseGot)
-        assert (lease.ip, lease.server, lease.text(66)) == ("127.20.16.1", "127.0.0.1", server.http)
-        assert transport.retransmissions == 0
+def test_an_address_through_the_relay():
+    async def story(_loop: VirtualLoop) -> None:
+        server = MiniServer()
+        async with wired(server) as transport:
+            lease = await transport.dhcp(MAC, STEP)
+            assert isinstance(lease, LeaseGot)
+            assert (lease.ip, lease.server, lease.text(66)) == ("127.20.16.1", "127.0.0.1", server.http)
+            assert transport.retransmissions == 0
+
+    in_virtual_time(story)
 
 
-async def test_lost_messages_are_sent_again():
-    server = MiniServer(mute=2)
-    async with wired(server) as transport:
-        assert isinstance(await transport.dhcp(MAC, STEP), LeaseGot)
-        assert transport.retransmissions == 2
+def test_lost_messages_are_sent_again():
+    async def story(_loop: VirtualLoop) -> None:
+        async with wired(MiniServer(mute=2)) as transport:
+            assert isinstance(await transport.dhcp(MAC, STEP), LeaseGot)
+            assert transport.retransmissions == 2
+
+    in_virtual_time(story)
 
 
-async def test_a_server_that_never_answers():
-    async with wired(MiniServer(mute=99)) as transport:
-        assert await transport.dhcp(MAC, STEP) == Failed("no OFFER")
-        assert transport.retransmissions == 3
+def test_a_server_that_never_answers():
+    async def story(_loop: VirtualLoop) -> None:
+        async with wired(MiniServer(mute=99)) as transport:
+            assert await transport.dhcp(MAC, STEP) == Failed("no OFFER")
+            assert transport.retransmissions == 3
+
+    in_virtual_time(story)
 
 
 async def test_a_server_that_changes_its_mind():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 
+from tests.kit.patience import PATIENCE
 from tests.sip.stage import Phone, heard
 
 
@@ -12,7 +13,7 @@ def main(host: str, number: int, server: str) -> None:
     # Both phones have the same port, as phones do; the NAT has to give one of them another.
     phone = Phone(number, host=host, rport=number % 2 == 0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(15)
+        sock.settimeout(PATIENCE)
         sock.bind((host, 5060))
         sock.connect((server, 5060))
         sock.send(phone.register())

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import program
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.peer]
 
@@ -17,7 +18,7 @@ MASQUERADE = "table ip nat { chain out { type nat hook postrouting priority srcn
 
 
 def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=10)
+    subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_each_gets_its_own_notify(site: tuple[Bed, str]) -> None:
         for number in (1, 2)
     ]
     told = json.loads(server.stdout.readline())
-    heard = [phone.communicate(timeout=20)[0].strip() for phone in phones]
+    heard = [phone.communicate(timeout=PATIENCE)[0].strip() for phone in phones]
     assert [told[account][:2] for account in sorted(told)] == [["accepted", "10.77.0.2"]] * 2
     assert len({told[account][2] for account in told}) == 2
     assert heard == [f"sip:ap02aaaa00000{number}@192.168.1.2{number}:5060" for number in (1, 2)]

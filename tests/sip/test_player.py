@@ -18,6 +18,7 @@ from provd.sip.rtp import RtpPacket, RtpSender, decode
 from provd.sip.sdp import PCMA, PCMU
 from tests.kit.clock import FakeClock
 from tests.kit.loop import VirtualLoop, in_virtual_time
+from tests.kit.ports import free_ports
 
 HERE = "127.0.0.1"
 LENGTH = len(frames(Prompt.ACCEPTED, PCMA))
@@ -61,16 +62,7 @@ def elsewhere() -> Iterator[Caller]:
 @pytest.fixture
 def ports() -> range:
     """Four ports, two of them even, that nobody has."""
-    rng = random.Random()
-    while True:
-        first = rng.randrange(20000, 32000, 2)
-        try:
-            for port in (first, first + 2):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                    sock.bind((HERE, port))
-        except OSError:
-            continue
-        return range(first, first + 4)
+    return free_ports(4)
 
 
 class Bench:

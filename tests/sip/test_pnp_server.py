@@ -19,6 +19,7 @@ from provd.sip.message import Request, parse
 from provd.sip.pnp import GROUP, Advice
 from provd.sip.pnp_server import PnpServer
 from tests.kit.netns import Bed
+from tests.kit.patience import PATIENCE
 from tests.sip.test_pnp import Desk, Shape
 
 pytestmark = [
@@ -65,7 +66,7 @@ class Link:
         ready: asyncio.Future[None] = self.loop.create_future()
         self.loop.add_reader(self.phone, lambda: ready.done() or ready.set_result(None))
         try:
-            await asyncio.wait_for(ready, 10)
+            await asyncio.wait_for(ready, PATIENCE)
         finally:
             self.loop.remove_reader(self.phone)
         octets, [(_, _, ttl)], _, source = self.phone.recvmsg(65535, 64)
@@ -77,7 +78,7 @@ class Link:
 
     async def until(self, fact_id: str) -> None:
         """Wait until that fact was told last."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not self.facts or fact_id != self.facts[-1].ID:
                 self.told.clear()
                 await self.told.wait()
@@ -116,7 +117,7 @@ def test_a_phone_is_answered_and_the_sip_server_keeps_what_is_its_own(bed: Bed) 
             # The phone's answer is unicast: it comes to the SIP server and to nobody else.
             headers = [(name, notify.headers.get(name)) for name in ("via", "from", "to", "call-id", "cseq")]
             link.phone.sendto(Message("SIP/2.0 200 OK", headers).encode(), ("10.77.0.1", 5060))
-            octets, sender = await asyncio.wait_for(link.loop.sock_recvfrom(sip, 65535), 10)
+            octets, sender = await asyncio.wait_for(link.loop.sock_recvfrom(sip, 65535), PATIENCE)
             assert octets.startswith(b"SIP/2.0 200 OK"), "and nothing of what was sent to the group"
             assert link.pnp.confirmed(octets, sender)
             with pytest.raises(BlockingIOError):

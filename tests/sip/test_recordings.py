@@ -81,7 +81,7 @@ def test_it_is_what_the_caller_hears() -> None:
             caller.bind(("127.0.0.1", 0))
             caller.settimeout(0)
             player = Player(
-                range(20000, 30000), lambda _fact: None, FakeClock(), recordings={Prompt.WRONG: tuple(TONE)}
+                range(43200, 43400), lambda _fact: None, FakeClock(), recordings={Prompt.WRONG: tuple(TONE)}
             )
             session = player.open("127.0.0.1")
             assert session is not None

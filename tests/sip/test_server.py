@@ -21,6 +21,7 @@ from provd.sip.player import Player
 from provd.sip.server import SipServer
 from provd.sip.verdict import verdict_of
 from tests.kit.loop import VirtualLoop, in_virtual_time
+from tests.kit.patience import PATIENCE
 from tests.sip.edge import Book, Desk, World, serving
 from tests.sip.stage import KEY, SDP, Heard, Phone, accounts, heard
 
@@ -45,7 +46,7 @@ class Udp(asyncio.DatagramProtocol):
         self.transport.sendto(octets)
 
     async def hear(self) -> Heard:
-        message = await asyncio.wait_for(self.inbox.get(), 10)
+        message = await asyncio.wait_for(self.inbox.get(), PATIENCE)
         self.phone.take(message)
         return message
 
@@ -58,7 +59,7 @@ class Tcp:
         self.writer.write(octets)
 
     async def hear(self) -> Heard:
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         message = heard(head + await self.reader.readexactly(length))
         self.phone.take(message)
@@ -146,7 +147,7 @@ async def test_the_prompt_is_heard_over_rtp() -> None:
             answer = await line.hear()
             assert player.active == 1
             line.say(line.phone.ack(invite, answer))
-            packet = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ear, 2000), 10)
+            packet = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ear, 2000), PATIENCE)
             assert (len(packet), packet[1] & 0x7F) == (172, 0)
             line.say(line.phone.within("BYE", invite, answer))
             assert (await line.hear()).code == 200
@@ -174,11 +175,11 @@ async def test_the_answer_comes_from_the_address_that_was_asked() -> None:
             phone = Phone(1, host="127.0.0.1", port=sock.getsockname()[1])
             for ours in ("127.0.0.1", "127.0.0.5"):
                 await loop.sock_sendto(sock, phone.register(), (ours, world.port))
-                octets, source = await asyncio.wait_for(loop.sock_recvfrom(sock, 4000), 10)
+                octets, source = await asyncio.wait_for(loop.sock_recvfrom(sock, 4000), PATIENCE)
                 phone.take(heard(octets))
                 assert source == (ours, world.port)
                 await loop.sock_sendto(sock, phone.register(), (ours, world.port))
-                await asyncio.wait_for(loop.sock_recvfrom(sock, 4000), 10)
+                await asyncio.wait_for(loop.sock_recvfrom(sock, 4000), PATIENCE)
                 assert world.server.flow_of(phone.user).local == ours
 
 
@@ -243,7 +244,7 @@ async def until(condition: Callable[[], bool]) -> None:
         while not condition():  # noqa: ASYNC110 - somebody else's event
             await asyncio.sleep(0)
 
-    await asyncio.wait_for(wait(), 10)
+    await asyncio.wait_for(wait(), PATIENCE)
 
 
 async def test_torn_and_glued_and_pinged() -> None:
@@ -266,7 +267,7 @@ async def test_rubbish_over_tcp_closes_the_connection(rubbish: bytes) -> None:
     async with serving() as world, tcp(world) as line:
         line.say(rubbish)
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(line.reader.read(), 10) == b""
+            assert await asyncio.wait_for(line.reader.read(), PATIENCE) == b""
         assert world.ids() == ["SIP-MALFORMED"]
 
 
@@ -274,7 +275,7 @@ async def test_too_many_connections() -> None:
     async with serving(tcp=TcpLimits(total=3, per_host=2)) as world, tcp(world) as one, tcp(world, 2):
         async with tcp(world, 3) as three:
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(three.reader.read(), 10) == b""
+                assert await asyncio.wait_for(three.reader.read(), PATIENCE) == b""
         one.say(one.phone.request("OPTIONS", "sip:h"))
         assert (await one.hear()).code == 200
 
@@ -286,7 +287,7 @@ async def test_who_says_nothing_or_does_not_finish_is_closed(said: bytes, monkey
         await registered(good)
         quiet.say(said)
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(quiet.reader.read(), 10) == b""
+            assert await asyncio.wait_for(quiet.reader.read(), PATIENCE) == b""
         # A registration keeps its connection, however silent.
         assert world.server.connections == 1
         good.say(good.phone.register())
@@ -304,7 +305,7 @@ async def test_who_does_not_read_is_closed() -> None:
                 world.server._connections.send(1, b"x" * 100_000)
                 await asyncio.sleep(0)
 
-        await asyncio.wait_for(pour(), 20)
+        await asyncio.wait_for(pour(), PATIENCE)
 
 
 async def test_a_multicast_or_our_own_datagram_is_nobodys() -> None:
@@ -358,7 +359,7 @@ async def test_who_has_just_dialed_is_told_what_became_of_it_before_we_close() -
         world.desk.gate = asyncio.Event()
         line.say(line.phone.invite("1234"))
         assert (await line.hear()).code == 100
-        closing = asyncio.create_task(world.server.close(5))
+        closing = asyncio.create_task(world.server.close(PATIENCE))
         await asyncio.sleep(0)
         world.desk.gate.set()
         assert (await line.hear()).code == 200

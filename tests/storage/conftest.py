@@ -19,6 +19,7 @@ import pytest
 from provd.base.facts import Fact
 from provd.storage.store import Store
 from provd.storage.writer import Limits
+from tests.kit.patience import PATIENCE
 
 F = TypeVar("F", bound=Fact)
 
@@ -48,7 +49,9 @@ class Place:
             self.hears(fact)
 
     def open(self, **limits: Any) -> Store:
-        store = Store.open(self.url, self.state_dir, StillClock(), self.emit, limits=Limits(**limits))
+        """A store that waits for a slow server as long as a test does, unless it is told otherwise."""
+        some = Limits(**{"patience": PATIENCE, **limits})
+        store = Store.open(self.url, self.state_dir, StillClock(), self.emit, limits=some)
         self._open.append(store)
         return store
 
@@ -81,14 +84,14 @@ class PostgresServer:
         command = [*self._as, str(_BIN / program), *arguments]
         # Not through a pipe: the server inherits it and the reader would wait for the server's end.
         with (self.folder / "log").open("ab") as log:
-            subprocess.run(command, check=True, stdout=log, stderr=log, cwd="/", timeout=60)
+            subprocess.run(command, check=True, stdout=log, stderr=log, cwd="/", timeout=PATIENCE)
 
     def start(self) -> None:
         options = f"-k {self.folder} -c listen_addresses='' -c max_connections=20 -c shared_buffers=8MB"
-        self._run("pg_ctl", "-w", "-D", str(self.folder / "data"), "-o", options, "start")
+        self._run("pg_ctl", "-w", "-t", "200", "-D", str(self.folder / "data"), "-o", options, "start")
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-w", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+        self._run("pg_ctl", "-w", "-t", "200", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
 
     def url(self, database: str) -> str:
         return f"postgresql://provd@/{database}?host={self.folder}"

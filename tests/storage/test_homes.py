@@ -26,6 +26,7 @@ from provd.domain.regions.unit import UnitState, unit_of
 from provd.storage.ledger import StoredLedger
 from provd.storage.region_ledger import StoredRegions
 from provd.storage.store import Store
+from tests.kit.patience import PATIENCE
 from tests.storage.conftest import Place
 
 NOW = 1_700_000_000.0
@@ -219,10 +220,10 @@ async def test_a_region_is_not_removed_while_another_daemon_sends_a_device_there
     def send(book: Book) -> None:
         carry_out(book, HOME, begun(HOME, "eu", "t1", NOW), delete=True)
         sending.set()
-        assert looked.wait(30), "the other one has seen nothing of this, and goes on"
+        assert looked.wait(PATIENCE), "the other one has seen nothing of this, and goes on"
 
     def remove(book: Book) -> int:
-        assert sending.wait(30)
+        assert sending.wait(PATIENCE)
         late: Any = Late(book, looked)
         return closed(late, "eu", "", Terms(name="world"), NOW, lambda: "t2", lost=True)
 

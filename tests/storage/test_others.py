@@ -16,6 +16,7 @@ from provd.daemon.others import Others
 from provd.domain.regions.home import Home, HomeState, Region, Role, Tombstone
 from provd.storage.ear import CHANNEL
 from tests.kit.federation import Silent
+from tests.kit.patience import PATIENCE
 from tests.storage.conftest import Place as Database
 from tests.storage.conftest import PostgresServer
 from tests.storage.test_homes import ledger_of
@@ -63,7 +64,7 @@ class Daemon:
         await self.ledger.change((), lambda book: book.save(book.home(home.device_id), home))
 
     async def leads(self, place: Place | None) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while self.phones.place(MAC) != place:
                 await self.phones.news.wait()
                 self.phones.news.clear()

@@ -13,6 +13,7 @@ from provd.base.types import Mac
 from provd.domain.records import Device
 from provd.storage import rescue
 from provd.storage.session import make_engine, parse_url
+from tests.kit.patience import PATIENCE
 from tests.storage.conftest import Place
 
 
@@ -74,7 +75,7 @@ async def test_a_large_file_is_checked_while_the_store_works(sqlite_place: Place
     store = sqlite_place.open()
     assert not list(sqlite_place.state_dir.glob("*.broken*"))
     await store.commit([Put(Device(mac=Mac("ffffffffffff")))])
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await told.wait()
     assert sqlite_place.told(StoreDamaged)
     assert path.exists()

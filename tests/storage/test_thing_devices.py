@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from provd.app.activation.registry import Registry
 from provd.app.caller import Caller
 from provd.app.fleet import Fleet
 from provd.app.ports import Put
+from provd.app.regions.first_boot import FirstBoots
+from provd.app.regions.owners import Owners, missing_here
 from provd.app.tasks.book import TaskBook
 from provd.base.errors import StorageError
 from provd.base.facts import Fact
@@ -25,7 +28,8 @@ from provd.domain.device_types import DeviceType
 from provd.domain.overrides import Override, override_id
 from provd.domain.overrides import Place as Whose
 from provd.domain.records import Device, DeviceState, Metadata, Profile, RunState, TaskRun, TaskStep, Tenant
-from provd.domain.regions.home import Home
+from provd.domain.regions.home import Home, HomeState
+from provd.domain.regions.unit import Unit
 from provd.domain.rulebook import Rulebook
 from provd.domain.tasks import Kind, Template, WaitStep
 from provd.storage.ledger import StoredLedger
@@ -164,6 +168,75 @@ async def test_one_that_comes_as_that_of_a_tenant_who_is_not_here_is_the_masters
     await regions.change(("S1",), lambda book: book.adopt(home, site.clock.now()))
     assert site.device().tenant == "master"
     assert [each.tenant for each in site.stored()[0]] == ["master"]
+
+
+async def test_and_of_that_tenant_once_there_is_one(store: Store) -> None:
+    site = await site_of(store)
+    beside = ThingDevices(site.fleet, site.tasks, site.clock)
+    regions = StoredRegions(store, StoredLedger(store, beside).statements, beside)
+    home = Home(
+        device_id="acme/m1/S1",
+        vendor="acme",
+        model="m1",
+        sn="S1",
+        key_hash="a" * 64,
+        tenant="later",
+        state=HomeState.PROVISIONED,
+    )
+    part = Unit(device_id=home.device_id, unit_id="u1", type="modem", details={"name": "x1"})
+
+    def work(book: Any) -> None:
+        book.save(None, home)
+        book.put_units([part])
+        book.adopt(home, site.clock.now())
+
+    await regions.change(("S1",), work)
+    boots, facts = FirstBoots(site.fleet, site.tasks), list[Fact]()
+    await site.fleet.change(lambda: [Put(Device(mac=boots.key(part), state=DeviceState.ACTIVATED))])
+
+    def owners() -> Owners:
+        return Owners(
+            regions, lambda: site.fleet.tables.tenants, lambda: "eu", site.clock.now, facts.append, boots.give
+        )
+
+    there = owners()
+    assert there.lacks(home.device_id, "later")
+    assert [each.ID for each in there.expected(home.device_id, "later")] == ["REGION-TENANT-MISSING"]
+    assert there.expected(home.device_id, "later") == [], "once for a tenant"
+    await there.look()
+    tenants = site.fleet.tables.tenants
+    assert await regions.read(lambda book: missing_here(book, tenants)) == [("later", 1)]
+    assert (site.device().tenant, facts) == ("master", [])
+    await site.fleet.change(lambda: [Put(Tenant(id="other", name="Other"))])
+    await there.look()
+    assert (site.device().tenant, facts) == ("master", [])
+    await site.fleet.change(lambda: [Put(Tenant(id="later", name="Later"))])
+    await there.look()
+    assert site.device().tenant == "later"
+    assert site.fleet.tables.device(boots.key(part)).tenant == "later"
+    assert {each.tenant for each in site.stored()[0]} == {"later"}
+    assert [(each.ID, each.tenant, each.devices) for each in facts] == [("REGION-TENANT-FOUND", "later", 1)]
+    assert await regions.read(lambda book: missing_here(book, tenants)) == []
+
+    # Whoever is given it by hand keeps it: also when another daemon begins.
+    facts.clear()
+    await site.fleet.change(lambda: [Put(replace(site.device(), tenant="master"))])
+    await owners().look()
+    assert (site.device().tenant, facts) == ("master", [])
+
+
+async def test_a_tenant_that_was_made_while_nobody_looked_has_its_devices_at_the_next_start(store: Store) -> None:
+    site = await site_of(store)
+    beside = ThingDevices(site.fleet, site.tasks, site.clock)
+    regions = StoredRegions(store, StoredLedger(store, beside).statements, beside)
+    home = Home(device_id="acme/m1/S1", vendor="acme", model="m1", sn="S1", key_hash="a" * 64, tenant="later")
+    await regions.change(("S1",), lambda book: book.adopt(home, site.clock.now()))
+    await site.fleet.change(lambda: [Put(Tenant(id="later", name="Later"))])
+    facts = list[Fact]()
+    boots = FirstBoots(site.fleet, site.tasks)
+    owners = Owners(regions, lambda: site.fleet.tables.tenants, lambda: "eu", site.clock.now, facts.append, boots.give)
+    await owners.look()
+    assert (site.device().tenant, [each.ID for each in facts]) == ("later", ["REGION-TENANT-FOUND"])
 
 
 async def test_being_activated_twice_starts_nothing(store: Store) -> None:

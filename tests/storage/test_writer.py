@@ -26,9 +26,8 @@ from provd.storage.session import BusyError, RefusedError, UnavailableError
 from provd.storage.step import Execute, Step
 from provd.storage.vault import Vault
 from provd.storage.writer import Limits, Writer
+from tests.kit.patience import PATIENCE
 from tests.storage.conftest import StillClock
-
-PATIENCE = 10
 
 
 class ScriptedSession:
@@ -45,6 +44,7 @@ class ScriptedSession:
         self.closed = False
         self.patient = True
         self.patience: list[bool] = []
+        self.heard = 0.0
 
     def write(self, statements: Sequence[Statement], steps: Sequence[Step] = ()) -> None:
         self.writes.append(list(statements))
@@ -274,6 +274,18 @@ async def test_a_write_that_hangs_is_broken_off(desk: Desk) -> None:
     writer = desk.writer(patience=0.05)
     desk.session.gated = True
     writer.submit([a_lease(1)], desk.done(""))
+    await desk.until(1)
+    assert desk.session.interrupted.is_set()
+
+
+async def test_a_write_that_comes_on_is_waited_for(desk: Desk) -> None:
+    writer = desk.writer(patience=0.05)
+    desk.session.gated = True
+    desk.session.heard = time.monotonic() + 3600  # it answers and answers
+    writer.submit([a_lease(1)], desk.done(""))
+    await asyncio.sleep(0.3)
+    assert not desk.session.interrupted.is_set()
+    desk.session.heard = 0.0
     await desk.until(1)
     assert desk.session.interrupted.is_set()
 

@@ -12,6 +12,7 @@ from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.base.facts import Fact
 from provd.tftp.packet import Packet, Request, decode
 from provd.tftp.server import TftpServer
+from tests.kit.patience import PATIENCE
 from tests.tftp.client import Reader
 
 
@@ -102,7 +103,7 @@ class Phone:
         self.sock.sendto(packet if isinstance(packet, bytes) else packet.encode(), self.tid)
 
     async def hear(self) -> Packet:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             datagram, self.tid = await asyncio.get_running_loop().sock_recvfrom(self.sock, 70_000)
         return decode(datagram)
 
@@ -124,6 +125,6 @@ class Phone:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop run until the condition holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the condition is about sockets, which set no event
             await asyncio.sleep(0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.patience import PATIENCE
 from tests.tftp.kit import Bench, FixedFiles, serving
 
 FILES = {
@@ -26,7 +27,7 @@ async def run(*command: str, folder: Path) -> int:
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         return await process.wait()
 
 

@@ -15,6 +15,7 @@ from provd.base.types import Mac
 from provd.tftp.limits import Limits
 from provd.tftp.packet import Ack, Data, Error, OptionAck, Packet, Request
 from provd.tftp.server import TftpServer
+from tests.kit.patience import PATIENCE
 from tests.tftp.kit import FixedFiles, Phone, StillClock, serving, until
 
 NAME = b"805ec0112233.cfg"
@@ -270,7 +271,7 @@ async def test_closing_lets_transfers_finish() -> None:
             phone.ask(SMALL)
             assert await phone.hear() == HELLO
             phone.say(Ack(1))
-            await bench.server.close(grace=5)
+            await bench.server.close(grace=PATIENCE)
             assert bench.files.delivered == ["small.cfg"]
             assert bench.server.addresses == []
 

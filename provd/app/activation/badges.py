@@ -21,6 +21,7 @@ from provd.domain.activation.thing import Thing, ThingVendor
 PREFIX = "pvv1_"
 """What the tokens of vendors begin with."""
 MOST_TOKENS = 100
+"""Of one vendor."""
 _LONGEST = 200
 _KEY_OCTETS = 20
 

@@ -20,6 +20,7 @@ PAUSE = 30.0
 """A source may fail so often at once, and once in so many seconds after that."""
 PAIR_AT_ONCE = 300
 PAIR_PAUSE = 3.0
+"""The same for one vendor and model, whoever asks."""
 
 
 class Failures:

@@ -13,6 +13,7 @@ from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.constraints import Constraints
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
 from provd.app.admin.devices import Devices
+from provd.app.admin.diagnosing import Diagnosing
 from provd.app.admin.firmware import Firmware
 from provd.app.admin.groups import GroupGroup
 from provd.app.admin.hooks import Webhooks
@@ -37,6 +38,7 @@ from provd.app.boot import Boot
 from provd.app.caller import Caller, Scope
 from provd.app.codes.office import Office
 from provd.app.context import Zone
+from provd.app.diagnosis.gather import Diagnoses
 from provd.app.firmware.rollouts import Rollouts as RolloutBook
 from provd.app.fleet import Fleet
 from provd.app.hooks.outbox import Outbox
@@ -79,11 +81,13 @@ class Admin:
         desk = Desk(fleet=fleet, boot=boot, clock=clock, emit=emit, zone=zone, addresses=addresses)
         self.tokens = Tokens(desk)
         self.rollouts: Rollouts | None = None
+        self.diagnoses = Diagnoses(fleet, desk.knowledge, clock)
         self.plugins: Plugins | None = None
         tenancy = None if vendors is None else vendors.registry.tenants
         listed: list[Collection[Any]] = list(collections.every(desk))
         groups: list[Group] = [
             Devices(desk),
+            Diagnosing(desk, self.diagnoses),
             Rendering(desk),
             Tenants(desk, tenancy),
             Lines(desk),

@@ -98,7 +98,8 @@ class Plugins:
 
     async def _available(self, _args: Args, _caller: Caller) -> object:
         offers = await self._packages.offers(Progress())
-        return {"items": [asdict(offer) | {"in_force": self._version(offer.plugin)} for offer in offers]}
+        items = [asdict(offer) | {"in_force": self._version(offer.plugin)} for offer in offers.items]
+        return {"items": items, "failed": list(offers.failed)}
 
     async def _prepare(self, args: Args, caller: Caller) -> object:
         given = {name: args.text(name) for name in ("plugin", "version", "package")}

@@ -16,7 +16,7 @@ from provd.app.regions.register import Regions, Standing
 from provd.base.errors import UsageError
 from provd.base.secrets import Secret
 from provd.domain.regions.enrolment import Enrolment
-from provd.domain.regions.home import Home, HomeState, Outgoing, Region, Tombstone
+from provd.domain.regions.home import HERE, Home, HomeState, Outgoing, Region, Tombstone
 
 _NAME = Param("name", "id", required=True)
 _DEVICE = Param("device", required=True, doc="its device_id")
@@ -77,6 +77,7 @@ class RegionGroup:
             "enabled": region.enabled,
             "draining": region.draining,
             "answers": region.name not in self._regions.silent(),
+            "lacks": sorted(self._regions.lacking().get(region.name, ())),
             "devices": {state: number for state, name, number in counts if name == region.name},
             "created": views.when(region.created),
         }
@@ -116,6 +117,7 @@ class RegionGroup:
             "stuck": [home_view(each) for each in found.stuck],
             "waiting": [said_view(each) for each in found.waiting],
             "silent": list(self._regions.silent()),
+            "missing": [{"tenant": tenant, "devices": number} for tenant, number in found.missing],
         }
 
     async def _delete(self, args: Args, caller: Caller) -> object:
@@ -124,7 +126,11 @@ class RegionGroup:
         return {"name": name, "deleted": left == 0, "moving": left}
 
     async def _device(self, args: Args, caller: Caller) -> object:
-        return standing_view(await self._regions.device(args.text("device"), caller))
+        found = await self._regions.device(args.text("device"), caller)
+        view, home = standing_view(found), found.home
+        if home is not None and home.state in HERE and not view["reason"] and self._regions.lacks(home):
+            view["reason"] = f"there is no tenant {home.tenant!r} here: it is the master's until there is one"
+        return view
 
     async def _move(self, args: Args, caller: Caller) -> object:
         await self._regions.move(args.text("device"), args.text("to"), caller)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from provd.app.firmware.choosing import VERSION, Images
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Put
 from provd.app.resync.notes import Notes
+from provd.app.turns import pause_for
 from provd.base.clock import Clock
 from provd.base.errors import ConflictError, StorageError
 from provd.base.facts import FactSink
@@ -159,7 +159,7 @@ class Rollouts:
         return bool(version) and self._images.chosen(device.plugin, device.model, version) is not None
 
     def forgetting(self, rollout: Rollout) -> list[Change]:
-        """Forget it; devices keep what they were given."""
+        """Forget it; devices keep what they were given. Raises ConflictError while it is at work."""
         if rollout.state in ACTIVE:
             raise ConflictError(f"it is {rollout.state.value}; abort it or roll it back first")
         owed = sum(member.ring > 0 for member in self._tables.in_rollout(rollout.id))
@@ -189,10 +189,10 @@ class Rollouts:
             except Exception as error:  # noqa: BLE001 - a defect with one rollout must not end all others for good
                 reason = f"{type(error).__name__}: {error}"[:500]
                 self._emit(InternalError(at=self._clock.now(), where="rollouts", reason=reason))
-            await _within(EVERY, self._changed)
+            await pause_for(self._changed, EVERY)
             if self._changed.is_set():
                 # A thousand phones come back within minutes; nobody has to be given the version for each of them.
-                await _within(self._gather, self._pressing)
+                await pause_for(self._pressing, self._gather)
 
     async def step(self) -> None:
         """Look at every rollout once. Raises StorageError."""
@@ -331,13 +331,6 @@ class Rollouts:
                     )
                 )
                 self._changed.set()
-
-
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Until that happens, but no longer than this."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 def _fits(rollout: Rollout, device: Device) -> bool:

@@ -60,6 +60,14 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
+class Offers:
+    """What the publishers offer, and why some of them could not be asked, or not be believed."""
+
+    items: tuple[Offered, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """What could be in force of a plugin: its manifest and its template folders, overrides of the operator first."""
 
@@ -79,14 +87,14 @@ class Packages(Protocol):
         """Of every plugin that has or had a package or a link."""
         ...
 
-    async def offers(self, progress: Progress) -> Sequence[Offered]:
-        """What the publishers of the configuration offer now. Raises PluginError."""
+    async def offers(self, progress: Progress) -> Offers:
+        """What the publishers of the configuration offer now. Raises PluginError when none of them is to be had."""
         ...
 
     async def fetch(self, plugin: str, version: str, progress: Progress) -> Staged:
         """Get a package from its publisher and put it on the shelf; an empty version means the newest.
 
-        Raises NotFoundError when nobody offers it, PluginError.
+        Raises NotFoundError when nobody offers it; PluginError, also when somebody might who is not to be had.
         """
         ...
 

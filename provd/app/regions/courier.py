@@ -7,14 +7,15 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from provd.app.regions.owners import Owners
 from provd.app.regions.ports import Book, Ledger, Peers, Unreached
 from provd.app.regions.turns import Terms, carry_out, told
 from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.regions import RegionContradicted, RegionDistrusted, RegionReached, RegionUnreached
 from provd.domain.regions import handover
-from provd.domain.regions.home import Kind, Outgoing, Region, pause
-from provd.domain.regions.speech import Heard, Said
+from provd.domain.regions.home import Home, Kind, Outgoing, Region, pause
+from provd.domain.regions.speech import ACCEPTED, Heard, Said
 
 LEASE = 30.0
 """Seconds that something belongs to the daemon that says it; longer than any exchange takes."""
@@ -48,6 +49,8 @@ class Courier:
         self._saying: set[asyncio.Task[None]] = set()
         self._silent: dict[str, float] = {}
         self.sent = self.heard = self.failed = 0
+        self.owners: Owners | None = None
+        """Is told of tenants that other instances lack."""
 
     async def free(self) -> None:
         """Nobody else can have anything in hand: what an earlier life had is said at once. Raises StorageError."""
@@ -80,7 +83,7 @@ class Courier:
 
     async def settle(self, outgoing: Outgoing, heard: Heard) -> None:
         """An answer has come. Raises StorageError; then it is said again when the lease is over."""
-        now, transfer, terms = self._now(), self._transfer(), self._terms()
+        now, transfer, terms, taken = self._now(), self._transfer(), self._terms(), list[Home]()
 
         def work(book: Book) -> list[Fact]:
             home, waiting = book.home(outgoing.device_id), book.said(outgoing.id)
@@ -97,10 +100,15 @@ class Courier:
                 book.say(_later(waiting, f"the answer is {heard.result[:40]!r}", now))
                 return []
             carry_out(book, home, turn, delete=terms.delete)
+            accepted = outgoing.kind == Kind.REGISTER and heard.result == ACCEPTED.result
+            taken[:] = [replace(home, tenant=book.claimed(home) or home.tenant)] if accepted else []
             return told(home, turn.home, now)
 
         for fact in await self._ledger.change((outgoing.device_id,), work):
             self._emit(fact)
+        if self.owners is not None and taken:
+            for fact in self.owners.answered(taken[0], outgoing.peer, lacking=bool(heard.reason)):
+                self._emit(fact)
 
     async def postpone(self, outgoing: Outgoing, reason: str) -> None:
         """There was no answer: it is said again after a pause. Raises StorageError."""

@@ -7,6 +7,7 @@ that no task is for is ready at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Put
@@ -71,6 +72,16 @@ class FirstBoots:
         """Those that are there to be done once."""
         kinds = {template.id: template.kind for template in self._tasks.rules}
         return [run for run in runs if kinds.get(run.template) is Kind.ONETIME]
+
+    async def give(self, units: Sequence[Unit], tenant: str) -> None:
+        """Their device's tenant is there now: it has those of them that are the master's. Raises StorageError."""
+
+        def plan() -> list[Change]:
+            found = (self._fleet.tables.device(self.key(unit)) for unit in units)
+            theirs = (device for device in found if device is not None and device.tenant == MASTER_TENANT)
+            return [Put(replace(device, tenant=tenant)) for device in theirs]
+
+        await self._fleet.change(plan)
 
     async def forget(self, units: Sequence[Unit]) -> None:
         """Their device has gone: they go with it. Raises StorageError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from provd.app.regions.owners import Owners
 from provd.app.regions.ports import Book, Ledger
 from provd.app.regions.turns import Terms, carry_out, told
 from provd.base.errors import PeerError
@@ -38,6 +39,8 @@ class Neighbour:
         """Is called when something is to be said."""
         self.way: Callable[[str, int], Secret] = _no_way
         """What proves a device that was accepted, for who leads it here: by its id and epoch."""
+        self.owners: Owners | None = None
+        """Who knows which tenants there are; without it all of them are."""
 
     async def hear(self, said: Said, sender: str) -> Heard:
         """Do what ``sender``, whose signature was right, says. The answer is durable.
@@ -55,8 +58,17 @@ class Neighbour:
             self._emit(fact)
         self.spoke()
         if said.kind is Kind.REGISTER and heard.result == speech.ACCEPTED.result:
-            return replace(heard, way=self.way(said.device_id, said.epoch))
+            return self._accepted(said, heard)
         return heard
+
+    def _accepted(self, said: Said, heard: Heard) -> Heard:
+        """The answer, with the way to here, and with a word where the device is the master's for want of its tenant."""
+        tenant, reason = speech.home_of(said).tenant, ""
+        if self.owners is not None and self.owners.lacks(said.device_id, tenant):
+            reason = f"there is no tenant {tenant[:60]!r} here"
+            for fact in self.owners.expected(said.device_id, tenant):
+                self._emit(fact)
+        return replace(heard, way=self.way(said.device_id, said.epoch), reason=reason)
 
 
 def _no_way(_device_id: str, _epoch: int) -> Secret:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from provd.base.dataclass import dataclass
+from provd.domain.activation.thing import Thing
 from provd.domain.records import AuditEntry
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import Home, Outgoing, Region, Tombstone
@@ -127,6 +128,22 @@ class Reading(Protocol):
         """The tenant of a device whose serial is known here, empty when nobody has it; None when it is not known."""
         ...
 
+    def owners(self) -> Sequence[str]:
+        """The tenants of the devices that are at home here, or expected, by name."""
+        ...
+
+    def owned(self, tenant: str, limit: int) -> Sequence[str]:
+        """Such devices of one tenant, by id."""
+        ...
+
+    def units_owned(self, tenant: str, after: tuple[str, str], limit: int) -> Sequence[Unit]:
+        """Units of such devices, in the order of their keys."""
+        ...
+
+    def ownerless(self, after: tuple[str, str, str], limit: int) -> Sequence[Thing]:
+        """Devices that fetch a key which are the master's although their serial names a tenant, by their keys."""
+        ...
+
 
 class Book(Reading, Protocol):
     """One transaction."""
@@ -177,6 +194,11 @@ class Book(Reading, Protocol):
 
     def adopt(self, home: Home, now: float) -> None:
         """A device that was activated elsewhere counts as activated here."""
+        ...
+
+    def reunite(self, things: Sequence[Thing]) -> Sequence[Thing]:
+        """Give these devices to the tenants that their serials name, which are there now. Gives those that still name
+        the same one."""
         ...
 
     def free(self) -> None:

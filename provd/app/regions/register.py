@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from provd.app.caller import Caller
 from provd.app.regions import office
+from provd.app.regions.owners import missing_here
+from provd.app.regions.phones import is_phone
 from provd.app.regions.ports import Book, Ledger, Reading
 from provd.app.regions.turns import Terms, told
 from provd.base.dataclass import dataclass
@@ -40,11 +42,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How all of it stands. ``counts`` are state, region, number."""
+    """How all of it stands. ``counts`` are state, region, number; ``missing`` tenants that devices here wait for, and
+    their number."""
 
     counts: Sequence[tuple[str, str, int]]
     stuck: Sequence[Home]
     waiting: Sequence[Outgoing]
+    missing: Sequence[tuple[str, int]] = ()
 
 
 class Regions:
@@ -68,6 +72,10 @@ class Regions:
         """Instances that do not answer at present."""
         self.holder: Callable[[str], str | None] = _unknown
         """The tenant that has the phone of this device_id, None for what is no phone or was never seen here."""
+        self.tenants: Callable[[], Collection[str]] = tuple
+        """The tenants of this instance."""
+        self.lacking: Callable[[], Mapping[str, Collection[str]]] = dict
+        """Tenants that other instances lack, by instance."""
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -84,7 +92,12 @@ class Regions:
         before = self.now() - STUCK
 
         def work(book: Reading) -> Summary:
-            return Summary(counts=book.counts(), stuck=book.stuck(before, _SHOWN), waiting=book.waiting(_SHOWN))
+            stuck, waiting, missing = (
+                book.stuck(before, _SHOWN),
+                book.waiting(_SHOWN),
+                missing_here(book, self.tenants()),
+            )
+            return Summary(counts=book.counts(), stuck=stuck, waiting=waiting, missing=missing)
 
         return await self._ledger.read(work)
 
@@ -100,6 +113,10 @@ class Regions:
 
         # By way of the writer: what was decided a moment ago is there.
         return await self._ledger.change((device_id,), work)
+
+    def lacks(self, home: Home) -> bool:
+        """Whether the device's tenant is not here, so that it is the master's."""
+        return home.tenant not in ("", MASTER_TENANT, *self.tenants()) and not is_phone(home.device_id)
 
     async def enrolment(self, name: str) -> Enrolment:
         """A request of many devices. Raises NotFoundError."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from provd.app.regions.first_boot import FirstBoots
+from provd.app.regions.owners import Owners
 from provd.app.regions.ports import Book, Ledger, Reading
 from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
@@ -49,6 +50,8 @@ class Upkeep:
         self._known: dict[str, tuple[str, str]] = {}
         self._moved: set[tuple[str, str]] = set()
         self._states: Mapping[str, float] = {}
+        self.owners: Owners | None = None
+        """Is asked to look for tenants that have appeared."""
 
     def states(self) -> Mapping[str, float]:
         """How many devices are in which state, and how many are ``stuck``; at most a minute old."""
@@ -80,6 +83,8 @@ class Upkeep:
                 more = await self._enrol()
                 await self.look_at_new()
                 more = await self.settle() == AT_ONCE or more
+                if self.owners is not None:
+                    await self.owners.look()
             if not more:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), LOOK)

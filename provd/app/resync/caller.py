@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
 
-from provd.app import effective
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.ports import Delete, Put
 from provd.app.resync.agenda import ATTEMPTS, URGENT, Agenda, Entry
-from provd.app.resync.due import comes_text, zone_of
 from provd.app.resync.notes import Notes
 from provd.app.resync.orders import order_for
 from provd.app.resyncing import Heard, Told, Way
@@ -188,11 +186,7 @@ class Resyncer:
 
     def comes(self, device: Device) -> str:
         """When the device comes by itself, for people; empty when nothing is owed."""
-        note = self._fleet.tables.resync(device.mac)
-        if note is None:
-            return ""
-        values = effective.for_device(self._fleet.tables, device).values
-        return comes_text(note.due, self._clock.now(), zone_of(values))
+        return self._notes.comes(device)
 
     def _add(self, mac: Mac, due: float) -> None:
         self._agenda.add(mac, due)

@@ -10,15 +10,13 @@ from provd.app.dialing import Flow
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.ports import Change, Delete, Put
-from provd.app.resync.due import comes_by
+from provd.app.resync.due import Habit, comes_by, habit_of, outlook, zone_of
 from provd.app.resyncing import FlowOf
 from provd.app.tokens import ACCOUNT_PREFIX
 from provd.base.clock import Clock
 from provd.base.secrets import Secret
 from provd.base.types import Mac, is_thing
-from provd.domain.capability import shortfall
 from provd.domain.records import Device, PendingResync, Settings
-from provd.plugin import Manifest, ResyncAdvice
 
 PASSWORDS = 2
 """How many passwords of its administrator are tried on a device: many lock their web pages at the third."""
@@ -76,7 +74,6 @@ class Notes:
         users = [line.username for key in has.lines if (line := tables.line(key)) is not None]
         if not has.lines and found.values.get("dialing.server"):
             users = [ACCOUNT_PREFIX + device.mac]
-        manifest = self._knowledge.manifest(has.plugin)
         note = PendingResync(
             mac=device.mac,
             since=now,
@@ -84,17 +81,24 @@ class Notes:
             revision=device.revision,
             lines=tuple(users),
             tenant=has.tenant,
-            due=comes_by(found.values, self._advice(manifest, has, found.values), now, claimed=bool(has.lines)),
+            due=comes_by(found.values, self._habit(has, found.values), now, claimed=bool(has.lines)),
         )
         return self._with_flow(note)
 
-    def _advice(self, manifest: Manifest | None, device: Device, values: Settings) -> ResyncAdvice | None:
-        """What the plugin says of its devices, without the time of day where this one cannot be told any."""
-        if manifest is None or manifest.resync is None:
-            return None
-        model = self._knowledge.model(device.plugin, device.model)
-        told = not shortfall(manifest, model, "resync.at", values.get("resync.at"), device.version)
-        return replace(manifest.resync, daily=manifest.resync.daily and told)
+    def comes(self, device: Device) -> str:
+        """When the device comes by itself, for people; empty when nothing is owed."""
+        note = self._fleet.tables.resync(device.mac)
+        if note is None:
+            return ""
+        values = effective.for_device(self._fleet.tables, device).values
+        claimed = any(not user.startswith(ACCOUNT_PREFIX) for user in note.lines)
+        period = self._habit(device, values).period(values, claimed=claimed)
+        return outlook(note.due, self._clock.now(), zone_of(values), seen=device.last_seen, period=period)
+
+    def _habit(self, device: Device, values: Settings) -> Habit:
+        manifest = self._knowledge.manifest(device.plugin)
+        model = None if manifest is None else self._knowledge.model(device.plugin, device.model)
+        return habit_of(manifest, model, values, device.version)
 
     def passwords(self, device: Device, factory: str) -> tuple[Secret, ...]:
         """Those that its administrator pages may have: of the file that it has, of the one that it is to fetch; where

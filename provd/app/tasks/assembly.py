@@ -20,11 +20,11 @@ class Reader(Protocol):
     """Makes sense of what is said in the words of the configuration file. Raises FaultsError."""
 
     def task(self, name: str, said: Mapping[str, object]) -> Template:
-        """A template; its id becomes ``name``."""
+        """A template; its id becomes ``name``. Raises FaultsError."""
         ...
 
     def attribute(self, name: str, said: Mapping[str, object]) -> Attribute:
-        """An attribute of the metadata."""
+        """An attribute of the metadata. Raises FaultsError."""
         ...
 
 
@@ -32,11 +32,11 @@ class Illiterate:
     """There are no types here."""
 
     def task(self, name: str, said: Mapping[str, object]) -> Template:  # noqa: ARG002 - as the port names it
-        """Nothing."""
+        """Raises UsageError."""
         raise UsageError(f"{name}: nobody can read it")
 
     def attribute(self, name: str, said: Mapping[str, object]) -> Attribute:  # noqa: ARG002 - as above
-        """Nothing."""
+        """Raises UsageError."""
         raise UsageError(f"{name}: nobody can read it")
 
 

@@ -89,6 +89,37 @@ class DeviceExpected(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegionTenantMissing(Fact):
+    """A device of ``tenant`` was handed over to ``region``, where there is no tenant of that name: there it is the
+    master's, as everything that nobody has. Both instances tell it, each once for a tenant and not for every device.
+    ``provd region status`` at the region counts them, ``provd region list`` at the former owner names the tenants.
+
+    Do: make the tenant at the region, with that very name (``provd tenant add``): within seconds it has the device, and
+    all others that wait for it. Or give the device to another tenant there (``provd device transfer``).
+    """
+
+    ID: ClassVar[str] = "REGION-TENANT-MISSING"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    region: str
+    tenant: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionTenantFound(Fact):
+    """A tenant that devices from another instance had waited for is there now, and has been given so many of them.
+
+    Do: nothing.
+    """
+
+    ID: ClassVar[str] = "REGION-TENANT-FOUND"
+
+    tenant: str
+    devices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceArrived(Fact):
     """A device that was handed over has come, with so many units of its own. From now on it is served here.
 

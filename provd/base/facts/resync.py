@@ -42,13 +42,15 @@ class ResyncAccepted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResyncUnanswered(Fact):
-    """No way led to the device: the phone will come by itself, ``comes`` says when at the latest, from the settings of
-    the file that it has. ``tried`` is what each way said. It is tried again with growing pauses, and at once when its
-    temporary account registers, until ``last``.
+    """No way led to the device. ``comes`` says when it comes without being told: a time at the latest, from the
+    settings of the file that it has, or what must happen first, when its model does not ask by itself, when it was
+    silent for more than twice as long as it should be, or when it has missed its time. ``tried`` is what each way said.
+    It is tried again with growing pauses, and at once when its temporary account registers, until ``last``.
 
-    Do: nothing if that is soon enough. Else restart the phone, or give provd a way to it: a registration of its
-    temporary account here (``sip.listen``), the PBX that its lines are on (``[[pbx.ami]]``), or an address that it has
-    from our DHCP server.
+    Do: nothing if ``comes`` is soon enough. ``when it is restarted``: take its power or its network cable away for a
+    moment. ``when it is switched on``: go and look whether it is there; what the network does of it is in ``provd lease
+    list``. To be spared the way, give provd one to it: a registration of its temporary account here (``sip.listen``),
+    the PBX that its lines are on (``[[pbx.ami]]``), or an address that it has from our DHCP server.
     """
 
     ID: ClassVar[str] = "RESYNC-UNANSWERED"

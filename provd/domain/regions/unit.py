@@ -18,6 +18,7 @@ from provd.domain.regions.home import Home
 from provd.domain.regions.messages import Chipset
 
 NONCE_SECONDS = 1200.0
+"""How long a nonce may be answered."""
 
 
 class UnitState(enum.StrEnum):

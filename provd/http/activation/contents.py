@@ -37,7 +37,7 @@ class ContentPaths:
         self._groups = groups
 
     async def answer(self, request: ThingRequest, who: Standing, rest: str) -> Reply:
-        """A request for what stands behind ``/provision/manage/content/``."""
+        """A request for what stands behind ``/provision/manage/content/``. Raises ProvdErrors: they become statuses."""
         model, _, name = rest.partition("/")
         if who.partner or not model:
             raise NotFoundError("there is no such model")
@@ -62,7 +62,7 @@ class ContentPaths:
         return DONE
 
     async def upload(self, request: ThingRequest, who: Standing, rest: str, octets: AsyncIterable[bytes]) -> Reply:
-        """What is in a content from now on. The media type is kept as it was sent."""
+        """What is in a content from now on. The media type is kept as it was sent. Raises NotFoundError, UsageError."""
         model, _, name = rest.partition("/")
         if who.partner:
             raise NotFoundError("there is no such model")

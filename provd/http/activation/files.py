@@ -37,7 +37,7 @@ class Devices(Protocol):
 
 
 class ConfigPaths:
-    """A :class:`~provd.http.counters.Counter`: each device gets its own file, and nobody learns of another one's."""
+    """A :class:`~provd.http.paths.Paths`: each device gets its own file, and nobody learns of another one's."""
 
     def __init__(self, desk: ThingDesk, devices: Devices, files: OwnFiles, clock: Clock, emit: FactSink) -> None:
         self._desk = desk

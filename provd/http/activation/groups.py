@@ -32,7 +32,7 @@ class GroupPaths:
         self._groups = groups
 
     async def answer(self, request: ThingRequest, who: Standing, rest: str) -> Reply:
-        """A request for what stands behind ``/provision/manage/group/``."""
+        """A request for what stands behind ``/provision/manage/group/``. Raises ProvdErrors: they become statuses."""
         model, _, name = rest.partition("/")
         name, slash, more = name.partition("/")
         if who.partner or not model or more:
@@ -98,7 +98,7 @@ class SharePaths:
         self._shares = shares
 
     async def answer(self, request: ThingRequest, who: Standing, rest: str) -> Reply:
-        """A request for what stands behind ``/provision/manage/share/``."""
+        """A request for what stands behind ``/provision/manage/share/``. Raises ProvdErrors: they become statuses."""
         model, _, partner = rest.partition("/")
         if who.partner or not model:
             raise NotFoundError("there is no such model")

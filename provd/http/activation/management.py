@@ -54,7 +54,7 @@ class Management:
         self._shares = shares
 
     async def answer(self, request: ThingRequest, who: Standing, rest: str) -> Reply:
-        """A request for what stands behind ``/provision/manage/model/``."""
+        """A request for what stands behind ``/provision/manage/model/``. Raises ProvdErrors: they become statuses."""
         model, slash, sn = rest.partition("/")
         if sn:
             return await self._serial(request, who, model, sn)

@@ -17,7 +17,10 @@ class TokenPaths:
         self._badges = badges
 
     async def answer(self, request: ThingRequest, who: Standing, name: str) -> Reply:
-        """A request for what stands behind ``/provision/admin/auth/``. One that has expired is not there."""
+        """A request for what stands behind ``/provision/admin/auth/``; a token that has expired is not there.
+
+        Raises ProvdErrors: they become statuses.
+        """
         if who.partner:
             raise NotFoundError("there is no such vendor")
         if name and request.method == "DELETE":

@@ -16,8 +16,8 @@ from provd.guard.tally import Tally
 from provd.http.api.refusal import Refusal
 
 ATTEMPTS = 10
-"""Wrong tokens that one source may show at once; after that one in ``PAUSE`` seconds."""
 PAUSE = 30.0
+"""Wrong tokens that one source may show at once, and the seconds to each further one."""
 
 Known = Callable[[str, str], "Caller | None"]
 """The caller who shows this token from that address, if any."""

@@ -105,7 +105,11 @@ class Supply:
         return await self._kept(part, wanted, progress)
 
     async def receive(self, octets: AsyncIterable[bytes], announced: int = 0) -> str:
-        """Lay what somebody sends into the entry; ``announced`` is how many octets that will be, as far as known."""
+        """Lay what somebody sends into the entry; gives its name there.
+
+        ``announced`` is how many octets that will be, 0 where it is not known. Raises PluginError for too many of them,
+        StorageError for want of room.
+        """
         name = f"{secrets.token_hex(8)}.sent"
         path = self.entry / name
         size = looked = 0
@@ -131,7 +135,7 @@ class Supply:
         return name
 
     async def take(self, entry: str, wanted: Wanted, progress: Progress) -> Held:
-        """What was laid into the entry."""
+        """What was laid into the entry. Raises NotFoundError, and PluginError for what it should not be."""
         path = self.entry / entry
         if path.parent != self.entry or entry.startswith(".") or not path.is_file():
             raise NotFoundError(f"there is no file {entry[:60]!r}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +30,7 @@ class Downloads:
 
     def __init__(self, proxy: str = "", *, quiet_seconds: float = QUIET_SECONDS) -> None:
         self._proxy = proxy or None
+        self._quiet = quiet_seconds
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=quiet_seconds, sock_read=quiet_seconds)
 
     async def small(self, url: str, largest: int) -> bytes:
@@ -44,9 +47,9 @@ class Downloads:
         """A file of exactly ``size`` octets into ``target``; yields how many are there.
 
         What ``target`` holds already is kept if the server sends the rest. Raises PluginError; what has come by then
-        stays for the next time.
+        stays for the next time. Raises StorageError.
         """
-        have = await asyncio.to_thread(_size, target)
+        have = await _disk(_size, target)
         if have > size:
             have = 0
         if have == size:
@@ -57,17 +60,17 @@ class Downloads:
             found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if response.status != 206 or found is None or int(found[1]) != have:
                 have = 0
-            file = await asyncio.to_thread(target.open, "r+b" if have else "wb")
+            file = await _disk(target.open, "r+b" if have else "wb")
             try:
-                await asyncio.to_thread(file.seek, have)
-                async for block in response.content.iter_chunked(_BLOCK):
+                await _disk(file.seek, have)
+                async for block in _blocks(response):
                     have += len(block)
                     if have > size:
                         raise PluginError(f"{url} is larger than the {size} octets that the index says")
-                    await asyncio.to_thread(file.write, block)
+                    await _disk(file.write, block)
                     yield have
             finally:
-                await asyncio.to_thread(file.close)
+                await _disk(file.close)
         if have < size:
             raise PluginError(f"{url} ended after {have} of {size} octets; try again, it goes on from there")
 
@@ -106,7 +109,7 @@ class Downloads:
             file = await _disk(target.open, "r+b" if have else "wb")
             try:
                 await _disk(file.seek, have)
-                async for block in response.content.iter_chunked(_BLOCK):
+                async for block in _blocks(response):
                     have += len(block)
                     await _disk(file.write, block)
                     yield have
@@ -115,7 +118,7 @@ class Downloads:
         if have != size:
             raise PluginError(f"{url} ended after {have} of {size} octets; try again, it goes on from there")
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _asked(self, url: str, headers: dict[str, str] | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
         # Compressed content would make sizes and ranges mean something else.
         asked = {"Accept-Encoding": "identity", "User-Agent": "provd", **(headers or {})}
@@ -129,10 +132,37 @@ class Downloads:
                 if response.status not in {200, 206}:
                     raise PluginError(f"{url} answers {response.status} {response.reason or ''}".rstrip())
                 yield response
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise PluginError(f"{url}: {str(error) or type(error).__name__}") from None
-        except OSError as error:
-            raise PluginError(f"{url}: {error.strerror or error}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise PluginError(f"{url}: {self._told(error)}") from None
+
+    def _told(self, error: Exception) -> str:
+        """What was wrong, without the words of the library."""
+        if isinstance(error, TimeoutError):
+            return f"no answer for {self._quiet:g} s"
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return "the connection broke off"
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return f"its certificate is not to be trusted: {getattr(error.certificate_error, 'verify_message', error)}"
+        if isinstance(error, aiohttp.ClientConnectorError):
+            whom = f"{'the proxy ' if self._proxy else ''}{error.host}:{error.port}"
+            return f"there is no connection to {whom}: {_connecting(error.os_error)}"
+        if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+            return "that is no URL of a web server"
+        return str(error) or type(error).__name__
+
+
+def _connecting(error: OSError) -> str:
+    """Why not; asyncio puts words of its own in place of the system's, and errors of TLS have a number of theirs."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS fails ({error.reason or error})"
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
+
+
+async def _blocks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """What comes, until the end or until it breaks off: how much there should be knows who asks."""
+    with contextlib.suppress(aiohttp.ClientPayloadError):
+        async for block in response.content.iter_chunked(_BLOCK):
+            yield block
 
 
 def _tag(response: aiohttp.ClientResponse) -> str:

@@ -27,10 +27,12 @@ from provd.plugins.render_engine import Engine
 from provd.plugins.render_once import render_once
 from provd.plugins.renderd import OutOfTimeError, out_of_time
 
-CPU_SECONDS = 60
+CPU_SECONDS = 300
+"""Processor time of the whole examination."""
 FILE_SECONDS = 2.0
 """Processor time of one file, as it has it when phones ask."""
 MEMORY = 1 << 30
+"""Octets of address space."""
 _LARGEST_FILE = 1 << 20
 
 
@@ -68,7 +70,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    os.nice(10)
+    with contextlib.suppress(PermissionError):  # politeness only, and a service's system call filter may forbid it
+        os.nice(10)
     drop_capabilities()
     asked = json.load(sys.stdin)
     report = examine(Path(asked["folder"]), {plugin: Path(place) for plugin, place in asked["neighbours"].items()})

@@ -13,7 +13,8 @@ from typing import Any
 from provd.base.errors import PluginError
 
 _COMMAND = (sys.executable, "-s", "-m", "provd.plugins.package.examine")
-_SECONDS = 180.0
+_SECONDS = 1800.0
+"""On the clock on the wall, for a machine that is busy with other things."""
 
 
 async def examined(folder: Path, neighbours: Mapping[str, str]) -> dict[str, Any]:

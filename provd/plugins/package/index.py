@@ -104,7 +104,7 @@ def read(content: bytes) -> Index:
 
 
 def check(index: Index, *, now: float, seen: int) -> None:
-    """Refuse a list that ran out, or that is older than one seen before (``seen`` is that one's serial)."""
+    """Raises IndexRefusedError for a list that ran out, or is older than one seen before, whose serial is ``seen``."""
     if index.serial < seen:
         raise IndexRefusedError(
             f"the index is number {index.serial}, and number {seen} was seen before: somebody hands out an old one"

@@ -6,17 +6,18 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
+from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Offers, Staged
 from provd.app.ports import Renderer
 from provd.app.works import Progress
 from provd.base.clock import Clock
 from provd.base.dataclass import dataclass
-from provd.base.errors import ConflictError, NotFoundError, PluginError
+from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError
 from provd.base.facts import FactSink
 from provd.plugin import CONTRACT
 from provd.plugins.catalogue import PluginCatalogue, texts_in
@@ -36,6 +37,9 @@ from provd.plugins.render_worker import Launch
 ENTRY = ".entry"
 """Below the shelf: what has come, and was not looked at yet."""
 
+_LOOKED_AT = ".provd-"
+"""What a folder's name begins with in which a package is looked at."""
+_DAY = 86400.0
 _SEEN = "seen.json"
 _LARGEST_SIGNATURE = 4096
 _BESIDE = Launch(("nice", "-n", "10", *RENDERER.command), RENDERER.start_seconds, RENDERER.wall_seconds)
@@ -99,6 +103,15 @@ class PluginManager:
             self._held[plugin] = known
         return known
 
+    def tidy(self) -> None:
+        """Remove what a crash has left in the entry; what a download has got by then, and what waits, has a day."""
+        for path in self.entry.glob("*"):
+            with contextlib.suppress(OSError):
+                if path.name.startswith(_LOOKED_AT):
+                    shutil.rmtree(path, ignore_errors=True)
+                elif path.stat().st_mtime < self._clock.now() - _DAY:
+                    path.unlink()
+
     def forget(self) -> None:
         """Somebody may have changed the shelf by hand."""
         self._held.clear()
@@ -111,32 +124,46 @@ class PluginManager:
                 found.append(self.held(plugin))
         return found
 
-    async def offers(self, progress: Progress) -> Sequence[Offered]:
+    async def offers(self, progress: Progress) -> Offers:
         """What the publishers offer now."""
+        listed, failed = await self._indexes(progress)
+        if failed and not listed:
+            raise PluginError("\n".join(failed))
+        found = [_offered(offer, source) for source, index in listed for offer in index.offers]
+        return Offers(tuple(sorted(found, key=lambda offer: (offer.plugin, Version(offer.version)))), failed)
+
+    async def _indexes(self, progress: Progress) -> tuple[list[tuple[str, Index]], tuple[str, ...]]:
+        """The lists of those who are to be had, and what was wrong with the others: one must not stop all."""
         progress.doing = "asking the publishers"
-        found = []
+        listed, failed = list[tuple[str, Index]](), list[str]()
         for source in self._sources():
-            listed = await self._index(source)
-            found += [_offered(offer, source) for offer in listed.offers]
-        return sorted(found, key=lambda offer: (offer.plugin, Version(offer.version)))
+            try:
+                listed.append((source, await self._index(source)))
+            except PluginError as error:
+                failed.append(str(error))
+        return listed, tuple(failed)
 
     async def fetch(self, plugin: str, version: str, progress: Progress) -> Staged:
-        """Get a package from its publisher and put it on the shelf."""
-        progress.doing = "asking the publishers"
+        """Get a package from its publisher and put it on the shelf. Raises NotFoundError and PluginError."""
+        listed, failed = await self._indexes(progress)
         best: tuple[str, Offer] | None = None
-        for source in self._sources():
-            listed = await self._index(source)
-            offer = listed.find(plugin, version) if version else listed.newest(plugin, CONTRACT)
+        for source, each in listed:
+            offer = each.find(plugin, version) if version else each.newest(plugin, CONTRACT)
             if offer is not None and (best is None or Version(best[1].version) < Version(offer.version)):
                 best = source, offer
         if best is None:
+            if failed:
+                raise PluginError("\n".join(failed))
             raise NotFoundError(f"nobody offers {plugin}{f' {version}' if version else ''}")
         source, offer = best
         content, signature = await self._download(source, offer, progress)
         return await self._stage(content, signature, offer, progress)
 
     async def take(self, name: str, progress: Progress) -> Staged:
-        """A package, and its signature if there is one, that lies in the entry under this name."""
+        """A package, and its signature if there is one, that lies in the entry under this name.
+
+        Raises NotFoundError, and PluginError for one that is refused.
+        """
         path = self.entry / name
         if path.parent != self.entry or name.startswith("."):
             raise NotFoundError(f"there is no package {name!r}")
@@ -162,7 +189,11 @@ class PluginManager:
     async def choose(
         self, plugin: str, choice: str, *, back: bool = False, expect: str | None = None, merging: str = ""
     ) -> Held:
-        """Put a choice in force, for phones too when this returns."""
+        """Put a choice in force, for phones too when this returns.
+
+        Raises PluginError for a plugin that does not load, ConflictError where another one claims the same or somebody
+        else was quicker.
+        """
         if choice.startswith("/") and self.terms.trust != "local" and not back:
             raise PluginError('a folder is put in force as it lies only where plugins.trust is "local"')
         async with self._choosing:
@@ -261,11 +292,15 @@ class PluginManager:
             raise PluginError(f"{offer.file} is larger than {archive.LARGEST >> 20} MiB")
         url = f"{source.rstrip('/')}/{offer.file}"
         signature = await downloads.small(url + SIGNATURE, _LARGEST_SIGNATURE)
-        await asyncio.to_thread(self.entry.mkdir, parents=True, exist_ok=True)
         part = self.entry / f".{offer.sha256}"
         progress.doing, progress.total = f"fetching {offer.file}", offer.size
-        async for have in downloads.large(url, part, offer.size):
-            progress.done = have
+        try:
+            await asyncio.to_thread(_made, self.entry)
+            async for have in downloads.large(url, part, offer.size):
+                progress.done = have
+        except StorageError as error:
+            await asyncio.to_thread(_drop, part)  # Else the disk would stay as full as it is.
+            raise StorageError(f"{error}; nothing was changed") from None
         content = await asyncio.to_thread(part.read_bytes)
         await asyncio.to_thread(part.unlink)
         return content, signature.decode("utf-8", "replace")
@@ -275,9 +310,12 @@ class PluginManager:
         terms = self.terms
         admitted = await asyncio.to_thread(admit, content, signature, trust=terms.trust, keys=terms.keys, offer=offer)
         package = admitted.package
-        with tempfile.TemporaryDirectory(prefix="provd-package-") as place:
+        with await asyncio.to_thread(_place, self.entry) as place:
             folder = Path(place) / package.plugin
-            await asyncio.to_thread(unpack, package, folder)
+            try:
+                await asyncio.to_thread(unpack, package, folder)
+            except OSError as error:
+                raise StorageError(f"{folder}: {error.strerror or error}; nothing was changed") from None
             neighbours = {each.id: str(self._catalogue.folder(each.id)) for each in self._catalogue.manifests}
             report = await examined(folder, neighbours)
         if report["problems"]:
@@ -312,6 +350,22 @@ class PluginManager:
             replace_file(self._shelf.root / _SEEN, json.dumps(seen))
         except OSError as error:
             raise PluginError(f"{self._shelf.root / _SEEN} cannot be written: {error.strerror}") from None
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder}: {error.strerror or error}") from None
+
+
+def _place(entry: Path) -> tempfile.TemporaryDirectory[str]:
+    """Where a package is unpacked that nobody has looked at yet. Raises StorageError."""
+    try:
+        entry.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=_LOOKED_AT, dir=entry)
+    except OSError as error:
+        raise StorageError(f"{entry}: {error.strerror or error}; nothing was changed") from None
 
 
 def _brought(path: Path) -> tuple[bytes, str | None]:

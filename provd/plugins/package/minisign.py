@@ -70,7 +70,10 @@ class SecretKey:
         return PublicKey(self.number, self._private().public_key().public_bytes_raw())
 
     def sign(self, content: bytes, comment: str) -> str:
-        """The text of a ``.minisig`` file for ``content``; ``comment`` is signed with it (one line)."""
+        """The text of a ``.minisig`` file for ``content``; ``comment`` is signed with it.
+
+        Raises SignatureError for a comment of several lines, and for a key that cannot be read.
+        """
         if not comment.isprintable():
             raise SignatureError("a signed comment is one printable line")
         private = self._private()

@@ -9,7 +9,7 @@ import pytest
 
 from provd.app.admin import Admin, Caller
 from provd.app.firmware.choosing import Images
-from provd.app.firmware.rollouts import AT_ONCE, EVERY, Rollouts
+from provd.app.firmware.rollouts import AT_ONCE, Rollouts
 from provd.app.ports import Delete
 from provd.app.resync.notes import Notes
 from provd.base.errors import ConflictError, NotFoundError, UsageError
@@ -20,6 +20,7 @@ from tests.app.fakes import tenant
 from tests.app.firmware.depot import held
 from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
+from tests.kit.patience import PATIENCE
 
 MACS = [Mac(f"02aaaa0001{number:02x}") for number in range(20)]
 
@@ -126,13 +127,14 @@ async def test_phones_that_come_back_together_cost_no_look_each():
     running.cancel()
 
 
-async def test_phones_that_come_back_begin_the_next_ring():
+async def test_phones_that_come_back_begin_the_next_ring(monkeypatch):
+    monkeypatch.setattr("provd.app.firmware.rollouts.EVERY", 2 * PATIENCE)  # it is not this that makes it look
     house = House(gather=0.0)
     await house.begun(rings=["pilot=50", "rest=100"], tolerance=0)
     running = asyncio.create_task(house.book.run())
     await asyncio.sleep(0)
     house.come_back(*order(MACS)[:10])
-    async with asyncio.timeout(EVERY / 2):
+    async with asyncio.timeout(PATIENCE):
         while len(house.given) < 20:  # noqa: ASYNC110 - nobody is woken by it
             await asyncio.sleep(0)
     running.cancel()

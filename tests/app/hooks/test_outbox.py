@@ -22,6 +22,7 @@ from provd.domain.hooks import DELIVERED, DeadLetter, Heard, Hook, Letter
 from provd.storage.letters import StoredLetters
 from provd.storage.store import Store
 from tests.app.fakes import FakeClock
+from tests.kit.patience import PATIENCE
 
 DOWN = Heard("it is down")
 BAD = Heard("it answers 422", hopeless=True)
@@ -61,7 +62,7 @@ class Rig:
         self.outbox([ThingThrottled(at=self.clock.now(), peer=str(number), count=1) for number in numbers])
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not condition():
                 await self.store.commit([])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from provd.app.context import ContextMaker
 from provd.app.firmware.warehouse import Warehouse
 from provd.app.packages import Shop
-from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Staged
+from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Offers, Staged
 from provd.app.packages.switching import Switching
 from provd.app.packages.trial import Trial
 from provd.app.ports import Renderer, RenderJob
@@ -48,9 +48,9 @@ class FixedPackages:
     def every(self) -> Sequence[Held]:
         return list(self.shelf.values())
 
-    async def offers(self, progress: Progress) -> Sequence[Offered]:
+    async def offers(self, progress: Progress) -> Offers:
         progress.doing = "asking"
-        return self.offered
+        return Offers(self.offered)
 
     async def fetch(self, plugin: str, version: str, progress: Progress) -> Staged:
         progress.doing = "fetching"

@@ -12,14 +12,14 @@ from provd.app.resync.caller import Resyncer
 from provd.app.resync.notes import Notes
 from provd.app.resyncing import Told
 from provd.domain.records import Tenant
-from provd.plugin import ActionUri, ResyncAdvice
+from provd.plugin import ActionUri, ResyncAdvice, Writes
 from tests.app.fakes import ACME, BOLTS, PHONE, MemoryJournal, World, claimed, line, tenant
 from tests.kit.loop import in_virtual_time
 
 ADVICE = ResyncAdvice("check-sync", "resync", daily=True, spread=600, action=ActionUri(("/go",), password="acme"))
 FLOW = Flow(transport="udp", host="192.0.2.1", port=40001, local="10.0.0.1", contact="sip:ap1@192.168.1.7")
 MASTER = Tenant(id="master", name="Nobody yet")
-SEEN = {"last_seen": 5.0, "ip": "10.0.0.9"}
+SEEN = {"last_seen": 1_000_990.0, "ip": "10.0.0.9"}
 
 
 class FakeWay:
@@ -49,10 +49,10 @@ class LoopClock:
 class Site(World):
     """A world with a resyncer, its clock the loop's."""
 
-    def __init__(self, journal, *ways, advice=ADVICE):
+    def __init__(self, journal, *ways, advice=ADVICE, writes=("resync",)):
         super().__init__(journal=journal)
         self.clock = LoopClock()
-        self.catalogue.manifests = (replace(ACME, resync=advice), BOLTS)
+        self.catalogue.manifests = (replace(ACME, resync=advice, writes=(Writes(writes),)), BOLTS)
         self.catalogue.revision += 1
         self.boot.station.refresh()
         knowledge = self.boot.station.knowledge

@@ -83,7 +83,9 @@ async def test_nobody_answers_and_it_is_said_when_the_phone_comes():
         assert (fact.comes, fact.tried, fact.last) == ("within 1 min", "sip: no-way", False)
         await asyncio.sleep(100_000)
         assert len(sip.told) == ATTEMPTS
-        assert [fact.last for fact in site.facts if fact.ID == "RESYNC-UNANSWERED"] == [False, True]
+        facts = [fact for fact in site.facts if fact.ID == "RESYNC-UNANSWERED"]
+        assert [fact.last for fact in facts] == [False, True]
+        assert facts[1].comes == "when it is switched on and connected again: not seen since 14:03 UTC"
         assert site.note().attempts == ATTEMPTS
         site.has_fetched()
         assert site.facts[-1].ID == "RESYNC-DONE"
@@ -232,7 +234,37 @@ async def test_a_vendor_whose_phones_cannot_be_told():
         await asyncio.sleep(1)
         (fact,) = [fact for fact in site.facts if fact.ID == "RESYNC-UNANSWERED"]
         assert fact.tried == "devices of this vendor cannot be told"
+        assert fact.comes == "within 1 min"
         assert sip.told == []
+
+
+@virtual
+async def test_a_phone_that_neither_can_be_told_nor_asks_by_itself():
+    async with Site(journal(), FakeWay("sip", Heard.NO_WAY), writes=("vlan",)) as site:
+        await site.assign()
+        await asyncio.sleep(1)
+        (fact,) = [fact for fact in site.facts if fact.ID == "RESYNC-UNANSWERED"]
+        assert fact.comes == "when it is restarted: it does not ask by itself"
+
+
+@virtual
+async def test_a_phone_that_has_been_silent_for_days_is_not_expected_within_a_minute():
+    async with Site(journal(last_seen=1_000_000.0 - 3 * 86400), FakeWay("sip", Heard.NO_WAY)) as site:
+        await site.assign()
+        await asyncio.sleep(1)
+        (fact,) = [fact for fact in site.facts if fact.ID == "RESYNC-UNANSWERED"]
+        assert fact.comes == "when it is switched on and connected again: not seen since 1970-01-09 13:46 UTC"
+
+
+@virtual
+async def test_a_phone_that_is_here_and_does_not_come_in_time_is_to_be_restarted():
+    async with Site(journal(), FakeWay("sip", Heard.NO_WAY)) as site:
+        await site.assign()
+        await asyncio.sleep(600)
+        site.fleet.note(replace(site.device(PHONE), last_seen=site.clock.now()), site.clock.now())
+        assert site.resync.comes(site.device(PHONE)) == (
+            "when it is restarted: it was to ask by 14:04 UTC, and has not"
+        )
 
 
 @virtual

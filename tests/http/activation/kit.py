@@ -22,7 +22,7 @@ from provd.domain.activation.content import PIECE
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.thing import Thing, ThingModel, ThingState, ThingVendor, enabled
 from provd.http.activation.contents import Downloads
-from provd.http.activation.counter import ThingCounter
+from provd.http.activation.paths import ActivationPaths
 from provd.http.activation.vendors import Vendors
 from provd.http.connection import Limits
 from provd.http.phones import PhoneServer
@@ -31,6 +31,7 @@ from provd.storage.ledger import StoredLedger
 from provd.storage.session import UnavailableError
 from provd.storage.store import Store
 from tests.http.kit import DictFiles, FixedClock, RawClient
+from tests.kit.patience import PATIENCE
 
 DAY = 86400
 TOKENS = {
@@ -85,7 +86,7 @@ class World:
 
     async def heard(self, kind: type[Fact]) -> Fact:
         """The first fact of that kind, when there is one."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not (found := [fact for fact in self.facts if isinstance(fact, kind)]):
                 self.news.clear()
                 await self.news.wait()
@@ -124,7 +125,7 @@ class World:
             writer.write_eof()
         replies = []
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 expected = max(1, octets[:64].count(b" /provision/"), octets.count(b" /provision/activate"))
                 while len(replies) < expected:
                     replies.append(await _reply(reader, octets))
@@ -217,7 +218,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         clock=clock,
         proxies=TrustedProxies(()),
         limits=Limits(sweep=3600),
-        things=ThingCounter(desk, vendors, Downloads(office.contents, desk)),
+        things=ActivationPaths(desk, vendors, Downloads(office.contents, desk)),
     )
     _, port = await server.listen("127.0.0.1", 0)
 

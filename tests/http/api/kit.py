@@ -69,6 +69,7 @@ from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
 from tests.http.show import Site as ShownSite
 from tests.kit.federation import Disk, DiskLedger
+from tests.kit.patience import PATIENCE
 
 SITE = Caller(name="test")
 NORTHS = "north's secret"
@@ -337,7 +338,7 @@ async def house(
     office.world.journal.batches.clear()
     facts.clear()
     world.journal.broken = broken
-    async with ClientSession(timeout=ClientTimeout(total=20)) as session:
+    async with ClientSession(timeout=ClientTimeout(total=PATIENCE)) as session:
         yield House(office, api, daemon, page, port, session, facts, tokens, code["id"])
     await page.close()
     if vendors is not None:

@@ -73,7 +73,6 @@ async def test_answers_are_of_their_schemas(document, name):
             jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
 
 
-@pytest.mark.timeout(300)
 async def test_a_stranger_who_has_read_it_finds_nothing_that_it_does_not_say(tmp_path):
     """Schemathesis: requests made from the document, good ones and bad ones, and what it thinks of the answers.
 
@@ -84,7 +83,6 @@ async def test_a_stranger_who_has_read_it_finds_nothing_that_it_does_not_say(tmp
         await _strange(home, tmp_path, "--exclude-path", f"{PREFIX}/events")
 
 
-@pytest.mark.timeout(300)
 async def test_nor_about_devices_that_are_no_phones(tmp_path):
     async with house(things=tmp_path / "state") as home:
         await _strange(home, tmp_path, "--include-path-regex", f"^{PREFIX}/activation/")

@@ -50,6 +50,7 @@ ROWS: dict[str, Row] = {
     "devices.file": Row(f"/devices/{PHONE}/files/{PHONE}.cfg"),
     "devices.limits": Row(f"/devices/{PHONE}/limits"),
     "devices.timeline": Row(f"/devices/{PHONE}/timeline"),
+    "devices.diagnosis": Row(f"/devices/{PHONE}/diagnosis"),
     "devices.import": Row("/devices/import", other=200, data=f"mac\n{NEW}"),
     "devices.export": Row("/devices/export", other=200),
     "tenants.list": Row("/tenants", other=200),

@@ -58,6 +58,16 @@ class Publisher:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         self.asked.append((name, request.headers.get("Range", "")))
+        if name in {"silent", "broken"}:
+            response = web.StreamResponse(headers={"Content-Length": "9"})
+            await response.prepare(request)
+            assert request.transport is not None
+            if name == "broken":
+                request.transport.close()
+            else:
+                while not request.transport.is_closing():  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.01)
+            return response
         path = self.folder / name
         if not path.is_file():
             raise web.HTTPNotFound

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,14 +15,16 @@ import pytest
 from provd.app.packages.ports import BUNDLED, Staged
 from provd.app.ports import RenderJob
 from provd.app.works import Progress
-from provd.base.errors import ConflictError, NotFoundError, PluginError
+from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError
 from provd.base.facts import Fact
 from provd.plugin import FileRule
 from provd.plugins.catalogue import PluginCatalogue
 from provd.plugins.package.archive import Package, build
+from provd.plugins.package.download import Downloads
 from provd.plugins.package.manager import PluginManager, Terms
 from provd.plugins.package.shelf import Shelf
 from tests.kit import acme
+from tests.kit.ports import free_port
 from tests.plugins.package.publisher import Publisher
 
 NOW = 1_800_000_000.0
@@ -86,7 +89,7 @@ async def test_from_the_publisher_to_being_in_force(tmp_path: Path, publisher: P
     async with served(tmp_path, publisher) as site:
         progress = Progress()
         offers = await site.manager.offers(progress)
-        assert [(offer.plugin, offer.version, offer.fits) for offer in offers] == [
+        assert [(offer.plugin, offer.version, offer.fits) for offer in offers.items] == [
             ("acme", "1.0.0", True),
             ("acme", "1.1.0", True),
         ]
@@ -184,7 +187,9 @@ async def test_a_download_that_broke_off_goes_on_where_it_ended(tmp_path: Path, 
         publisher.cuts = 200_000
         first = Progress()
         publisher.enough = lambda: first.done > 100_000
-        with pytest.raises(PluginError, match=r"acme-1\.0\.0\.zip"):
+        with pytest.raises(
+            PluginError, match=r"acme-1\.0\.0\.zip ended after \d+ of \d+ octets; try again, it goes on"
+        ):
             await site.manager.fetch("acme", "", first)
         publisher.cuts = 0
         progress = Progress()
@@ -245,6 +250,65 @@ async def test_a_publisher_that_is_not_there(tmp_path: Path, publisher: Publishe
     site.manager.terms = Terms(sources=("http://x.example/",))
     with pytest.raises(PluginError, match=r"plugins\.keys"):
         await site.manager.offers(Progress())
+
+
+async def test_a_publisher_who_is_away_does_not_hide_the_others(tmp_path: Path, publisher: Publisher) -> None:
+    publisher.build("1.0.0")
+    async with served(tmp_path, publisher) as site:
+        away = f"http://127.0.0.1:{free_port()}/"
+        site.manager.terms = Terms("signed", (publisher.key.public,), (away, publisher.url))
+        found = await site.manager.offers(Progress())
+        assert [offer.version for offer in found.items] == ["1.0.0"]
+        whom = away.removeprefix("http://").rstrip("/")
+        assert found.failed == (f"{away}index.json: there is no connection to {whom}: Connection refused",)
+        assert (await site.manager.fetch("acme", "", Progress())).version == "1.0.0"
+        with pytest.raises(PluginError, match="there is no connection to"):
+            await site.manager.fetch("bolt", "", Progress())  # the other one may have it
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "reason"),
+    [
+        ("http://{free}/x", "", "there is no connection to {free}: Connection refused"),
+        ("http://a.invalid/x", "http://{free}", "there is no connection to the proxy {free}: Connection refused"),
+        ("http://a.invalid/x", "", "there is no connection to a.invalid:80: "),
+        ("https://{there}/x", "", "there is no connection to {there}: TLS fails (WRONG_VERSION_NUMBER)"),
+        ("ftp://a.invalid/x", "", "that is no URL of a web server"),
+        ("http://{there}/silent", "", "no answer for 0.2 s"),
+        ("http://{there}/broken", "", "the connection broke off"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_words(url: str, proxy: str, reason: str, publisher: Publisher) -> None:
+    async with publisher.open() as served_at:
+        names = {"free": f"127.0.0.1:{free_port()}", "there": served_at.removeprefix("http://").rstrip("/")}
+        quiet = {"quiet_seconds": 0.2} if url.endswith("silent") else {}
+        asked = Downloads(proxy.format(**names), **quiet)
+        with pytest.raises(PluginError) as told:
+            await asked.small(url.format(**names), 100)
+    assert str(told.value).startswith(f"{url.format(**names)}: {reason.format(**names)}")
+
+
+async def test_a_full_disk_is_said_to_be_one_and_no_more_of_it_is_taken(tmp_path: Path, publisher: Publisher) -> None:
+    publisher.build("1.0.0")
+    listed = json.loads((publisher.folder / "index.json").read_bytes())["packages"][0]
+    async with served(tmp_path, publisher) as site:
+        site.manager.entry.mkdir(parents=True)
+        (site.manager.entry / f".{listed['sha256']}").symlink_to("/dev/full")
+        with pytest.raises(StorageError, match="No space left on device; nothing was changed"):
+            await site.manager.fetch("acme", "", Progress())
+        assert list(site.manager.entry.iterdir()) == []
+        assert (await site.manager.fetch("acme", "", Progress())).version == "1.0.0"
+
+
+def test_what_a_crash_has_left_goes(tmp_path: Path, publisher: Publisher) -> None:
+    site = Site(tmp_path, publisher)
+    entry = site.manager.entry
+    (entry / ".provd-x/acme").mkdir(parents=True)
+    for name, age in ((".part", 2), (".fresh", 0), ("brought.zip", 2), ("waits.zip", 0)):
+        (entry / name).touch()
+        os.utime(entry / name, (NOW - age * 86400.0,) * 2)
+    site.manager.tidy()
+    assert sorted(path.name for path in entry.iterdir()) == [".fresh", "waits.zip"]
 
 
 async def test_through_a_proxy(tmp_path: Path, publisher: Publisher) -> None:

@@ -172,7 +172,10 @@ def _condition(ask: Ask, resource: Resource) -> Callable[[], None]:
 
 
 def putting(resource: Resource, admin: Admin) -> Route:
-    """``PUT /things/{id}``: create it, or replace it."""
+    """``PUT /things/{id}``: create it, or replace it.
+
+    Its handler raises StaleError for a condition that does not hold, ConflictError for a field that never changes.
+    """
     add, change = admin.operations[f"{resource.one}.add"], admin.operations.get(f"{resource.one}.set")
     body = tuple(param for param in add.params if param.name != resource.key)
     settable = {param.name for param in change.params} if change else set()

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from provd.app.admin import Admin, Caller, Param
+from provd.app.admin.history import is_another_s, since_it_was_ours
 from provd.base.errors import NotFoundError
 from provd.base.facts import Fact, text_of
 from provd.base.types import Mac, parse_device
@@ -17,8 +18,6 @@ from provd.http.api.ports import Daemon
 from provd.http.api.resources.crud import Resource, access_of, importing, whole
 from provd.http.api.routes import PREFIX, Access, Ask, Reply, Route
 
-_OWNING = frozenset({"DEVICE-STATE", "DEVICE-PROVISIONED", "ADMIN-CHANGED", "CODE-ACCEPTED"})
-"""Facts whose tenant is the one that has the device then."""
 ACTIONS = ("assign", "unassign", "transfer", "reset", "sync")
 
 
@@ -70,6 +69,7 @@ def routes(admin: Admin, daemon: Daemon) -> Iterator[Route]:
     yield _file(admin)
     yield _limits(admin)
     yield _timeline(admin, daemon)
+    yield _diagnosis(admin)
     columns = "mac, vendor, model, tenant, profile, description, lines"
     yield importing(DEVICES, admin, f"Columns: {columns}. All of it, or nothing.")
     yield _export(admin)
@@ -245,10 +245,34 @@ def _timeline(admin: Admin, daemon: Daemon) -> Route:
     )
 
 
+def _diagnosis(admin: Admin) -> Route:
+    async def handle(ask: Ask) -> Reply:
+        device = find(ask.admin, ask.path["id"], ask.caller)
+        return Reply(body=await ask.do("device.diagnose", mac=device.mac))
+
+    finding = schemas.of_object(["level", "what", "do"], level=schemas.TEXT, what=schemas.TEXT, do=schemas.TEXT)
+    return Route(
+        method="GET",
+        path="/devices/{id}/diagnosis",
+        name="devices.diagnosis",
+        summary="What is wrong with the device, and what to do",
+        detail="`level` is `problem`, `waiting`, `note` or `good`; the most urgent ones first.",
+        access=access_of(admin, "device.diagnose"),
+        handler=handle,
+        answer=schemas.of_object(
+            ["mac", "known", "state", "findings"],
+            mac=schemas.TEXT,
+            known=schemas.FLAG,
+            state=schemas.TEXT,
+            findings={"type": "array", "items": finding},
+        ),
+    )
+
+
 def _boots(boots: Sequence[tuple[str, Sequence[Fact]]], caller: Caller) -> Iterator[dict[str, Any]]:
     for boot, facts in boots:
-        since = _since_it_was_ours(facts, caller)
-        own = [fact for fact in facts[since:] if not _is_another_s(fact, caller)]
+        since = since_it_was_ours(facts, caller)
+        own = [fact for fact in facts[since:] if not is_another_s(fact, caller)]
         steps = []
         for before, fact in zip([*own[:1], *own], own, strict=False):
             steps.append(
@@ -264,18 +288,6 @@ def _boots(boots: Sequence[tuple[str, Sequence[Fact]]], caller: Caller) -> Itera
             yield {"id": boot, "steps": steps}
         if since:
             return
-
-
-def _since_it_was_ours(facts: Sequence[Fact], caller: Caller) -> int:
-    """The place behind the last fact by which somebody else had the device."""
-    for place in range(len(facts) - 1, -1, -1):
-        if facts[place].ID in _OWNING and _is_another_s(facts[place], caller):
-            return place + 1
-    return 0
-
-
-def _is_another_s(fact: Fact, caller: Caller) -> bool:
-    return caller.tenant is not None and getattr(fact, "tenant", "") not in ("", caller.tenant)
 
 
 def _export(admin: Admin) -> Route:

@@ -95,7 +95,7 @@ def _available(admin: Admin) -> Route:
         access=access_of(admin, "plugin.available"),
         site=True,
         handler=handle,
-        answer=schemas.of_object(["items"], items={"type": "array", "items": _OFFER}),
+        answer=schemas.of_object(["items", "failed"], items={"type": "array", "items": _OFFER}, failed=schemas.TEXTS),
     )
 
 

@@ -19,6 +19,7 @@ _REGION = schemas.of_object(
     enabled=schemas.FLAG,
     draining=schemas.FLAG,
     answers=schemas.FLAG,
+    lacks=schemas.TEXTS,
     devices={"type": "object", "additionalProperties": schemas.NUMBER},
     created=schemas.TIME,
 )
@@ -55,6 +56,7 @@ _DEVICE = schemas.of_object(
     units={"type": "array", "items": _UNIT},
     waiting={"type": "array", "items": _SAID},
 )
+_MISSING = schemas.of_object(["tenant", "devices"], tenant=schemas.TEXT, devices=schemas.NUMBER)
 _STATUS = schemas.of_object(
     ["role", "name", "devices", "stuck", "waiting", "silent"],
     role=schemas.TEXT,
@@ -63,6 +65,7 @@ _STATUS = schemas.of_object(
     stuck={"type": "array", "items": _HOME},
     waiting={"type": "array", "items": _SAID},
     silent=schemas.TEXTS,
+    missing={"type": "array", "items": _MISSING},
 )
 _FAILURE = schemas.of_object(
     ["device_id", "error", "reason"], device_id=schemas.TEXT, error=schemas.NUMBER, reason=schemas.TEXT

@@ -1,4 +1,4 @@
-"""What is neither a file nor a phone's on the phones' listeners: who answers which path."""
+"""Paths on the phones' listeners that lead to no file: who answers which."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from provd.http.activation.wire import Reply, ThingRequest
 
 
-class Counter(Protocol):
+class Paths(Protocol):
     """Answers the paths that it knows."""
 
     def knows(self, path: str) -> bool:
@@ -28,7 +28,7 @@ class Counter(Protocol):
         ...
 
 
-class DeviceCounter(Counter, Protocol):
+class UploadPaths(Paths, Protocol):
     """One that also takes contents while they come."""
 
     def uploads(self, method: str, path: str) -> bool:
@@ -40,14 +40,14 @@ class DeviceCounter(Counter, Protocol):
         ...
 
 
-class Counters:
+class AllPaths:
     """Several of them: each of the ``others`` has its own paths, ``first`` all that are left."""
 
-    def __init__(self, first: DeviceCounter, *others: Counter) -> None:
+    def __init__(self, first: UploadPaths, *others: Paths) -> None:
         self._first = first
         self._others = others
 
-    def _for(self, path: str) -> Counter:
+    def _for(self, path: str) -> Paths:
         return next((each for each in self._others if each.knows(path)), self._first)
 
     def knows(self, path: str) -> bool:

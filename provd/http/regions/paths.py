@@ -28,7 +28,7 @@ _BUSY = 10
 _LONGEST_NAME = 64
 
 
-class RegionCounter:
+class RegionPaths:
     """Answers devices and other instances; there are no such paths where there are no regions."""
 
     def __init__(

@@ -6,7 +6,7 @@ from provd.app.fleet import Fleet
 from provd.app.ports import Delete, Put
 from provd.base.secrets import Secret
 from provd.domain.device_types import Constraint, DeviceType
-from provd.storage.kinds import StoredKinds
+from provd.storage.device_types import StoredKinds
 from tests.storage.conftest import Place
 
 SENSOR = DeviceType(id="sensor", devices=("acme/*",), settings={"admin.password": Secret("x")}, constraints=("asset",))

@@ -23,7 +23,7 @@ _PATIENCE = 900.0
 """Seconds in which a content has to arrive: who trickles one in keeps others from sending theirs."""
 
 
-class ThingCounter:
+class ActivationPaths:
     """Answers devices and their vendors; everything else on the same listeners is a phone's."""
 
     def __init__(self, desk: ThingDesk, vendors: Vendors, downloads: Downloads, *, patience: float = _PATIENCE) -> None:

@@ -1,0 +1,94 @@
+"""Gathers what is known of a device for its diagnosis."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+
+from provd.app import effective
+from provd.app.diagnosis.case import Case, Finding
+from provd.app.diagnosis.rules import diagnose
+from provd.app.fleet import Fleet
+from provd.app.knowledge import Knowledge
+from provd.app.resync.due import habit_of, overdue
+from provd.base.clock import Clock
+from provd.base.facts import Fact
+from provd.base.types import Mac, is_thing
+from provd.domain.firmware import same
+from provd.domain.inheritance import Effective
+from provd.domain.records import Device
+
+_ALIKE = 0.9
+"""So much of a MAC is the same when one digit was mistyped, or two were exchanged."""
+_NEAR = 3
+_OUI = 6
+
+
+class Diagnoses:
+    """``history`` gives a device's last facts, the oldest first; ``down`` the parts of the daemon that cannot work;
+    ``comes`` when a device fetches what it is owed. Without a daemon nobody has any of them."""
+
+    def __init__(self, fleet: Fleet, knowledge: Knowledge, clock: Clock) -> None:
+        self._tables = fleet.tables
+        self._knowledge = knowledge
+        self._clock = clock
+        self.history: Callable[[Mac], Sequence[Fact]] = lambda _mac: ()
+        self.down: Callable[[], Sequence[str]] = tuple
+        self.comes: Callable[[Device], str] = lambda _device: ""
+
+    def of(self, mac: Mac, only: Callable[[Sequence[Fact]], Sequence[Fact]] = tuple) -> list[Finding]:
+        """What is wrong with that device, known here or not; ``only`` takes the facts that count."""
+        device = self._tables.device(mac)
+        facts = [fact for fact in only(self.history(mac)) if fact.mac == mac]
+        if device is None:
+            return diagnose(Case(mac=mac, now=self._clock.now(), facts=facts, near=self._near(mac)))
+        if is_thing(mac):
+            return []
+        return diagnose(self._case(device, facts))
+
+    def _case(self, device: Device, facts: Sequence[Fact]) -> Case:
+        found = effective.for_device(self._tables, device)
+        manifest = self._knowledge.manifest(device.plugin)
+        down = tuple(part for part in self.down() if part.startswith("pbx "))
+        return Case(
+            mac=device.mac,
+            now=self._clock.now(),
+            device=device,
+            facts=facts,
+            servers=self._servers(device, found),
+            settings=found.values,
+            wanted=_wanted(device, found),
+            notes=self._knowledge.notes(device, found),
+            knows_model=manifest is None or manifest.model(device.model) is not None,
+            comes=self.comes(device),
+            silent=self._silent(device, found),
+            near=() if device.last_seen or facts else self._near(device.mac),
+            down=down,
+        )
+
+    def _servers(self, device: Device, found: Effective) -> tuple[str, ...]:
+        usual = str(found.values.get("sip.registrar") or found.values.get("sip.server") or "")
+        lines = (self._tables.line(key) for key in device.lines)
+        return tuple(line.server or usual for line in lines if line is not None)
+
+    def _silent(self, device: Device, found: Effective) -> bool:
+        manifest = self._knowledge.manifest(device.plugin)
+        if manifest is None or not device.last_seen:
+            return False
+        model = self._knowledge.model(device.plugin, device.model)
+        habit = habit_of(manifest, model, found.values, device.version)
+        period = habit.period(found.values, claimed=bool(device.lines))
+        return overdue(self._clock.now() - device.last_seen, period)
+
+    def _near(self, mac: Mac) -> tuple[Mac, ...]:
+        """Devices that were heard and whose MAC is almost this one."""
+        heard = (each for each, device in tuple(self._tables.devices.items()) if device.last_seen and each != mac)
+        alike = [each for each in heard if each[:_OUI] == mac[:_OUI] or each[_OUI:] == mac[_OUI:]]
+        return tuple(Mac(each) for each in difflib.get_close_matches(mac, alike, _NEAR, _ALIKE))
+
+
+def _wanted(device: Device, found: Effective) -> dict[str, str]:
+    version = found.values.get("firmware.version")
+    if not isinstance(version, str) or not version or same(device.version, version):
+        return {}
+    return {"firmware": version}
