@@ -1,12 +1,13 @@
-"""``@dataclass`` of the standard library, made in a third of the time.
+"""``@dataclass`` of the standard library, made in a quarter of the time.
 
 Python 3.11 writes the source of up to six methods for each class and compiles each of them by itself: 0.6 ms a class,
-and a daemon that starts has five hundred of them, a quarter of the time until it is READY. Here only ``__init__`` is
-written. What compares, hashes and shows are closures over the names of the fields, and what freezes is the same for
-all. What comes out is the same, for :func:`dataclasses.fields`, ``replace`` and ``asdict`` and for type checkers, which
-are told that this *is* the standard decorator.
+and a daemon that starts has five hundred of them, a quarter of the time until it is READY. Most are not used until
+then. Here a method is written when it is first called, and takes the place of the one that wrote it; what shows and
+what freezes is the same for all classes. What comes out is the same, for :func:`dataclasses.fields`, ``replace`` and
+``asdict`` and for type checkers, which are told that this *is* the standard decorator.
 
-Not here, because nothing of ours uses it: ``order``, ``unsafe_hash``, ``weakref_slot`` and ``InitVar``. A class of the
+Not here, because nothing of ours uses it: ``order``, ``unsafe_hash``, ``weakref_slot`` and ``InitVar``; and
+:mod:`inspect` sees the parameters of a class only after it was called. A class of the
 standard decorator that is frozen cannot inherit from one of these; a test keeps provd on one of the two.
 """
 
@@ -15,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
 _DROPPED = object()
@@ -46,13 +46,13 @@ def _dataclass(
         # It still collects the fields, its own and the inherited ones, and gives the slots.
         kind: type = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(plain)
         fields = dataclasses.fields(kind)
-        methods: dict[str, object] = {"__init__": _init(fields, frozen=frozen, after=hasattr(kind, "__post_init__"))}
+        after = hasattr(kind, "__post_init__")
+        methods: dict[str, object] = {"__init__": _later(kind, "__init__", lambda: _init(fields, frozen, after))}
         if repr:
-            methods["__repr__"] = _repr([field.name for field in fields if field.repr])
+            methods["__repr__"] = _repr
         if eq:
-            methods["__eq__"] = _eq(_values([field.name for field in fields if field.compare]))
-            hashed = [field.name for field in fields if (field.compare if field.hash is None else field.hash)]
-            methods["__hash__"] = _hash(_values(hashed)) if frozen else None
+            methods["__eq__"] = _later(kind, "__eq__", lambda: _eq(fields))
+            methods["__hash__"] = _later(kind, "__hash__", lambda: _hash(fields)) if frozen else None
         if frozen:
             methods |= _FROZEN
         for name, method in methods.items():
@@ -65,17 +65,35 @@ def _dataclass(
     return made if cls is None else made(cls)
 
 
-def _init(fields: Sequence[Field[Any]], *, frozen: bool, after: bool) -> object:
+def _later(kind: type, name: str, write: Callable[[], Any]) -> object:
+    """The method until it is first called."""
+
+    def method(*given: Any, **named: Any) -> Any:
+        written = write()
+        setattr(kind, name, written)
+        return written(*given, **named)
+
+    method.__name__, method.__qualname__ = name, f"{kind.__qualname__}.{name}"
+    return method
+
+
+def _written(name: str, text: str, **known: object) -> Any:
+    scope: dict[str, Any] = {**known}
+    exec(text, scope)  # noqa: S102  # the names in it are those of a class of ours
+    return scope[name]
+
+
+def _init(fields: Sequence[Field[Any]], frozen: bool, after: bool) -> Any:
     """``__init__``, which takes the fields by position or name; with the frozen ones past what freezes them."""
-    scope: dict[str, object] = {"_set": object.__setattr__, "_DROPPED": _DROPPED}
+    known: dict[str, object] = {"_set": object.__setattr__, "_DROPPED": _DROPPED}
     placed, named, body = list[str](), list[str](), list[str]()
     for field in fields:
         name = parameter = value = field.name
         if field.default is not MISSING:
-            scope[f"_of_{name}"] = field.default
+            known[f"_of_{name}"] = field.default
             parameter, value = f"{name}=_of_{name}", name if field.init else f"_of_{name}"
         elif field.default_factory is not MISSING:
-            scope[f"_of_{name}"] = field.default_factory
+            known[f"_of_{name}"] = field.default_factory
             parameter, value = f"{name}=_DROPPED", f"_of_{name}() if {name} is _DROPPED else {name}"
             if not field.init:
                 value = f"_of_{name}()"
@@ -88,36 +106,29 @@ def _init(fields: Sequence[Field[Any]], *, frozen: bool, after: bool) -> object:
         body.append("self.__post_init__()")
     parameters = ", ".join(["self", *placed, *(["*", *named] if named else [])])
     lines = "\n    ".join(body or ["pass"])
-    exec(f"def __init__({parameters}):\n    {lines}\n", scope)  # noqa: S102  # the names are those of a class of ours
-    return scope["__init__"]
+    return _written("__init__", f"def __init__({parameters}):\n    {lines}\n", **known)
 
 
-def _values(names: Sequence[str]) -> Callable[[object], tuple[object, ...]]:
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda record: tuple(getattr(record, name) for name in names)
+def _eq(fields: Sequence[Field[Any]]) -> Any:
+    names = [field.name for field in fields if field.compare]
+    ours, theirs = ("".join(f"{who}.{name}, " for name in names) for who in ("self", "other"))
+    return _written(
+        "__eq__",
+        "def __eq__(self, other):\n"
+        f"    return ({ours}) == ({theirs}) if other.__class__ is self.__class__ else NotImplemented\n",
+    )
 
 
-def _eq(values: Callable[[object], tuple[object, ...]]) -> object:
-    def __eq__(self: object, other: object) -> bool:  # noqa: N807  # it becomes the method
-        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
-
-    return __eq__
-
-
-def _hash(values: Callable[[object], tuple[object, ...]]) -> object:
-    def __hash__(self: object) -> int:  # noqa: N807
-        return hash(values(self))
-
-    return __hash__
+def _hash(fields: Sequence[Field[Any]]) -> Any:
+    names = [field.name for field in fields if (field.compare if field.hash is None else field.hash)]
+    return _written(
+        "__hash__", f"def __hash__(self):\n    return hash(({''.join(f'self.{name}, ' for name in names)}))\n"
+    )
 
 
-def _repr(names: Sequence[str]) -> object:
-    def __repr__(self: object) -> str:  # noqa: N807
-        shown = ", ".join([f"{name}={getattr(self, name)!r}" for name in names])
-        return f"{self.__class__.__qualname__}({shown})"
-
-    return __repr__
+def _repr(self: Any) -> str:
+    shown = [f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self) if field.repr]
+    return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
 
 def _setattr(self: Any, name: str, value: object) -> None:
