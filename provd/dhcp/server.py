@@ -18,7 +18,7 @@ from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError, StorageError, WireError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import Degraded, InternalError, Recovered
-from provd.base.facts.dhcp import DhcpLeaseSkipped, DhcpOverrun
+from provd.base.facts.dhcp import DhcpLeaseSkipped, DhcpOverrun, DhcpReservationIdle
 from provd.base.types import Mac, ip_int, ip_text
 from provd.dhcp.effects import Effect, Emit, Persist, Send
 from provd.dhcp.engine import DhcpEngine
@@ -84,6 +84,7 @@ class DhcpServer:
         self._wires: dict[str, Wire] = {}
         self._outbox = Outbox(self._wires)
         self._broken: dict[str, str] = {}
+        self._idle: dict[int, str] = {}
         self._waiting: dict[bytes, _Waiting] = {}
         self._working = False
         self._overrun = Tally[str](60.0)
@@ -148,6 +149,10 @@ class DhcpServer:
         own = {address for info in there.values() for address, _ in info.addresses}
         own |= {address for wire in self._wires.values() for address in wire.link.addresses}
         self._engine.addressed(frozenset(own), self._clock.now())
+        unusable = self._engine.unusable
+        for ip in unusable.keys() - self._idle.keys():
+            self._sink(DhcpReservationIdle(at=self._clock.now(), ip=ip_text(ip), reason=unusable[ip]))
+        self._idle = unusable
 
     def _keep(self, name: str, info: Interface | None) -> None:
         """One interface: open, reopen, or leave it as it is."""

@@ -12,6 +12,20 @@ from provd.plugin import Manifest, Model, Writes
 _OWN_NUMBER = re.compile(r"(?<=[._])[0-9]+(?=[._]|$)")
 _VERSION = re.compile(r"(\d+)([a-z]?)")
 _NEEDS_VALUE = frozenset({"speed_dial", "blf", "blf_pickup", "dtmf", "url", "intercom"})
+_BELONGS: Mapping[str, tuple[str, ...]] = {
+    "sip.port": ("sip.server",),
+    "sip.registrar_port": ("sip.registrar",),
+    "sip.backup_port": ("sip.backup_server",),
+    "sip.backup_registrar_port": ("sip.backup_registrar",),
+    "sip.outbound_port": ("sip.outbound_proxy",),
+    "dialing.port": ("dialing.server",),
+    "syslog.port": ("syslog.server",),
+    "phonebook.name": ("phonebook.url",),
+    "firmware.step_url": ("firmware.url", "firmware.version"),
+    "firmware.step_below": ("firmware.step_url", "firmware.version"),
+}
+"""Settings that mean nothing without another one: one of these has to be there. (A line with a server of its own has a
+port of its own, too.)"""
 
 
 _SAID = frozenset(
@@ -100,7 +114,8 @@ def _too_high(row: Writes, model: Model, given: tuple[int, ...]) -> str:
         parts = field.split("+")
         most = sum(value for part in parts if isinstance(value := _of(model, part), int))
         if number > most:
-            return f"has only {most} {parts[0].replace('_', ' ')}"
+            noun = parts[0].replace("_", " ")
+            return f"has only {most} {noun.removesuffix('s') if most == 1 else noun}"
     return ""
 
 
@@ -121,15 +136,28 @@ def _too_old(since: str, version: str, version_from: int) -> str:
 
 
 def _incomplete(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Keys that lack what their type needs, or have no type at all."""
+    """What lacks that which it belongs to: the port of no server, a key without a type or without what its type needs.
+    And what a key of that type has no use for."""
     for name, value in values.items():
         start, _, member = name.rpartition(".")
-        if not name.startswith(("keys.", "modules.")):
+        if name in _BELONGS:
+            if not any(other in values for other in _BELONGS[name]):
+                yield name, f"does nothing without {_BELONGS[name][0]}"
+        elif not name.startswith(("keys.", "modules.")):
             continue
-        if member == "type" and value in _NEEDS_VALUE and f"{start}.value" not in values:
-            yield name, f"does nothing without {start}.value"
-        elif member != "type" and f"{start}.type" not in values:
+        elif member == "type":
+            if value in _NEEDS_VALUE and f"{start}.value" not in values:
+                yield name, f"does nothing without {start}.value"
+        elif f"{start}.type" not in values:
             yield name, f"does nothing without {start}.type"
+        elif _useless(str(values[f"{start}.type"]), member):
+            yield name, f"does nothing on a key for {str(values[f'{start}.type']).replace('_', ' ')}"
+
+
+def _useless(key_type: str, member: str) -> bool:
+    if key_type == "none":
+        return True
+    return (member == "value" and key_type == "line") or (member == "pickup" and key_type != "blf_pickup")
 
 
 def parameter_fault(manifests: Iterable[Manifest], name: str) -> str:

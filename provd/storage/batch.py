@@ -152,7 +152,12 @@ def _upsert_parts(codec: Codec[Any], dialect: Dialect) -> tuple[str, str, str]:
         # Another daemon may have discovered the same device, and begun its run.
         none: ColumnElement[float] = literal_column("0")
         unless = or_(statement.excluded.began > none, TASK_RUN.c.began == none)
-    upsert = statement.on_conflict_do_update(index_elements=list(key), set_=kept, where=unless)
+    index = list(key)
+    if kept:
+        upsert = statement.on_conflict_do_update(index_elements=index, set_=kept, where=unless)
+    else:
+        # A record that is nothing but its name.
+        upsert = statement.on_conflict_do_nothing(index_elements=index)
     return _split(str(upsert.compile(dialect=dialect)))
 
 

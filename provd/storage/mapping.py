@@ -211,7 +211,7 @@ class Codec(Generic[R]):
         quick = self._quick(record) if self._quick is not None else None
         if quick is not None:
             return quick
-        values = list(self._values(record))
+        values = list(self._values(record)) if len(self.columns) > 1 else [self._values(record)]
         try:
             for index, into in self._into:
                 values[index] = into(values[index])

@@ -247,6 +247,11 @@ def test_a_label_that_was_misread() -> None:
     assert [what for _, what, _ in said(diagnoses(), Mac("0c0c0c0c0c0c"))] == ["nothing was ever heard from it"]
 
 
+def test_a_tenant_is_not_told_of_a_phone_of_somebody_else_with_almost_the_same_mac() -> None:
+    found = diagnoses().of(Mac("02aaaa000010"), owns=lambda tenant: tenant == "north")
+    assert [each.what for each in found] == ["nothing was ever heard from it"]
+
+
 def test_a_phone_that_was_heard_and_is_no_device() -> None:
     facts = told(("DHCP-IGNORED", {"reason": "not a phone"}), mac=OTHER)
     assert [what for _, what, _ in said(diagnoses(facts), OTHER)] == [

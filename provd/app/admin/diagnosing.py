@@ -34,7 +34,7 @@ class Diagnosing:
             self._desk.device(mac, caller)  # which says that it is not there
         if device is not None:
             device = self._desk.device(mac, caller)
-        findings = self._diagnoses.of(mac, lambda facts: own_facts(facts, caller))
+        findings = self._diagnoses.of(mac, lambda facts: own_facts(facts, caller), caller.owns)
         return {
             "mac": mac_text(mac),
             "known": device is not None,

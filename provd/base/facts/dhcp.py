@@ -248,6 +248,20 @@ class DhcpNotStored(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpReservationIdle(Fact):
+    """An address is reserved that cannot be given to anybody; its client gets another one. Told once.
+
+    Do: reserve an address of a subnet (``provd reservation``), or add its subnet to the configuration.
+    """
+
+    ID: ClassVar[str] = "DHCP-RESERVATION-IDLE"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    ip: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpOverrun(Fact):
     """More DHCP datagrams arrived than could be kept; the oldest were dropped. Told at most once a minute.
 
