@@ -100,6 +100,6 @@ class Limits:
         first = wrong[0]
         error = f"{abs(first.minutes)} min {'fast' if first.minutes > 0 else 'slow'}"
         since, until = (f"{each:%Y-%m-%d}" for each in (max(first.since, now), first.until))
-        why = zone["reason"] or "its rules are about to change"
+        why = zone.get("reason") or "its rules are about to change"
         more = f"; {len(wrong) - 1} more such times follow" if len(wrong) > 1 else ""
         yield Limit("time.zone", f"{name}: the clock will be {error} from {since} to {until}: {why}{more}")

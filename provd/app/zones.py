@@ -140,6 +140,12 @@ def posix_rules(text: str) -> Rules:
     return Rules(standard, summer - standard, start, end)
 
 
+@cache
+def zone_names() -> tuple[str, ...]:
+    """Every name that the database has."""
+    return tuple(files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
+
+
 def _tzif(name: str) -> bytes:
     if not _NAME.fullmatch(name):
         raise UsageError(f"not the name of a time zone: {name[:60]!r}")

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, cast
 
 from provd import __version__
 from provd.app.admin.views import lease_state
+from provd.app.diagnosis.case import Finding
 from provd.app.diagnosis.gather import Diagnoses
 from provd.app.effective import for_device
 from provd.app.turns import in_turns
@@ -105,7 +106,7 @@ class DaemonViews:
             return None
         return DeviceView(
             row=self._row(device),
-            findings=() if self._diagnoses is None else tuple(self._diagnoses.of(mac)),
+            findings=self.findings(mac),
             serial=device.serial,
             plugin=device.plugin,
             confidence=device.confidence,
@@ -118,6 +119,10 @@ class DaemonViews:
             runs=self._runs(mac),
             boots=tuple(_boot_view(boot) for boot in self._timeline.boots(mac)),
         )
+
+    def findings(self, mac: Mac) -> tuple[Finding, ...]:
+        """What is wrong with that device, and what to do."""
+        return () if self._diagnoses is None else tuple(self._diagnoses.of(mac))
 
     async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         """Leases in the order of their addresses."""
@@ -297,10 +302,16 @@ def _boot_view(boot: Boot) -> BootView:
     return BootView(
         boot.id,
         tuple(
-            BootStep(step.fact.at, step.gap, step.fact.ID, _label_of(step.fact), text_of(step.fact), _grade(step.fact))
+            BootStep(step.fact.at, step.gap, step.fact.ID, _label_of(step.fact), _told(step.fact), _grade(step.fact))
             for step in boot.steps
         ),
     )
+
+
+def _told(fact: Fact) -> str:
+    """A fact on the page of its device, below the id of its boot: without what stands there already."""
+    words = text_of(fact).split(" ")
+    return " ".join(word for word in words if word != fact.ID and not word.startswith(("mac=", "boot=")))
 
 
 def _label_of(fact: Fact) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -23,11 +23,11 @@ from aiohttp.typedefs import Handler
 from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
-from provd.base.types import mac_text, parse_device
+from provd.base.types import Mac, is_thing, mac_text, parse_device, parse_mac
 from provd.http.listening import page_socket
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
-from provd.http.views import Views
+from provd.http.views import FindingRow, Views
 from provd.http.words import ago, iso, size, span
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class PageServer:
         text, page = _asked(request)
         found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS, tenant)
         shown: dict[str, Any] = {"state": state, "states": self._views.states(), "tenant": tenant}
-        return self._render(request, "devices.html", found=found, total=found.total, **shown)
+        return self._render(request, "devices.html", found=found, total=found.total, mac=_mac_in(text), **shown)
 
     async def _device(self, request: web.Request) -> web.Response:
         try:
@@ -197,7 +197,8 @@ class PageServer:
             raise web.HTTPNotFound from None
         view = self._views.device(mac)
         if view is None:
-            return self._message(request, HTTPStatus.NOT_FOUND, f"Nobody knows {mac_text(mac)}.")
+            found = () if is_thing(mac) else self._views.findings(mac)
+            return self._message(request, HTTPStatus.NOT_FOUND, f"{mac_text(mac)} is no device here.", found)
         return self._render(request, "device.html", view=view)
 
     async def _leases(self, request: web.Request) -> web.Response:
@@ -256,8 +257,18 @@ class PageServer:
             status=status, body=html.encode("utf-8", "replace"), content_type="text/html", charset="utf-8"
         )
 
-    def _message(self, request: web.Request, status: HTTPStatus, text: str) -> web.Response:
-        return self._render(request, "message.html", status=status, title=status.phrase, text=text)
+    def _message(
+        self, request: web.Request, status: HTTPStatus, text: str, findings: Sequence[FindingRow] = ()
+    ) -> web.Response:
+        return self._render(request, "message.html", status=status, title=status.phrase, text=text, findings=findings)
+
+
+def _mac_in(text: str) -> Mac | None:
+    """The MAC that somebody has searched for, if it is one."""
+    try:
+        return parse_mac(text)
+    except ValueError:
+        return None
 
 
 def _asked(request: web.Request) -> tuple[str, int]:

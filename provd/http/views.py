@@ -6,6 +6,7 @@ Nothing in here carries a secret.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -285,6 +286,10 @@ class Views(Protocol):
 
     def device(self, mac: Mac) -> DeviceView | None:
         """One device, or None when nobody knows it."""
+        ...
+
+    def findings(self, mac: Mac) -> Sequence[FindingRow]:
+        """What is wrong with it, also with a MAC that nobody knows."""
         ...
 
     async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:

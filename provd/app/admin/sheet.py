@@ -87,7 +87,7 @@ def _named(text: str, key: str) -> str:
 
 def _row(params: Sequence[Param], header: list[str], cells: list[str]) -> Args:
     if len(cells) > len(header):
-        raise UsageError("more cells than the header has names")
+        raise UsageError('more cells than the header has names (a text with a comma in it stands in "quotes")')
     values: dict[str, object] = {
         name: unquoted(cell) for name, cell in zip(header, cells, strict=False) if cell.strip()
     }
