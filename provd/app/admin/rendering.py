@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from provd.app.admin.caller import Caller
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller
 from provd.app.preview import NOBODY, Shown
 from provd.base.errors import NotFoundError, UsageError
 from provd.base.types import is_thing
