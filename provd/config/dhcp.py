@@ -13,7 +13,7 @@ from provd.dhcp.subnet import NOT_AMONG_OPTIONS
 
 
 class DhcpSubnet(Section):
-    """One network that addresses are given out on."""
+    """One network that addresses are given out on. Those that one interface has an address in share its link."""
 
     network: Network4 = Field(description="relayed requests match by giaddr / option 82 link selection")
     pools: tuple[Pool, ...] = Field(default=(), description="ranges of addresses to give out; none: reservations only")

@@ -144,7 +144,7 @@ class DhcpEngine:
         if isinstance(pattern, str):
             effects.append(self._tell.ignored(message, ingress, now, pattern))
             return effects
-        if source:
+        if source and pattern.kin:
             self._familiar.learn(message, pattern, source)
         handler(Exchange(pattern, message.data, message, now), effects)
         return effects
@@ -400,10 +400,10 @@ class DhcpEngine:
     def _nak(self, x: Exchange, reason: str, effects: list[Effect]) -> None:
         address = x.ciaddr or x.requested
         send = self._replies.nak(x, reason)
-        would = self._observing
-        effects += (
-            [self._tell.would(x, "NAK", send, address)] if would else [send, self._tell.refused(x, address, reason)]
-        )
+        if self._observing:
+            effects.append(self._tell.would(x, "NAK", send, address))
+        else:
+            effects += (send, self._tell.refused(x, address, reason))
 
     def _held(self, x: Exchange, address: int, effects: list[Effect]) -> Binding | None:
         """The binding that the sender of a DECLINE or RELEASE holds, by client key and by hardware address."""
