@@ -7,6 +7,7 @@ command line.
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -20,10 +21,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from provd.base.clock import Clock
-from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import Mac, is_thing, mac_text, parse_device, parse_mac
+from provd.http.listening import page_socket
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
 from provd.http.views import FindingRow, Views
@@ -107,19 +108,20 @@ class PageServer:
         return environment(ago=ago, iso=iso, span=span, size=size, mac_text=mac_text)
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
-        """Open one listener; gives the address it got. Raises ConfigError."""
+        """Open one listener and serve it; gives the address it got. Raises ConfigError."""
+        listener = page_socket(host, port)
+        await self.serve(listener, tls)
+        address: tuple[str, int] = listener.getsockname()[:2]
+        return address
+
+    async def serve(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Answer on this socket."""
         if self._runner is None:
             self._runner = web.AppRunner(
                 self._app(), access_log=None, logger=quiet_logger(), handle_signals=False, shutdown_timeout=1.0
             )
             await self._runner.setup()
-        before = len(self._runner.addresses)
-        try:
-            await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-        address = self._runner.addresses[before]
-        return address[0], address[1]
+        await web.SockSite(self._runner, listener, ssl_context=tls).start()
 
     async def close(self) -> None:
         """Close all listeners."""
