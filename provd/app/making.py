@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from provd.app import effective
 from provd.app.cache import Cache, Entry, Quick
@@ -18,6 +18,7 @@ from provd.app.resolve import Job
 from provd.app.sealed import key_in, phrase_of
 from provd.app.station import Station
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
 from provd.base.errors import PluginError
 from provd.base.facts.files import RenderFailed

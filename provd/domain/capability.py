@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from provd.domain.settings import FREE, KNOWN, NUMBERED, numbers, unnumbered
 from provd.plugin import Manifest, Model, Writes
@@ -28,9 +29,16 @@ _BELONGS: Mapping[str, tuple[str, ...]] = {
 port of its own, too.)"""
 
 
+_SAID = frozenset(
+    ".".join(parts[:count])
+    for parts in (name.split(".") for name in (*KNOWN, *NUMBERED))
+    for count in range(1, len(parts) + 1)
+)
+
+
 def covers(name: str) -> bool:
     """Whether a row of a manifest that says this name, or the beginning of names, says anything."""
-    return any(_within(known, name) for known in (*KNOWN, *NUMBERED))
+    return name in _SAID
 
 
 def _within(name: str, start: str) -> bool:
@@ -38,16 +46,20 @@ def _within(name: str, start: str) -> bool:
 
 
 def shortfalls(
-    manifest: Manifest | None, model: Model, values: Mapping[str, object], version: str = ""
+    manifest: Manifest | None,
+    model: Model,
+    values: Mapping[str, object],
+    version: str = "",
+    beside: Mapping[str, object] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Which of these settings do nothing on that model with that firmware (empty: not known), each with the reason:
-    ``SPA502G has no line keys``."""
+    ``SPA502G has no line keys``. ``beside`` is what else is in force."""
     found: dict[str, str] = {}
     for name, value in values.items():
         reason = shortfall(manifest, model, name, value, version)
         if reason:
             found[name] = reason
-    for name, reason in _incomplete(values):
+    for name, reason in _incomplete(values, {**beside, **values}):
         found.setdefault(name, reason)
     return found
 
@@ -128,13 +140,13 @@ def _too_old(since: str, version: str, version_from: int) -> str:
     return f"knows it from firmware {since} on, and has {version}" if ages < needed else ""
 
 
-def _incomplete(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _incomplete(values: Mapping[str, object], all_values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """What lacks that which it belongs to: the port of no server, a key without a type or without what its type needs.
     And what a key of that type has no use for."""
     for name, value in values.items():
         start, _, member = name.rpartition(".")
         if name in _BELONGS:
-            if not any(other in values for other in _BELONGS[name]):
+            if not any(other in all_values for other in _BELONGS[name]):
                 yield name, f"does nothing without {_BELONGS[name][0]}"
         elif not name.startswith(("keys.", "modules.")):
             continue

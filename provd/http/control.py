@@ -44,7 +44,6 @@ import asyncio
 import json
 import os
 import socket
-import stat
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -56,10 +55,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from provd.base.clock import Clock
-from provd.base.errors import ConfigError, ProvdError, UsageError
+from provd.base.errors import ProvdError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import Mac, parse_device
+from provd.http.listening import control_socket
 from provd.http.problems import problem, problem_of
 from provd.http.quiet import quiet_logger
 
@@ -70,7 +70,6 @@ Permit = Callable[[int, frozenset[int], int | None], bool]
 """Whether a user id with these group ids may use a socket that was opened for that group."""
 
 _LARGEST = 16 << 20
-_BACKLOG = 64
 _SO_PEERGROUPS = 59  # asm-generic/socket.h; the socket module has no name for it
 _GROUPS_ROOM = 4096
 
@@ -101,9 +100,12 @@ class ControlServer:
         self._path: Path | None = None
 
     async def listen(self, path: Path, *, group: int | None = None) -> None:
-        """Open the socket: mode 0600, or 0660 for a group id. Raises ConfigError when somebody else listens there."""
+        """Open the socket and serve it. Raises ConfigError when somebody else listens there."""
         self._group = group
-        listener = _bound(path, group)
+        await self.serve(control_socket(path, group))
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer on this socket."""
         app = web.Application(middlewares=[self._guarded], client_max_size=_LARGEST)
         app.router.add_get("/v1", self._list)
         app.router.add_get("/v1/tail", self._tail, allow_head=False)
@@ -112,8 +114,8 @@ class ControlServer:
             app, access_log=None, logger=quiet_logger(), handle_signals=False, shutdown_timeout=1.0
         )
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
-        self._path = path
+        await web.SockSite(self._runner, listener).start()
+        self._path = Path(listener.getsockname())
 
     async def close(self, grace: float = 5.0) -> None:
         """Let operations in hand finish within ``grace`` seconds, end the tails and remove the socket."""
@@ -213,44 +215,6 @@ def credentials(connection: socket.socket) -> tuple[int, frozenset[int]]:
 def may_use(uid: int, groups: frozenset[int], group: int | None) -> bool:
     """Root, our own user, and the group that the socket was opened for."""
     return uid in {0, os.geteuid()} or (group is not None and group in groups)
-
-
-def _bound(path: Path, group: int | None) -> socket.socket:
-    _remove_stale(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-        if group is not None:
-            os.chown(path, -1, group)
-            path.chmod(0o660)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(f"control socket {path}: {error.strerror or error}") from error
-    finally:
-        os.umask(mask)
-    listener.settimeout(0)  # what asyncio needs
-    return listener
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove the socket of a daemon that is gone. Raises ConfigError when it is alive, or no socket at all."""
-    try:
-        mode = path.lstat().st_mode
-    except OSError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise ConfigError(f"control socket {path}: there is something else at that path")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except TimeoutError:
-            pass  # somebody listens, and has no time
-        except OSError:
-            path.unlink(missing_ok=True)
-            return
-    raise ConfigError(f"control socket {path}: another daemon listens there")
 
 
 def _params(body: bytes) -> dict[str, Any]:

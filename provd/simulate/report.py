@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 from provd.plugin.phone import Account
 from provd.simulate.session import PhoneEvent

@@ -8,11 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from provd.base.clock import Clock, SystemClock
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 from provd.simulate.report import Times
 from provd.simulate.thing import DIALECTS, PATIENCE, Ask, Kind, Label, Pause, Result, Segments, Tell, Thing

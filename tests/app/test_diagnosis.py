@@ -159,7 +159,7 @@ CAUSES = {
         told(ACK, OWN),
         {"lines": 1, "tenant": replace(NORTH, settings={"time.zone": "UTC"})},
         "no server to register at",
-        "sip.server=HOST",
+        "provd tenant set north --set sip.server=HOST, or provd line set n1 --server HOST",
     ),
 }
 

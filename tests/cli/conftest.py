@@ -124,8 +124,9 @@ class Office:
 
             return perform
 
+        self._operations = {name: operation(name) for name in admin.operations} | {"broken": self._broken}
         server = ControlServer(
-            {name: operation(name) for name in admin.operations} | {"broken": self._broken},
+            self._operations,
             self.tail.watch,
             emit=self._told,
             clock=self.world.clock,
@@ -143,6 +144,10 @@ class Office:
     def _told(self, fact: Any) -> None:
         self.world.facts.append(fact)
         self.tail([fact])
+
+    def forget(self, operation: str) -> None:
+        """As a daemon of a version that did not have it yet."""
+        del self._operations[operation]
 
     def audit(self) -> list[str]:
         """What was done, as the audit has it."""

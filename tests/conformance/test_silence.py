@@ -58,6 +58,8 @@ VALUES: dict[str, tuple[object, ...]] = {
     "handsets.N.lines": ("2", "2,1"),
     "handsets.N.dial_lines": ("2", "2,1"),
     "handsets.N.default_line": (1, 2),
+    "keys.N.line": (1, 2),
+    "modules.N.keys.N.line": (1, 2),
 }
 BESIDE: dict[str, dict[str, object]] = {
     "sip.registrar_port": {"sip.registrar": "r.example"},
@@ -72,6 +74,7 @@ BESIDE: dict[str, dict[str, object]] = {
     "firmware.step_url": {"firmware.url": "http://f.example/f.rom", "firmware.step_below": "99.1"},
     "firmware.step_below": {"firmware.url": "http://f.example/f.rom", "firmware.step_url": "http://f.example/s.rom"},
     "handsets.N.default_line": {"handsets.1.lines": "1,2"},
+    "handsets.N.dial_lines": {"handsets.1.lines": "1"},
     "keys.N.type": {"keys.1.value": "101", "feature.pickup": "*8"},
     "keys.N.value": {"keys.1.type": "blf"},
     "keys.N.label": {"keys.1.type": "blf", "keys.1.value": "101"},

@@ -127,6 +127,11 @@ def test_what_means_nothing_without_another_setting_is_found(name, value, beside
     assert shortfalls(everything, BIG, {name: value, **beside}) == ({name: reason} if reason else {})
 
 
+def test_what_a_line_has_belongs_to_what_its_device_has():
+    everything = replace(ACME, writes=(Writes(("sip",)),))
+    assert shortfalls(everything, BIG, {"sip.port": 5070}, beside={"sip.server": "a"}) == {}
+
+
 @pytest.mark.parametrize("version", [{"firmware.url": "http://h/a"}, {"firmware.version": "7.5"}])
 def test_a_step_belongs_to_a_firmware(version):
     everything = replace(ACME, writes=(Writes(("firmware",)),))

@@ -36,7 +36,9 @@ def boot_at(at: float, *, refused: bool = False) -> BootView:
             at + 2.9, 0.3, "FILE-REFUSED", "refused", "805ec0112233.cfg to 10.20.16.9 over http: no lease", "warning"
         )
         if refused
-        else BootStep(at + 2.9, 0.3, "FILE-SERVED", "$MAC file", "805ec0112233.cfg, 4.2 kB over http")
+        else BootStep(
+            at + 2.9, 0.3, "FILE-SERVED", "$MAC file", f"805ec0112233.cfg, 4.2 kB over http, etag={'0f' * 32}"
+        )
     )
     return BootView(
         f"{int(at):x}",
@@ -141,6 +143,9 @@ class Site:
             ),
             boots=(boot_at(row.last_boot, refused=True), boot_at(row.last_boot - 7200)),
         )
+
+    def findings(self, mac: Mac) -> tuple[Finding, ...]:
+        return (Finding("problem", "nothing was ever heard from it", f"provd tail {mac}"),)
 
     async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         found = [

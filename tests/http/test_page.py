@@ -138,6 +138,18 @@ async def test_one_device_says_first_what_is_wrong_with_it_and_what_to_do():
         assert "&lt;i&gt;805ec0.cfg" in html
 
 
+async def test_a_mac_that_nobody_knows_is_given_advice_too():
+    async with browser() as get:
+        answer, html = await get("/device/0c0c0c0c0c0c")
+        assert answer.status == 404
+        assert "0c:0c:0c:0c:0c:0c is no device here" in html
+        assert "nothing was ever heard from it" in html
+        _, html = await get("/?q=0C-0C-0C-0C-0C-0C")
+        assert '<a href="/device/0c0c0c0c0c0c">what may be wrong with 0c:0c:0c:0c:0c:0c</a>' in html
+        _, html = await get("/?q=nothing-like-it")
+        assert "what may be wrong" not in html
+
+
 async def test_one_device_tells_who_it_is_why_and_what_happened():
     async with browser() as get:
         _, html = await get("/device/80-5E-C0-00-00-00")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.firmware.ports import Held, Wanted
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.plugin import Manifest
 from provd.plugin.firmware import FILE, NAME, VERSION, Package, Release

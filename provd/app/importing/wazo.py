@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from provd.app.importing import words
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError
 from provd.base.secrets import Secret
 from provd.base.types import Mac, parse_mac
