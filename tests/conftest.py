@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -47,6 +48,15 @@ def program(name: str) -> str:
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are cores: whoever waits for a process or a timer leaves its core to others."""
     return max((os.cpu_count() or 1) * 3 // 2, 1)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Who deals the tests out to several processes that respect groups."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from tests.kit.portions import Scheduling
+
+    return Scheduling(config, log)
 
 
 def pytest_sessionfinish() -> None:

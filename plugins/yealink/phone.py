@@ -41,6 +41,7 @@ from .phone_cipher import decrypted
 from .phone_clock import shown
 from .phone_files import ACCUMULATES, RESETS, is_static, meaningful_lines, read_config
 from .phone_keys import drawn
+from .phone_servers import servers_of
 
 OPTION60 = "yealink"
 OPTION55 = (1, 2, 3, 4, 6, 7, 12, 15, 28, 42, 66, 67, 43, 120)
@@ -70,8 +71,6 @@ FIRMWARE = {
 
 USER_AGENT_WORDS = {"W56P": "W52P", "T49G": "SIP VP-T49G"}
 """A W56P is a W52P base with another handset and runs the same firmware."""
-
-TRANSPORTS = {"0": "udp", "1": "tcp", "2": "tls"}
 
 _INCLUDE = re.compile(
     r'(?:\[(?P<model>[^\]]+)\])?include:config\s+(?:"(?P<quoted>[^"]+)"|<(?P<angle>[^>]+)>|(?P<bare>\S+))'
@@ -330,34 +329,24 @@ class Phone:
 
     def _enabled_accounts(self) -> Iterator[Account]:
         get = self.settings.get
-        server, port = ("sip_server.1.address", "sip_server.1.port")
-        if self._generation < 73:
-            server, port = ("sip_server_host", "sip_server_port")
-        transport = "sip_server.1.transport_type" if self._generation >= 80 else "transport"
+        templates = bool(self._model.traits.get("server_templates"))
         for line in range(1, self._lines + 1):
             start = f"account.{line}."
-            user, host = get(f"{start}user_name", ""), get(start + server, "")
-            if get(f"{start}enable") == "1" and user and host:
-                number = get(start + port, "")
+            user, servers = get(f"{start}user_name", ""), servers_of(self.settings, start, self._generation, templates)
+            if get(f"{start}enable") == "1" and user and servers.host:
                 yield Account(
                     line=line,
                     username=user,
                     password=get(f"{start}password", ""),
-                    server=host,
-                    port=int(number) if number.isdigit() else 0,
+                    server=servers.host,
+                    port=servers.port,
                     auth_username=get(f"{start}auth_name", ""),
                     display_name=get(f"{start}display_name", ""),
                     label=get(f"{start}label", ""),
-                    backup_server=self._backup_server(start),
-                    transport=TRANSPORTS.get(get(start + transport, "0"), "other"),
+                    backup_server=servers.backup,
+                    transport=servers.transport,
                     keep_alive=self._keep_alive(start),
                 )
-
-    def _backup_server(self, start: str) -> str:
-        """The second server, where the firmware has one and knows what to use it for."""
-        if self._generation < 73 or self.settings.get(f"{start}fallback.redundancy_type") != "1":
-            return ""
-        return self.settings.get(f"{start}sip_server.2.address", "")
 
     def _keep_alive(self, start: str) -> int:
         """On from the factory, every half minute; 2 and 3 are OPTIONS and NOTIFY, which are not simulated."""

@@ -121,9 +121,10 @@ class Knowledge:
             self._models[plugin, name] = found
         return found
 
-    def notes(self, device: Device, found: Effective) -> dict[str, str]:
-        """Which of the settings that somebody has made do nothing on this device, and why."""
+    def notes(self, device: Device, found: Effective, beside: Effective | None = None) -> dict[str, str]:
+        """Which of the settings that somebody has made do nothing on this device, and why. ``beside`` is in force too,
+        where ``found`` is a line's own."""
         manifest = self.manifest(device.plugin)
         model = Model(device.model) if manifest is None else self.model(device.plugin, device.model)
         made = {name: value for name, value in found.values.items() if found.origin(name) != DEFAULT_ORIGIN}
-        return shortfalls(manifest, model, made, device.version)
+        return shortfalls(manifest, model, made, device.version, beside.values if beside else {})

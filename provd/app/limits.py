@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from provd.app import effective
@@ -14,6 +13,7 @@ from provd.app.ports import Renderer, RenderJob
 from provd.app.station import Station
 from provd.app.zones import misfits
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.domain.records import Device
 from provd.plugin import FileRule, Manifest
@@ -100,6 +100,6 @@ class Limits:
         first = wrong[0]
         error = f"{abs(first.minutes)} min {'fast' if first.minutes > 0 else 'slow'}"
         since, until = (f"{each:%Y-%m-%d}" for each in (max(first.since, now), first.until))
-        why = zone["reason"] or "its rules are about to change"
+        why = zone.get("reason") or "its rules are about to change"
         more = f"; {len(wrong) - 1} more such times follow" if len(wrong) > 1 else ""
         yield Limit("time.zone", f"{name}: the clock will be {error} from {since} to {until}: {why}{more}")

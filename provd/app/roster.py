@@ -119,7 +119,8 @@ class Roster:
             state = after(state, Event.SERVE_CLAIMED if device.lines else Event.SERVE_UNCLAIMED)
         if state is device.state and now - device.last_seen < MOMENT:
             return
-        kept = self._fleet.note(_altered(device, state=state, last_seen=now), now, urgent=state is not device.state)
+        seen = _altered(device, state=state, first_seen=device.first_seen or now, last_seen=now)
+        kept = self._fleet.note(seen, now, urgent=state is not device.state)
         self._tell_state(device, kept, now, boot)
         if kept.state is DeviceState.PROVISIONED and device.state is not kept.state:
             self._emit(

@@ -1,8 +1,9 @@
-"""Long lists without long pauses: whoever reads ten thousand records lets the phones in between."""
+"""Waiting, and not keeping others waiting: pauses that an event ends, and long lists that let phones in between."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from itertools import islice
 from typing import TypeVar
@@ -24,3 +25,10 @@ async def in_turns(records: Iterable[T]) -> AsyncIterator[list[T]]:
         if len(lot) < AT_A_TIME:
             return
         await asyncio.sleep(0)
+
+
+async def pause_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event, but no longer than this."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

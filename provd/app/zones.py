@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 
 DAY = 1440
@@ -138,6 +138,12 @@ def posix_rules(text: str) -> Rules:
         # Europe/Dublin calls winter time the exception. A phone knows only "standard, and sometimes more".
         return Rules(summer, standard - summer, end, start)
     return Rules(standard, summer - standard, start, end)
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """Every name that the database has."""
+    return tuple(files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
 
 
 def _tzif(name: str) -> bytes:

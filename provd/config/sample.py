@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from provd.base.secrets import Secret
+from provd.config.dhcp import DhcpSubnet
 from provd.config.hooks import WebhookSection
 from provd.config.pbx import AmiSection
 from provd.config.regions import RegionRule
-from provd.config.settings import DhcpSubnet, Settings
+from provd.config.settings import Settings
 from provd.config.tasks import AttributeSection, SqlSection, TaskConstraint, TaskDatabase, TaskServer, TaskTemplate
 from provd.config.values import DURATION_MARK, Endpoint, duration_text
 

@@ -12,6 +12,7 @@ from provd.base.errors import ConfigError
 from provd.config.load import load
 from provd.config.settings import Settings
 from provd.daemon.service import Service
+from provd.plugins.confine import keep_capabilities
 
 
 def serve(path: Path) -> None:
@@ -19,6 +20,8 @@ def serve(path: Path) -> None:
     settings = load(path)
     # A core file would hold every password in clear.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Templates are rendered by processes of their own, which have no use for our ports.
+    keep_capabilities()
 
     async def run() -> None:
         await Service(path, settings).run()

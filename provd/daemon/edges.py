@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from provd.coap.server import CoapServer
-from provd.config.settings import DhcpSubnet, Settings
+from provd.config.dhcp import DhcpSubnet
+from provd.config.settings import Settings
 from provd.daemon.calling import Calling
 from provd.daemon.certificates import Certificates
 from provd.daemon.core import Core

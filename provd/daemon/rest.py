@@ -11,7 +11,7 @@ from provd.app.dialing import DialDesk
 from provd.base.facts import Fact
 from provd.base.facts.daemon import Reloaded
 from provd.base.types import Mac
-from provd.config.settings import DhcpSubnet
+from provd.config.dhcp import DhcpSubnet
 from provd.daemon.core import Core
 from provd.daemon.edges import Edges
 from provd.domain.records import AuditEntry

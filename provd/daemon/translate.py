@@ -12,15 +12,13 @@ from provd.app.codes.terms import Terms
 from provd.app.regions.turns import Terms as RegionTerms
 from provd.app.site import Site
 from provd.base.types import ip_int
+from provd.config.dhcp import DhcpSection, DhcpSubnet, option_octets
 from provd.config.regions import RegionSection
 from provd.config.settings import (
     ActivationSection,
     CodesSection,
-    DhcpSection,
-    DhcpSubnet,
     Settings,
     SipSection,
-    option_octets,
 )
 from provd.config.values import INFINITE_SECONDS, range_bounds, route_parts
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet

@@ -87,6 +87,8 @@ class DhcpEngine:
 
     def _configure(self, now: float) -> None:
         self._table.configure(self.settings, self._reservations, self._own, now)
+        self.unusable = self._table.unusable(self._reservations)
+        """Reserved addresses that nobody can be given, with the reason."""
         self._locator = Locator(self.settings, self._table, self._own)
         self._replies.clear()
         self._familiar.clear()
@@ -102,10 +104,7 @@ class DhcpEngine:
 
     def holder(self, ip: int, now: float) -> Mac | None:
         """Who has an active lease of the address."""
-        binding = self._table.by_ip.get(ip)
-        if binding is None or binding.lease is None or not binding.active(now):
-            return None
-        return binding.lease.mac
+        return self._table.holder(ip, now)
 
     def usage(self) -> dict[str, tuple[int, int]]:
         """Free addresses and size of the pools of each subnet by name."""
@@ -122,8 +121,9 @@ class DhcpEngine:
         """A datagram from the network: dotted address of its sender, octets of its destination. Raises WireError."""
         x = self._familiar.find(data, link, source, destination, now) if self._serving else None
         if x is None:
-            ingress = Ingress(link, ip_int(source), int.from_bytes(destination, "big"))
-            return self.handle(decode(data), ingress, now, source)
+            return self.handle(
+                decode(data), Ingress(link, ip_int(source), int.from_bytes(destination, "big")), now, source
+            )
         effects = self.expire(now) if self._table.due(now) else []
         self._handlers[x.pattern.type](x, effects)
         return effects
@@ -144,7 +144,7 @@ class DhcpEngine:
         if isinstance(pattern, str):
             effects.append(self._tell.ignored(message, ingress, now, pattern))
             return effects
-        if source:
+        if source and pattern.kin:
             self._familiar.learn(message, pattern, source)
         handler(Exchange(pattern, message.data, message, now), effects)
         return effects
@@ -402,8 +402,8 @@ class DhcpEngine:
         send = self._replies.nak(x, reason)
         if self._observing:
             effects.append(self._tell.would(x, "NAK", send, address))
-            return
-        effects += (send, self._tell.refused(x, address, reason))
+        else:
+            effects += (send, self._tell.refused(x, address, reason))
 
     def _held(self, x: Exchange, address: int, effects: list[Effect]) -> Binding | None:
         """The binding that the sender of a DECLINE or RELEASE holds, by client key and by hardware address."""

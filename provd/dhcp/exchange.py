@@ -41,6 +41,7 @@ class Pattern:
         "head",
         "hostname",
         "ingress",
+        "kin",
         "lead",
         "moulds",
         "named",
@@ -78,6 +79,8 @@ class Pattern:
         self.lead = message.data[1:2]
         own = options.get(61, b"")
         self.client = b"" if own in {b"", self.lead + message.chaddr[:6]} else own
+        self.kin = True
+        """Whether the next message like this one belongs to the same subnet."""
         # What follows is set when the pattern is learned; see provd.dhcp.familiar.
         self.familiar = False
         self.head = b""

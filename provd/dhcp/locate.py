@@ -28,7 +28,7 @@ class Locator:
         self._own = own
         self._relays = tuple((network, prefix_mask(prefixlen)) for network, prefixlen in settings.relays)
         self._relayed_from: dict[tuple[int, int, int, str], tuple[Pool | None, int]] = {}
-        self._links: dict[Link, tuple[Pool, int] | None] = {}
+        self._links: dict[Link, tuple[tuple[Pool, int], ...]] = {}
 
     def pattern(self, message: Message, ingress: Ingress) -> Pattern | str:
         """The message with its subnet and our identity, or why it has none."""
@@ -44,10 +44,12 @@ class Locator:
             pool = self._table.pool_of(ingress.source)
         else:
             found = self._on_link(link)
-            if found is None:
+            if not found:
                 return "no subnet on this interface"
-            pool, address = found
-            return Pattern(message, ingress, pool, own or address, own or address)
+            pool, address = found[0] if len(found) == 1 else _among(found, message)
+            pattern = Pattern(message, ingress, pool, own or address, own or address)
+            pattern.kin = len(found) == 1
+            return pattern
         if pool is None:
             return "no subnet has this ciaddr"
         server = own or next((address for address in link.addresses if address in pool.subnet), link.addresses[0])
@@ -94,12 +96,33 @@ class Locator:
             return "the interface has no address"
         return self._table.pool_of(giaddr), source
 
-    def _on_link(self, link: Link) -> tuple[Pool, int] | None:
-        """The subnet of an interface is that of its first address that has one."""
+    def _on_link(self, link: Link) -> tuple[tuple[Pool, int], ...]:
+        """The subnets of an interface are those of its addresses, each with the first of these in it."""
         if link not in self._links:
-            pools = ((self._table.pool_of(address), address) for address in link.addresses)
-            self._links[link] = next(((pool, address) for pool, address in pools if pool is not None), None)
+            found: dict[str, tuple[Pool, int]] = {}
+            for address in link.addresses:
+                pool = self._table.pool_of(address)
+                if pool is not None:
+                    found.setdefault(pool.name, (pool, address))
+            self._links[link] = tuple(found.values())
         return self._links[link]
+
+
+def _among(found: tuple[tuple[Pool, int], ...], message: Message) -> tuple[Pool, int]:
+    """One of several subnets that share a link: where the client has an address, or wants one, or where one is free."""
+    client, mac, named = message.client, message.mac, message.ciaddr or message.address(50)
+    if message.type != Type.DISCOVER:
+        # An address is acknowledged or refused by the subnet that it is of.
+        return next((each for each in found if named & each[0].mask == each[0].network), found[0])
+    for pool, address in found:
+        if pool.reservation(client, mac) is not None:
+            return pool, address
+    for pool, address in found:
+        if client in pool.by_client and pool.open(pool.by_client[client].ip):
+            return pool, address
+    free = [each for each in found if each[0].free]
+    room = [each for each in free if not each[0].scarce] or free
+    return next((each for each in room if named & each[0].mask == each[0].network), (room or found)[0])
 
 
 def _hints(agent: bytes) -> tuple[int, int]:

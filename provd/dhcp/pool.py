@@ -128,11 +128,13 @@ class Pool:
         self._range = 0
         mine = [entry for entry in reserved if entry.ip in subnet]
         self.reserved = {entry.ip: entry for entry in mine}
+        edges = {subnet.network, subnet.broadcast} if subnet.prefixlen < 31 else set()
+        self.never = own | edges
+        """What nobody gets, reserved or not."""
+        mine = [entry for entry in mine if entry.ip not in self.never]
         self._by_mac = {entry.mac: entry for entry in mine if entry.mac}
         self._by_id = {entry.client: entry for entry in mine if entry.client}
-        edges = {subnet.network, subnet.broadcast} if subnet.prefixlen < 31 else set()
-        self._never = own | edges
-        closed = self._never | set(self.reserved)
+        closed = self.never | set(self.reserved)
         self.size = sum(last - first + 1 for first, last in self._ranges) - sum(map(self.in_ranges, closed))
         self._unused = self.size
         self._kept = int(self.size * reserve_share)
@@ -152,12 +154,12 @@ class Pool:
         """Whether this client may have this address at all."""
         if ip in self.reserved:
             entry = self.reserved[ip]
-            return entry is self.reservation(client, mac) and ip not in self._never
-        return self.in_ranges(ip) and ip not in self._never
+            return entry is self.reservation(client, mac) and ip not in self.never
+        return self.in_ranges(ip) and ip not in self.never
 
     def open(self, ip: int) -> bool:
         """Whether any client may have this address."""
-        return ip not in self.reserved and ip not in self._never and self.in_ranges(ip)
+        return ip not in self.reserved and ip not in self.never and self.in_ranges(ip)
 
     @property
     def free(self) -> int:
@@ -180,7 +182,7 @@ class Pool:
         while self._range < len(self._ranges):
             last = self._ranges[self._range][1]
             ip = self._cursor
-            while ip <= last and (ip in used or ip in self._never or ip in self.reserved):
+            while ip <= last and (ip in used or ip in self.never or ip in self.reserved):
                 ip += 1
             self._cursor = ip
             if ip <= last:

@@ -11,14 +11,14 @@ import asyncio
 import functools
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from provd.app.ports import Journal, Put
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError, StorageError, WireError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import Degraded, InternalError, Recovered
-from provd.base.facts.dhcp import DhcpLeaseSkipped, DhcpOverrun
+from provd.base.facts.dhcp import DhcpLeaseSkipped, DhcpOverrun, DhcpReservationIdle
 from provd.base.types import Mac, ip_int, ip_text
 from provd.dhcp.effects import Effect, Emit, Persist, Send
 from provd.dhcp.engine import DhcpEngine
@@ -84,6 +84,7 @@ class DhcpServer:
         self._wires: dict[str, Wire] = {}
         self._outbox = Outbox(self._wires)
         self._broken: dict[str, str] = {}
+        self._idle: dict[int, str] = {}
         self._waiting: dict[bytes, _Waiting] = {}
         self._working = False
         self._overrun = Tally[str](60.0)
@@ -148,6 +149,10 @@ class DhcpServer:
         own = {address for info in there.values() for address, _ in info.addresses}
         own |= {address for wire in self._wires.values() for address in wire.link.addresses}
         self._engine.addressed(frozenset(own), self._clock.now())
+        unusable = self._engine.unusable
+        for ip in unusable.keys() - self._idle.keys():
+            self._sink(DhcpReservationIdle(at=self._clock.now(), ip=ip_text(ip), reason=unusable[ip]))
+        self._idle = unusable
 
     def _keep(self, name: str, info: Interface | None) -> None:
         """One interface: open, reopen, or leave it as it is."""
@@ -160,6 +165,7 @@ class DhcpServer:
             if info is not None and info.up and (info.index, info.mac) == (old.index, old.mac):
                 if info.addresses != old.addresses:
                     wire.moved(info)
+                    self._tell_state(wire)
                 return
             self._drop(name)
         if not plain and (info is None or not info.up):
@@ -174,10 +180,16 @@ class DhcpServer:
             return
         self._wires[name] = wire
         self._loop.add_reader(wire.udp.fileno(), self._readable, wire)
-        if wire.raw_refused:
-            self._degraded(name, f"answers are broadcast, addresses not probed: {wire.raw_refused}")
-        elif self._broken.pop(name, None) is not None:
-            self._sink(Recovered(at=self._clock.now(), part=f"dhcp {name}"))
+        self._tell_state(wire)
+
+    def _tell_state(self, wire: Wire) -> None:
+        """What an open interface lacks, or that it lacks nothing any more."""
+        if not wire.link.addresses:
+            self._degraded(wire.name, "the interface has no IPv4 address: nobody there is answered")
+        elif wire.raw_refused:
+            self._degraded(wire.name, f"answers are broadcast, addresses not probed: {wire.raw_refused}")
+        elif self._broken.pop(wire.name, None) is not None:
+            self._sink(Recovered(at=self._clock.now(), part=f"dhcp {wire.name}"))
 
     def _retry(self) -> None:
         self._again = None

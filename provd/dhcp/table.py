@@ -39,6 +39,17 @@ class LeaseTable:
         for binding in sorted(self.by_ip.values(), key=Binding.free_at):
             self._attach(binding, now)
 
+    def unusable(self, reserved: Iterable[ReservedAddress]) -> dict[int, str]:
+        """Reserved addresses that nobody can be given, with the reason."""
+        found = {}
+        for entry in reserved:
+            pool = self.pool_of(entry.ip)
+            if pool is None:
+                found[entry.ip] = "no subnet has this address"
+            elif entry.ip in pool.never:
+                found[entry.ip] = "it is an address of ours, or the subnet's first or last one"
+        return found
+
     def load(self, leases: Iterable[Lease], now: float) -> list[tuple[Lease, str]]:
         """Take over what was stored. Returns what makes no sense, with the reason: it is left out."""
         skipped = []
@@ -79,6 +90,13 @@ class LeaseTable:
             if address & pool.mask == pool.network:
                 return pool
         return None
+
+    def holder(self, ip: int, now: float) -> Mac | None:
+        """Who has an active lease of the address."""
+        binding = self.by_ip.get(ip)
+        if binding is None or binding.lease is None or not binding.active(now):
+            return None
+        return binding.lease.mac
 
     # --- choosing and holding
 

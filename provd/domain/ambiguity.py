@@ -8,8 +8,8 @@ common at every place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.domain.names import MAC_MARK
 from provd.domain.route import expand
 from provd.domain.site_models import SiteModel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from provd.domain.settings import FREE, KNOWN, NUMBERED, numbers, unnumbered
 from provd.plugin import Manifest, Model, Writes
@@ -12,11 +13,32 @@ from provd.plugin import Manifest, Model, Writes
 _OWN_NUMBER = re.compile(r"(?<=[._])[0-9]+(?=[._]|$)")
 _VERSION = re.compile(r"(\d+)([a-z]?)")
 _NEEDS_VALUE = frozenset({"speed_dial", "blf", "blf_pickup", "dtmf", "url", "intercom"})
+_BELONGS: Mapping[str, tuple[str, ...]] = {
+    "sip.port": ("sip.server",),
+    "sip.registrar_port": ("sip.registrar",),
+    "sip.backup_port": ("sip.backup_server",),
+    "sip.backup_registrar_port": ("sip.backup_registrar",),
+    "sip.outbound_port": ("sip.outbound_proxy",),
+    "dialing.port": ("dialing.server",),
+    "syslog.port": ("syslog.server",),
+    "phonebook.name": ("phonebook.url",),
+    "firmware.step_url": ("firmware.url", "firmware.version"),
+    "firmware.step_below": ("firmware.step_url", "firmware.version"),
+}
+"""Settings that mean nothing without another one: one of these has to be there. (A line with a server of its own has a
+port of its own, too.)"""
+
+
+_SAID = frozenset(
+    ".".join(parts[:count])
+    for parts in (name.split(".") for name in (*KNOWN, *NUMBERED))
+    for count in range(1, len(parts) + 1)
+)
 
 
 def covers(name: str) -> bool:
     """Whether a row of a manifest that says this name, or the beginning of names, says anything."""
-    return any(_within(known, name) for known in (*KNOWN, *NUMBERED))
+    return name in _SAID
 
 
 def _within(name: str, start: str) -> bool:
@@ -24,16 +46,20 @@ def _within(name: str, start: str) -> bool:
 
 
 def shortfalls(
-    manifest: Manifest | None, model: Model, values: Mapping[str, object], version: str = ""
+    manifest: Manifest | None,
+    model: Model,
+    values: Mapping[str, object],
+    version: str = "",
+    beside: Mapping[str, object] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Which of these settings do nothing on that model with that firmware (empty: not known), each with the reason:
-    ``SPA502G has no line keys``."""
+    ``SPA502G has no line keys``. ``beside`` is what else is in force."""
     found: dict[str, str] = {}
     for name, value in values.items():
         reason = shortfall(manifest, model, name, value, version)
         if reason:
             found[name] = reason
-    for name, reason in _incomplete(values):
+    for name, reason in _incomplete(values, {**beside, **values}):
         found.setdefault(name, reason)
     return found
 
@@ -93,7 +119,8 @@ def _too_high(row: Writes, model: Model, given: tuple[int, ...]) -> str:
         parts = field.split("+")
         most = sum(value for part in parts if isinstance(value := _of(model, part), int))
         if number > most:
-            return f"has only {most} {parts[0].replace('_', ' ')}"
+            noun = parts[0].replace("_", " ")
+            return f"has only {most} {noun.removesuffix('s') if most == 1 else noun}"
     return ""
 
 
@@ -113,16 +140,29 @@ def _too_old(since: str, version: str, version_from: int) -> str:
     return f"knows it from firmware {since} on, and has {version}" if ages < needed else ""
 
 
-def _incomplete(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Keys that lack what their type needs, or have no type at all."""
+def _incomplete(values: Mapping[str, object], all_values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """What lacks that which it belongs to: the port of no server, a key without a type or without what its type needs.
+    And what a key of that type has no use for."""
     for name, value in values.items():
         start, _, member = name.rpartition(".")
-        if not name.startswith(("keys.", "modules.")):
+        if name in _BELONGS:
+            if not any(other in all_values for other in _BELONGS[name]):
+                yield name, f"does nothing without {_BELONGS[name][0]}"
+        elif not name.startswith(("keys.", "modules.")):
             continue
-        if member == "type" and value in _NEEDS_VALUE and f"{start}.value" not in values:
-            yield name, f"does nothing without {start}.value"
-        elif member != "type" and f"{start}.type" not in values:
+        elif member == "type":
+            if value in _NEEDS_VALUE and f"{start}.value" not in values:
+                yield name, f"does nothing without {start}.value"
+        elif f"{start}.type" not in values:
             yield name, f"does nothing without {start}.type"
+        elif _useless(str(values[f"{start}.type"]), member):
+            yield name, f"does nothing on a key for {str(values[f'{start}.type']).replace('_', ' ')}"
+
+
+def _useless(key_type: str, member: str) -> bool:
+    if key_type == "none":
+        return True
+    return (member == "value" and key_type == "line") or (member == "pickup" and key_type != "blf_pickup")
 
 
 def parameter_fault(manifests: Iterable[Manifest], name: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from ipaddress import ip_address
+
+from provd.base.dataclass import dataclass
 
 Value = str | int | bool
 
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_LONGEST_NAME = 253
 _URL = re.compile(r"(?:https?|tftp|ftp)://[!-~]{1,240}")
 _STAR_CODE = re.compile(r"[0-9*#]{1,16}")
 _RULE = re.compile(r"(?:[0-9x*#+]|\[[0-9*#]+(?:-[0-9][0-9*#]*)*\])+\.?")
@@ -70,8 +73,24 @@ def list_of(pattern: re.Pattern[str], wanted: str, most: int) -> Form:
     return Form(f"be a list of at most {most} {wanted}", fits)
 
 
-ADDRESS = matching(re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f:]{2,45}"), "an address")
-HOST = matching(_HOST, "a host name or an address")
+def _is_address(value: Value) -> bool:
+    try:
+        # A zone (fe80::1%eth0) means something on one machine only.
+        return "%" not in str(value) and bool(ip_address(str(value)))
+    except ValueError:
+        return False
+
+
+def _is_host(value: Value) -> bool:
+    """An address, or a name by RFC 1123 (underscores are met, too). What ends in a number is no name: 10.0.0.256."""
+    text = str(value)
+    labels = text.split(".")
+    named = len(text) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
+    return (named and not labels[-1].isdigit()) or _is_address(text)
+
+
+ADDRESS = Form("be an address", _is_address)
+HOST = Form("be a host name or an address", _is_host)
 URL = matching(_URL, "a URL that begins with http://, https://, tftp:// or ftp://")
 PORT = between(1, 65535)
 STAR_CODE = matching(_STAR_CODE, "up to 16 of 0-9, * and #")

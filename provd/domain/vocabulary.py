@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.domain.forms import (
     ADDRESS,
     DIAL_RULES,

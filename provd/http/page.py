@@ -7,8 +7,8 @@ command line.
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -20,13 +20,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from provd.base.clock import Clock
-from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
-from provd.base.types import mac_text, parse_device
+from provd.base.types import Mac, is_thing, mac_text, parse_device, parse_mac
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
-from provd.http.views import Views
+from provd.http.views import FindingRow, Views
 from provd.http.words import ago, iso, size, span
 
 if TYPE_CHECKING:
@@ -106,20 +105,14 @@ class PageServer:
 
         return environment(ago=ago, iso=iso, span=span, size=size, mac_text=mac_text)
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
-        """Open one listener; gives the address it got. Raises ConfigError."""
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer on this socket."""
         if self._runner is None:
             self._runner = web.AppRunner(
                 self._app(), access_log=None, logger=quiet_logger(), handle_signals=False, shutdown_timeout=1.0
             )
             await self._runner.setup()
-        before = len(self._runner.addresses)
-        try:
-            await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-        address = self._runner.addresses[before]
-        return address[0], address[1]
+        await web.SockSite(self._runner, listener).start()
 
     async def close(self) -> None:
         """Close all listeners."""
@@ -186,7 +179,7 @@ class PageServer:
         text, page = _asked(request)
         found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS, tenant)
         shown: dict[str, Any] = {"state": state, "states": self._views.states(), "tenant": tenant}
-        return self._render(request, "devices.html", found=found, total=found.total, **shown)
+        return self._render(request, "devices.html", found=found, total=found.total, mac=_mac_in(text), **shown)
 
     async def _device(self, request: web.Request) -> web.Response:
         try:
@@ -195,7 +188,8 @@ class PageServer:
             raise web.HTTPNotFound from None
         view = self._views.device(mac)
         if view is None:
-            return self._message(request, HTTPStatus.NOT_FOUND, f"Nobody knows {mac_text(mac)}.")
+            found = () if is_thing(mac) else self._views.findings(mac)
+            return self._message(request, HTTPStatus.NOT_FOUND, f"{mac_text(mac)} is no device here.", found)
         return self._render(request, "device.html", view=view)
 
     async def _leases(self, request: web.Request) -> web.Response:
@@ -254,8 +248,18 @@ class PageServer:
             status=status, body=html.encode("utf-8", "replace"), content_type="text/html", charset="utf-8"
         )
 
-    def _message(self, request: web.Request, status: HTTPStatus, text: str) -> web.Response:
-        return self._render(request, "message.html", status=status, title=status.phrase, text=text)
+    def _message(
+        self, request: web.Request, status: HTTPStatus, text: str, findings: Sequence[FindingRow] = ()
+    ) -> web.Response:
+        return self._render(request, "message.html", status=status, title=status.phrase, text=text, findings=findings)
+
+
+def _mac_in(text: str) -> Mac | None:
+    """The MAC that somebody has searched for, if it is one."""
+    try:
+        return parse_mac(text)
+    except ValueError:
+        return None
 
 
 def _asked(request: web.Request) -> tuple[str, int]:

@@ -6,10 +6,12 @@ Nothing in here carries a secret.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from provd.app.admin import Caller
+from provd.app.caller import Caller
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 Grade = Literal["debug", "info", "warning", "error"]
@@ -284,6 +286,10 @@ class Views(Protocol):
 
     def device(self, mac: Mac) -> DeviceView | None:
         """One device, or None when nobody knows it."""
+        ...
+
+    def findings(self, mac: Mac) -> Sequence[FindingRow]:
+        """What is wrong with it, also with a MAC that nobody knows."""
         ...
 
     async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:

@@ -61,7 +61,10 @@ def _lines(after: float, datagram: UdpDatagram, decoder: Decoder) -> Iterator[st
     if datagram.src_mac:
         source += f" ({mac_text(datagram.src_mac.hex())})"
     target = f"{ip_text(datagram.dst_ip)}:{datagram.dst_port}"
-    yield f"{after:12.6f}  {source} -> {target}  {len(datagram.payload)} octets"
+    octets = f"{len(datagram.payload)} octets"
+    if datagram.missing:
+        octets += f" of {len(datagram.payload) + datagram.missing}, the rest was not captured"
+    yield f"{after:12.6f}  {source} -> {target}  {octets}"
     try:
         for line in decoder(datagram.payload):
             yield f"              {line}"

@@ -6,8 +6,9 @@ A DHCP server needs them for clients that cannot be talked to through the IP sta
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from provd.base.dataclass import dataclass
 
 BROADCAST_MAC: Final = b"\xff" * 6
 ETHERTYPE_IPV4: Final = 0x0800
@@ -26,6 +27,7 @@ _ARP = struct.Struct("!HHBBH6sI6sI")
 _PROTOCOL_UDP = 17
 _DONT_FRAGMENT = 0x4000
 _FRAGMENT_BITS = 0x3FFF  # "more fragments" and the fragment offset (RFC 791 section 3.1)
+_FRAGMENT_OFFSET = 0x1FFF
 _TTL = 64
 
 
@@ -40,6 +42,8 @@ class UdpDatagram:
     src_port: int
     dst_port: int
     payload: bytes
+    missing: int = 0
+    """Octets of the payload that were cut off, or are in other fragments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +85,39 @@ def udp_frame(
     return _ETHERNET.pack(dst_mac, src_mac, ETHERTYPE_IPV4) + header + udp + payload
 
 
-def parse_udp(frame: bytes) -> UdpDatagram | None:
+def parse_udp(frame: bytes, *, whole: bool = True) -> UdpDatagram | None:
     """The UDP datagram inside an Ethernet frame (one 802.1Q tag is skipped), or None for anything else.
 
-    Fragments are anything else. Checksums are not verified: with checksum offload a frame captured on the host it
+    Fragments are anything else, and so is what was cut short; unless ``whole`` is False: then there is what there is,
+    also of a first fragment. Checksums are not verified: with checksum offload a frame captured on the host it
     was sent from carries an unfinished one.
     """
     ethertype, start = _ethernet(frame)
     if ethertype != ETHERTYPE_IPV4:
         return None
-    return parse_ipv4_udp(frame[start:], src_mac=frame[6:12], dst_mac=frame[:6])
+    return parse_ipv4_udp(frame[start:], src_mac=frame[6:12], dst_mac=frame[:6], whole=whole)
 
 
-def parse_ipv4_udp(packet: bytes, *, src_mac: bytes = b"", dst_mac: bytes = b"") -> UdpDatagram | None:
+def parse_ipv4_udp(
+    packet: bytes, *, src_mac: bytes = b"", dst_mac: bytes = b"", whole: bool = True
+) -> UdpDatagram | None:
     """The UDP datagram inside an IPv4 packet, or None for anything else."""
     if len(packet) < _IPV4.size + _UDP.size:
         return None
     version_ihl, _, total_length, _, fragment, _, protocol, _, src_ip, dst_ip = _IPV4.unpack_from(packet)
     header_length = (version_ihl & 15) * 4
-    if version_ihl >> 4 != 4 or header_length < _IPV4.size or protocol != _PROTOCOL_UDP or fragment & _FRAGMENT_BITS:
+    apart = _FRAGMENT_BITS if whole else _FRAGMENT_OFFSET
+    if version_ihl >> 4 != 4 or header_length < _IPV4.size or protocol != _PROTOCOL_UDP or fragment & apart:
         return None
-    if not header_length + _UDP.size <= total_length <= len(packet):
+    end = total_length if whole else min(total_length, len(packet))
+    if not header_length + _UDP.size <= end <= len(packet):
         return None
     src_port, dst_port, udp_length, _ = _UDP.unpack_from(packet, header_length)
-    if not _UDP.size <= udp_length <= total_length - header_length:
+    missing = max(0, header_length + udp_length - end)
+    if udp_length < _UDP.size or (whole and missing):
         return None
-    payload = packet[header_length + _UDP.size : header_length + udp_length]
-    return UdpDatagram(src_mac, dst_mac, src_ip, dst_ip, src_port, dst_port, payload)
+    payload = packet[header_length + _UDP.size : min(end, header_length + udp_length)]
+    return UdpDatagram(src_mac, dst_mac, src_ip, dst_ip, src_port, dst_port, payload, missing)
 
 
 def arp_probe(src_mac: bytes, target_ip: int) -> bytes:

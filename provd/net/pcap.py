@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, Final, Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.net.frame import ETHERTYPE_IPV4, UdpDatagram, parse_ipv4_udp, parse_udp
 
@@ -54,18 +54,19 @@ def read_capture(stream: BinaryIO) -> Iterator[CapturedFrame]:
 
 
 def udp_in(frame: CapturedFrame) -> UdpDatagram | None:
-    """The UDP datagram inside a captured frame, or None for anything else and for unknown link types."""
+    """The UDP datagram inside a captured frame, as far as it was captured, or None for anything else and for unknown
+    link types."""
     octets = frame.octets
     if frame.linktype == LINKTYPE_ETHERNET:
-        return parse_udp(octets)
+        return parse_udp(octets, whole=False)
     if frame.linktype in LINKTYPE_RAW:
-        return parse_ipv4_udp(octets)
+        return parse_ipv4_udp(octets, whole=False)
     if frame.linktype == LINKTYPE_LINUX_SLL and octets[14:16] == ETHERTYPE_IPV4.to_bytes(2, "big"):
-        return parse_ipv4_udp(octets[16:], src_mac=octets[6:12])
+        return parse_ipv4_udp(octets[16:], src_mac=octets[6:12], whole=False)
     if frame.linktype == LINKTYPE_LINUX_SLL2 and octets[:2] == ETHERTYPE_IPV4.to_bytes(2, "big"):
-        return parse_ipv4_udp(octets[20:], src_mac=octets[12:18])
+        return parse_ipv4_udp(octets[20:], src_mac=octets[12:18], whole=False)
     if frame.linktype == LINKTYPE_NULL and 2 in octets[:4]:  # AF_INET in the byte order of the capturing machine
-        return parse_ipv4_udp(octets[4:])
+        return parse_ipv4_udp(octets[4:], whole=False)
     return None
 
 

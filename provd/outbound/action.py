@@ -19,6 +19,7 @@ from provd.app.ports import LeaseView
 from provd.app.resyncing import Heard, Order, Told
 from provd.base.secrets import Secret
 from provd.domain.records import Device
+from provd.outbound.web import plain
 from provd.plugin import ActionUri
 
 TOTAL, CONNECT = 8.0, 3.0
@@ -114,9 +115,9 @@ class ActionWay:
             return self._told(Heard.SILENT, f"{ip} does not answer")
         except aiohttp.ClientConnectorError as error:
             number = error.os_error.errno
-            return self._told(Heard.SILENT, f"{ip}: {os.strerror(number) if number else _plain(error)}")
+            return self._told(Heard.SILENT, f"{ip}: {os.strerror(number) if number else plain(error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return self._told(Heard.SILENT, f"{ip}: {_plain(error)}")
+            return self._told(Heard.SILENT, f"{ip}: {plain(error)}")
         return told
 
     async def _get(
@@ -137,7 +138,7 @@ class ActionWay:
             return self._judged(answer, text, action, shown=password is not None), asked
 
     def _judged(self, answer: aiohttp.ClientResponse, text: str, action: ActionUri, *, shown: bool) -> Told:
-        said = f"{answer.status} {_plain(answer.reason or '-')}".strip()
+        said = f"{answer.status} {plain(answer.reason or '-')}".strip()
         if 200 <= answer.status < 300:
             later = action.later and action.later.lower() in text.lower()
             return self._told(Heard.ACCEPTED, "as soon as it is idle" if later else said)
@@ -173,8 +174,3 @@ async def _text(answer: aiohttp.ClientResponse) -> str:
         while len(octets) < LARGEST and (piece := await answer.content.read(LARGEST)):
             octets += piece
     return octets[:LARGEST].decode("utf-8", "replace")
-
-
-def _plain(said: object) -> str:
-    text = str(said) or type(said).__name__
-    return "".join(each if each.isprintable() else " " for each in text)[:120]

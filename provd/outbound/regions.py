@@ -7,7 +7,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import aiohttp
@@ -16,13 +16,14 @@ from yarl import URL
 
 from provd.app.regions.ports import Unreached
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.base.secrets import Secret
 from provd.domain.regions import speech
 from provd.domain.regions.home import Home, Region
 from provd.domain.regions.speech import Heard, Said
 from provd.net.authorities import trusting
-from provd.outbound.web import NotPermittedError, Permit, guarded_session, signature, unfit
+from provd.outbound.web import NotPermittedError, Permit, guarded_session, plain, signature, unfit
 
 EXCHANGE = "/provision/region/exchange"
 """Where an instance hears others, below its URL."""
@@ -126,9 +127,9 @@ class RegionWeb:
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotPermittedError):
                 raise Unreached(str(error.os_error)) from None
-            raise Unreached(f"{url.host}: {_plain(error.os_error.strerror or error)}") from None
+            raise Unreached(f"{url.host}: {plain(error.os_error.strerror or error)}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreached(f"{url.host}: {_plain(error)}") from None
+            raise Unreached(f"{url.host}: {plain(error)}") from None
 
 
 async def _some(answer: aiohttp.ClientResponse) -> bytes:
@@ -138,8 +139,3 @@ async def _some(answer: aiohttp.ClientResponse) -> bytes:
         if len(octets) > speech.LARGEST:
             raise ValueError("the answer is too large")
     return bytes(octets)
-
-
-def _plain(said: object) -> str:
-    text = str(said) or type(said).__name__
-    return "".join(each if each.isprintable() else " " for each in text)[:120]

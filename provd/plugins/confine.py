@@ -23,15 +23,25 @@ class _Sets(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
 
 
+def keep_capabilities() -> None:
+    """Keep what capabilities this process has to itself: programs that it starts get none, unless it is root's.
+
+    The service manager hands them over as ambient ones, which every program started from here would have, too.
+    """
+    ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+
+
 def drop_capabilities() -> None:
     """Give up every capability of this process but reading as root, for good. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     header, sets = _Header(_VERSION_3, 0), (_Sets * 2)()
     if libc.capget(ctypes.byref(header), sets):
         raise OSError(ctypes.get_errno(), "capget")
-    kept = sets[0].permitted & _READING
-    sets[0], sets[1] = _Sets(kept, kept, 0), _Sets(0, 0, 0)
-    libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    kept = sets[0].permitted & _READING
+    if sets[0].permitted == kept and not sets[1].permitted:
+        return  # there is nothing to give up, and the unit's system call filter does not let anybody do so
+    sets[0], sets[1] = _Sets(kept, kept, 0), _Sets(0, 0, 0)
+    keep_capabilities()
     if libc.capset(ctypes.byref(header), sets):
         raise OSError(ctypes.get_errno(), "capset")

@@ -159,7 +159,7 @@ CAUSES = {
         told(ACK, OWN),
         {"lines": 1, "tenant": replace(NORTH, settings={"time.zone": "UTC"})},
         "no server to register at",
-        "sip.server=HOST",
+        "provd tenant set north --set sip.server=HOST, or provd line set n1 --server HOST",
     ),
 }
 
@@ -245,6 +245,11 @@ def test_a_label_that_was_misread() -> None:
     assert "02:aa:aa:00:00:01" in texts[0]
     assert texts[1] == "nothing was ever heard from it"
     assert [what for _, what, _ in said(diagnoses(), Mac("0c0c0c0c0c0c"))] == ["nothing was ever heard from it"]
+
+
+def test_a_tenant_is_not_told_of_a_phone_of_somebody_else_with_almost_the_same_mac() -> None:
+    found = diagnoses().of(Mac("02aaaa000010"), owns=lambda tenant: tenant == "north")
+    assert [each.what for each in found] == ["nothing was ever heard from it"]
 
 
 def test_a_phone_that_was_heard_and_is_no_device() -> None:

@@ -12,7 +12,7 @@ import pytest
 from provd.app.admin import Caller
 from provd.app.admin.params import Args
 from provd.app.admin.views import page
-from provd.app.turns import AT_A_TIME, in_turns
+from provd.app.turns import AT_A_TIME, in_turns, pause_for
 from provd.base.types import Mac
 from provd.domain.records import Device
 from tests.app.fakes import tenant
@@ -119,3 +119,11 @@ async def test_all_records_come_once_and_in_their_order(size):
     lots = [lot async for lot in in_turns(range(size))]
     assert [number for lot in lots for number in lot] == list(range(size))
     assert all(len(lot) <= AT_A_TIME for lot in lots)
+
+
+async def test_a_pause_ends_with_its_event_or_its_time() -> None:
+    event = asyncio.Event()
+    await pause_for(event, 0)
+    assert not event.is_set()
+    event.set()
+    await pause_for(event, 3600)

@@ -155,7 +155,10 @@ def test_the_tail_needs_a_daemon_and_a_mac(shell: Shell, office: Office) -> None
     assert shell("tail", "nonsense").err == "not a MAC address: 'nonsense'\n"
     office.stop()
     answer = shell("tail", "--json")
-    assert (answer.code, answer.err) == (1, f"no daemon listens on {shell.state}/control.sock\n")
+    assert (answer.code, answer.err) == (
+        1,
+        f"no daemon listens on {shell.state}/control.sock: start it (systemctl start provd)\n",
+    )
 
 
 _OPERATIONS_OF = {"model": "site_model"}

@@ -29,6 +29,7 @@ def test_tenants_come_and_go(shell: Shell) -> None:
         ("tenant delete master", 5, "the tenant 'master' owns what nobody has claimed"),
         ("tenant list name=x", 2, "name=x: this list has no filters"),
         ("tenant set north --set time.zone=Mars/Base", 2, "time.zone: there is no time zone 'Mars/Base'"),
+        ("tenant set north --set time.zone=Europe/Madird", 2, "'Europe/Madird'; did you mean Europe/Madrid?"),
         ("tenant set north --unset time.zone", 2, "unset: 'time.zone' is not set here"),
         ("line add n1 --tenant north", 5, "line 'n1' is there already"),
         ("line add n9 --tenant nowhere", 4, "there is no tenant 'nowhere'"),

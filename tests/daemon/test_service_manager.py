@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from provd.plugins.package.minisign import new_key
+from provd.plugins.package.publish import build
 from tests.conftest import program
+from tests.kit import acme
 from tests.kit.daemon import Daemon, lan_config
 from tests.kit.lan import PHONE, Lan, leases_of
 from tests.kit.patience import PATIENCE
@@ -28,14 +31,16 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 
 def as_the_unit_does() -> tuple[str, ...]:
-    """Two capabilities, no way to more, no memory that can be written and run. (The user stays: Python may lie where
-    only root may go.)"""
+    """Two capabilities, no way to more, no memory that can be written and run, the system calls of the filter. (The
+    user stays, for Python may lie where only root may go, but is nobody special: ``noroot``.)"""
+    program("systemd-analyze")
     return (
-        *(program("setpriv"), "--no-new-privs"),
+        *(program("setpriv"), "--no-new-privs", "--securebits=+noroot,+noroot_locked"),
         f"--inh-caps=-all,{SERVICE_CAPABILITIES}",
         f"--ambient-caps=-all,{SERVICE_CAPABILITIES}",
         f"--bounding-set=-all,{SERVICE_CAPABILITIES}",
         *(sys.executable, "-c", MDWE),
+        *(sys.executable, "-m", "tests.kit.unit_filter"),
     )
 
 
@@ -45,8 +50,13 @@ def status_of(pid: int) -> dict[str, str]:
 
 
 @pytest.mark.peer
-def test_two_capabilities_are_enough_and_templates_get_none_of_them(lan: Lan, tmp_path: Path) -> None:
-    with Daemon(lan_config(lan.bed, tmp_path / "state"), tmp_path, bed=lan.bed, prefix=as_the_unit_does()) as daemon:
+def test_what_the_unit_permits_is_enough_and_templates_get_nothing_of_it(lan: Lan, tmp_path: Path) -> None:
+    key = new_key()
+    config = lan_config(lan.bed, tmp_path / "state", sections=f'[plugins]\nkeys = ["{key.public}"]\n')
+    source = acme.install(tmp_path / "acme", version="1.0.0", common="greeting = hello\n", rom=b"rom")
+    (source / "README.md").write_text("Acme phones.\n")
+    package = build(source, tmp_path / "public", key).path
+    with Daemon(config, tmp_path, bed=lan.bed, prefix=as_the_unit_does()) as daemon:
         phone = lan.boots()
         assert leases_of(daemon)[phone] == PHONE
         mine = status_of(daemon.pid)
@@ -54,7 +64,14 @@ def test_two_capabilities_are_enough_and_templates_get_none_of_them(lan: Lan, tm
         children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
         assert children, "a renderer runs"
         for child in children:
-            assert int(status_of(int(child))["CapEff"], 16) == 0
+            theirs = status_of(int(child))
+            assert [int(theirs[name], 16) for name in ("CapEff", "CapPrm", "CapAmb")] == [0, 0, 0]
+        assert "acme 1.0.0 is in force" in daemon.provd("plugin", "install", str(package)).stdout
+        daemon.provd("db", "backup", str(tmp_path / "backup"))
+        daemon.reload()
+        daemon.wait_for("RELOADED")
+        assert lan.renew(phone) == phone
+        assert daemon.stop() == 0
 
 
 def test_who_does_not_turn_shows_no_sign_of_life(lan: Lan, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 from provd.app.codes.terms import Terms
 from provd.base.secrets import Secret
 from provd.base.types import ip_int
-from provd.config.settings import CodesSection, DhcpSection, DhcpSubnet, PhonesSection, Settings
+from provd.config.dhcp import DhcpSection, DhcpSubnet
+from provd.config.settings import CodesSection, PhonesSection, Settings
 from provd.config.values import Endpoint
 from provd.daemon.translate import dhcp_of, site_of, terms_of
 from provd.dhcp.subnet import Subnet

@@ -523,6 +523,15 @@ def test_reserved_addresses_are_for_their_clients_alone():
     assert play.engine.usage() == {"lan": (7, 9)}
 
 
+@pytest.mark.parametrize("address", ["10.20.0.1", "10.20.0.0", "10.20.255.255"])
+def test_what_nobody_may_have_is_not_given_for_being_reserved(address):
+    phone = Playbook().client(1)
+    play = Playbook(reservations=[ReservedAddress(ip=ip(address), mac=phone.mac.hex())])
+    assert play.bind(phone) == "10.20.0.10"
+    assert play(phone.renew("10.20.0.10"))[1].startswith("<< ACK")
+    assert list(play.engine.unusable) == [ip(address)]
+
+
 def test_a_new_reservation_takes_effect_at_the_next_renewal():
     play = Playbook()
     phone = play.client(1)

@@ -3,6 +3,7 @@
 import pytest
 
 from provd.dhcp.ingress import Link
+from provd.dhcp.subnet import ReservedAddress
 from tests.dhcp.playbook import SERVER, Playbook, ip, lan
 
 FAR = lan(name="far", network=ip("10.30.0.0"), pools=((ip("10.30.0.10"), ip("10.30.0.19")),))
@@ -93,6 +94,46 @@ def test_the_interface_decides_without_a_relay_and_answers_leave_through_it():
     assert play(play.client(2).discover(), link=Link("eth3", (ip("192.0.2.1"),))) == ["!! DHCP-IGNORED"]
     assert play(play.client(2).discover(), link=Link("eth4")) == ["!! DHCP-IGNORED"]
     assert play(play.client(2, giaddr=RELAY).discover(), link=Link("eth4")) == ["!! DHCP-IGNORED"]
+
+
+def shared_link(**settings: object) -> Playbook:
+    return Playbook(lan(), FAR, addresses=(SERVER, ip("10.30.0.1")), **settings)
+
+
+def test_subnets_of_one_interface_share_their_link():
+    play = shared_link()
+    phones = [play.client(number) for number in range(20)]
+    got = [play.bind(phone) for phone in phones]
+    assert got == [f"10.20.0.{last}" for last in range(10, 20)] + [f"10.30.0.{last}" for last in range(10, 20)]
+    assert play.reply.address(54) == ip("10.30.0.1")
+    assert play.reply.options[1] == bytes((255, 255, 0, 0))
+    assert play(play.client(99).discover()) == ["!! DHCP-NO-ADDRESS"]
+    play.boot()
+    for number in (0, 19, 3, 12):
+        phone, address = phones[number], got[number]
+        assert play(phone.discover())[0] == f"<< OFFER {address} frame"
+        assert play(phone.select(address))[1] == f"<< ACK {address} frame"
+        assert play(phone.reboot(address))[1] == f"<< ACK {address} frame"
+        assert play(phone.renew(address))[1] == f"<< ACK {address} unicast {address}", "to everybody: rebinding"
+    assert play(phones[0].reboot("10.40.0.1"))[0] == "<< NAK - broadcast"
+    assert play(phones[15].decline("10.30.0.15"))[0] == "== 10.30.0.15 DECLINED"
+    assert play.fact.subnet == "far"
+
+
+def test_a_reservation_or_a_wish_chooses_among_the_subnets_of_a_link():
+    reserved = Playbook().client(1)
+    play = shared_link(reservations=[ReservedAddress(ip=ip("10.30.0.200"), mac=reserved.mac.hex())])
+    assert play.bind(reserved) == "10.30.0.200"
+    assert play.bind(play.client(2), "10.30.0.15") == "10.30.0.15"
+    assert play.bind(play.client(3), "10.30.0.15") == "10.30.0.10"
+    assert play.bind(play.client(4), "10.99.0.15") == "10.20.0.10"
+
+
+def test_the_share_for_phones_is_the_last_of_a_shared_link():
+    play = shared_link(reserve_share=0.5)
+    got = [play.bind(play.client(number)) for number in range(10)]
+    assert got == [f"10.20.0.{last}" for last in range(10, 15)] + [f"10.30.0.{last}" for last in range(10, 15)]
+    assert play(play.client(11).discover()) == ["!! DHCP-NO-ADDRESS"]
 
 
 def test_a_subnet_inside_another_one_is_found():

@@ -10,6 +10,7 @@ import pytest
 from provd.app.ports import Change, Done
 from provd.base.errors import ConfigError, StorageError
 from provd.base.facts import Fact
+from provd.base.facts.dhcp import DhcpReservationIdle
 from provd.base.types import ip_int
 from provd.dhcp.effects import Send, To
 from provd.dhcp.engine import DhcpEngine
@@ -17,7 +18,7 @@ from provd.dhcp.ingress import Ingress, Link
 from provd.dhcp.lease import Lease, LeaseState
 from provd.dhcp.packet import decode, discover, request
 from provd.dhcp.server import DhcpServer
-from provd.dhcp.subnet import DhcpSettings, Mode, Subnet
+from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress, Subnet
 from provd.dhcp.wire import Wire
 from provd.net.frame import arp_reply, parse_arp, parse_udp
 from provd.net.netlink import Interface
@@ -393,6 +394,35 @@ async def test_interfaces_come_and_go():
     cable.changed()
     assert cable.port != first
     client.close()
+    play.server.close()
+
+
+async def test_a_reservation_that_nobody_can_be_given_is_told_once():
+    cable, settings = Cable(eth1()), ethernet(probe=False)
+    play = bench(settings, cable)
+    play.server.open()
+    ours, nowhere, good = (ReservedAddress(ip=ip_int(ip), client=b"x") for ip in ("10.20.0.1", "10.9.9.9", "10.20.0.9"))
+    for _ in range(2):
+        play.server.reload(settings, (ours, nowhere, good))
+    assert {fact.ip for fact in play.facts if isinstance(fact, DhcpReservationIdle)} == {"10.20.0.1", "10.9.9.9"}
+    assert play.told() == ["DHCP-RESERVATION-IDLE"] * 2
+    play.server.reload(settings, ())
+    play.server.reload(settings, (ours,))
+    assert len(play.told()) == 3, "it was mended in between"
+    play.server.close()
+
+
+async def test_an_interface_without_an_address_is_told_until_it_has_one():
+    cable = Cable()
+    cable.there = [eth1(addresses=())]
+    play = bench(ethernet(probe=False), cable)
+    play.server.open()
+    assert play.told() == ["DEGRADED"]
+    for addresses, told in ((((ROUTER, 16),), "RECOVERED"), ((), "DEGRADED"), (((ROUTER, 24),), "RECOVERED")):
+        cable.there = [eth1(addresses=addresses)]
+        cable.changed()
+        assert play.told()[-1] == told
+    assert len(play.told()) == 4
     play.server.close()
 
 

@@ -45,7 +45,7 @@ ACME = Manifest(
         (BIG, "keys.3.type", "dnd", "B9 has only 2 keys"),
         (SMALL, "keys.1.type", "dnd", "S1 has no line keys"),
         (BIG, "modules.1.keys.20.type", "dnd", ""),
-        (BIG, "modules.2.keys.1.type", "dnd", "B9 has only 1 modules"),
+        (BIG, "modules.2.keys.1.type", "dnd", "B9 has only 1 module"),
         (BIG, "modules.1.keys.21.type", "dnd", "B9 has only 20 module keys"),
         (SMALL, "display.logo_url", "http://x", "S1 shows no pictures"),
         (BIG, "dect.pin", "1234", "B9 is no DECT base"),
@@ -101,6 +101,43 @@ def test_keys_that_are_not_complete_are_found():
         "keys.1.type": "does nothing without keys.1.value",
         "keys.2.label": "does nothing without keys.2.type",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "beside", "reason"),
+    [
+        ("sip.port", 5070, {}, "does nothing without sip.server"),
+        ("sip.port", 5070, {"sip.server": "a"}, ""),
+        ("sip.backup_registrar_port", 5070, {"sip.backup_server": "a"}, "does nothing without sip.backup_registrar"),
+        ("sip.outbound_port", 5070, {"sip.outbound_proxy": "a"}, ""),
+        ("keys.1.value", "9", {"keys.1.type": "line"}, "does nothing on a key for line"),
+        ("keys.1.label", "x", {"keys.1.type": "line"}, ""),
+        ("keys.1.label", "x", {"keys.1.type": "none"}, "does nothing on a key for none"),
+        (
+            "keys.1.pickup",
+            "*8",
+            {"keys.1.type": "speed_dial", "keys.1.value": "9"},
+            "does nothing on a key for speed dial",
+        ),
+        ("keys.1.pickup", "*8", {"keys.1.type": "blf_pickup", "keys.1.value": "9"}, ""),
+    ],
+)
+def test_what_means_nothing_without_another_setting_is_found(name, value, beside, reason):
+    everything = replace(ACME, writes=(Writes(("sip", "keys")),))
+    assert shortfalls(everything, BIG, {name: value, **beside}) == ({name: reason} if reason else {})
+
+
+def test_what_a_line_has_belongs_to_what_its_device_has():
+    everything = replace(ACME, writes=(Writes(("sip",)),))
+    assert shortfalls(everything, BIG, {"sip.port": 5070}, beside={"sip.server": "a"}) == {}
+
+
+@pytest.mark.parametrize("version", [{"firmware.url": "http://h/a"}, {"firmware.version": "7.5"}])
+def test_a_step_belongs_to_a_firmware(version):
+    everything = replace(ACME, writes=(Writes(("firmware",)),))
+    step = {"firmware.step_url": "http://h/b"}
+    assert shortfalls(everything, BIG, step) == {"firmware.step_url": "does nothing without firmware.url"}
+    assert shortfalls(everything, BIG, {**step, **version}) == {}
 
 
 def test_a_row_may_say_a_name_or_a_beginning_that_exists():

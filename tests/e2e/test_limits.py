@@ -35,6 +35,25 @@ def test_a_change_that_the_phone_cannot_say_is_in_the_check_of_the_device():
         assert house.admin("device.check", mac=phone.mac)["items"] == []
 
 
+@pytest.mark.parametrize(("plugin", "model"), [("yealink", "T23P"), ("cisco_spa", "SPA504G")])
+def test_a_note_stands_once_in_the_check_and_beside_the_setting(plugin: str, model: str):
+    """What the manifest says and what the template says, each in both places."""
+    with house_in("Europe/Paris") as house:
+        phone = house.phone(plugin, model)
+        house.boots(phone)
+        house.admin("device.transfer", mac=phone.mac, tenant="acme")
+        house.admin("device.assign", mac=phone.mac, line=["1"])
+        keys = {"keys.2.type": "blf", "keys.2.value": "101", "keys.2.line": 3}
+        house.admin("device.set", mac=phone.mac, settings={**keys, "sip.outbound_port": 5080})
+        found = [(item["setting"], item["reason"]) for item in house.admin("device.check", mac=phone.mac)["items"]]
+        assert sorted(found) == [
+            ("keys.2.line", "no line 3 is on the phone"),
+            ("sip.outbound_port", "does nothing without sip.outbound_proxy"),
+        ]
+        notes = [(item["name"], item["note"]) for item in house.admin("device.settings", mac=phone.mac)["items"]]
+        assert [each for each in notes if each[1]] == sorted(found)
+
+
 def test_a_second_that_an_spa_cannot_say_is_said():
     with house_in("Africa/Cairo") as house:
         phone = house.phone("cisco_spa", "SPA504G")

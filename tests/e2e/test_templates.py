@@ -68,8 +68,9 @@ def test_a_template_is_changed_looked_at_and_restored(tmp_path: Path, key, datab
             daemon, "template", "restore", "acme/common.cfg.j2", "--site", "--expect", "0" * 64, code=5
         )
         assert stale in said(
-            daemon, "template", "set", "acme/common.cfg.j2", "--site", "-", "--expect", "default", code=5
-        )
+            daemon, "template", "set", "acme/common.cfg.j2", "--site", "-", "--expect", "default",
+            stdin="greeting = late\n", code=5,
+        )  # fmt: skip
         sha = daemon.json("template", "show", "acme/common.cfg.j2", "--site")["sha256"]
         said(daemon, "template", "restore", "acme/common.cfg.j2", "--site", "--expect", sha)
         assert get(port, "acme.cfg") == "greeting = hello\nvolume = 3\nend = no\n"

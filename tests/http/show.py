@@ -9,6 +9,7 @@ import sys
 from provd.app.diagnosis.case import Finding
 from provd.base.clock import SystemClock
 from provd.base.types import Mac
+from provd.http.listening import page_socket
 from provd.http.page import PageServer
 from provd.http.views import (
     BootStep,
@@ -36,7 +37,9 @@ def boot_at(at: float, *, refused: bool = False) -> BootView:
             at + 2.9, 0.3, "FILE-REFUSED", "refused", "805ec0112233.cfg to 10.20.16.9 over http: no lease", "warning"
         )
         if refused
-        else BootStep(at + 2.9, 0.3, "FILE-SERVED", "$MAC file", "805ec0112233.cfg, 4.2 kB over http")
+        else BootStep(
+            at + 2.9, 0.3, "FILE-SERVED", "$MAC file", f"805ec0112233.cfg, 4.2 kB over http, etag={'0f' * 32}"
+        )
     )
     return BootView(
         f"{int(at):x}",
@@ -142,6 +145,9 @@ class Site:
             boots=(boot_at(row.last_boot, refused=True), boot_at(row.last_boot - 7200)),
         )
 
+    def findings(self, mac: Mac) -> tuple[Finding, ...]:
+        return (Finding("problem", "nothing was ever heard from it", f"provd tail {mac}"),)
+
     async def leases(self, query: str, offset: int, limit: int) -> Rows[LeaseRow]:
         found = [
             LeaseRow(
@@ -198,7 +204,9 @@ class Site:
 async def show(port: int) -> None:
     clock = SystemClock()
     page = PageServer(Site(240, clock.now()), lambda: b"", emit=print, clock=clock)
-    print(await page.listen("127.0.0.1", port), flush=True)
+    listener = page_socket("127.0.0.1", port)
+    await page.serve(listener)
+    print(listener.getsockname(), flush=True)
     await asyncio.Event().wait()
 
 

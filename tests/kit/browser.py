@@ -88,6 +88,15 @@ class Browser:
         roles = [(node.get("role", {}).get("value"), node.get("name", {}).get("value")) for node in tree]
         return [str(role) for role, name in roles if role in _NAMED and not name]
 
+    async def wider(self, width: int) -> bool:
+        """Whether a window of that width has to be moved sideways to see all of the page."""
+        await self.do(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+        )
+        found = await self.run("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+        await self.do("Emulation.clearDeviceMetricsOverride")
+        return bool(found)
+
     async def picture(self, path: Path, width: int = 1280, height: int = 1000, *, dark: bool = False) -> None:
         """What it looks like."""
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]

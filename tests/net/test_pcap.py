@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from provd.base.errors import UsageError, WireError
 from provd.base.types import ip_int
 from provd.net.explain import explain_pcap
-from provd.net.frame import arp_probe, udp_frame
+from provd.net.frame import arp_probe, parse_udp, udp_frame
 from provd.net.pcap import CapturedFrame, read_capture, udp_in
 
 PHONE, SERVER = ip_int("10.20.16.5"), ip_int("10.20.0.1")
@@ -88,6 +88,28 @@ def test_the_datagram_is_found_on_every_kind_of_link(linktype, octets, src_mac):
     assert (datagram.payload, datagram.src_mac) == (b"question", src_mac)
 
 
+def fragment(offset: int) -> bytes:
+    return FRAME[:20] + struct.pack("!H", 0x2000 | offset) + FRAME[22:]
+
+
+@pytest.mark.parametrize(
+    ("octets", "payload", "missing"),
+    [
+        (FRAME[:-3], b"quest", 3),
+        (FRAME[:42], b"", 8),
+        (FRAME[:41], None, 0),
+        (fragment(0)[:45], b"que", 5),
+        (fragment(1), None, 0),
+    ],
+)
+def test_what_was_cut_short_is_told_as_far_as_it_goes(octets, payload, missing):
+    datagram = udp_in(CapturedFrame(0.0, 1, octets))
+    assert (None if datagram is None else datagram.payload) == payload
+    if datagram is not None:
+        assert datagram.missing == missing
+        assert parse_udp(octets) is None, "on the wire it is no datagram"
+
+
 def test_an_unknown_link_has_no_datagrams():
     assert udp_in(CapturedFrame(0.0, 147, FRAME)) is None
 
@@ -155,6 +177,16 @@ def test_the_story_follows_a_transfer_to_its_own_port(tmp_path):
     ]
 
 
+def test_a_capture_of_short_frames_says_so(tmp_path):
+    capture = tmp_path / "short.pcap"
+    capture.write_bytes(classic(FRAME[:-2]))
+    assert list(explain_pcap(capture, {69: decode})) == [
+        "    0.000000  10.20.16.5:1025 (80:5e:c0:11:22:33) -> 10.20.0.1:69  6 octets of 8, the rest was not captured",
+        "              questi",
+        "1 of 1 frames explained",
+    ]
+
+
 def test_damage_is_part_of_the_story(tmp_path):
     capture = tmp_path / "cut.pcap"
     capture.write_bytes(classic(FRAME, FRAME)[:-3])
@@ -177,5 +209,7 @@ def test_every_real_capture_is_read():
     datagrams = 0
     for capture in captures:
         with capture.open("rb") as stream:
-            datagrams += sum(udp_in(frame) is not None for frame in read_capture(stream))
+            found = sum(udp_in(frame) is not None for frame in read_capture(stream))
+        assert found, f"{capture.name}: nobody would know what is in it"
+        datagrams += found
     assert datagrams > 500

@@ -7,11 +7,13 @@ from typing import get_args
 
 import click
 import pytest
+from pydantic import BaseModel
 
 from provd.base.facts.catalogue import catalogue
 from provd.cli.root import cli
 from provd.config.settings import Settings
 from provd.domain.settings import KNOWN
+from provd.plugins import schema
 from provd.plugins.loader import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +95,15 @@ def test_the_table_of_phones_is_that_of_the_plugins() -> None:
     rows = re.findall(r"\| \[(\w+)\]\(plugins/\w+/README\.md\) \| (\d+) \|", TEXT)
     manifests = [load(path.parent) for path in ROOT.glob("plugins/[a-z]*/plugin.toml")]
     assert sorted(rows) == sorted((manifest.id, str(len(manifest.models))) for manifest in manifests)
+
+
+def test_every_key_of_a_manifest_is_explained_to_authors() -> None:
+    page = re.sub(r"```.*?```", "", (ROOT / "plugins/README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    words = {word for code in re.findall(r"`([^`]+)`", page) for word in re.findall(r"\w+", code)}
+    tables = [kind for kind in vars(schema).values() if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    assert len(tables) > 10
+    missing = {f"{table.__name__}.{name}" for table in tables for name in table.model_fields if name not in words}
+    assert not missing
 
 
 def test_the_changelog_is_ordered_by_area_and_stays_readable() -> None:

@@ -27,6 +27,7 @@ from provd.domain.records import (
     Code,
     Device,
     DeviceState,
+    FreeParameter,
     Heartbeat,
     Level,
     Line,
@@ -124,6 +125,14 @@ async def test_a_record_replaces_the_one_with_its_key_and_delete_removes_it(stor
     await store.commit([Put(a_lease(1, "00000000000a")), Put(a_lease(2))])
     await store.commit([Put(a_lease(1, "00000000000b")), Delete(a_lease(2)), Delete(a_lease(3))])
     assert store.load(Lease) == [a_lease(1, "00000000000b")]
+
+
+async def test_a_record_that_is_nothing_but_its_name_is_kept(store: Store) -> None:
+    """A vendor's own parameter that somebody has set once; with a name that is longer than one letter."""
+    await store.commit([Put(FreeParameter(id="acme.backlight_time")), Put(FreeParameter(id="acme.x"))])
+    await store.commit([Put(FreeParameter(id="acme.x"))])
+    await store.commit([Delete(FreeParameter(id="acme.x"))])
+    assert store.load(FreeParameter) == [FreeParameter(id="acme.backlight_time")]
 
 
 async def test_inside_one_submission_the_last_word_counts(store: Store) -> None:

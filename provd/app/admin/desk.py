@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.params import Args, Param
 from provd.app.boot import Boot
+from provd.app.caller import Caller, Scope
 from provd.app.context import Zone
 from provd.app.fleet import Fleet, Plan
 from provd.app.ownership import owner_of_profile
 from provd.app.ports import Change, Put
+from provd.app.zones import zone_names
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged
@@ -267,11 +270,20 @@ class Desk:
             del merged[name]
         return merged
 
+    def _is_zone(self, name: str) -> bool:
+        try:
+            return self.zone(name) is not None
+        except UsageError:
+            return False
+
     def _check_knowledge(self, given: Settings) -> None:
         """What only the plugins and the time zones of this machine know. Raises UsageError."""
         zone = given.get("time.zone")
-        if isinstance(zone, str) and self.zone(zone) is None:
-            raise UsageError(f"time.zone: there is no time zone {zone!r}")
+        if isinstance(zone, str) and not self._is_zone(zone):
+            near = difflib.get_close_matches(zone, zone_names(), n=1)
+            raise UsageError(
+                f"time.zone: there is no time zone {zone!r}" + (f"; did you mean {near[0]}?" if near else "")
+            )
         manifests = self.knowledge.catalogue.manifests
         free = [name for name in given if name.startswith(FREE) and find(name) is not None]
         faults = [(name, fault) for name in free if (fault := parameter_fault(manifests, name))]

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from provd.app import effective, ownership
 from provd.app.admin import sheet, views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller, Scope
+from provd.app.limits import Limit
 from provd.app.ports import Change, Put
 from provd.app.sealed import phrase_of
 from provd.app.zones import edition
-from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
+from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, PluginError, UsageError
 from provd.base.types import Mac, is_thing, mac_text
 from provd.domain.evidence import Evidence
 from provd.domain.inheritance import Layer, merge
@@ -305,21 +306,33 @@ class Devices:
     async def _settings(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
         found = effective.for_device(self._desk.tables, device)
-        items = views.settings(found, self._desk.knowledge.notes(device, found))
+        notes = self._desk.knowledge.notes(device, found)
+        if self._desk.own_lines(device, caller) == device.lines:
+            for each in await self._limits(device, args):
+                notes.setdefault(each.setting, each.reason)
+        items = views.settings(found, notes)
         for key in self._desk.own_lines(device, caller):
             line = self._desk.tables.line(key)
             if line is not None and line.settings:
                 own = merge([Layer(f"line {caller.shown(line.id)}", line.settings)])
-                items += views.settings(own, self._desk.knowledge.notes(device, own))
+                items += views.settings(own, self._desk.knowledge.notes(device, own, found))
         return {"items": items}
+
+    async def _limits(self, device: Device, args: Args) -> tuple[Limit, ...]:
+        """None where its plugin fails: who wants to know why asks with ``device check``."""
+        try:
+            return await self._desk.boot.limits(device, args.text("local") or _DEFAULT_LOCAL)
+        except PluginError:
+            return ()
 
     async def _check(self, args: Args, caller: Caller) -> object:
         device = self._of(args, caller)
         self._desk.need_all_lines(device, caller)
         notes = self._desk.knowledge.notes(device, effective.for_device(self._desk.tables, device))
-        items = [{"setting": name, "reason": reason} for name, reason in notes.items()]
         found = await self._desk.boot.limits(device, args.text("local") or _DEFAULT_LOCAL)
-        items += [{"setting": each.setting, "reason": each.reason} for each in found]
+        items = [{"setting": each.setting, "reason": each.reason} for each in found]
+        known = {(each.setting, each.reason) for each in found}
+        items += [{"setting": name, "reason": why} for name, why in notes.items() if (name, why) not in known]
         return {"items": items, "tzdata": edition()}
 
     async def _files(self, args: Args, caller: Caller) -> object:

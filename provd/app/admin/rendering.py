@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from provd.app.admin.caller import Caller
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller
 from provd.app.preview import NOBODY, Shown
 from provd.base.errors import NotFoundError, UsageError
 from provd.base.types import is_thing
@@ -117,7 +117,7 @@ def _view(shown: Shown, name: str) -> dict[str, object]:
 def _difference(shown: Shown, name: str) -> str:
     """A unified difference. Raises NotFoundError when there is nothing to compare with."""
     if shown.last is None:
-        raise NotFoundError(f"what was served last of {name!r} is not at hand any more")
+        raise NotFoundError(f"{name!r} was not fetched, or so long ago that what was served is not at hand any more")
     try:
         before = shown.last.decode("utf-8").splitlines()
     except UnicodeDecodeError:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.admin.params import Args, Param, check
+from provd.app.cells import quoted, unquoted
 from provd.app.ownership import line_of
 from provd.app.tables import Tables
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, FaultsError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after
@@ -22,8 +24,6 @@ _PARAMS = (
     *(Param(name) for name in ("vendor", "model", "tenant", "profile", "description")),
     Param("lines", "texts"),
 )
-# What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +87,15 @@ def _named(text: str, key: str) -> str:
 
 def _row(params: Sequence[Param], header: list[str], cells: list[str]) -> Args:
     if len(cells) > len(header):
-        raise UsageError("more cells than the header has names")
-    values: dict[str, object] = {name: _plain(cell) for name, cell in zip(header, cells, strict=False) if cell.strip()}
+        raise UsageError('more cells than the header has names (a text with a comma in it stands in "quotes")')
+    values: dict[str, object] = {
+        name: unquoted(cell) for name, cell in zip(header, cells, strict=False) if cell.strip()
+    }
     for param in params:
         text = values.get(param.name)
         if param.kind == "texts" and isinstance(text, str):
             values[param.name] = [part.strip() for part in text.split(";") if part.strip()]
     return check(params, values)
-
-
-def _plain(cell: str) -> str:
-    cell = cell.strip()
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell
 
 
 def with_lines(tables: Tables, device: Device, lines: tuple[str, ...]) -> Device:
@@ -123,10 +120,6 @@ def write(devices: Iterable[Device], shown: Callable[[str], str] = str) -> str:
     for device in sorted(devices, key=lambda device: device.mac):
         texts = (device.vendor, device.model, device.tenant, shown(device.profile), device.description)
         writer.writerow(
-            [mac_text(device.mac), *(_safe(text) for text in texts), ";".join(shown(key) for key in device.lines)]
+            [mac_text(device.mac), *(quoted(text) for text in texts), ";".join(shown(key) for key in device.lines)]
         )
     return out.getvalue()
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -8,17 +8,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
+from provd.app.cells import quoted
+from provd.base.dataclass import dataclass
 from provd.domain.codes import grouped
 from provd.domain.records import Code, Line
 
 COLUMNS = ("line", "name", "number", "code", "uses", "expires")
 NO_QR = "no QR codes: they need the package segno (install provd[qr])"
-# What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@")
 
 _STYLE = """
 @page { size: A4; margin: 12mm }
@@ -98,9 +97,5 @@ def table(cards: Iterable[Card], expires: Callable[[Code], float]) -> str:
     for card in cards:
         end = expires(card.code)
         texts = (card.line.id, card.name, card.line.number, card.code.code.reveal())
-        writer.writerow([*(_safe(text) for text in texts), card.code.uses, _local(end) if end else ""])
+        writer.writerow([*(quoted(text) for text in texts), card.code.uses, _local(end) if end else ""])
     return out.getvalue()
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -36,17 +36,25 @@ class Diagnoses:
         self.down: Callable[[], Sequence[str]] = tuple
         self.comes: Callable[[Device], str] = lambda _device: ""
 
-    def of(self, mac: Mac, only: Callable[[Sequence[Fact]], Sequence[Fact]] = tuple) -> list[Finding]:
-        """What is wrong with that device, known here or not; ``only`` takes the facts that count."""
+    def of(
+        self,
+        mac: Mac,
+        only: Callable[[Sequence[Fact]], Sequence[Fact]] = tuple,
+        owns: Callable[[str], bool] = lambda _tenant: True,
+    ) -> list[Finding]:
+        """What is wrong with that device, known here or not.
+
+        ``only`` takes the facts that whoever asks may see, ``owns`` says whether what a tenant has exists for them.
+        """
         device = self._tables.device(mac)
         facts = [fact for fact in only(self.history(mac)) if fact.mac == mac]
         if device is None:
-            return diagnose(Case(mac=mac, now=self._clock.now(), facts=facts, near=self._near(mac)))
+            return diagnose(Case(mac=mac, now=self._clock.now(), facts=facts, near=self._near(mac, owns)))
         if is_thing(mac):
             return []
-        return diagnose(self._case(device, facts))
+        return diagnose(self._case(device, facts, owns))
 
-    def _case(self, device: Device, facts: Sequence[Fact]) -> Case:
+    def _case(self, device: Device, facts: Sequence[Fact], owns: Callable[[str], bool]) -> Case:
         found = effective.for_device(self._tables, device)
         manifest = self._knowledge.manifest(device.plugin)
         down = tuple(part for part in self.down() if part.startswith("pbx "))
@@ -55,21 +63,21 @@ class Diagnoses:
             now=self._clock.now(),
             device=device,
             facts=facts,
-            servers=self._servers(device, found),
+            servers=self._servers(device, found, owns),
             settings=found.values,
             wanted=_wanted(device, found),
             notes=self._knowledge.notes(device, found),
             knows_model=manifest is None or manifest.model(device.model) is not None,
             comes=self.comes(device),
             silent=self._silent(device, found),
-            near=() if device.last_seen or facts else self._near(device.mac),
+            near=() if device.last_seen or facts else self._near(device.mac, owns),
             down=down,
         )
 
-    def _servers(self, device: Device, found: Effective) -> tuple[str, ...]:
+    def _servers(self, device: Device, found: Effective, owns: Callable[[str], bool]) -> tuple[str, ...]:
         usual = str(found.values.get("sip.registrar") or found.values.get("sip.server") or "")
         lines = (self._tables.line(key) for key in device.lines)
-        return tuple(line.server or usual for line in lines if line is not None)
+        return tuple(line.server or usual for line in lines if line is not None and owns(line.tenant))
 
     def _silent(self, device: Device, found: Effective) -> bool:
         manifest = self._knowledge.manifest(device.plugin)
@@ -80,9 +88,10 @@ class Diagnoses:
         period = habit.period(found.values, claimed=bool(device.lines))
         return overdue(self._clock.now() - device.last_seen, period)
 
-    def _near(self, mac: Mac) -> tuple[Mac, ...]:
+    def _near(self, mac: Mac, owns: Callable[[str], bool]) -> tuple[Mac, ...]:
         """Devices that were heard and whose MAC is almost this one."""
-        heard = (each for each, device in tuple(self._tables.devices.items()) if device.last_seen and each != mac)
+        others = (device for device in tuple(self._tables.devices.values()) if device.mac != mac)
+        heard = (device.mac for device in others if device.last_seen and owns(device.tenant))
         alike = [each for each in heard if each[:_OUI] == mac[:_OUI] or each[_OUI:] == mac[_OUI:]]
         return tuple(Mac(each) for each in difflib.get_close_matches(mac, alike, _NEAR, _ALIKE))
 

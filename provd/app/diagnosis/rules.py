@@ -27,4 +27,17 @@ def diagnose(case: Case) -> list[Finding]:
     """All findings, the most urgent first."""
     found = [finding for rule in _RULES for finding in rule(case)]
     found.sort(key=lambda finding: _ORDER[finding.level])
-    return [replace(each, do=each.do.replace("{mac}", mac_text(case.mac))) for each in found]
+    return [replace(each, do=_named(each.do, case)) for each in found]
+
+
+def _named(do: str, case: Case) -> str:
+    """What to do, with the names that a command needs."""
+    device = case.device
+    lines = () if device is None else device.lines
+    for mark, name in (
+        ("{mac}", mac_text(case.mac)),
+        ("{tenant}", "TENANT" if device is None else device.tenant),
+        ("{line}", lines[0] if lines else "LINE"),
+    ):
+        do = do.replace(mark, name)
+    return do

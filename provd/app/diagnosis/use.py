@@ -97,7 +97,7 @@ def claimed(case: Case) -> Iterator[Finding]:
         yield Finding(
             "problem",
             "a line of it has no server to register at",
-            "provd tenant set TENANT --set sip.server=HOST, or provd line set LINE --server HOST",
+            "provd tenant set {tenant} --set sip.server=HOST, or provd line set {line} --server HOST",
         )
     for part in case.down:
         yield Finding(
@@ -111,12 +111,12 @@ def claimed(case: Case) -> Iterator[Finding]:
         )
     elif device.state is DeviceState.ASSIGNED and device.last_seen:
         yield Finding("waiting", "its lines are ready, and it has not fetched its file with them", "restart it")
-    if device.state is DeviceState.PROVISIONED:
-        where = ", ".join(dict.fromkeys(server for server in case.servers if server))
+    if device.state is DeviceState.PROVISIONED and all(case.servers):
+        where = ", ".join(dict.fromkeys(case.servers))
         yield Finding(
             "good",
-            f"it has its file and is to register at {where or 'nowhere'}",
-            "if it does not (401, 403, no answer): compare provd line show LINE --reveal with the PBX, and look "
+            f"it has its file and is to register at {where}",
+            "if it does not (401, 403, no answer): compare provd line show {line} --reveal with the PBX, and look "
             "whether that answers from its VLAN. provd sees nothing of such registrations",
         )
 
@@ -137,9 +137,9 @@ def wishes(case: Case) -> Iterator[Finding]:
             f"it is to run {name} {version}, and runs {device.version or 'a version that it has not told'}",
             "provd firmware list: is the image here? It loads it when it fetches its file: provd device sync {mac}",
         )
-    if not case.settings.get("time.zone"):
+    if device.lines and not case.settings.get("time.zone"):
         yield Finding(
             "note",
             "no time zone is set for it: its clock shows what its vendor has chosen",
-            "provd tenant set TENANT --set time.zone=Europe/Madrid",
+            "provd tenant set {tenant} --set time.zone=Europe/Madrid",
         )

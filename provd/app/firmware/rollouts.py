@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from provd.app.firmware.choosing import VERSION, Images
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Put
 from provd.app.resync.notes import Notes
+from provd.app.turns import pause_for
 from provd.base.clock import Clock
 from provd.base.errors import ConflictError, StorageError
 from provd.base.facts import FactSink
@@ -189,10 +189,10 @@ class Rollouts:
             except Exception as error:  # noqa: BLE001 - a defect with one rollout must not end all others for good
                 reason = f"{type(error).__name__}: {error}"[:500]
                 self._emit(InternalError(at=self._clock.now(), where="rollouts", reason=reason))
-            await _within(EVERY, self._changed)
+            await pause_for(self._changed, EVERY)
             if self._changed.is_set():
                 # A thousand phones come back within minutes; nobody has to be given the version for each of them.
-                await _within(self._gather, self._pressing)
+                await pause_for(self._pressing, self._gather)
 
     async def step(self) -> None:
         """Look at every rollout once. Raises StorageError."""
@@ -331,13 +331,6 @@ class Rollouts:
                     )
                 )
                 self._changed.set()
-
-
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Until that happens, but no longer than this."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 def _fits(rollout: Rollout, device: Device) -> bool:

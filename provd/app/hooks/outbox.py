@@ -8,13 +8,14 @@ wait for it than it is allowed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from provd.app.hooks.ports import Letters, Sender
 from provd.app.ports import Change, Delete, Journal, Put
+from provd.app.turns import pause_for
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.hooks import WebhookDead, WebhookFailing, WebhookOverflow, WebhookRecovered
@@ -33,13 +34,6 @@ Write = Callable[[Fact], str]
 """A fact as JSON."""
 Owner = Callable[[Fact], str]
 """The tenant that a fact is about, empty for none."""
-
-
-async def pause_for(event: asyncio.Event, seconds: float) -> None:
-    """What the daemon pauses with."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 @dataclass(slots=True)

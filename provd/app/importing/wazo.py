@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from provd.app.importing import words
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError
 from provd.base.secrets import Secret
 from provd.base.types import Mac, parse_mac
@@ -117,9 +118,9 @@ class _Mover:
         )
         known = [(each, found) for each in self._manifests if (found := each.model(model)) is not None]
         # Some vendors have had several names (Linksys, Mitel, Poly): a model that only one of ours knows is that one.
-        called = [each for each in known if each[0].vendor.lower() == vendor.lower()] or known
-        if len(called) == 1:
-            ((manifest, found),) = called
+        called = [each for each in known if each[0].vendor.lower() == vendor.lower()]
+        if called or len(known) == 1:
+            manifest, found = (called or known)[0]
             return replace(
                 device, vendor=manifest.vendor, model=found.name, plugin=manifest.id, state=DeviceState.IDENTIFIED
             )

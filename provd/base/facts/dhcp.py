@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from provd.base.dataclass import dataclass
 from provd.base.facts.base import Fact, Level
 
 
@@ -244,6 +244,20 @@ class DhcpNotStored(Fact):
     LEVEL: ClassVar[Level] = Level.ERROR
 
     leases: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpReservationIdle(Fact):
+    """An address is reserved that cannot be given to anybody; its client gets another one. Told once.
+
+    Do: reserve an address of a subnet (``provd reservation``), or add its subnet to the configuration.
+    """
+
+    ID: ClassVar[str] = "DHCP-RESERVATION-IDLE"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    ip: str
     reason: str
 
 

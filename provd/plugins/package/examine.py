@@ -70,7 +70,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    os.nice(10)
+    with contextlib.suppress(PermissionError):  # politeness only, and a service's system call filter may forbid it
+        os.nice(10)
     drop_capabilities()
     asked = json.load(sys.stdin)
     report = examine(Path(asked["folder"]), {plugin: Path(place) for plugin, place in asked["neighbours"].items()})
