@@ -123,8 +123,8 @@ def with_mark(model: str, names: tuple[str, ...], urls: tuple[str, ...]) -> list
 def test_a_setting_stays_what_it_is_or_was_refused(phone, text):
     names = tuple(name for name in NAMES if accepted(name, text))
     vendor = VENDORS[phone.vendor]
-    # Some take the folder of an image only, which ends at the last slash.
-    folder = ("firmware.url",) if "/" in text else ()
+    # Some take the folder of an image or a phone book only, which ends at the last slash.
+    folder = ("firmware.url", "phonebook.url") if "/" in text else ()
     addresses = [name for name in URLS if name not in (*vendor.grammar, *folder)]
     urls = tuple(name for name in addresses if accepted(name, f"http://h/{text}"))
 
