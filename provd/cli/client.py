@@ -49,10 +49,14 @@ _ERRORS: Mapping[str, type[ProvdError]] = {
 }
 
 
+_LONGEST = 600.0
+"""Seconds for the daemon's answer: an import of many thousands takes its time on a small machine."""
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP/1.1 over a unix socket."""
 
-    def __init__(self, path: Path, timeout: float | None = 60) -> None:
+    def __init__(self, path: Path, timeout: float | None = _LONGEST) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
