@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from provd.agi import wire
 from provd.agi.wire import Environment
 from provd.app.dialing import Answer, Dial, DialDesk
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import ProvdError, WireError
 from provd.base.facts import FactSink
 from provd.base.facts.pbx import AgiCall, AgiRefused

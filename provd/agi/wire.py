@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError, WireError
 
 LONGEST_LINE = 2048

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from provd.app.options import encode, placeholders
 from provd.app.roster import network_of
 from provd.app.sightings import Sighting
 from provd.app.station import Station
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.base.facts.boot import AdviceFailed
 from provd.base.facts.devices import DeviceSighted

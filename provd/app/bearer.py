@@ -11,13 +11,14 @@ import hmac
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 
-from provd.app.admin.caller import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.app.fleet import Fleet
 from provd.app.ports import Put
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 
 PREFIX = "pv1_"

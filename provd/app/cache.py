@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Any
 
 from provd.app.files import FileReply
+from provd.base.dataclass import dataclass
 
 _OVERHEAD = 1024
 """What an entry costs beside its body."""

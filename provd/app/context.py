@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from urllib.parse import urlencode
 
 from provd.app import effective
@@ -15,6 +15,7 @@ from provd.app.sealed import phrase_of
 from provd.app.site import Site
 from provd.app.tables import Tables
 from provd.app.tokens import Tokens
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.base.types import is_thing, mac_text
 from provd.domain.nesting import nest

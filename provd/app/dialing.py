@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from provd.app.tokens import TemporaryAccount
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 DialVia = Literal["sip", "rest", "agi"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 

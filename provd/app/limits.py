@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from provd.app import effective
@@ -14,6 +13,7 @@ from provd.app.ports import Renderer, RenderJob
 from provd.app.station import Station
 from provd.app.zones import misfits
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.domain.records import Device
 from provd.plugin import FileRule, Manifest

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 
 from provd.app.ports import Catalogue
 from provd.app.preview import NOBODY, Preview
 from provd.app.station import Station
 from provd.app.turns import in_turns
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError, NotFoundError, PluginError
 from provd.base.types import Mac, is_thing, mac_text, thing_key, thing_names
 from provd.domain.merging import has_marks

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import StorageError
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease

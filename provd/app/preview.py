@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app import effective
 from provd.app.accounts import of_line
@@ -12,6 +12,7 @@ from provd.app.ports import Renderer, RenderJob
 from provd.app.sealed import phrase_of
 from provd.app.serving import Serving
 from provd.app.station import Station
+from provd.base.dataclass import dataclass
 from provd.base.errors import NotFoundError
 from provd.base.secrets import Secret
 from provd.base.types import Mac, is_thing, mac_text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 from provd.app.elsewhere import Place
 from provd.app.files import FileRequest
@@ -12,6 +11,7 @@ from provd.app.roster import network_of
 from provd.app.sealed import phrase_of
 from provd.app.station import Station
 from provd.app.tokens import TOKEN
+from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
 from provd.base.facts.devices import DeviceSighted
 from provd.base.facts.files import FileRefused, FileUnknown

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from provd.app.dialing import Flow
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.domain.records import Device
 from provd.plugin import ActionUri

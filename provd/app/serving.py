@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.cache import Cache
 from provd.app.files import UNKNOWN, FileReply, FileRequest
@@ -14,6 +14,7 @@ from provd.app.resolve import Job, Resolver, split
 from provd.app.statics import Statics
 from provd.app.station import Station
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
 from provd.base.facts.files import FileServed, RenderFailed
 from provd.base.types import Mac
@@ -78,7 +79,7 @@ class Serving:
         if job.rule.kind == "static":
             reply, work = self._seen(job, now), None
         else:
-            reply, work = self.making.kept(job), None
+            reply, work = self.making.kept(job) or self.making.unmade(job, now), None
             if reply is None:
                 work = self.making.work(job)
                 reply = self.making.at_hand(job, work)

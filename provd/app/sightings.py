@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 from provd.dhcp.advice import Advice
 from provd.domain.evidence import Identity

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from provd.app.roster import Bucket
+from provd.base.dataclass import dataclass
 from provd.base.facts import FactSink
 from provd.base.facts.files import FileThrottled
 

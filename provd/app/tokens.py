@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import b32encode
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 from provd.base.secrets import Secret
 from provd.base.types import Mac

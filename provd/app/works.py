@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Put
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import NotFoundError, ProvdError, StorageError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError

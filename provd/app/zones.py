@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 
 DAY = 1440

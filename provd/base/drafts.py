@@ -8,9 +8,9 @@ comes out is the same, frozen and all.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, make_dataclass
+from dataclasses import fields
 from operator import attrgetter
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -20,28 +20,19 @@ def drafted(kind: type[T]) -> Callable[..., T]:
 
     The object is filled in as a twin of the class, which may be assigned to, and becomes one of the class at the end.
     """
-
-    def seal(draft: object) -> None:
-        draft.__class__ = kind
-
-    plain = make_dataclass(
-        kind.__name__,
-        [(field.name, object) for field in fields(kind)],  # type: ignore[arg-type]
-        namespace={"__post_init__": seal},
-        eq=False,
-        repr=False,
-    )
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    body = "\n    ".join([f"self.{name} = {name}" for name in names] + ["self.__class__ = _kind"])
+    scope: dict[str, Any] = {"_kind": kind}  # no field begins so
+    exec(f"def __init__(self, {', '.join(names)}):\n    {body}\n", scope)  # noqa: S102  # names of a class of ours
     # The same base and the same slots: only then may an object change from one class to the other. The two methods
     # share one slot of the type: with a frozen base's __delattr__ left in it each assignment takes four times as long.
-    names = {
+    methods = {
         "__slots__": kind.__dict__["__slots__"],
         "__setattr__": object.__setattr__,
         "__delattr__": object.__delattr__,
+        "__init__": scope["__init__"],
     }
-    return cast(
-        "Callable[..., T]",
-        type(kind.__name__, kind.__bases__, names | {"__init__": vars(plain)["__init__"], "__post_init__": seal}),
-    )
+    return cast("Callable[..., T]", type(kind.__name__, kind.__bases__, methods))
 
 
 def altering(kind: type[T]) -> Callable[..., T]:

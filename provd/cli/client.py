@@ -33,6 +33,10 @@ class RefusedError(ForbiddenError):
     """The daemon does not work for this user."""
 
 
+class OtherVersionError(ProvdError):
+    """The daemon does not know an operation that this command needs: it was not restarted with this version."""
+
+
 _ERRORS: Mapping[str, type[ProvdError]] = {
     "not-found": NotFoundError,
     "conflict": ConflictError,
@@ -41,13 +45,21 @@ _ERRORS: Mapping[str, type[ProvdError]] = {
     "config": ConfigError,
     "storage": StorageError,
     "forbidden": RefusedError,
+    "unknown-operation": OtherVersionError,
 }
+
+
+_LONGEST = 600.0
+"""Seconds for the daemon's answer: an import of many thousands takes its time on a small machine."""
+
+
+_PAGE, _LARGEST_PAGE = 1000, 10_000
 
 
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP/1.1 over a unix socket."""
 
-    def __init__(self, path: Path, timeout: float | None = 60) -> None:
+    def __init__(self, path: Path, timeout: float | None = _LONGEST) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
@@ -58,7 +70,7 @@ class _UnixConnection(http.client.HTTPConnection):
         try:
             self.sock.connect(str(self._path))
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-            raise NotRunningError(f"no daemon listens on {self._path}") from None
+            raise NotRunningError(f"no daemon listens on {self._path}: start it (systemctl start provd)") from None
         except PermissionError:
             raise RefusedError(f"no permission for {self._path}: be root or the user of the daemon") from None
 
@@ -101,6 +113,12 @@ def call(config: str | None, operation: str, **params: object) -> Any:
 def of_daemon(config: str | None, operation: str, **params: object) -> Any:
     """The same from the running daemon and nobody else. Raises NotRunningError when there is none, else ProvdError."""
     return ask(_socket(config), operation, params)
+
+
+def page_size(config: str | None) -> int:
+    """How many items of a list to ask for at a time: few of a daemon, which has phones to serve meanwhile, as many as
+    there may be of the database, which each question opens anew. Raises ConfigError."""
+    return _PAGE if _socket(config).exists() else _LARGEST_PAGE
 
 
 def _socket(config: str | None) -> Path:
@@ -150,4 +168,6 @@ def _answer(response: http.client.HTTPResponse) -> Any:
     if response.status < 400:
         return answer
     kind = _ERRORS.get(str(answer.get("type", "")), ProvdError)
+    if kind is OtherVersionError:
+        raise OtherVersionError("the daemon that runs is of another version and does not know this: restart it")
     raise kind(answer.get("detail") or answer.get("title") or "the daemon refused")

@@ -103,7 +103,8 @@ def sheet(ctx: click.Context, tenant: str, form: str, output: Path | None, *, as
         _write(output, text)
         result = {name: value for name, value in result.items() if name != "text"} | {"file": str(output)}
         if not as_json:
-            click.echo(f"{result['codes']} codes are in {output}")
+            many = result["codes"] != 1
+            click.echo(f"{result['codes']} {'codes are' if many else 'code is'} in {output}")
     elif not as_json:
         click.echo(text, nl=False)
     if as_json:

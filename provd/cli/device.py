@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from typing import TextIO
@@ -9,6 +10,7 @@ from typing import TextIO
 import click
 
 from provd.base.types import mac_text
+from provd.cli.client import OtherVersionError, call
 from provd.cli.commands import (
     Group,
     Row,
@@ -68,7 +70,8 @@ def device_show(ctx: click.Context, mac: str, local: str | None, *, reveal: bool
     """
     show_one(run(ctx, "device.show", mac=mac, local=local, reveal=reveal or None), as_json=as_json)
     if not as_json:
-        show_findings(run(ctx, "device.diagnose", mac=mac), beside=True)
+        with contextlib.suppress(OtherVersionError):
+            show_findings(call(ctx.find_root().obj, "device.diagnose", mac=mac), beside=True)
 
 
 @device.command("diagnose")
@@ -247,6 +250,9 @@ def device_settings(ctx: click.Context, mac: str, *, origin: bool, as_json: bool
 def device_check(ctx: click.Context, mac: str, *, as_json: bool) -> None:
     """Say what a device cannot do of what it is told, by its model and firmware. Exit code 1 when there is any."""
     result = run(ctx, "device.check", mac=mac)
+    if not result["items"] and not as_json:
+        click.echo("it can do all that it is told")
+        return
     show_rows(result["items"], ("setting", "reason"), as_json=as_json)
     if result["items"]:
         sys.exit(Exit.FAILURE)

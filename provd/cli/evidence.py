@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -123,12 +123,22 @@ def explain(fact_id: str | None, *, as_json: bool) -> None:
         return
     chosen = next((fact for fact in every if fact["id"] == fact_id.upper()), None)
     if chosen is None:
-        click.echo(f"there is no fact {fact_id!r}; `provd explain` lists them", err=True)
+        click.echo(_not_found(fact_id, list(facts)), err=True)
         sys.exit(Exit.NOTHING)
     if as_json:
         show_json(chosen)
     else:
         click.echo(f"{chosen['id']} ({chosen['level']})\n\n{_text(facts[chosen['id']])}")
+
+
+def _not_found(wanted: str, names: Sequence[str]) -> str:
+    """With those that may have been meant: of the same beginning, or almost the same."""
+    import difflib
+
+    alike = [name for name in names if name.startswith(f"{wanted.upper()}-")]
+    alike = alike or difflib.get_close_matches(wanted.upper(), names, 3)
+    meant = f"; there are {', '.join(sorted(alike))}" if alike else ""
+    return f"there is no fact {wanted!r}{meant}; `provd explain` lists them all"
 
 
 def _text(fact: type[object]) -> str:

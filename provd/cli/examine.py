@@ -8,11 +8,11 @@ import socket
 import stat
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from provd.base.clock import SystemClock
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError, ForbiddenError, ProvdError
 from provd.base.types import ip_text
 from provd.cli import deep

@@ -7,9 +7,9 @@ import socket
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 from provd.base.types import ip_text
 from provd.net.netlink import Interface

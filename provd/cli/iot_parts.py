@@ -9,12 +9,13 @@ import socket
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ProvdError
 from provd.cli.client import call
 from provd.cli.processes import end, lines_of, of_the_story, provd, started

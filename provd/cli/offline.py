@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from provd.base.clock import SystemClock
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError, UsageError
 from provd.base.facts import Fact, Level
 from provd.config.documents import config_path

@@ -6,8 +6,8 @@ import secrets
 import select
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.types import ip_text
 from provd.net.frame import BROADCAST_MAC, ETHERTYPE_IPV4, parse_udp, udp_frame
 from provd.net.sockets import packet_socket

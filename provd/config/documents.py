@@ -9,10 +9,11 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 from provd.config.origin import line_of, lines_by_key
 

@@ -5,44 +5,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import importlib
 import itertools
 import os
 import resource
 import signal
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provd import __version__
-from provd.app.admin import Admin, Caller
-from provd.app.bearer import Authority
 from provd.app.fleet import Fleet
 from provd.app.overheard import Overheard
-from provd.app.zones import zone
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
 from provd.config.load import load
 from provd.config.settings import Settings
-from provd.daemon.addresses import ServedAddresses
 from provd.daemon.core import Core
+from provd.daemon.degraded import DegradedParts
+from provd.daemon.doors import Doors
 from provd.daemon.edges import Edges
 from provd.daemon.garbage import GarbageRounds
 from provd.daemon.handover import Handover
 from provd.daemon.limit_watch import LimitWatch
-from provd.daemon.pages import pages
 from provd.daemon.readers import Readers, TimedRenderer
 from provd.daemon.regions import Federation
 from provd.daemon.reloads import applies, changes
-from provd.daemon.rest import RestDaemon
 from provd.daemon.tasks import Tasking
 from provd.daemon.telling import Telling
 from provd.daemon.timekeeper import Timekeeper
 from provd.daemon.translate import bounds_of, newcomers_of, site_of, terms_of
-from provd.daemon.views import DaemonViews
-from provd.http.api.interface import Api
-from provd.http.control import ControlServer, Operation
-from provd.http.page import PageServer
 from provd.observe.sdnotify import ServiceManager
+
+if TYPE_CHECKING:
+    from provd.daemon.administration import Administration
 
 GRACE = 4.0
 """Seconds that work in hand has when the daemon is told to stop."""
@@ -73,6 +68,7 @@ class Service:
         self._emit = self._readers.emit
         self._tasking: Tasking | None = None
         self._federation: Federation | None = None
+        self._administration: Administration | None = None
 
     async def run(self) -> None:
         """Open everything, serve until SIGTERM or SIGINT, close everything. Raises ProvdError at start."""
@@ -128,8 +124,8 @@ class Service:
         self._readers.keep(core.store)
         federation = self._federation = Federation(core)
         edges = Edges(core, self._timekeeper.leap, (federation.paths,))
-        views = DaemonViews(core, edges, self._readers.timeline, self._clock)
-        self._readers.hub.add("degraded", views.watch)
+        degraded = DegradedParts()
+        self._readers.hub.add("degraded", degraded)
         self._timekeeper.tell(self._emit)
         telling, handover = Telling(core), Handover(core)
         if edges.calling is not None:
@@ -138,27 +134,14 @@ class Service:
         self._readers.hub.add("tasks", core.tasks)
         self._readers.hub.add("regions", federation.upkeep)
         self._readers.hub.add("webhooks", tasking.hooks.outbox)
-        admin = self._admin(core, edges, telling, tasking)
-        views.join(admin.diagnoses, telling.resyncer.comes)
-        control = ControlServer(
-            self._operations(admin, views), self._readers.tail.watch, emit=self._emit, clock=self._clock
-        )
-        page = PageServer(
-            views,
-            self._readers.metrics.text,
-            emit=self._emit,
-            clock=self._clock,
-            hosts=self._settings.api.hosts,
-            api=self._api(core, admin, views, (edges, telling, handover)),
-            parts=pages(core, admin, views),
-        )
-        self._measure(edges, views)
+        doors = Doors()
+        self._measure(edges)
         self._measure_beside(telling, tasking, federation)
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting)
         self._readers.hub.add("overheard", Overheard(core.boot.station))
-        keeping = [*self._keeping(core, edges, admin), asyncio.create_task(limiting.run())]
+        keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
         try:
             await core.renderer.start()
             await federation.load()
@@ -168,63 +151,65 @@ class Service:
             federation.open()
             for name, address in await handover.open():
                 edges.note(name, address)
-            await control.listen(self._settings.server.control_path)
-            for endpoint in self._settings.api.listen:
-                opened = await page.listen(endpoint.host, endpoint.port)
-                edges.note("page", f"{opened[0]}:{opened[1]}")
-            self._ready(core, edges, views)
+            doors.open(self._settings)
+            for address in doors.addresses:
+                edges.note("page", address)
+            self._ready(core, edges)
             core.codes.check_number()
             core.packaging.shop.works.resume()
+            administration = await self._administer(doors, core, edges, degraded, (telling, handover, tasking))
+            keeping.append(asyncio.create_task(administration.complete()))
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
         finally:
             for task in keeping:
                 task.cancel()
-            await asyncio.gather(edges.close(GRACE), control.close(GRACE), page.close(), handover.close(GRACE))
+            closing = [edges.close(GRACE), handover.close(GRACE)]
+            if self._administration is not None:
+                closing.append(self._administration.close(GRACE))
+            await asyncio.gather(*closing)
+            doors.close()
             await asyncio.gather(telling.close(), tasking.close(), federation.close())
             core.fleet.flush(self._clock.now())
             self._timekeeper.mark()
 
-    def _keeping(self, core: Core, edges: Edges, admin: Admin) -> list[asyncio.Task[None]]:
+    def _keeping(self, core: Core, edges: Edges) -> list[asyncio.Task[None]]:
         """What goes on beside serving, until the end."""
-        keeping = [asyncio.create_task(self._housekeep(core, edges, admin)), asyncio.create_task(core.rollouts.run())]
+        keeping = [asyncio.create_task(self._housekeep(core, edges)), asyncio.create_task(core.rollouts.run())]
         if core.keeper is not None:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
 
-    def _admin(self, core: Core, edges: Edges, telling: Telling, tasking: Tasking) -> Admin:
-        return Admin(
-            fleet=core.fleet,
-            boot=core.boot,
-            clock=self._clock,
-            emit=self._emit,
-            zone=zone,
-            addresses=ServedAddresses(edges.dhcp, core.store, edges.reserved),
-            codes=core.codes,
-            resyncer=telling.resyncer,
-            vendors=core.vendors,
-            tasks=core.tasks,
-            outbox=tasking.hooks.outbox,
-            shop=core.packaging.shop,
-            regions=core.regions,
-            rollouts=core.rollouts,
-        )
-
-    def _api(self, core: Core, admin: Admin, views: DaemonViews, parts: tuple[Edges, Telling, Handover]) -> Api:
-        daemon = RestDaemon(
+    async def _administer(
+        self,
+        doors: Doors,
+        core: Core,
+        edges: Edges,
+        degraded: DegradedParts,
+        parts: tuple[Telling, Handover, Tasking],
+    ) -> Administration:
+        """Load what people and the command line ask, and answer them. Phones do not wait for it: a tenth of the start
+        goes into it, and none of them asks it anything."""
+        started = self._clock.now()
+        module = await asyncio.to_thread(importlib.import_module, "provd.daemon.administration")
+        telling, handover, tasking = parts
+        made: Administration = module.Administration(
             core,
-            parts[0],
-            self._readers.timeline,
-            self._readers.tail,
-            status=lambda: status_of(views),
-            reload=lambda: self.apply(core, *parts),
+            edges,
+            self._readers,
+            degraded=lambda: degraded.parts,
+            started=started,
+            telling=telling,
+            outbox=tasking.hooks.outbox,
+            reload=lambda: self.apply(core, edges, telling, handover),
         )
-        return Api(admin, Authority(core.fleet, self._clock).caller, daemon, emit=self._emit, clock=self._clock)
+        self._administration = made
+        await made.serve(doors.take())
+        return made
 
-    def _ready(self, core: Core, edges: Edges, views: DaemonViews) -> None:
+    def _ready(self, core: Core, edges: Edges) -> None:
         now = self._clock.now()
-        views.started = now
         listeners = ",".join(f"{name}/{address}" for name, address in edges.listeners)
         devices = len(core.fleet.tables.devices)
         leases = sum(1 for _ in edges.dhcp.leases())
@@ -243,24 +228,10 @@ class Service:
         self._manager.ready(f"serving {devices} devices")
         self._manager.watch(asyncio.get_running_loop().call_later)
 
-    def _operations(self, admin: Admin, views: DaemonViews) -> Mapping[str, Operation]:
-        def operation(name: str) -> Operation:
-            async def perform(params: dict[str, Any]) -> Mapping[str, Any]:
-                result = await admin.call(name, params, Caller(name="control"))
-                return result if isinstance(result, Mapping) else {"items": result}
-
-            return perform
-
-        async def status(_params: dict[str, Any]) -> Mapping[str, Any]:
-            return status_of(views)
-
-        return {name: operation(name) for name in admin.operations} | {"status": status}
-
-    def _measure(self, edges: Edges, views: DaemonViews) -> None:
+    def _measure(self, edges: Edges) -> None:
         metrics = self._readers.metrics
         for name, text, values in edges.counters():
             metrics.counter(name, text, "what", values)
-        metrics.gauge("provd_devices", "Devices by state", "state", views.states)
         metrics.gauge(
             "provd_sip_present", "SIP registrations, calls and connections at this moment", "what", edges.sip_present
         )
@@ -338,10 +309,8 @@ class Service:
             # At once: nobody dials between the correction and this.
             core.codes.leapt(leapt)
 
-    async def _housekeep(self, core: Core, edges: Edges, admin: Admin) -> None:
+    async def _housekeep(self, core: Core, edges: Edges) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
-        if admin.plugins is not None:
-            await admin.plugins.complete()
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
             now = self._clock.now()
@@ -351,8 +320,8 @@ class Service:
                 core.boot.age(now)
                 edges.certificates.watch(now)
                 self._tick(core)
-                if admin.plugins is not None:
-                    await admin.plugins.complete()
+                if self._administration is not None:
+                    await self._administration.complete()
                 with contextlib.suppress(ProvdError):
                     await core.things.look_round()
             if turn % PRUNE_EVERY == 0:
@@ -395,16 +364,3 @@ def _place_of(error: BaseException | None) -> str:
             place = f"{module}:{frame.tb_lineno}"
         frame = frame.tb_next
     return place
-
-
-def status_of(views: DaemonViews) -> Mapping[str, Any]:
-    """The status page as plain values."""
-    view = views.status()
-    return {
-        "version": view.version,
-        "listeners": [f"{listener.name} {listener.address}" for listener in view.listeners],
-        "degraded": [f"{row.part}: {row.reason}" for row in view.degraded],
-        **dict(view.counts),
-        "states": {state: count for state, count in views.states().items() if count},
-        "plugins": [f"{plugin.id} {plugin.version}" for plugin in view.plugins],
-    }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
 from provd.app.resync.agenda import Agenda
 from provd.app.resync.caller import Resyncer
 from provd.app.resyncing import Way
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.secrets import Secret

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from provd.app.activation.office import VendorOffice
 from provd.app.activation.registry import MOST_AT_ONCE
-from provd.app.admin import Caller
+from provd.app.caller import Caller
 from provd.base.errors import StorageError
 from provd.domain.activation.thing import Thing, ThingState
 from provd.http.views import SilentRow, ThingModelRow, ThingsView

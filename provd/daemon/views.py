@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from operator import attrgetter, itemgetter
 from typing import Literal, TypeVar, cast
@@ -16,12 +16,12 @@ from provd.app.effective import for_device
 from provd.app.turns import in_turns
 from provd.base.clock import Clock
 from provd.base.facts import Fact, text_of
-from provd.base.facts.daemon import Degraded, Recovered
 from provd.base.facts.dhcp import DhcpAck, DhcpAckRest, DhcpOffer
 from provd.base.facts.files import FileServed
 from provd.base.secrets import Secret
 from provd.base.types import Mac, ip_text, mac_text
 from provd.daemon.core import Core
+from provd.daemon.degraded import Part
 from provd.daemon.edges import Edges
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.activation.thing import Outcome
@@ -50,30 +50,29 @@ from provd.plugin import Manifest
 
 T = TypeVar("T")
 Grade = Literal["debug", "info", "warning", "error"]
-_OF_PARTS = {Degraded, Recovered}
 _OWN = {"at", "mac", "boot", "reason", "peer", "name"}
 
 
 class DaemonViews:
     """Implements the page's ``Views``. ``started`` is when the daemon became ready, 0 before."""
 
-    def __init__(self, core: Core, edges: Edges, timeline: Timeline, clock: Clock) -> None:
+    def __init__(
+        self,
+        core: Core,
+        edges: Edges,
+        timeline: Timeline,
+        clock: Clock,
+        degraded: Callable[[], Iterable[Part]] = tuple,
+        started: float = 0.0,
+    ) -> None:
         self._core = core
         self._edges = edges
         self._timeline = timeline
         self._clock = clock
         self._began = clock.now()
-        self._degraded: dict[str, DegradedRow] = {}
-        self.started = 0.0
+        self._degraded = degraded
+        self.started = started
         self._diagnoses: Diagnoses | None = None
-
-    def watch(self, facts: Sequence[Fact]) -> None:
-        """A reader of facts: which parts are degraded."""
-        for fact in [fact for fact in facts if fact.__class__ in _OF_PARTS]:
-            if isinstance(fact, Degraded):
-                self._degraded[fact.part] = DegradedRow(fact.part, fact.reason, fact.at)
-            elif isinstance(fact, Recovered):
-                self._degraded.pop(fact.part, None)
 
     def join(self, diagnoses: Diagnoses, comes: Callable[[Device], str]) -> None:
         """Diagnoses know from now on what happened lately, and are shown."""
@@ -84,7 +83,7 @@ class DaemonViews:
     @property
     def degraded(self) -> tuple[DegradedRow, ...]:
         """The parts that cannot work, as they were told."""
-        return tuple(self._degraded.values())
+        return tuple(DegradedRow(*part) for part in self._degraded())
 
     async def devices(self, query: str, state: str, offset: int, limit: int, tenant: str = "") -> Rows[DeviceRow]:
         """Devices with every word of the query somewhere in their row, newest boot first."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, Protocol
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 from provd.dhcp.lease import Lease
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from provd.base.dataclass import dataclass
 from provd.base.facts import Fact
 from provd.dhcp.advice import PLAIN, Advice
 from provd.dhcp.lease import Lease

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from operator import attrgetter
 
+from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
 from provd.base.types import Mac
 

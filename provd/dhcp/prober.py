@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac, mac_of
 from provd.dhcp.effects import Probe
 from provd.dhcp.wire import Wire

@@ -11,10 +11,10 @@ import asyncio
 import functools
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from provd.app.ports import Journal, Put
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError, StorageError, WireError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import Degraded, InternalError, Recovered

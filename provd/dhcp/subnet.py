@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 from provd.base.types import Mac, ip_text
 from provd.dhcp.lease import INFINITE

@@ -29,9 +29,16 @@ _BELONGS: Mapping[str, tuple[str, ...]] = {
 port of its own, too.)"""
 
 
+_SAID = frozenset(
+    ".".join(parts[:count])
+    for parts in (name.split(".") for name in (*KNOWN, *NUMBERED))
+    for count in range(1, len(parts) + 1)
+)
+
+
 def covers(name: str) -> bool:
     """Whether a row of a manifest that says this name, or the beginning of names, says anything."""
-    return any(_within(known, name) for known in (*KNOWN, *NUMBERED))
+    return name in _SAID
 
 
 def _within(name: str, start: str) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError
 from provd.domain.reckoning import Leap
 from provd.domain.records import Code

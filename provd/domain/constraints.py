@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from provd.base.dataclass import dataclass
 
 AttributeType = Literal["string", "number", "boolean", "enum", "array", "object", "reference"]
 _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {

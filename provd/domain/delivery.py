@@ -6,9 +6,9 @@ leased to that very MAC, or shows the device's token. ``token``: whoever shows t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 Policy = Literal["open", "bound", "token"]

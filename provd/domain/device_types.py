@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
+
+from provd.base.dataclass import dataclass
 
 _MARK = ":"
 _WILD = re.compile(r"[*?]|\[[^\]]*\]")

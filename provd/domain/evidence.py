@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 Via = Literal["dhcp", "http", "tftp", "pnp"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+from provd.base.dataclass import dataclass
 
 Value = str | int | bool
 

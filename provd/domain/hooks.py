@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
+
+from provd.base.dataclass import dataclass
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 600.0

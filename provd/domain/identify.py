@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
+from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
 from provd.base.types import Mac, mac_text
 from provd.domain.evidence import Evidence, Identity

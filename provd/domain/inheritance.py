@@ -7,8 +7,9 @@ None removes what was set before it, and None for ``keys`` or ``keys.5`` everyth
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError
 from provd.domain.records import Profile, Settings
 from provd.domain.settings import begins

@@ -24,8 +24,9 @@ line is taken, the device is full or somebody else's) is nobody's guess and does
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from provd.base.dataclass import dataclass
 from provd.domain.records import Lock
 
 CALM = 86400.0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import SequenceMatcher
+
+from provd.base.dataclass import dataclass
 
 MINE, BASE, CUT, THEIRS = "<<<<<<< yours", "||||||| made from", "=======", ">>>>>>> new default"
 

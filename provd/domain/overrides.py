@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from provd.base.dataclass import dataclass
 
 
 class Place(enum.StrEnum):

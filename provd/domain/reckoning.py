@@ -6,7 +6,9 @@ after the boot; one that was set wrongly shows years ahead, and it must be possi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from provd.base.dataclass import dataclass
 
 DAY = 86400.0
 LEAP = 30 * DAY

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.domain.device_types import Constraint, DeviceType

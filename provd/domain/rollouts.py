@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from math import ceil
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 

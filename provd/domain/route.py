@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 from provd.domain.evidence import Identity
 from provd.domain.names import LONGEST_NAME, MODEL_MARK, NameTable

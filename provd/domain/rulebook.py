@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from provd.base.dataclass import dataclass
 from provd.domain.constraints import Rule, Standing, There, everything
 from provd.domain.device_types import DeviceType, Typing
 from provd.domain.records import Device

@@ -7,8 +7,8 @@ for, a *specific* one that of a device's own file, with ``{mac}`` in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.domain.route import SITE
 
 MARK = SITE

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, tzinfo
 from fnmatch import fnmatchcase
 
 from cronsim import CronSim
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 from provd.domain.records import Device, RunState, TaskRun, TaskStep
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from provd.app.files import FileReply
+from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
 
 _TARGET = re.compile(rb"/[A-Za-z0-9/_.~:,@+=$!-]*")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from multidict import CIMultiDictProxy
+
+from provd.base.dataclass import dataclass
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
 _ONE_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.IGNORECASE)

@@ -12,7 +12,7 @@ import enum
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, Protocol, cast
 
@@ -23,6 +23,7 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.facts.http import ConnectionsLimited, SlowPeersCut

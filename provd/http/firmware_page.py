@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
 from aiohttp import web
 
-from provd.app.admin import Scope
+from provd.app.caller import Scope
+from provd.base.dataclass import dataclass
 from provd.base.errors import ProvdError, UsageError
 from provd.http.api.refusal import Refusal
 from provd.http.signed_page import Operations, Render, SignedPage, asked, go, refused

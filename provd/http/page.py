@@ -7,7 +7,7 @@ command line.
 
 from __future__ import annotations
 
-import ssl
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from http import HTTPStatus
@@ -20,7 +20,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from provd.base.clock import Clock
-from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import Mac, is_thing, mac_text, parse_device, parse_mac
@@ -106,20 +105,14 @@ class PageServer:
 
         return environment(ago=ago, iso=iso, span=span, size=size, mac_text=mac_text)
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
-        """Open one listener; gives the address it got. Raises ConfigError."""
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer on this socket."""
         if self._runner is None:
             self._runner = web.AppRunner(
                 self._app(), access_log=None, logger=quiet_logger(), handle_signals=False, shutdown_timeout=1.0
             )
             await self._runner.setup()
-        before = len(self._runner.addresses)
-        try:
-            await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-        address = self._runner.addresses[before]
-        return address[0], address[1]
+        await web.SockSite(self._runner, listener).start()
 
     async def close(self) -> None:
         """Close all listeners."""

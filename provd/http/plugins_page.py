@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from yarl import URL
 
-from provd.app.admin import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.base.errors import ConflictError, ProvdError
 from provd.http.api.refusal import Refusal
 from provd.http.signed_page import Form, Operations, Render, SignedPage, asked, go, refused

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from provd.app.admin import Caller
+from provd.app.caller import Caller
 from provd.base.errors import ProvdError, UsageError
 from provd.http.api.refusal import Refusal
 from provd.http.problems import status_of

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from aiohttp import web
 
-from provd.app.admin import Caller
+from provd.app.caller import Caller
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.http.api.guard import Guard, Known
 

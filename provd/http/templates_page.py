@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from yarl import URL
 
-from provd.app.admin import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.base.errors import ProvdError, UsageError
 from provd.domain.overrides import PLACES, Place, sha256
 from provd.http.api.refusal import Refusal

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from provd.app.admin import Scope
+from provd.app.caller import Scope
 from provd.base.errors import ProvdError
 from provd.http.api.refusal import Refusal
 from provd.http.signed_page import Render, SignedPage, go, refused

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ssl
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 
 _LEGACY_CIPHERS = "DEFAULT:@SECLEVEL=0"

@@ -7,10 +7,11 @@ Nothing in here carries a secret.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from provd.app.admin import Caller
+from provd.app.caller import Caller
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 Grade = Literal["debug", "info", "warning", "error"]

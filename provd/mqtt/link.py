@@ -12,7 +12,6 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -21,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import PeerError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import Degraded, Recovered
@@ -56,7 +56,7 @@ class Broker:
     port: int
     client: str
     username: str = ""
-    password: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
+    password: Secret = Secret("")
     tls: ssl.SSLContext | None = None
 
     @property

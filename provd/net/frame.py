@@ -6,8 +6,9 @@ A DHCP server needs them for clients that cannot be talked to through the IP sta
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from provd.base.dataclass import dataclass
 
 BROADCAST_MAC: Final = b"\xff" * 6
 ETHERTYPE_IPV4: Final = 0x0800

@@ -6,8 +6,8 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ProvdError
 
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, Final, Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.net.frame import ETHERTYPE_IPV4, UdpDatagram, parse_ipv4_udp, parse_udp
 

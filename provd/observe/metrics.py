@@ -1,14 +1,12 @@
-"""Metrics in the Prometheus text format: facts counted here, everything else asked for when somebody scrapes."""
+"""Metrics: facts counted here, everything else asked for when somebody scrapes."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.exposition import generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Literal, NamedTuple
 
 from provd import __version__
 from provd.base.facts import Fact
@@ -17,22 +15,38 @@ from provd.base.facts.files import FileServed
 Values = Callable[[], Mapping[str, float]]
 """Current values by label value; the empty label value stands for a metric without labels."""
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _RENDER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
+class Family(NamedTuple):
+    """One metric; ``name`` of a counter without ``_total``. Each sample is the values of the labels and the amount."""
+
+    kind: Literal["counter", "gauge"]
+    name: str
+    documentation: str
+    labels: Sequence[str]
+    samples: Sequence[tuple[Sequence[str], float]]
+
+
+class Times(NamedTuple):
+    """How many took up to each bound, in seconds, the last one without a bound; and what all took together."""
+
+    name: str
+    documentation: str
+    bounds: Sequence[float]
+    counts: Sequence[int]
+    seconds: float
+
+
 class Metrics:
-    """A reader of facts, and the registry of everything that is counted elsewhere."""
+    """A reader of facts, and the list of everything that is counted elsewhere."""
 
     def __init__(self) -> None:
         self._facts: Counter[type[Fact]] = Counter()
         self._file_octets: Counter[str] = Counter()
-        self._sources: list[Callable[[], Metric]] = []
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Families(self._families))
-        self._render = Histogram(
-            "provd_render_seconds", "Time to render one file", registry=self._registry, buckets=_RENDER_SECONDS
-        )
+        self._sources: list[Callable[[], Family]] = []
+        self._rendered = [0] * (len(_RENDER_SECONDS) + 1)
+        self._seconds = 0.0
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Count a batch."""
@@ -43,48 +57,44 @@ class Metrics:
 
     def rendered(self, seconds: float) -> None:
         """A file was rendered in that time."""
-        self._render.observe(seconds)
+        self._rendered[bisect_left(_RENDER_SECONDS, seconds)] += 1
+        self._seconds += seconds
 
     def counter(self, name: str, documentation: str, label: str, values: Values) -> None:
         """Add values that only rise, for instance the fields of a stats object; ``name`` without ``_total``."""
-        self._sources.append(lambda: _family(CounterMetricFamily, name, documentation, label, values()))
+        self._sources.append(lambda: _family("counter", name, documentation, label, values()))
 
     def gauge(self, name: str, documentation: str, label: str, values: Values) -> None:
         """Add values that rise and fall."""
-        self._sources.append(lambda: _family(GaugeMetricFamily, name, documentation, label, values()))
+        self._sources.append(lambda: _family("gauge", name, documentation, label, values()))
 
     def text(self) -> bytes:
-        """Everything, in the text format (:data:`CONTENT_TYPE`)."""
-        return generate_latest(self._registry)
+        """Everything, in the text format of Prometheus."""
+        from provd.observe.exposition import text_of  # noqa: PLC0415 - a library that only whoever scrapes needs
 
-    def _families(self) -> Iterator[Metric]:
-        yield _family(GaugeMetricFamily, "provd_info", "The version of the daemon", "version", {__version__: 1})
-        counted = CounterMetricFamily("provd_facts", "Facts by id", labels=["fact", "level"])
-        for kind, count in sorted(self._facts.items(), key=lambda item: item[0].ID):
-            counted.add_metric((kind.ID, kind.LEVEL.name.lower()), count)
-        yield counted
-        octets = self._file_octets
-        yield _family(CounterMetricFamily, "provd_file_octets", "Octets of files delivered", "via", octets)
+        times = Times(
+            "provd_render_seconds",
+            "Time to render one file",
+            _RENDER_SECONDS,
+            tuple(accumulate(self._rendered)),
+            self._seconds,
+        )
+        return text_of(self._families(), times)
+
+    def _families(self) -> Iterator[Family]:
+        yield _family("gauge", "provd_info", "The version of the daemon", "version", {__version__: 1})
+        counted = [
+            ((kind.ID, kind.LEVEL.name.lower()), float(count))
+            for kind, count in sorted(self._facts.items(), key=lambda item: item[0].ID)
+        ]
+        yield Family("counter", "provd_facts", "Facts by id", ("fact", "level"), counted)
+        yield _family("counter", "provd_file_octets", "Octets of files delivered", "via", self._file_octets)
         for source in self._sources:
             yield source()
 
 
-class _Families(Collector):
-    def __init__(self, families: Callable[[], Iterable[Metric]]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families()
-
-
 def _family(
-    kind: type[CounterMetricFamily | GaugeMetricFamily],
-    name: str,
-    documentation: str,
-    label: str,
-    values: Mapping[str, float],
-) -> Metric:
-    family = kind(name, documentation, labels=[label] if label else [])
-    for value, amount in sorted(values.items()):
-        family.add_metric([value] if label else [], amount)
-    return family
+    kind: Literal["counter", "gauge"], name: str, documentation: str, label: str, values: Mapping[str, float]
+) -> Family:
+    samples = [((value,) if label else (), amount) for value, amount in sorted(values.items())]
+    return Family(kind, name, documentation, (label,) if label else (), samples)

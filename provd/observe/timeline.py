@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.facts import Fact, Level
 from provd.base.types import Mac
 

@@ -7,9 +7,9 @@ import contextlib
 import secrets
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import PeerError, UsageError, WireError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import Degraded, Recovered

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 import aiohttp
@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.domain.hooks import Heard, Letter, heard_of
 from provd.net.authorities import trusting

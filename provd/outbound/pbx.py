@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from provd.app.resyncing import Heard, Order, Told
+from provd.base.dataclass import dataclass
 from provd.base.errors import ProvdError, UsageError
 from provd.domain.records import Device
 from provd.outbound.ami_wire import Message, variable

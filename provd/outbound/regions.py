@@ -7,7 +7,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import aiohttp
@@ -16,6 +16,7 @@ from yarl import URL
 
 from provd.app.regions.ports import Unreached
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.base.secrets import Secret
 from provd.domain.regions import speech

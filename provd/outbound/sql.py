@@ -7,7 +7,6 @@ import contextlib
 import datetime as dt
 import decimal
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, TextClause, create_engine, text
@@ -23,6 +22,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import NullPool
 
 from provd.app.tasks.ports import SqlCall
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 from provd.base.secrets import Secret
 from provd.domain.tasks import Done, Failed, NotYet, Outcome, Retry

@@ -14,7 +14,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -23,6 +23,7 @@ from yarl import URL
 
 from provd.app.tasks.ports import HttpCall
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.domain.filling import pointed
 from provd.domain.tasks import Done, Failed, NotYet, Outcome, Retry, http_outcome

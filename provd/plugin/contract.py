@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.plugin.firmware import Package
 
 CONTRACT = 1

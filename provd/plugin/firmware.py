@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from provd.base.dataclass import dataclass
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,59}"
 VERSION = r"[0-9][0-9A-Za-z._()-]{0,39}"

@@ -10,11 +10,11 @@ import hashlib
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 from xml.etree import ElementTree as ET
 
+from provd.base.dataclass import dataclass
 from provd.plugin.contract import Model
 from provd.plugin.phone import (
     NEVER,

@@ -14,11 +14,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from ipaddress import IPv4Address
 from typing import Protocol
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac, mac_text
 from provd.plugin.contract import Model
 

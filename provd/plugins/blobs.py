@@ -8,9 +8,10 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
+
+from provd.base.dataclass import dataclass
 
 MAPPED_FROM = 1 << 20
 """Files of this size and more are mapped instead of read."""

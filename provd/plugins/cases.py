@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.base.types import parse_mac
 from provd.domain.evidence import Evidence, Identity, Via

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import provd
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.plugins import PluginBroken, PluginClash, PluginLoaded, PluginRemoved
@@ -188,13 +189,14 @@ class PluginCatalogue:
         before, after = reading.before, reading.after
         try:
             overrides = self._overrides / name
-            stamp = _stamp(folder, overrides)
+            deciding = _deciding(folder, overrides)
+            stamp = _stamp(folder, deciding)
             known = before.get(name)
             if known is not None and (known.folder, known.stamp) == (folder, stamp):
                 # Reading them all again would hold phones up for a tenth of a second where there are forty.
                 after[name] = known
                 return
-            plugin = _Plugin(load(folder, name), folder, _digest(folder, overrides), stamp)
+            plugin = _Plugin(load(folder, name), folder, _digest(folder, deciding), stamp)
         except PluginError as error:
             # The one that was in force until now, else the one of an earlier folder, else none.
             known = before.get(name)
@@ -220,11 +222,19 @@ class PluginCatalogue:
             self._facts(PluginLoaded(at=now, plugin=key, version=manifest.version, models=models, folder=folder))
 
 
-def _stamp(folder: Path, overrides: Path) -> _Stamp:
+def _deciding(folder: Path, overrides: Path) -> tuple[Path, ...]:
+    """The files that decide what devices get: the manifest and the templates. Raises PluginError."""
+    try:
+        return (folder / MANIFEST, *_listing(folder), *_files(folder / "templates"), *_files(overrides))
+    except OSError as error:
+        raise PluginError(f"{folder}: {error.strerror}") from None
+
+
+def _stamp(folder: Path, deciding: Iterable[Path]) -> _Stamp:
     """Raises PluginError."""
     found = []
     try:
-        for path in (folder / MANIFEST, *_listing(folder), *_files(folder / "templates"), *_files(overrides)):
+        for path in deciding:
             status = path.stat()
             found.append((str(path), status.st_mtime_ns, status.st_size))
     except OSError as error:
@@ -232,11 +242,11 @@ def _stamp(folder: Path, overrides: Path) -> _Stamp:
     return tuple(found)
 
 
-def _digest(folder: Path, overrides: Path) -> str:
-    """Over everything that decides what devices get: the manifest and the templates. Raises PluginError."""
+def _digest(folder: Path, deciding: Iterable[Path]) -> str:
+    """Over their content. Raises PluginError."""
     digest = hashlib.sha256(str(folder).encode())
     try:
-        for path in (folder / MANIFEST, *_listing(folder), *_files(folder / "templates"), *_files(overrides)):
+        for path in deciding:
             content = path.read_bytes()
             digest.update(f"\0{path}\0{len(content)}\0".encode())
             digest.update(content)
@@ -263,4 +273,6 @@ def _listing(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []  # mostly there is no folder of overrides: rglob takes its time to find that out
     return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from provd.app.limits import limits_rule, read
 from provd.app.ports import RenderJob
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.domain.identify import Index
 from provd.domain.names import with_folders

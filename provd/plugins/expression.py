@@ -7,7 +7,8 @@ repeated group must not have many ways to match the same text: nested repeats ar
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from provd.base.dataclass import dataclass
 
 GROUPS = frozenset({"model", "version", "mac", "serial"})
 MOST_WIDE = 2

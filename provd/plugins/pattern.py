@@ -9,8 +9,8 @@ in nothing but the gaps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import PeerError, PluginError
 from provd.plugins.render_values import finalizers, forbidden
 from provd.plugins.render_wire import MAX_OUTPUT

@@ -7,9 +7,10 @@ import itertools
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from provd.app.ports import RenderJob
+from provd.base.dataclass import dataclass
 from provd.base.errors import PeerError, PluginError
 from provd.plugins.pattern import LEAF, Needs, Path, Pattern, pattern_of, shape_of, tree
 from provd.plugins.render_wire import decode_pattern

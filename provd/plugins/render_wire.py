@@ -6,9 +6,10 @@ import enum
 import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import PeerError
 
 if TYPE_CHECKING:  # the renderer process has no use for it

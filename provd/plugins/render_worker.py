@@ -10,11 +10,11 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
 import provd
+from provd.base.dataclass import dataclass
 from provd.base.errors import PeerError, PluginError, RendererError
 from provd.plugins.render_wire import Answer, Answers
 

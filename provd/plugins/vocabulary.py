@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import NotFoundError
 from provd.domain.capability import shortfall, written
 from provd.domain.vocabulary import TABLE, Setting

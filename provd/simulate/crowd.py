@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from provd.base.clock import Clock, SystemClock
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 from provd.base.types import Mac, mac_text
 from provd.plugin import Manifest, Model

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from provd.base.dataclass import dataclass
 
 DISCOVER: Final = 1
 OFFER: Final = 2

@@ -9,9 +9,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 
 _CLONE_NEWNET = 0x40000000

@@ -6,9 +6,10 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 from provd.base.types import Mac
 from provd.plugin.phone import (

@@ -6,10 +6,10 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, cast, get_args
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 from provd.plugin.phone import (
     Account,

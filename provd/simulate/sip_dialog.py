@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.simulate.sip_message import Message
 
 T1: Final = 0.5

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 
 _COMPACT: Final = {

@@ -10,9 +10,9 @@ import random
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.plugin.phone import Account, Notify, Reaction
 from provd.simulate.sip_dialog import T1, Dialog, Transaction

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 from provd.simulate.thing_home import PATH, PROVISION, QUERY, Heard, heard, message
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from provd.base.dataclass import dataclass
 
 PATH = "/provision/region/message"
 QUERY, PROVISION = "PROVISION_QUERY", "DEVICE_PROVISION"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from urllib.parse import unquote
+
+from provd.base.dataclass import dataclass
 
 _ANGLE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^<"])*<(?P<uri>[^<>]*)>(?P<rest>.*)')
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\s\[\]]*)(?::(?P<port>\d{1,5}))?")

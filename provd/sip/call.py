@@ -12,11 +12,12 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.base.facts.sip import CallEnded, CallHeard
 from provd.sip.address import dialed, uri_parts

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.sip import SipMalformed, SipRefused, SipThrottled
 from provd.base.types import Mac

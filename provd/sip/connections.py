@@ -6,10 +6,10 @@ import asyncio
 import itertools
 import socket
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.sip.effects import Flow
 from provd.sip.stream import Framer

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from provd.base.dataclass import dataclass
 from provd.sip.address import name_address, uri_parts
 from provd.sip.build import Field
 from provd.sip.effects import Flow

@@ -17,9 +17,10 @@ import re
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.sip.address import dialed
 from provd.sip.build import Field, quoted
 from provd.sip.effects import Account, FindAccount

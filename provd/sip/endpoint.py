@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.sip.address import uri_parts
 from provd.sip.build import Field, response

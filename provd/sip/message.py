@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from sipmessage import CSeq, Via
 from sipmessage.message import COMPACT_FORMS
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.sip.address import NameAddress, name_address, split_list
 

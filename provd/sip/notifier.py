@@ -8,9 +8,9 @@ where the device asks for them, are never sent to any other address than the reg
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.sip.build import Field
 from provd.sip.complaints import SipStats
 from provd.sip.digest import authorize

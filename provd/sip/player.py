@@ -12,9 +12,9 @@ import errno
 import random
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.base.facts import FactSink
 from provd.base.facts.media import MediaExhausted, MediaLatched, MediaRefused

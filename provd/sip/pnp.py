@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 from urllib.parse import unquote
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.base.facts import Fact
 from provd.base.facts.pnp import PnpAnswered, PnpIgnored, PnpUnheard, PnpWouldAnswer

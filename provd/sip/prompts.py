@@ -10,9 +10,9 @@ import enum
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.sip.g711 import a_law, encode, mu_law
 from provd.sip.sdp import PCMU, PTIME
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.sip.address import NameAddress, name_address, uri_parts
 from provd.sip.build import Field
 from provd.sip.dialog import direct

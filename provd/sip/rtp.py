@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 
 _FIXED = struct.Struct("!BBHII")

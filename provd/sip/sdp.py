@@ -7,9 +7,10 @@ for us is a :class:`WireError`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, cast
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.base.types import ip_int
 

@@ -10,13 +10,13 @@ import math
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from provd.app.dialing import AccountBook, DialDesk
 from provd.app.dialing import Flow as StoredFlow
 from provd.app.resyncing import Heard, Order, Told
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConfigError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError

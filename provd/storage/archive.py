@@ -11,10 +11,10 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import StorageError
 
 FORMAT = 1

@@ -51,22 +51,27 @@ def driver_form(statement: ClauseElement, dialect: Dialect) -> Statement:
 
 
 class Prepared:
-    """A statement compiled once; calling it with the values of its parameters gives the driver's form."""
+    """A statement compiled once, when it is first wanted; calling it with the values of its parameters gives the
+    driver's form."""
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+        self._statement = statement
+        self._dialect = dialect
+
+    @cached_property
+    def _form(self) -> tuple[str, tuple[str, ...], Mapping[str, object]]:
+        compiled = self._statement.compile(dialect=self._dialect)
         if not isinstance(compiled, SQLCompiler):
             raise TypeError("only statements with parameters have a driver form")
-        self._sql = str(compiled)
-        self._names = tuple(compiled.positiontup or ())
-        self._fixed = compiled.params
+        return str(compiled), tuple(compiled.positiontup or ()), compiled.params
 
     def __call__(self, **values: object) -> Statement:
         """Raises KeyError for a parameter that the statement does not have."""
-        merged = {**self._fixed, **values}
-        if len(merged) != len(self._fixed):
-            raise KeyError(f"not in the statement: {set(values) - set(self._fixed)}")
-        return self._sql, tuple([merged[name] for name in self._names])
+        sql, names, fixed = self._form
+        merged = {**fixed, **values}
+        if len(merged) != len(fixed):
+            raise KeyError(f"not in the statement: {set(values) - set(fixed)}")
+        return sql, tuple([merged[name] for name in names])
 
 
 class Table:

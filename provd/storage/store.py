@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -232,10 +231,15 @@ class Store:
         if self._path is not None:
             with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection, quick_text(connection):
                 result = connection.exec_driver_sql(*driver_form(query, self._engine.dialect))
+                records, skipped = list[R](), list[tuple[str, str]]()
                 # Some at a time: what is not kept of one lot makes room for the next.
-                found = _decoded(codec, chain.from_iterable(result.partitions(_READ_AT_ONCE)))
+                for lot in result.partitions(_READ_AT_ONCE):
+                    usual = codec.records(lot)
+                    found, odd = _decoded(codec, lot) if usual is None else (usual, [])
+                    records += found
+                    skipped += odd
                 connection.exec_driver_sql("PRAGMA shrink_memory")
-                return found
+                return records, skipped
         return _decoded(codec, self._rows(query))
 
     def _rows(self, query: Select[Any]) -> Sequence[Row]:

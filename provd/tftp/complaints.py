@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 from typing import Final
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.facts.tftp import TftpAbandoned, TftpMalformed, TftpRefused

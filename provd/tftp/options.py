@@ -7,9 +7,9 @@ section 3); a client that only half follows the RFCs still gets its file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.tftp.packet import OptionAck
 
 DEFAULT_BLKSIZE: Final = 512

@@ -8,9 +8,10 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError, WireError
 
 _TWO: Final = struct.Struct("!HH")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from typing import Final
 
 from provd.app.files import FileRequest
+from provd.base.dataclass import dataclass
 from provd.tftp.admission import Peer
 from provd.tftp.gate import acceptable
 from provd.tftp.options import Terms, negotiate

@@ -12,11 +12,11 @@ import ipaddress
 import select
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from provd.app.files import UNKNOWN, FileReply, FileRequest, FileService
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
 from provd.base.errors import ConfigError, WireError
 from provd.base.facts import FactSink

@@ -10,9 +10,9 @@ from __future__ import annotations
 import enum
 import math
 import struct
-from dataclasses import dataclass
 from typing import Final
 
+from provd.base.dataclass import dataclass
 from provd.tftp.frames import Frames
 from provd.tftp.options import Terms
 from provd.tftp.packet import Error, ErrorCode, Opcode

@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
+from provd.base.dataclass import dataclass
 from provd.base.drafts import altering, drafted
 from provd.base.facts import CATALOGUE, Fact, text_of
 from provd.base.facts.dhcp import DhcpAck, DhcpOffer
@@ -43,6 +44,20 @@ def test_the_same_object(kind, quick, values):
     assert (made, hash(made), repr(made)) == (expected, hash(expected), repr(expected))
     assert replace(made) == expected
     assert pickle.loads(pickle.dumps(made)) == expected
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Fields whose names a generated constructor might use itself."""
+
+    kind: str
+    scope: str
+    names: str
+    fields: str
+
+
+def test_a_field_may_have_any_name():
+    assert drafted(Named)("a", "b", "c", "d") == Named("a", "b", "c", "d")
 
 
 def test_frozen_as_ever():

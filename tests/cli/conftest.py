@@ -19,6 +19,7 @@ from provd.app.codes.terms import Terms
 from provd.cli.root import cli
 from provd.domain.records import Profile
 from provd.http.control import ControlServer
+from provd.http.listening import control_socket
 from provd.observe.tail import Tail
 from tests.app.fakes import OTHER, PHONE, MemoryJournal, World, claimed, lease, line, tenant
 from tests.app.packages.shelf import acme_shelf, shop_of
@@ -124,15 +125,16 @@ class Office:
 
             return perform
 
+        self._operations = {name: operation(name) for name in admin.operations} | {"broken": self._broken}
         server = ControlServer(
-            {name: operation(name) for name in admin.operations} | {"broken": self._broken},
+            self._operations,
             self.tail.watch,
             emit=self._told,
             clock=self.world.clock,
             heartbeat=0.05,
-            permit=lambda *_: self.permitted,
+            permit=lambda _caller: self.permitted,
         )
-        await server.listen(self._path)
+        await server.serve(control_socket(self._path))
         self._begun.set()
         await self._ended.wait()
         await server.close()
@@ -143,6 +145,10 @@ class Office:
     def _told(self, fact: Any) -> None:
         self.world.facts.append(fact)
         self.tail([fact])
+
+    def forget(self, operation: str) -> None:
+        """As a daemon of a version that did not have it yet."""
+        del self._operations[operation]
 
     def audit(self) -> list[str]:
         """What was done, as the audit has it."""

@@ -62,7 +62,7 @@ def test_a_sheet_goes_into_a_file_that_nobody_else_reads(shell: Shell, tmp_path:
     page = tmp_path / "codes.html"
     page.write_text("old")
     page.chmod(0o644)
-    assert shell("code", "sheet", "--tenant", "north", "-o", str(page)).out == f"1 codes are in {page}\n"
+    assert shell("code", "sheet", "--tenant", "north", "-o", str(page)).out == f"1 code is in {page}\n"
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert made["grouped"] in page.read_text()
     out = shell("code", "sheet", "--tenant", "north", "--format", "csv").out

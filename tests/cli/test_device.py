@@ -202,3 +202,18 @@ def test_a_faulty_csv_changes_nothing_and_names_every_line(shell: Shell) -> None
     assert [row.split(":")[0] for row in answer.err.splitlines()] == ["line 2", "line 3"]
     assert shell("device", "show", "02aaaa000008").code == 4
     assert shell("device", "import", "/nowhere.csv").code == 2
+
+
+def test_a_daemon_of_an_older_version_is_told_apart_from_a_mistake(shell: Shell, office: Office) -> None:
+    for name in ("device.diagnose", "device.check"):
+        office.forget(name)
+    assert shell("device", "show", BELL).code == 0, "what it knows is shown"
+    answer = shell("device", "diagnose", BELL)
+    reason = "the daemon that runs is of another version and does not know this: restart it\n"
+    assert (answer.code, answer.out, answer.err) == (1, "", reason)
+
+
+def test_a_device_that_can_do_all_that_it_is_told(shell: Shell) -> None:
+    answer = shell("device", "check", BELL)
+    assert (answer.code, answer.out, answer.err) == (0, "it can do all that it is told\n", "")
+    assert shell("device", "check", BELL, "--json").json == []

@@ -79,7 +79,7 @@ def test_every_fact_is_listed_and_explained(shell: Shell) -> None:
     assert told.out.startswith("FILE-REFUSED (warning)\n\n")
     assert "Do: " in told.out
     assert shell("explain", "FILE-REFUSED", "--json").json["level"] == "warning"
-    assert shell("explain", "NO-SUCH").err == "there is no fact 'NO-SUCH'; `provd explain` lists them\n"
+    assert shell("explain", "NO-SUCH").err == "there is no fact 'NO-SUCH'; `provd explain` lists them all\n"
 
 
 def _frame(payload: bytes, source: int, target: int) -> bytes:
@@ -144,3 +144,13 @@ def test_a_file_without_phones_has_nothing_to_tell(shell: Shell, tmp_path: Path)
     assert "not a capture file" in answer.out
     assert shell("explain-pcap", str(_capture(tmp_path / "web.pcap", _frame(b"x", 80, 81)))).code == 4
     assert shell("explain-pcap", "/nowhere.pcap").code == 2
+
+
+def test_a_fact_of_which_only_the_beginning_is_known(shell: Shell) -> None:
+    answer = shell("explain", "file")
+    assert answer.code == 4
+    assert answer.err.startswith(
+        "there is no fact 'file'; there are FILE-REFUSED, FILE-SERVED, FILE-THROTTLED, FILE-UNK"
+    )
+    assert "there are DHCP-OFFER" in shell("explain", "DHCP-OFER").err
+    assert shell("explain", "xyzzy").err == "there is no fact 'xyzzy'; `provd explain` lists them all\n"

@@ -64,3 +64,10 @@ def test_explain_tells_what_a_fact_means() -> None:
     assert code == 0
     assert "Do:" in out
     assert run("explain", "NO-SUCH")[0] == 4
+
+
+def test_a_command_that_was_mistyped_is_guessed() -> None:
+    answer = CliRunner().invoke(cli, ["devise", "list"])
+    assert answer.exit_code == 2
+    assert "No such command 'devise'. Did you mean 'device'?" in answer.output
+    assert CliRunner().invoke(cli, ["xyzzy"]).output.endswith("Error: No such command 'xyzzy'.\n")

@@ -18,7 +18,7 @@ def test_the_status_of_a_running_daemon(shell: Shell, office: Office) -> None:
 def test_the_status_without_a_daemon_is_that_of_the_database_and_a_failure(shell: Shell) -> None:
     answer = shell("status", "--json")
     assert (answer.code, answer.json["running"], answer.json["tenants"]) == (1, False, 1)
-    assert answer.err == f"no daemon listens on {shell.state}/control.sock\n"
+    assert answer.err == f"no daemon listens on {shell.state}/control.sock: start it (systemctl start provd)\n"
 
 
 def test_serve_says_in_a_sentence_why_it_does_not_start(shell: Shell, tmp_path: Path) -> None:

@@ -23,19 +23,49 @@ CASES = [
 ]
 
 
-RESET = {"yealink": "%NULL%", "cisco_spa": ""}
+OTHERS = [
+    ("6867i", "sip_line1_screen_name", "sip line1 screen name"),
+    ("J179", "DISPLAY_NAME", "DISPLAY_NAME"),
+    ("1230", "SNTP_ENABLE", "SNTP_ENABLE"),
+    ("D65", "enable_check_sync", "enable_check_sync"),
+    ("D785", "settings_refresh_timer", "settings_refresh_timer"),
+    ("GXP1760", "P270", "P270"),
+    ("GRP2614", "account.1.display.name", "account.1.display.name"),
+    ("VVX411", "reg.1.label", "reg.1.label"),
+    ("VVX411", "up.backlight.timeout", "up.backlight.timeout"),
+]
+BY_WHICH_IT_FINDS_ITS_FILES = [
+    ("6867i", "auto_resync_days", "auto resync days"),
+    ("GXP1760", "P193", "P193"),
+    ("GRP2614", "provisioning.auto.minute", "provisioning.auto.minute"),
+    ("VVX411", "prov.polling.period", "prov.polling.period"),
+    ("VVX411", "device.prov.serverName", "device.prov.serverName"),
+]
+RESET = {"yealink": "%NULL%"}
 
 
-def last(model: str, name: str, value: str | None, case: str = "claimed") -> str | None:
-    """What such a phone has in the end: the last of two lines with one name counts."""
+def last(model: str, parameter: str, value: str | None, name: str = "") -> str | None:
+    """What such a phone has in the end under that name: the last of two lines with one name counts."""
     phone = of_model(model)
-    settings = {**nest(DEFAULTS), "vendor": {name: value} if value != "nothing" else {}}
-    body = render_once(PLUGINS / phone.vendor / "templates", phone.job(case, settings=settings), engine=ENGINE)
-    return dict(VENDORS[phone.vendor].parse(body)).get(name)
+    settings = {**nest(DEFAULTS), "vendor": {parameter: value} if value != "nothing" else {}}
+    body = render_once(PLUGINS / phone.vendor / "templates", phone.job("claimed", settings=settings), engine=ENGINE)
+    return dict(VENDORS[phone.vendor].parse(body)).get(name or parameter)
 
 
 @pytest.mark.parametrize(("model", "name", "usual"), CASES)
 def test_what_is_taken_away_again_leaves_what_the_file_says(model: str, name: str, usual: str | None) -> None:
     assert last(model, name, "nothing") == usual
     assert last(model, name, "mine") == "mine"
-    assert last(model, name, None) == (usual or RESET[of_model(model).vendor])
+    assert last(model, name, None) == (usual or RESET.get(of_model(model).vendor, ""))
+
+
+@pytest.mark.parametrize(("model", "parameter", "name"), OTHERS)
+def test_other_vendors_files_do_the_same(model: str, parameter: str, name: str) -> None:
+    usual = last(model, parameter, "nothing", name)
+    assert last(model, parameter, "mine", name) == "mine"
+    assert last(model, parameter, None, name) == (usual or "")
+
+
+@pytest.mark.parametrize(("model", "parameter", "name"), BY_WHICH_IT_FINDS_ITS_FILES)
+def test_how_a_phone_finds_its_files_is_not_forgotten(model: str, parameter: str, name: str) -> None:
+    assert last(model, parameter, None, name) == last(model, parameter, "nothing", name)

@@ -119,13 +119,12 @@ def with_mark(model: str, names: tuple[str, ...], urls: tuple[str, ...]) -> list
 @example(text="%NULL%")
 @example(text="a = b")
 @example(text="101;fnc=sd")
+@example(text="a/b")
 @example(text="x\nsecurity.user_password = admin:mine")
 def test_a_setting_stays_what_it_is_or_was_refused(phone, text):
     names = tuple(name for name in NAMES if accepted(name, text))
     vendor = VENDORS[phone.vendor]
-    # Some take the folder of an image only, which ends at the last slash.
-    folder = ("firmware.url",) if "/" in text else ()
-    addresses = [name for name in URLS if name not in (*vendor.grammar, *folder)]
+    addresses = [name for name in URLS if name not in (*vendor.grammar, *(vendor.folders if "/" in text else ()))]
     urls = tuple(name for name in addresses if accepted(name, f"http://h/{text}"))
 
     marked = with_mark(phone.model, names, urls)

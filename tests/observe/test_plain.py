@@ -1,6 +1,6 @@
 import json
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.facts import Fact
 from provd.base.secrets import Secret
 from provd.observe.plain import data_of, json_of, utc_text

@@ -114,6 +114,7 @@ def test_it_imports_nothing_of_the_daemon():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [
         "provd.base",
+        "provd.base.dataclass",
         "provd.base.errors",
         "provd.plugins",
         "provd.plugins.confine",

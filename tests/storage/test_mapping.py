@@ -187,7 +187,48 @@ def test_a_fact_takes_any_data() -> None:
 
 
 def test_a_type_without_a_column_form_is_noticed_at_once() -> None:
-    from provd.storage.mapping import _converters
+    from provd.storage.conversion import converters
 
     with pytest.raises(TypeError, match="no column form for x"):
-        _converters(complex, "x")
+        converters(complex, "x")
+
+
+ROWS = [
+    Line(id="a", tenant="t", username="1", password=Secret("geheim")),
+    Line(id="b", tenant="t", username="2", password=Secret("")),
+    Line(id="c", tenant="u", username="3", password=Secret("g"), settings={"x": 1, "sip.password": Secret("s")}),
+]
+
+
+def test_many_rows_at_once_are_what_each_of_them_is() -> None:
+    codec = Codec(Line, VAULT)
+    rows = [codec.row(line) for line in ROWS]
+    assert codec.records(rows) == [codec.record(row) for row in rows] == ROWS
+    leases = Codec(Lease, VAULT)
+    known = Lease(ip=1, client=b"c", mac=Mac("805ec0000001"), state=LeaseState.ACTIVE, starts=1, expires=2, subnet="s")
+    found = [known, dataclasses.replace(known, ip=2), dataclasses.replace(known, state=LeaseState.DECLINED)]
+    assert leases.records([leases.row(lease) for lease in found]) == found
+
+
+@pytest.mark.parametrize("column", ["id", "tenant", "password", "settings"])
+@pytest.mark.parametrize("value", [None, 7, b"x", "{", "[]"])
+def test_one_odd_row_among_many_is_left_to_a_closer_look(column: str, value: object) -> None:
+    codec = Codec(Line, VAULT)
+    rows = [list(codec.row(line)) for line in ROWS]
+    rows[1][codec.columns.index(column)] = value
+    found = codec.records([tuple(row) for row in rows])
+    try:
+        expected = [codec.record(tuple(row)) for row in rows]
+    except RowError:
+        assert found is None
+    else:
+        assert found == expected
+
+
+def test_a_state_that_there_is_not_is_left_to_a_closer_look() -> None:
+    codec = Codec(Lease, VAULT)
+    lease = Lease(ip=1, client=b"c", mac=Mac("805ec0000001"), state=LeaseState.ACTIVE, starts=1, expires=2, subnet="s")
+    row = list(codec.row(lease))
+    assert codec.records([tuple(row)]) == [lease]
+    row[codec.columns.index("state")] = 99
+    assert codec.records([tuple(row)]) is None

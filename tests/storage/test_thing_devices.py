@@ -12,7 +12,7 @@ import pytest
 from provd.app.activation.desk import ThingDesk
 from provd.app.activation.devices import ThingDevices
 from provd.app.activation.registry import Registry
-from provd.app.admin.caller import Caller
+from provd.app.caller import Caller
 from provd.app.fleet import Fleet
 from provd.app.ports import Put
 from provd.app.regions.first_boot import FirstBoots

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from provd.app.activation.ports import Book, Ledger, Reading
+from provd.app.caller import Caller
 from provd.base.errors import NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged
@@ -13,9 +14,6 @@ from provd.domain.activation.content import Share
 from provd.domain.activation.form import FormError, checked
 from provd.domain.activation.thing import Thing, ThingModel, ThingVendor, in_ranges
 from provd.domain.records import AuditEntry
-
-if TYPE_CHECKING:
-    from provd.app.admin.caller import Caller  # whose package imports this module
 
 T = TypeVar("T")
 _AROUND = 10

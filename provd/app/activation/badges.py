@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.activation.audited import Audited, named, vendor_of
 from provd.app.activation.desk import digest
 from provd.app.activation.ports import Book, Ledger, Reading
-from provd.app.admin.caller import Caller, Scope
 from provd.app.bearer import issue
+from provd.app.caller import Caller, Scope
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.secrets import Secret

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from provd.app.activation.audited import Audited, known, named
 from provd.app.activation.ports import Book, Ledger, Reading
+from provd.app.caller import Caller
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, ProvdError, StorageError
 from provd.base.facts import FactSink
 from provd.domain.activation.content import PIECE, Content, Member, Piece, granted, reached
 from provd.domain.activation.thing import Thing, ThingModel
-
-if TYPE_CHECKING:
-    from provd.app.admin.caller import Caller  # whose package imports this module
 
 MOST_CONTENTS = 1000
 """Contents of one model."""

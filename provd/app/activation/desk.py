@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 
 from provd.app.activation.limits import Failures
 from provd.app.activation.ports import Book, Ledger
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.activation import (

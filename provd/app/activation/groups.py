@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from provd.app.activation.audited import Audited, known, named, vendor_of
 from provd.app.activation.ports import Book, Reading
+from provd.app.caller import Caller
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.domain.activation.content import Content, Group, Member, Share, member_type
 from provd.domain.activation.thing import ThingModel
-
-if TYPE_CHECKING:
-    from provd.app.admin.caller import Caller  # whose package imports this module
 
 MOST_GROUPS = 1000
 """Groups of one model, and vendors that it is shared with."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provd.app.activation.contents import Contents
 from provd.app.activation.groups import Groups, Shares
 from provd.app.activation.registry import Registry
+from provd.base.dataclass import dataclass
 
 if TYPE_CHECKING:
     from provd.app.activation.badges import Badges  # needs the package that imports this module

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from provd.app.activation.audited import Audited, known, model_of, named, vendor_of
 from provd.app.activation.ports import Book, Ledger, Reading
 from provd.app.activation.tenancy import Tenancy
+from provd.app.caller import Caller
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.domain.activation import thing as life
@@ -17,9 +17,6 @@ from provd.domain.activation.content import Content, Group, Member, Share
 from provd.domain.activation.serials import SerialRange
 from provd.domain.activation.standing import VendorToken
 from provd.domain.activation.thing import Attempt, Thing, ThingModel, ThingVendor
-
-if TYPE_CHECKING:
-    from provd.app.admin.caller import Caller  # whose package imports this module
 
 MOST_AT_ONCE = 10_000
 """Serials in one call."""

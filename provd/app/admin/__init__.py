@@ -9,7 +9,6 @@ from typing import Any
 from provd.app.activation.office import VendorOffice
 from provd.app.admin import collections
 from provd.app.admin.activation import Serials, Things
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.constraints import Constraints
 from provd.app.admin.desk import Addresses, Desk, Group, Operation
@@ -36,6 +35,7 @@ from provd.app.admin.tokens import Tokens
 from provd.app.admin.types import Types
 from provd.app.admin.vendors import VendorGroup
 from provd.app.boot import Boot
+from provd.app.caller import Caller, Scope
 from provd.app.codes.office import Office
 from provd.app.context import Zone
 from provd.app.diagnosis.gather import Diagnoses

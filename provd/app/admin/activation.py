@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from provd.app.activation.registry import MOST_AT_ONCE, Registry
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.domain.activation.serials import FORMATS, SerialRange, range_of
 from provd.domain.activation.thing import REISSUE, Attempt, Thing, ThingModel

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from provd.app import ownership
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.codes import printout
 from provd.app.codes.office import Office
 from provd.app.ports import Change, Delete, Put

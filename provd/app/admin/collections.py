@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.codes import Codes, Locks
 from provd.app.admin.constraints import Constraints, Known
 from provd.app.admin.desk import Desk
@@ -20,8 +18,10 @@ from provd.app.admin.rollouts import Rollouts
 from provd.app.admin.site_models import SiteModels
 from provd.app.admin.tasks import Tasks
 from provd.app.admin.types import Types
+from provd.app.caller import Caller, Scope
 from provd.app.ownership import owner_of_profile
 from provd.app.works import Works
+from provd.base.dataclass import dataclass
 from provd.base.types import ip_text, is_thing, mac_text
 from provd.dhcp.lease import INFINITE, Lease
 from provd.domain.device_types import DeviceType

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import KEY, LISTING, Args, Param
 from provd.app.admin.types import ANYWHERE, BREAKING, named
+from provd.app.caller import Caller, Scope
 from provd.app.ownership import owner_of_key
 from provd.app.ports import Change, Delete, Put
 from provd.app.tasks import assembly
 from provd.app.tasks.book import TaskBook
 from provd.app.turns import in_turns
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.types import mac_text
 from provd.domain.constraints import Attribute, Standing

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.params import Args, Param
 from provd.app.boot import Boot
+from provd.app.caller import Caller, Scope
 from provd.app.context import Zone
 from provd.app.fleet import Fleet, Plan
 from provd.app.ownership import owner_of_profile
 from provd.app.ports import Change, Put
 from provd.app.zones import zone_names
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError, ForbiddenError, NotFoundError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.devices import AdminChanged, DeviceStateChanged

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from provd.app import effective, ownership
 from provd.app.admin import sheet, views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.limits import Limit
 from provd.app.ports import Change, Put
 from provd.app.sealed import phrase_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from provd.app.admin.caller import Caller
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.history import own_facts
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller
 from provd.app.diagnosis.gather import Diagnoses
 from provd.base.types import is_thing, mac_text
 

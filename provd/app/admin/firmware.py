@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
 from provd.app.admin.plugins import view_of
+from provd.app.caller import Caller, Scope
 from provd.app.firmware.offer import KINDS, Asked
 from provd.app.firmware.ports import Held
 from provd.app.firmware.warehouse import Warehouse

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from provd.app.activation.office import VendorOffice
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Operation
 from provd.app.admin.params import LISTING, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.domain.activation.content import Group, Member, Share, member_type
 
 _MODEL = (Param("vendor", required=True), Param("model", required=True))

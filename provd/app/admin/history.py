@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from provd.app.admin.caller import Caller
+from provd.app.caller import Caller
 from provd.base.facts import Fact
 
 _OWNING = frozenset({"DEVICE-STATE", "DEVICE-PROVISIONED", "ADMIN-CHANGED", "CODE-ACCEPTED"})

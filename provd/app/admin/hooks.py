@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.base.errors import ConflictError, NotFoundError
 from provd.domain.hooks import DeadLetter
 

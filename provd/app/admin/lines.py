@@ -9,9 +9,9 @@ from typing import Any
 
 from provd.app import ownership
 from provd.app.admin import sheet, views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import CHANGES, KEY, LISTING, SETTINGS, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.ownership import MARK, owner_of_key
 from provd.app.ports import Change, Put
 from provd.base.errors import ConflictError, FaultsError, NotFoundError, UsageError

@@ -29,13 +29,13 @@ import difflib
 import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import eq, ge, gt, itemgetter, le, lt, ne
 from typing import Any, Generic, Literal, TypeVar
 
-from provd.app.admin.caller import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.app.turns import in_turns
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError
 
 R = TypeVar("R")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import get_args
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, NotFoundError, StorageError, UsageError
 from provd.base.types import Mac, ip_text

@@ -10,9 +10,9 @@ from dataclasses import replace
 from provd.app import ownership
 from provd.app.activation.tenancy import Tenancy
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import CHANGES, ID, KEY, LISTING, SETTINGS, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.ownership import MARK, owner_of_key, owner_of_profile
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, UsageError

@@ -6,10 +6,10 @@ import base64
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError, UsageError
 from provd.base.types import Mac, ip_int, parse_device, parse_mac
 from provd.domain.settings import COMMAND, COMMAND_FAULT

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.fleet import Plan
 from provd.app.packages import Shop
 from provd.app.packages.ports import BUNDLED, Held

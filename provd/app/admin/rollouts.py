@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import KEY, LISTING, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.firmware.offer import Asked
 from provd.app.firmware.rollouts import Rollouts as Book
 from provd.app.firmware.warehouse import Warehouse

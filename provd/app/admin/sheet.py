@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.admin.params import Args, Param, check
 from provd.app.cells import quoted, unquoted
 from provd.app.ownership import line_of
 from provd.app.tables import Tables
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, FaultsError, UsageError
 from provd.base.types import Mac, mac_text
 from provd.domain.lifecycle import Event, after

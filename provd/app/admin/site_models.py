@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, FaultsError, NotFoundError, PluginError
 from provd.domain.ambiguity import clashes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.resync.caller import Campaign, Resyncer
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.types import is_thing, mac_text

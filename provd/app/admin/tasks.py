@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, LONGEST_KEY, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.ownership import owner_of_key
 from provd.app.ports import Change, Put
 from provd.app.tasks.book import TaskBook

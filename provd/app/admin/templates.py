@@ -6,9 +6,9 @@ import difflib
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.overlays import shared
 from provd.app.overriding import LOCAL, Overriding, Target
 from provd.app.ports import Change, Delete, Put

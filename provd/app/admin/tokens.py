@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from provd.app import bearer
 from provd.app.admin import views
-from provd.app.admin.caller import SCOPES, Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import Args, Param
+from provd.app.caller import SCOPES, Caller, Scope
 from provd.app.ports import Change, Delete, Put
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from provd.domain.records import MASTER_TENANT, ApiToken

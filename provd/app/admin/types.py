@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import CHANGES, KEY, LISTING, SETTINGS, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.ownership import owner_of_key
 from provd.app.ports import Change, Delete, Put
 from provd.app.tasks import assembly

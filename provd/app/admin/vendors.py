@@ -9,9 +9,9 @@ from functools import partial
 from provd.app import ownership
 from provd.app.activation.office import VendorOffice
 from provd.app.admin import views
-from provd.app.admin.caller import Caller, Scope
 from provd.app.admin.desk import Desk, Operation
 from provd.app.admin.params import LISTING, Args, Param
+from provd.app.caller import Caller, Scope
 from provd.app.ports import Change
 from provd.base.errors import NotFoundError
 from provd.base.types import thing_key

@@ -8,11 +8,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
 from provd.app.cells import quoted
+from provd.base.dataclass import dataclass
 from provd.domain.codes import grouped
 from provd.domain.records import Code, Line
 

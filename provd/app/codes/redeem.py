@@ -6,7 +6,7 @@ transaction: either all of it is on disk when somebody hears "accepted", or the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from provd.app import ownership
@@ -14,6 +14,7 @@ from provd.app.dialing import Dial, Outcome
 from provd.app.ownership import Room
 from provd.app.ports import Change, Put
 from provd.app.tables import Tables
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 from provd.base.types import Mac
 from provd.domain.codes import Standing, standing, used

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 from provd.domain.codes import Form
 from provd.domain.lockout import Rules

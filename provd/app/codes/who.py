@@ -12,13 +12,12 @@ it. A Contact that differs from the sender's address tells of a NAT too. Stronge
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from provd.app.codes.accounts import Accounts
 from provd.app.dialing import Dial
 from provd.app.knowledge import Knowledge
 from provd.app.ports import LeaseView
 from provd.app.tables import Tables
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 from provd.domain.records import Device
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.facts import Fact
 from provd.base.types import Mac
 from provd.domain.records import Device

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
 from provd.app.firmware.ports import Held
+from provd.base.dataclass import dataclass
 from provd.domain.firmware import older, same
 from provd.domain.records import Device
 

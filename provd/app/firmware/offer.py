@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.firmware.ports import Held, Wanted
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.plugin import Manifest
 from provd.plugin.firmware import FILE, NAME, VERSION, Package, Release
@@ -30,6 +31,9 @@ class Asked:
     by: str = ""
 
 
+_WHENCE = "; `provd firmware available` says where it is to be had"
+
+
 def find(manifests: Iterable[Manifest], name: str, plugin: str) -> tuple[Manifest, Package] | None:
     """The package of that name and its plugin. Raises UsageError when several plugins have one."""
     found = [
@@ -50,7 +54,7 @@ def present(held: Sequence[Held], asked: Asked) -> Held:
         reason = "plugin" if len({each.plugin for each in found}) > 1 else "version"
         raise UsageError(f"{reason}: there is more than one of {asked.name}; say which")
     if not found:
-        beside = f"; there is {', '.join(each.version for each in named)}" if named else ""
+        beside = f"; there is {', '.join(each.version for each in named)}" if named else _WHENCE
         raise NotFoundError(f"there is no {asked.name} {asked.version}".rstrip() + f" here{beside}")
     return found[0]
 

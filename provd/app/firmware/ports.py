@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from provd.app.works import Progress
+from provd.base.dataclass import dataclass
 from provd.plugin.firmware import PackageKind
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from provd.app.hooks.ports import Letters, Sender
 from provd.app.ports import Change, Delete, Journal, Put
 from provd.app.turns import pause_for
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import StorageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.hooks import WebhookDead, WebhookFailing, WebhookOverflow, WebhookRecovered

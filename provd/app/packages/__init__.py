@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from provd.app.firmware.warehouse import Warehouse
 from provd.app.packages.ports import Packages
 from provd.app.packages.switching import Switching
 from provd.app.works import Works
+from provd.base.dataclass import dataclass
 
 __all__ = ["Shop"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
+from provd.base.dataclass import dataclass
 from provd.domain.merging import merge
 from provd.domain.overrides import Override
 

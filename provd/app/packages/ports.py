@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from provd.app.ports import Renderer
 from provd.app.works import Progress
+from provd.base.dataclass import dataclass
 from provd.plugin import Manifest
 
 BUNDLED = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from provd.app.fleet import Fleet, Plan
 from provd.app.packages.overridden import Reviewed, reviewed
@@ -12,6 +12,7 @@ from provd.app.packages.ports import BUNDLED, Candidate, Held, Packages
 from provd.app.packages.trial import Trial, plain
 from provd.app.ports import Change, Put
 from provd.app.works import Progress, Works
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.domain.overrides import Override
 from provd.domain.records import Device

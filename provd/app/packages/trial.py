@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from heapq import heappush, heappushpop, nsmallest
 from itertools import count
 from typing import Any
@@ -16,6 +16,7 @@ from provd.app.packages.ports import Candidate, Packages
 from provd.app.ports import Renderer, RenderJob, Want
 from provd.app.station import Station
 from provd.app.works import Progress
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.base.types import mac_text
 from provd.domain.names import name_for

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.activation.desk import digest
 from provd.app.activation.limits import Failures
@@ -16,6 +16,7 @@ from provd.app.regions import onboarding, provisioning, querying
 from provd.app.regions.ports import Advice, Book, Given, Ledger, Unreached
 from provd.app.regions.querying import AskFirst
 from provd.app.regions.turns import Terms
+from provd.base.dataclass import dataclass
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.regions import DeviceMessageRefused
 from provd.domain.regions import messages

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from provd.app.elsewhere import Place
@@ -23,6 +23,7 @@ from provd.app.regions.querying import REFUSED_FOR, WAITING
 from provd.app.regions.turns import Terms, carry_out, told
 from provd.app.regions.watching import Seen
 from provd.app.tokens import Tokens
+from provd.base.dataclass import dataclass
 from provd.base.errors import ProvdError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.regions import DeviceArrived

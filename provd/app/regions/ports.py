@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from provd.base.dataclass import dataclass
 from provd.domain.activation.thing import Thing
 from provd.domain.records import AuditEntry
 from provd.domain.regions.enrolment import Enrolment

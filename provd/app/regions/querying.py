@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provd.app.regions.ports import Book
 from provd.app.regions.turns import Terms, carry_out, told
+from provd.base.dataclass import dataclass
 from provd.base.facts import Fact
 from provd.domain.regions import handover, messages
 from provd.domain.regions.codes import Code

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
+from provd.app.caller import Caller
 from provd.app.regions import office
 from provd.app.regions.owners import missing_here
 from provd.app.regions.phones import is_phone
 from provd.app.regions.ports import Book, Ledger, Reading
 from provd.app.regions.turns import Terms, told
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, UsageError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.devices import AdminChanged
@@ -21,9 +23,6 @@ from provd.domain.regions.codes import Code, Wrong
 from provd.domain.regions.enrolment import Enrolment
 from provd.domain.regions.home import STUCK, Home, HomeState, Outgoing, Region, Role, Tombstone
 from provd.domain.regions.unit import Unit
-
-if TYPE_CHECKING:
-    from provd.app.admin.caller import Caller  # whose package imports this module
 
 T = TypeVar("T")
 _KEPT = 7 * 86400.0

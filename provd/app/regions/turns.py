@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from provd.app.regions.ports import Book
+from provd.base.dataclass import dataclass
 from provd.base.errors import ClashError
 from provd.base.facts import Fact
 from provd.base.facts.regions import DeviceNotRehomed, DeviceRegional, DeviceRehomed, DeviceRehoming

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from provd.app.regions.ports import Book, Ledger, Reading
+from provd.base.dataclass import dataclass
 from provd.domain.regions.home import Home, Region, Tombstone
 
 T = TypeVar("T")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from provd.app.resyncing import Heard
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac
 
 ATTEMPTS = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
@@ -14,6 +14,7 @@ from provd.app.resync.notes import Notes
 from provd.app.resync.orders import order_for
 from provd.app.resyncing import Heard, Told, Way
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.facts import FactSink
 from provd.base.facts.resync import ResyncAccepted, ResyncDone, ResyncSent, ResyncUnanswered
 from provd.base.types import Mac

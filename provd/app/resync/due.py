@@ -3,10 +3,10 @@ tell its model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from provd.base.dataclass import dataclass
 from provd.domain.capability import shortfall
 from provd.domain.records import Settings
 from provd.plugin import Manifest, Model

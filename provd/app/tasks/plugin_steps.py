@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import cast
 from urllib.parse import quote, urlencode
 
 from provd.app.context import model_values
 from provd.app.ports import Renderer, RenderJob
 from provd.app.tasks.ports import HttpCall, PluginCall
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError, RendererError
 from provd.domain.tasks import Conflict, Done, Failed, NotYet, Outcome, Retry
 from provd.plugin import FileRule, Manifest, Model, StepRule

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from provd.app.ports import Change
+from provd.base.dataclass import dataclass
 from provd.domain.hooks import Letter
 from provd.domain.records import TaskRun, TaskStep
 from provd.domain.tasks import Outcome

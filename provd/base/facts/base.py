@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import ClassVar
 
+from provd.base.dataclass import dataclass
 from provd.base.types import Mac, is_thing, mac_text
 
 

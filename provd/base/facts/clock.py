@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from provd.base.dataclass import dataclass
 from provd.base.facts.base import Fact, Level
 
 

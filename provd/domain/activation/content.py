@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 
 MemberType = Literal["sn", "content", "group"]

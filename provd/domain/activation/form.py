@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 
 MOST_OCTETS = 4096

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import UsageError
 
 FORMATS = ("base10", "base16", "mac:48", "mac-48", "mac.48")

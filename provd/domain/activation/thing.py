@@ -7,8 +7,9 @@ its window has passed, and is not stored.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError
 from provd.base.types import parse_mac
 from provd.domain.activation.serials import SerialRange

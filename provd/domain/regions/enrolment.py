@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from provd.base.dataclass import dataclass
 from provd.base.types import parse_mac
 from provd.domain.regions.codes import Code, Wrong
 from provd.domain.regions.home import Home

@@ -24,8 +24,9 @@ goes on serving.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.base.secrets import Secret
 from provd.domain.regions import speech

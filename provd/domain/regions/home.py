@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from provd.base.dataclass import dataclass
 from provd.base.secrets import Secret
 
 
@@ -114,7 +115,7 @@ class Home:
     agreed: bool = False
     rest: str = ""
     source: str = ""
-    way: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
+    way: Secret = Secret("")
     facts: str = ""
     reason: str = ""
     since: float = 0.0
@@ -134,7 +135,7 @@ class Tombstone:
     region: str
     epoch: int
     source: str = ""
-    way: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
+    way: Secret = Secret("")
     at: float = 0.0
 
 

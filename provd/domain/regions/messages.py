@@ -16,8 +16,9 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from provd.base.dataclass import dataclass
 from provd.domain.regions.codes import Code, Wrong
 
 LARGEST = 65536

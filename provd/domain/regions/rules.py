@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
+from provd.base.dataclass import dataclass
 from provd.base.types import parse_mac
 from provd.domain.regions.home import Home
 

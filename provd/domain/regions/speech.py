@@ -11,9 +11,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, cast
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import WireError
 from provd.base.secrets import Secret
 from provd.domain.regions.home import Home, Kind
@@ -46,7 +47,7 @@ class Said:
     epoch: int
     region: str = ""
     device: Mapping[str, object] = field(default_factory=dict)
-    way: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
+    way: Secret = Secret("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Heard:
     result: str
     error: int = 0
     reason: str = ""
-    way: Secret = Secret("")  # noqa: RUF009 - it has no state that could be shared
+    way: Secret = Secret("")
 
 
 ACCEPTED, RELEASED, WITHDRAWN = Heard(result="accepted"), Heard(result="released"), Heard(result="withdrawn")

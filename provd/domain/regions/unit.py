@@ -10,8 +10,9 @@ import enum
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from provd.base.dataclass import dataclass
 from provd.domain.regions.codes import Code, Wrong
 from provd.domain.regions.home import Home
 from provd.domain.regions.messages import Chipset

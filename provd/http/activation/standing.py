@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from provd.app.admin.caller import Caller
+from provd.app.caller import Caller
+from provd.base.dataclass import dataclass
 from provd.domain.activation.thing import Thing
 
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from provd.app.activation.badges import Badge
 from provd.app.activation.contents import TooLargeError
 from provd.app.activation.office import VendorOffice
-from provd.app.admin.caller import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.base.errors import ClashError, ConflictError, ForbiddenError, NotFoundError, ProvdError, UsageError
 from provd.domain.activation.form import only
 from provd.domain.activation.thing import ThingVendor

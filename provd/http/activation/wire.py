@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from multidict import CIMultiDictProxy
 
+from provd.base.dataclass import dataclass
 from provd.domain.activation.form import MOST_FIELDS, Fields, FormError, fields, only
 
 _TEXT = b"Content-Type: text/plain; charset=utf-8\r\n"

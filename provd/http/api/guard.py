@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from http import HTTPStatus
 
-from provd.app.admin import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.base.facts.http import ApiRefused

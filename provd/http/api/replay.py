@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from http import HTTPStatus
 
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.http.api.refusal import Refusal
 from provd.http.api.routes import Reply
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from provd.app.admin import Admin, Caller, Param, Scope
+from provd.base.dataclass import dataclass
 from provd.base.errors import FaultsError, StaleError
 from provd.http.api.reading import JSON
 

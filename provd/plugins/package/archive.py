@@ -12,9 +12,9 @@ import re
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.plugins.loader import MANIFEST
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from typing import Literal
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.plugins.package.archive import Package, read
 from provd.plugins.package.index import Offer

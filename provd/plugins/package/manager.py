@@ -9,13 +9,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from provd.app.packages.ports import BUNDLED, Candidate, Held, Offered, Offers, Staged
 from provd.app.ports import Renderer
 from provd.app.works import Progress
 from provd.base.clock import Clock
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, PluginError, StorageError
 from provd.base.facts import FactSink
 from provd.plugin import CONTRACT

@@ -13,11 +13,12 @@ import hashlib
 import hmac
 import secrets
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import PluginError
 from provd.base.secrets import Secret
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, PluginError
 from provd.base.secrets import Secret
 from provd.plugins.loader import MANIFEST, load

@@ -13,9 +13,10 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, PluginError
 from provd.plugins.loader import MANIFEST
 from provd.plugins.package.archive import Package

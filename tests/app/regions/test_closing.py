@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from provd.app.admin.caller import Caller
+from provd.app.caller import Caller
 from provd.app.regions.register import Regions
 from provd.base.errors import ConflictError, NotFoundError
 from provd.domain.activation.thing import Thing, ThingState

@@ -92,6 +92,9 @@ class Vendor:
     grammar: tuple[str, ...] = ()
     """Settings of URLs in which characters mean something to the phone; not tried with random texts."""
 
+    folders: tuple[str, ...] = ("firmware.url",)
+    """Settings of URLs of which the phone may be told the folder only: it ends at the last slash."""
+
     meant: Callable[[str, str, str], str] = as_it_is
     """What a parameter has to be with a text: of its name, its value with ``MARK`` for the text, and the text."""
 

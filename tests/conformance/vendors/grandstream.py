@@ -39,6 +39,7 @@ VENDOR = Vendor(
     clock="GXP1760",
     texts=("GXP1760",),
     odd="P1552",
+    folders=("firmware.url", "phonebook.url"),
     free={"vendor.grandstream.P1552": "old-proxy", "vendor.grandstream.network.proxy.http": "old-proxy"},
     patience=10,
 )

@@ -16,7 +16,7 @@ from provd.app.activation.groups import Groups, Shares
 from provd.app.activation.office import VendorOffice
 from provd.app.activation.ports import Book
 from provd.app.activation.registry import Registry
-from provd.app.admin.caller import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.base.facts import Fact
 from provd.domain.activation.content import PIECE
 from provd.domain.activation.serials import SerialRange

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provd.app.activation.limits import AT_ONCE, Failures
-from provd.app.admin.caller import Caller
+from provd.app.caller import Caller
 from provd.base.facts.activation import ThingKeyUsed, ThingReissued
 from provd.domain.activation.thing import REISSUE
 from tests.http.activation.kit import DAY, World, world

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provd.app.admin.caller import Caller, Scope
+from provd.app.caller import Caller, Scope
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError
 from provd.base.facts.devices import AdminChanged
 from tests.http.activation.kit import FORM, Reply, World, world

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
@@ -13,6 +12,7 @@ from provd.app.activation.contents import TooLargeError
 from provd.app.activation.office import VendorOffice
 from provd.app.admin import Admin, Param
 from provd.app.admin.vendors import content_view
+from provd.base.dataclass import dataclass
 from provd.http.api import schemas
 from provd.http.api.reading import PATIENCE
 from provd.http.api.refusal import Refusal

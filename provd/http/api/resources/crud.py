@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from provd.app.admin import Admin, Caller, Param
+from provd.base.dataclass import dataclass
 from provd.base.errors import ConflictError, NotFoundError, StaleError
 from provd.http.api import schemas
 from provd.http.api.refusal import Refusal

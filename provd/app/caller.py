@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from provd.app.ownership import MARK
+from provd.base.dataclass import dataclass
 from provd.base.errors import ForbiddenError
 
 

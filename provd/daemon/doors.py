@@ -1,0 +1,62 @@
+"""The sockets of the administration: open when the daemon is READY, answered a moment later.
+
+Who connects in between waits in the kernel's queue. A port that cannot be had ends the start, as everywhere.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from provd.config.settings import Settings
+from provd.http.listening import control_socket, page_socket
+
+
+class Opened(NamedTuple):
+    """Listening sockets: the command line's, and those of ``[api]``."""
+
+    control: socket.socket
+    pages: tuple[socket.socket, ...]
+
+
+class Doors:
+    """Opened once, and taken once by whoever answers."""
+
+    def __init__(self) -> None:
+        self._opened: Opened | None = None
+        self._path: Path | None = None
+        self.addresses: tuple[str, ...] = ()
+        """Where ``[api]`` is, as ``address:port``."""
+
+    def open(self, settings: Settings) -> None:
+        """Listen. Raises ConfigError, and leaves nothing open then."""
+        path = settings.server.control_path
+        opened = [control_socket(path)]
+        self._path = path
+        try:
+            opened += [page_socket(endpoint.host, endpoint.port) for endpoint in settings.api.listen]
+        except BaseException:
+            self._opened = Opened(opened[0], ())
+            self.close()
+            raise
+        self._opened = Opened(opened[0], tuple(opened[1:]))
+        names = [listener.getsockname() for listener in self._opened.pages]
+        self.addresses = tuple(f"{name[0]}:{name[1]}" for name in names)
+
+    def take(self) -> Opened:
+        """The sockets, which are the caller's from now on."""
+        if self._opened is None:
+            raise RuntimeError("not open")
+        opened, self._opened = self._opened, None
+        return opened
+
+    def close(self) -> None:
+        """Close what nobody took."""
+        if self._opened is None:
+            return
+        for listener in (self._opened.control, *self._opened.pages):
+            listener.close()
+        self._opened = None
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
