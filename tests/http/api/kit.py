@@ -69,6 +69,7 @@ from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
 from tests.http.kit import port_of
 from tests.http.show import Site as ShownSite
+from tests.kit import databases
 from tests.kit.federation import Disk, DiskLedger
 from tests.kit.patience import PATIENCE
 
@@ -270,6 +271,7 @@ async def give(office: Office, name: str, **params: object) -> str:
 
 def vendors_in(folder: Path, office: Office) -> VendorOffice:
     world = office.world
+    databases.lay_out(folder)
     store = Store.open("sqlite", folder, world.clock, world.facts.append)
     audited = (StoredLedger(store), world.clock.now, world.facts.append)
     return VendorOffice(
