@@ -75,12 +75,12 @@ def _routes(line: Line, found: Mapping[str, object]) -> dict[str, object]:
         line.outbound_port or _unless(line.outbound_proxy, found, "sip.outbound_port"),
     )
     registrar = _registrar("sip.registrar", line.settings if line.server else found)
-    if registrar[0]:
+    if registrar[0] and not _same(registrar, server):
         # Phones know one address for both: they reach the registrar by way of the server.
         outbound, server = outbound if outbound[0] else server, registrar
     behind = _registrar("sip.backup_registrar", line.settings if line.backup_server else found)
     backup_outbound = ("", 0)
-    if behind[0] and backup[0]:
+    if behind[0] and backup[0] and not _same(behind, backup):
         backup_outbound, backup = backup, behind
     return {
         "server": server[0],
@@ -92,6 +92,11 @@ def _routes(line: Line, found: Mapping[str, object]) -> dict[str, object]:
         "backup_outbound_proxy": backup_outbound[0],
         "backup_outbound_port": backup_outbound[1],
     }
+
+
+def _same(registrar: tuple[str, int], server: tuple[str, int]) -> bool:
+    """Whether they are one, as many systems say it: then nothing has to be reached by way of anything."""
+    return registrar[0].lower() == server[0].lower() and registrar[1] in (0, server[1])
 
 
 def _unless(own: str, found: Mapping[str, object], name: str) -> int:

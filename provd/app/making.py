@@ -23,6 +23,7 @@ from provd.base.drafts import drafted
 from provd.base.errors import PluginError
 from provd.base.facts.files import RenderFailed
 from provd.domain.overrides import Overlay
+from provd.domain.records import Device
 from provd.domain.sealing import coding_of, encrypt
 
 RETRY = 30.0
@@ -156,6 +157,29 @@ class Making:
         except PluginError:
             return None  # rendering tells it
 
+    def unmade(self, job: Job, now: float) -> FileReply | None:
+        """The answer with a file that must not be made, None for one that may: a record of a line of the device, or of
+        its tenant, could not be read. Without its accounts the file would take them away from the phone."""
+        device = job.device
+        lost = None if device is None or not job.rule.secrets else self._lost(device)
+        if lost is None:
+            return None
+        failed = self._failures.get(job.key)
+        if failed is None or failed[0] != lost or now >= failed[1]:
+            self._tell_failure(job, lost, f"{lost} is not among the records", now)
+        return self._last_good(job)
+
+    def _lost(self, device: Device) -> str | None:
+        tables = self._station.fleet.tables
+        for key in device.lines:
+            line = tables.line(key)
+            if line is None:
+                return f"line {key!r}"
+            owner = line.tenant if device.ports else device.tenant
+            if tables.tenant(owner) is None:
+                return f"tenant {owner!r}"
+        return None
+
     def _phrase(self, job: Job) -> str:
         return phrase_of(self._station.fleet.tables, job.device) if job.device and job.rule.encryption else ""
 
@@ -169,6 +193,9 @@ class Making:
 
     def make(self, job: Job, now: float, answer: asyncio.Future[FileReply], work: Work | None = None) -> None:
         """Have it made; ``answer`` gets what comes of it, once for all who ask meanwhile."""
+        if work is None and (reply := self.unmade(job, now)) is not None:
+            answer.set_result(reply)
+            return
         work = work or self.work(job)
         key, revisions = job.key, work.revisions
         failed = self._failures.get(key)
@@ -244,10 +271,14 @@ class Making:
         return reply
 
     def _failed(self, making: _Making, error: PluginError) -> FileReply:
-        now, job = self._clock.now(), making.job
+        job = making.job
+        self._tell_failure(job, making.revisions, str(error), self._clock.now(), default=making.broken is not None)
+        return self._last_good(job)
+
+    def _tell_failure(self, job: Job, revisions: Hashable, reason: str, now: float, *, default: bool = False) -> None:
         if len(self._failures) >= _FAILURES:
             self._failures.clear()
-        self._failures[job.key] = (making.revisions, now + RETRY)
+        self._failures[job.key] = (revisions, now + RETRY)
         last = self._last_good(job)
         self._station.emit(
             RenderFailed(
@@ -256,13 +287,12 @@ class Making:
                 boot=job.boot,
                 name=job.name,
                 plugin=job.plugin,
-                reason=str(error),
-                last_good=last.found and making.broken is None,
+                reason=reason,
+                last_good=last.found and not default,
                 overrides=",".join(self._overlay(job).overrides),
-                default=making.broken is not None and last.found,
+                default=default and last.found,
             )
         )
-        return last
 
     def _last_good(self, job: Job) -> FileReply:
         entry = self._cache.get(job.key)

@@ -79,7 +79,7 @@ class Serving:
         if job.rule.kind == "static":
             reply, work = self._seen(job, now), None
         else:
-            reply, work = self.making.kept(job), None
+            reply, work = self.making.kept(job) or self.making.unmade(job, now), None
             if reply is None:
                 work = self.making.work(job)
                 reply = self.making.at_hand(job, work)

@@ -53,6 +53,9 @@ _LONGEST = 600.0
 """Seconds for the daemon's answer: an import of many thousands takes its time on a small machine."""
 
 
+_PAGE, _LARGEST_PAGE = 1000, 10_000
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP/1.1 over a unix socket."""
 
@@ -110,6 +113,12 @@ def call(config: str | None, operation: str, **params: object) -> Any:
 def of_daemon(config: str | None, operation: str, **params: object) -> Any:
     """The same from the running daemon and nobody else. Raises NotRunningError when there is none, else ProvdError."""
     return ask(_socket(config), operation, params)
+
+
+def page_size(config: str | None) -> int:
+    """How many items of a list to ask for at a time: few of a daemon, which has phones to serve meanwhile, as many as
+    there may be of the database, which each question opens anew. Raises ConfigError."""
+    return _PAGE if _socket(config).exists() else _LARGEST_PAGE
 
 
 def _socket(config: str | None) -> Path:

@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from provd.base.errors import UsageError
-from provd.cli.client import call
+from provd.cli.client import call, page_size
 from provd.cli.output import errors_to_exit, show_one, show_rows
 
-_PAGE = 1000
 _YES = {"yes": True, "true": True, "no": False, "false": False}
 Row = Mapping[str, Any]
 
@@ -107,8 +106,10 @@ def rows(ctx: click.Context, operation: str, filters: Mapping[str, object], limi
     """The items of a listing, page by page until there are no more or ``limit`` is reached."""
     found: list[dict[str, Any]] = []
     after = None
+    with errors_to_exit():
+        size = page_size(ctx.find_root().obj)
     while limit is None or len(found) < limit:
-        wanted = _PAGE if limit is None else min(_PAGE, limit - len(found))
+        wanted = size if limit is None else min(size, limit - len(found))
         page = run(ctx, operation, **filters, limit=wanted, after=after)
         found += page["items"]
         after = page.get("next")

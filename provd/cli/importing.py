@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from provd.cli.commands import Command, Group, as_json, run
 from provd.cli.output import errors_to_exit, show_json
 
 _LARGEST = 256 << 20
+_NAMED = 3
+"""Devices and configs that are named when the same is said of several."""
 
 
 @click.group("import", cls=Group)
@@ -48,10 +51,32 @@ def import_wazo(ctx: click.Context, source: Path, tenants: tuple[str, ...], *, d
         f"{result['devices']} devices, {result['lines']} lines, {len(result['profiles'])} profiles, "
         f"{len(result['tenants'])} tenants {would}taken over"
     )
-    for note in result["notes"]:
+    for note in _together(result["notes"]):
         click.echo(note, err=True)
     if result["notes"]:
         click.echo(f"not taken over as they were: {len(result['notes'])}", err=True)
+
+
+def _together(notes: Sequence[str]) -> Iterator[str]:
+    """What is said of many in the same words, once: every phone there has settings that nobody knows here."""
+    whose: dict[str, list[str]] = {}
+    for note in notes:
+        where, _, what = note.partition(": ")
+        whose.setdefault(what, []).append(where)
+    for what, places in whose.items():
+        more = f" and {len(places) - _NAMED} more (--json has all)" if len(places) > _NAMED else ""
+        yield f"{', '.join(places[:_NAMED])}{more}: {what}"
+
+
+def _document(path: Path) -> dict[str, Any]:
+    # The name of the file is the id of the document.
+    try:
+        return {"id": path.name, **json.loads(path.read_bytes())}
+    except (ValueError, TypeError, RecursionError) as error:
+        # Its server writes in place: one that was ended over it leaves half a document behind.
+        from provd.base.errors import UsageError
+
+        raise UsageError(f"{path} is no whole document ({error}); mend it or take it away, and begin again") from None
 
 
 def _documents(source: Path) -> dict[str, list[Any]]:
@@ -71,10 +96,7 @@ def _documents(source: Path) -> dict[str, list[Any]]:
             if not folder.is_dir():
                 raise UsageError(f"{source} is no database of a wazo-provd: it has no folder {kind}")
             found[kind] = [
-                # The name of the file is the id of the document.
-                {"id": path.name, **json.loads(path.read_bytes())}
-                for path in sorted(folder.iterdir())
-                if path.is_file() and not path.name.startswith(".")
+                _document(path) for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")
             ]
     except OSError as error:
         raise UsageError(f"{error.filename or source} cannot be read: {error.strerror}") from None

@@ -162,6 +162,8 @@ def template_diff(
         return
     if found["state"] != "default changed":
         click.echo(found["diff"], nl=False)
+        if not found["diff"]:
+            click.echo("yours is the same as the default", err=True)
         return
     click.echo(f"# what has changed in the default\n{found['default']}\n# what you have changed\n{found['mine']}")
     told = f"{found['conflicts']} conflicts" if found["conflicts"] else "no conflicts: both fit together"

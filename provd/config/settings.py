@@ -1,4 +1,4 @@
-"""The settings of the daemon: one model per section of the configuration file.
+"""The settings of the daemon: one model per section of the configuration file, the large ones in modules of their own.
 
 The field descriptions are the comments of the annotated sample (``etc/provd.toml``), which a test keeps fresh.
 """

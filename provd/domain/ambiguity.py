@@ -46,8 +46,20 @@ def meet(one: str, other: str) -> str:
     for first in shapes(one):
         for second in shapes(other):
             if len(first) == len(second) and all(a & b for a, b in zip(first, second, strict=True)):
-                return "".join(min(a & b) for a, b in zip(first, second, strict=True))
+                both = "".join(min(a & b) for a, b in zip(first, second, strict=True))
+                if not _of_nobody(one, other, both):
+                    return both
     return ""
+
+
+def _of_nobody(one: str, other: str, both: str) -> bool:
+    """Whether a whole name has the address of nobody in it, all zeros, where the other has a MAC: some phones call what
+    all of them have in common so, and no device has it for its own file."""
+    marked = [pattern for pattern in (one, other) if MAC_MARK in pattern]
+    if len(marked) != 1:
+        return False
+    head, _, tail = marked[0].partition(MAC_MARK)
+    return set(both[len(head) : len(both) - len(tail)]) <= set("0:-")
 
 
 def clashes(own: SiteModel, others: Iterable[SiteModel], manifests: Iterable[Manifest]) -> list[Clash]:

@@ -67,7 +67,8 @@ _COUNTRY = matching(re.compile(r"[A-Z]{2}"), "two letters like ES")
 _ZONE = matching(re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*"), "an IANA name like Europe/Madrid")
 _CLOCK = matching(re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"), "a time like 03:00")
 _VERSION = matching(re.compile(r"[0-9]+(?:\.[0-9]+)*[a-z]?"), "a version like 7.5.2b or 83.0.10")
-_RELEASE = matching(re.compile(r"[0-9][0-9A-Za-z._()-]{0,39}"), "a version like 7.5.5 or 66.86.0.15")
+RELEASE = matching(re.compile(r"[0-9][0-9A-Za-z._()-]{0,39}"), "a version like 7.5.5 or 66.86.0.15")
+"""A version of firmware, as vendors write them."""
 _PIN = matching(re.compile(r"[0-9]{4,8}"), "4 to 8 digits")
 _USERNAME = matching(re.compile(r"[A-Za-z0-9._-]{1,32}"), "up to 32 of a-z, 0-9, '.', '_' and '-'")
 _FILE_KEY = matching(re.compile(r"[0-9A-Za-z]{16}"), "16 letters and digits")
@@ -167,7 +168,7 @@ _SERVICE = (
     _text("resync.at", "Local time of the daily re-sync.", _CLOCK, "03:00"),
     Setting("files.key", "secret", "Key that the files of claimed devices are encrypted with.", _FILE_KEY),
     _text(
-        "firmware.version", "Version that the phone is to run, of the packages here; outranks firmware.url.", _RELEASE
+        "firmware.version", "Version that the phone is to run, of the packages here; outranks firmware.url.", RELEASE
     ),
     _text("firmware.url", "Image that the phone is to run.", URL),
     _text("firmware.step_url", "Image that a phone with older firmware than step_below is given first.", URL),

@@ -1,7 +1,7 @@
 """The control socket: what ``provd device list`` and the other commands talk to.
 
 The protocol is HTTP/1.1 over a unix stream socket. The Host header is ignored. There is no authentication beyond the
-socket file's mode and the kernel's word (SO_PEERCRED) that the caller is root, our own user or in our group.
+socket file's mode and the kernel's word (SO_PEERCRED) that the caller is root or our own user.
 
 ``POST /v1/<operation>``
     The body is a JSON object with the parameters (no body = no parameters), at most 16 MiB, whatever its content
@@ -59,19 +59,16 @@ from provd.base.errors import ProvdError, UsageError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import Mac, parse_device
-from provd.http.listening import control_socket
 from provd.http.problems import problem, problem_of
 from provd.http.quiet import quiet_logger
 
 Operation = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
 Watch = Callable[[Mac | None], AbstractAsyncContextManager[AsyncIterator[str]]]
 """Gives the facts from now on, of one device or of all, as JSON lines without line ends."""
-Permit = Callable[[int, frozenset[int], int | None], bool]
-"""Whether a user id with these group ids may use a socket that was opened for that group."""
+Permit = Callable[[int], bool]
+"""Whether a process of this user may use the socket."""
 
 _LARGEST = 16 << 20
-_SO_PEERGROUPS = 59  # asm-generic/socket.h; the socket module has no name for it
-_GROUPS_ROOM = 4096
 
 
 class ControlServer:
@@ -93,16 +90,10 @@ class ControlServer:
         self._clock = clock
         self._heartbeat = heartbeat
         self._permit = permit or may_use
-        self._group: int | None = None
         self._running: set[asyncio.Future[Mapping[str, Any]]] = set()
         self._tails: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._path: Path | None = None
-
-    async def listen(self, path: Path, *, group: int | None = None) -> None:
-        """Open the socket and serve it. Raises ConfigError when somebody else listens there."""
-        self._group = group
-        await self.serve(control_socket(path, group))
 
     async def serve(self, listener: socket.socket) -> None:
         """Answer on this socket."""
@@ -134,7 +125,7 @@ class ControlServer:
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         transport = request.transport
         connection = transport.get_extra_info("socket") if transport is not None else None
-        if connection is None or not self._permit(*credentials(connection), self._group):
+        if connection is None or not self._permit(caller_of(connection)):
             return problem("forbidden", HTTPStatus.FORBIDDEN, "You may not use this socket")
         try:
             return await handler(request)
@@ -202,19 +193,15 @@ class ControlServer:
             return b"\n"
 
 
-def credentials(connection: socket.socket) -> tuple[int, frozenset[int]]:
-    """The user id and all group ids of the process that connected."""
-    _, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    try:
-        octets = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_ROOM)
-    except OSError:
-        octets = b""  # more groups than there is room for: the primary one has to do
-    return uid, frozenset({gid, *struct.unpack(f"{len(octets) // 4}I", octets)})
+def caller_of(connection: socket.socket) -> int:
+    """The user id of the process that connected (unix(7), SO_PEERCRED)."""
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(uid)
 
 
-def may_use(uid: int, groups: frozenset[int], group: int | None) -> bool:
-    """Root, our own user, and the group that the socket was opened for."""
-    return uid in {0, os.geteuid()} or (group is not None and group in groups)
+def may_use(uid: int) -> bool:
+    """Root and our own user."""
+    return uid in {0, os.geteuid()}
 
 
 def _params(body: bytes) -> dict[str, Any]:

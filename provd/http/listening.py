@@ -24,17 +24,13 @@ def page_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def control_socket(path: Path, group: int | None = None) -> socket.socket:
-    """The socket of the command line: mode 0600, or 0660 for a group id. Raises ConfigError when somebody else listens
-    there."""
+def control_socket(path: Path) -> socket.socket:
+    """The socket of the command line, for its owner alone. Raises ConfigError when somebody else listens there."""
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
         listener.bind(str(path))
-        if group is not None:
-            os.chown(path, -1, group)
-            path.chmod(0o660)
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()

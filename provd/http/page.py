@@ -8,7 +8,6 @@ command line.
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from http import HTTPStatus
@@ -24,7 +23,6 @@ from provd.base.clock import Clock
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import InternalError
 from provd.base.types import Mac, is_thing, mac_text, parse_device, parse_mac
-from provd.http.listening import page_socket
 from provd.http.problems import problem
 from provd.http.quiet import quiet_logger
 from provd.http.views import FindingRow, Views
@@ -107,21 +105,14 @@ class PageServer:
 
         return environment(ago=ago, iso=iso, span=span, size=size, mac_text=mac_text)
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
-        """Open one listener and serve it; gives the address it got. Raises ConfigError."""
-        listener = page_socket(host, port)
-        await self.serve(listener, tls)
-        address: tuple[str, int] = listener.getsockname()[:2]
-        return address
-
-    async def serve(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+    async def serve(self, listener: socket.socket) -> None:
         """Answer on this socket."""
         if self._runner is None:
             self._runner = web.AppRunner(
                 self._app(), access_log=None, logger=quiet_logger(), handle_signals=False, shutdown_timeout=1.0
             )
             await self._runner.setup()
-        await web.SockSite(self._runner, listener, ssl_context=tls).start()
+        await web.SockSite(self._runner, listener).start()
 
     async def close(self) -> None:
         """Close all listeners."""

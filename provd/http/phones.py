@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import cast
 
-from aiohttp import ClientPayloadError, web
+from aiohttp import ClientPayloadError, HttpVersion11, web
 from aiohttp.web_protocol import RequestPayloadError
 
 from provd.app.files import FileReply, FileRequest, FileService
@@ -127,6 +127,11 @@ class PhoneServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast(PhoneConnection, request.protocol)
+        if request.version > HttpVersion11:
+            # An answer has the version of what is spoken here, whatever the asker believes (RFC 9110 section 2.5).
+            other = Answer(505, b"", self._connections.date)
+            other.force_close()
+            return other
         path = requested_path(request.raw_path)
         if self._things is not None and path is not None and self._things.knows(path):
             return await self._thing(request, connection, self._things, path)

@@ -75,7 +75,7 @@ class CrowdReport:
     def lines(self) -> list[str]:
         """The summary for people."""
         return [
-            f"{self.phones} phones in {self.seconds:.1f} s: {'all done' if self.ok else 'NOT all done'}",
+            f"{_many(self.phones)} in {self.seconds:.1f} s: {'all done' if self.ok else 'NOT all done'}",
             f"  address        {self.addresses}",
             f"  first file     {self.files}",
             f"  an account     {self.accounts}",
@@ -152,3 +152,7 @@ class Tally:
 
     def _reach(self, goal: str, event: PhoneEvent) -> None:
         self._reached[goal].setdefault(event.mac, event.at - self._started[event.mac])
+
+
+def _many(count: int) -> str:
+    return "1 phone" if count == 1 else f"{count} phones"

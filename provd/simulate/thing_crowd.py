@@ -142,7 +142,7 @@ class ThingReport:
     def lines(self) -> list[str]:
         """The summary for people."""
         return [
-            f"{self.things} things in {self.seconds:.1f} s: {'all done' if self.ok else 'NOT all done'}",
+            f"{_many(self.things)} in {self.seconds:.1f} s: {'all done' if self.ok else 'NOT all done'}",
             f"  a key          {self.activated}",
             f"  recognised     {self.recognised}",
             *([f"  at home        {self.arrived}"] if self.arrived.count else []),
@@ -280,3 +280,7 @@ def place_of(url: str) -> tuple[str, int]:
     if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"}:
         raise UsageError(f"{url!r} is not http://HOST:PORT, which is what such firmware speaks")
     return parts.hostname, port
+
+
+def _many(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"

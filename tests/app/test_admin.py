@@ -396,6 +396,8 @@ async def test_a_file_is_shown_as_a_device_that_there_is_not_would_get_it():
             await office.do("device.render_as", **wrong)
     with pytest.raises(UsageError, match="must be between 1 and 4094"):
         await office.do("device.render_as", model="A1", settings={"vlan.id": 0})
+    with pytest.raises(UsageError, match="firmware: must be a version like"):
+        await office.do("device.render_as", model="A1", firmware="newest")
     assert len(office.world.fleet.tables.devices) == 0
 
 

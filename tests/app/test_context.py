@@ -146,6 +146,23 @@ ROUTES = ("server", "port", "outbound_proxy", "outbound_port", "backup_server", 
     ("values", "own", "routes"),
     [
         ({"sip.server": "p", "sip.port": 5, "sip.registrar": "r"}, {}, ("r", 0, "p", 5, "", 0, "")),
+        ({"sip.server": "p", "sip.port": 5, "sip.registrar": "P"}, {}, ("p", 5, "", 0, "", 0, "")),
+        ({"sip.server": "p", "sip.registrar": "p", "sip.registrar_port": 5}, {}, ("p", 5, "p", 0, "", 0, "")),
+        (
+            {"sip.server": "p", "sip.port": 5, "sip.registrar": "p", "sip.registrar_port": 5},
+            {},
+            ("p", 5, "", 0, "", 0, ""),
+        ),
+        (
+            {"sip.server": "p", "sip.port": 5, "sip.registrar": "p", "sip.registrar_port": 6},
+            {},
+            ("p", 6, "p", 5, "", 0, ""),
+        ),
+        (
+            {"sip.server": "p", "sip.backup_server": "b", "sip.backup_registrar": "b"},
+            {},
+            ("p", 0, "", 0, "b", 0, ""),
+        ),
         (
             {"sip.server": "p", "sip.registrar": "r", "sip.registrar_port": 6, "sip.outbound_proxy": "o"},
             {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from provd.app.importing.wazo import Moved, move
 from provd.base.errors import ConflictError, ForbiddenError, UsageError
 from provd.base.types import Mac
 from provd.domain.records import Device, DeviceState, Level, Line
+from provd.plugin import Model
 from tests.app.fakes import ACME, BOLTS, OTHER, PHONE, line, tenant
 from tests.app.test_admin import Office
 
@@ -132,6 +134,7 @@ def test_its_own_settings_and_those_of_its_parents() -> None:
 def test_what_has_no_equivalent_is_told_with_its_place() -> None:
     assert sorted(moved().notes) == [
         "02:aa:aa:00:00:01: funckeys.4: 'teleport' is no kind of key here",
+        "02:aa:aa:00:00:01: options: there is nothing like switchboard here",
         "config base: X_xivo_phonebook_ip: there is nothing like it here",
     ]
 
@@ -142,6 +145,53 @@ def test_phones_that_nobody_has_claimed_get_an_account_of_ours() -> None:
         assert (result.devices[mac].lines, result.devices[mac].profile) == ((), "")
         assert result.devices[mac].state is DeviceState.IDENTIFIED
     assert result.lines == {}
+
+
+def test_the_master_tenant_there_is_the_one_here() -> None:
+    new = changed(DEVICE, id="d2", mac="02:aa:aa:00:00:02", config="autoprov", tenant_uuid="m-uuid", is_new=True)
+    result = moved(DEVICE, new)
+    assert result.devices[OTHER].tenant == "master"
+    assert list(result.tenants) == ["acme"], "nobody's phones are not some tenant's"
+    told = move([new], (AUTO, BASE), (ACME,), {"m-uuid": "stock"})
+    assert told.devices[OTHER].tenant == "stock", "unless it is said which one it is"
+
+
+def test_two_tenants_that_begin_alike_are_two() -> None:
+    uuids = [f"22222222-aaaa-4bbb-8ccc-00000000000{number}" for number in range(2)]
+    devices = [
+        changed(DEVICE, mac=f"02:aa:aa:00:00:0{number + 1}", config="", tenant_uuid=uuid)
+        for number, uuid in enumerate(uuids)
+    ]
+    result = move(devices, (), (ACME,), {})
+    assert [each.tenant for each in result.devices.values()] == ["22222222", uuids[1]]
+    assert [each.name for each in result.tenants.values()] == uuids
+    taken = move(devices, (), (ACME,), {"another": "22222222"})
+    assert [each.tenant for each in taken.devices.values()] == uuids
+
+
+@pytest.mark.parametrize(
+    ("vendor", "plugin"), [("Acme", "acme"), ("ACME", "acme"), ("Acmecom", "acme"), ("Bolt", "bolt")]
+)
+def test_a_vendor_of_several_names(vendor: str, plugin: str) -> None:
+    bolts = replace(BOLTS, vendor="Bolt", models=(Model("A1"), Model("B2"))) if vendor == "Bolt" else BOLTS
+    made = move([changed(DEVICE, vendor=vendor)], (), (ACME, bolts), {}).devices[PHONE]
+    assert (made.model, made.plugin) == ("A1", plugin)
+
+
+def test_a_model_that_several_know_is_not_guessed() -> None:
+    bolts = replace(BOLTS, models=(Model("A1"),))
+    result = move([changed(DEVICE, vendor="Zeta")], (), (ACME, bolts), {})
+    assert result.devices[PHONE].plugin == ""
+    assert "no plugin here knows the model 'Zeta A1'" in result.notes[-1]
+
+
+def test_what_is_null_removes_what_a_parent_says() -> None:
+    raw = {**OWN["raw_config"], "sip_dtmf_mode": None, "exten_dnd": None}
+    device = moved(configs=(BASE, changed(OWN, raw_config=raw), DEFAULT)).devices[PHONE]
+    assert {name: device.settings[name] for name in ("sip.dtmf", "feature.dnd_on")} == {
+        "sip.dtmf": None,
+        "feature.dnd_on": None,
+    }
 
 
 def test_one_account_on_two_phones() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from provd.app.files import UNKNOWN
 from provd.app.making import RETRY
 from provd.app.ports import Delete, Put
@@ -166,6 +168,21 @@ async def test_a_failing_template_leaves_the_last_good_file():
     world.renderer.fails = False
     world.clock.pass_(RETRY + 1)
     assert context_of(await world.fetch(f"/{PHONE}.cfg"))["lines"][0]["number"] == "77"
+
+
+@pytest.mark.parametrize(
+    ("records", "reason"),
+    [((tenant(),), "line 'n1' is not among the records"), ((line("n1"),), "tenant 'north' is not among the records")],
+)
+async def test_no_file_takes_the_account_of_a_line_that_could_not_be_read(records, reason):
+    world = World(MemoryJournal(*records, claimed(PHONE, "n1")), site=Site(secrets="open"))
+    for _ in range(2):
+        assert await world.fetch(f"/{PHONE}.cfg") is UNKNOWN, "the phone keeps what it has"
+    assert [(fact.mac, fact.reason) for fact in world.facts if fact.ID == "RENDER-FAILED"] == [(PHONE, reason)]
+    assert world.renderer.jobs == []
+    assert (await world.fetch("/acme-a1.cfg")).found
+    await world.fleet.change(lambda: [Put(tenant()), Put(line("n1"))])
+    assert context_of(await world.fetch(f"/{PHONE}.cfg"))["lines"][0]["username"] == "user-n1"
 
 
 async def test_the_last_good_file_of_a_former_owner_is_never_given():

@@ -19,6 +19,7 @@ from provd.app.codes.terms import Terms
 from provd.cli.root import cli
 from provd.domain.records import Profile
 from provd.http.control import ControlServer
+from provd.http.listening import control_socket
 from provd.observe.tail import Tail
 from tests.app.fakes import OTHER, PHONE, MemoryJournal, World, claimed, lease, line, tenant
 from tests.app.packages.shelf import acme_shelf, shop_of
@@ -131,9 +132,9 @@ class Office:
             emit=self._told,
             clock=self.world.clock,
             heartbeat=0.05,
-            permit=lambda *_: self.permitted,
+            permit=lambda _caller: self.permitted,
         )
-        await server.listen(self._path)
+        await server.serve(control_socket(self._path))
         self._begun.set()
         await self._ended.wait()
         await server.close()

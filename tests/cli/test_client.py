@@ -18,7 +18,7 @@ from provd.app.firmware.choosing import Images
 from provd.app.firmware.rollouts import Rollouts
 from provd.app.resync.notes import Notes
 from provd.base.facts.daemon import Recovered
-from provd.cli.client import NotRunningError, RefusedError, ask, call, settings_of
+from provd.cli.client import NotRunningError, RefusedError, ask, call, page_size, settings_of
 from provd.cli.commands import Command, Group, filters_of
 from provd.cli.root import COMMANDS, cli
 from provd.config.settings import Settings
@@ -245,3 +245,11 @@ def test_a_configuration_that_only_others_may_read(
     assert (refused.code, refused.err) == (3, f"{shell.config}: cannot be read: Permission denied\n")
     # Who has no configuration asks the plugins that came with provd.
     assert identified.exit_code == 0
+
+
+def test_a_list_is_asked_for_in_small_pages_of_a_daemon_and_in_large_ones_of_the_database(
+    shell: Shell, office: Office
+) -> None:
+    assert page_size(str(shell.config)) == 1000
+    office.stop()
+    assert page_size(str(shell.config)) == 10_000

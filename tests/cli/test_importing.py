@@ -45,5 +45,24 @@ def test_what_is_no_database(shell: Shell, tmp_path: Path) -> None:
         assert shell("import", "wazo", str(tmp_path / name)).code == 2
     assert "has no folder devices" in shell("import", "wazo", str(tmp_path)).err
     folder = database(tmp_path / "jsondb")
-    (folder / "configs/c2").write_text("no JSON")
-    assert "no document" in shell("import", "wazo", str(folder)).err
+    for half in ("", '{"raw_config": {"loc', "[]"):
+        (folder / "configs/c2").write_text(half)
+        answer = shell("import", "wazo", str(folder))
+        assert (answer.code, f"{folder}/configs/c2 is no whole document" in answer.err) == (2, True)
+
+
+def test_what_is_the_same_for_many_is_said_once(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "all.json"
+    many = [{**DEVICE, "mac": f"02aaaa0001{number:02x}", "config": f"c{number}"} for number in range(50)]
+    lines = [{"1": {"username": f"u{number}", "password": "p"}} for number in range(50)]
+    configs = [
+        {"id": f"c{number}", "raw_config": {"sip_lines": lines[number], "X_xivo_user_uuid": "x", "X_b": 1}}
+        for number in range(50)
+    ]
+    file.write_text(json.dumps({"devices": many, "configs": configs}))
+    answer = shell("import", "wazo", str(file), "--dry-run")
+    some = "02aaaa000100, 02aaaa000101, 02aaaa000102 and 47 more"
+    assert answer.err.splitlines()[-3:] == [
+        *(f"{some} (--json has all): {name}: there is nothing like it here" for name in ("X_xivo_user_uuid", "X_b")),
+        f"not taken over as they were: {100 + 50 * ('no plugin here' in answer.err)}",
+    ]

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provd.app.context import SHARED
+from provd.domain.ambiguity import clashes
+from provd.domain.site_models import SiteModel
 from provd.plugin import FileRule, Manifest
 from provd.plugins.catalogue import bundled_plugins
 from provd.plugins.loader import load
@@ -15,7 +17,7 @@ from provd.plugins.pattern import LEAF, Needs, Path, pattern_of, shape_of, tree
 from provd.plugins.render_trace import Tracer
 from provd.plugins.render_wire import Request
 from provd.plugins.sample import contexts
-from tests.conformance.phones import ENGINE, of_model
+from tests.conformance.phones import ENGINE, MANIFESTS, of_model
 
 TRACER = Tracer()
 Traced = tuple[set[Path], list[str | int]]
@@ -103,3 +105,10 @@ def example(model: str, case: str) -> tuple[Request, Traced | None]:
 def test_any_texts(model: str, case: str, words: list[str]):
     request, traced = example(model, case)
     assert compare(request, words, traced)
+
+
+@pytest.mark.parametrize("name", ["{mac}.cfg", "{mac}.xml", "cfg{mac}.xml", "{mac}.txt", "{mac}", "{mac}-phone.cfg"])
+def test_a_model_of_ones_own_may_call_its_files_as_phones_mostly_do(name: str):
+    """With every bundled plugin there: one of them has a file of all its phones under a MAC of zeros."""
+    own = SiteModel(id="x1", vendor="Zeta", model="Z-One", specific=(name,), generic=("zeta-one.cfg",))
+    assert clashes(own, (), MANIFESTS.values()) == []

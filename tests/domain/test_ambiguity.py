@@ -29,6 +29,9 @@ OWN = SiteModel(id="x1", vendor="Zeta", model="X1", generic=("zeta-x1.cfg",), sp
         ("{mac}-x", "{mac}-{mac}", ""),
         ("{mac}.cfg", "00-11-22-33-44-55.cfg", "00-11-22-33-44-55.cfg"),
         ("{mac}.cfg", "00-11:22-33-44-55.cfg", ""),
+        ("{mac}.cfg", "000000000000.cfg", ""),
+        ("cfg{mac}", "cfg00:00:00:00:00:00", ""),
+        ("{mac}.cfg", "000000000001.cfg", "000000000001.cfg"),
     ],
 )
 def test_two_names_meet_or_they_do_not(one: str, other: str, both: str) -> None:

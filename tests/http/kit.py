@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from provd.app.files import UNKNOWN, FileReply, FileRequest
 from provd.base.facts import Fact
 from provd.http.connection import Limits
+from provd.http.listening import page_socket
+from provd.http.page import PageServer
 from provd.http.phones import PhoneServer
 from provd.http.proxies import TrustedProxies
 from tests.kit.patience import PATIENCE
@@ -131,3 +133,11 @@ async def until(condition) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the condition is about sockets, which set no event
             await asyncio.sleep(0)
+
+
+async def port_of(page: PageServer) -> int:
+    """The page is served on a free port of 127.0.0.1."""
+    listener = page_socket("127.0.0.1", 0)
+    await page.serve(listener)
+    port: int = listener.getsockname()[1]
+    return port

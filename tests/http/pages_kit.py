@@ -14,7 +14,7 @@ from provd.app.admin import Caller, Scope
 from provd.http.api.guard import Guard
 from provd.http.page import PageServer, Part
 from provd.http.signin import Sessions
-from tests.http.kit import FixedClock
+from tests.http.kit import FixedClock, port_of
 from tests.http.show import Site
 
 TOKENS = {
@@ -81,7 +81,7 @@ async def visited(make: Callable[[Sessions], Part]) -> AsyncIterator[Visitor]:
 
     sessions = Sessions(known, Guard(known, facts.append, clock), clock)
     page = PageServer(Site(1, 1.0), lambda: b"", emit=facts.append, clock=clock, parts=(make(sessions),))
-    _, port = await page.listen("127.0.0.1", 0)
+    port = await port_of(page)
     async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
         yield Visitor(session, f"http://127.0.0.1:{port}", facts)
     await page.close()

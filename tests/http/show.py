@@ -9,6 +9,7 @@ import sys
 from provd.app.diagnosis.case import Finding
 from provd.base.clock import SystemClock
 from provd.base.types import Mac
+from provd.http.listening import page_socket
 from provd.http.page import PageServer
 from provd.http.views import (
     BootStep,
@@ -203,7 +204,9 @@ class Site:
 async def show(port: int) -> None:
     clock = SystemClock()
     page = PageServer(Site(240, clock.now()), lambda: b"", emit=print, clock=clock)
-    print(await page.listen("127.0.0.1", port), flush=True)
+    listener = page_socket("127.0.0.1", port)
+    await page.serve(listener)
+    print(listener.getsockname(), flush=True)
     await asyncio.Event().wait()
 
 

@@ -21,7 +21,8 @@ from provd.base.errors import (
 )
 from provd.base.facts.daemon import Recovered
 from provd.base.secrets import Secret
-from provd.http.control import ControlServer, credentials, may_use
+from provd.http.control import ControlServer, caller_of, may_use
+from provd.http.listening import control_socket
 from provd.observe import tail as observe
 from tests.http.kit import FixedClock, until
 from tests.kit.patience import PATIENCE
@@ -103,7 +104,7 @@ FAILURES: dict[str, Exception] = {
 @pytest.fixture
 async def desk(tmp_path):
     desk = Desk(tmp_path)
-    await desk.server.listen(desk.path)
+    await desk.server.serve(control_socket(desk.path))
     desk.http = ClientSession(connector=UnixConnector(str(desk.path)))
     yield desk
     desk.gate.set()
@@ -212,50 +213,41 @@ async def test_the_standard_library_can_talk_to_it(desk):
     assert await asyncio.to_thread(talk) == {"a": 1}
 
 
-async def test_the_socket_is_ours_alone_or_the_group_s(desk, tmp_path):
+async def test_the_socket_is_ours_alone(desk):
     assert stat.S_IMODE(desk.path.stat().st_mode) == 0o600
-    shared = ControlServer({}, desk.tail, emit=desk.facts.append, clock=FixedClock())
-    await shared.listen(tmp_path / "shared.sock", group=os.getgid())
-    assert stat.S_IMODE((tmp_path / "shared.sock").stat().st_mode) == 0o660
-    await shared.close()
 
 
 async def test_a_stale_socket_is_replaced_and_a_living_one_is_not(desk, tmp_path):
     other = ControlServer({}, desk.tail, emit=desk.facts.append, clock=FixedClock())
     with pytest.raises(ConfigError, match="another daemon"):
-        await other.listen(desk.path)
+        control_socket(desk.path)
     (tmp_path / "file").write_text("precious")
     with pytest.raises(ConfigError, match="something else"):
-        await other.listen(tmp_path / "file")
+        control_socket(tmp_path / "file")
     with pytest.raises(ConfigError, match="No such file"):
-        await other.listen(tmp_path / "nowhere" / "control.sock")
+        control_socket(tmp_path / "nowhere" / "control.sock")
     stale = tmp_path / "stale.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(stale))
-    await other.listen(stale)
+    await other.serve(control_socket(stale))
     await other.close()
 
 
 def test_who_may_use_it():
-    ours, theirs = os.geteuid(), os.geteuid() + 1
-    assert may_use(0, frozenset(), None)
-    assert may_use(ours, frozenset(), None)
-    assert may_use(theirs, frozenset({7, 8}), 8)
-    assert not may_use(theirs, frozenset({7, 8}), 9)
-    assert not may_use(theirs, frozenset({7, 8}), None)
+    assert may_use(0)
+    assert may_use(os.geteuid())
+    assert not may_use(os.geteuid() + 1)
 
 
 def test_the_kernel_says_who_connects():
     left, right = socket.socketpair(socket.AF_UNIX)
     with left, right:
-        uid, groups = credentials(left)
-        assert uid == os.geteuid()
-        assert groups >= {os.getegid()}
+        assert caller_of(left) == os.geteuid()
 
 
 async def test_a_stranger_is_turned_away(tmp_path):
-    desk = Desk(tmp_path, permit=lambda *caller: not caller)
-    await desk.server.listen(desk.path)
+    desk = Desk(tmp_path, permit=lambda _caller: False)
+    await desk.server.serve(control_socket(desk.path))
     async with ClientSession(connector=UnixConnector(str(desk.path))) as desk.http:
         status, _, problem = await post(desk, "echo")
         assert (status, problem["type"]) == (403, "forbidden")
@@ -265,7 +257,7 @@ async def test_a_stranger_is_turned_away(tmp_path):
 async def test_the_live_tail_of_facts_fits(tmp_path):
     tail = observe.Tail()
     server = ControlServer({}, tail.watch, emit=print, clock=FixedClock(), heartbeat=0.02)
-    await server.listen(tmp_path / "control.sock")
+    await server.serve(control_socket(tmp_path / "control.sock"))
     connector = UnixConnector(str(tmp_path / "control.sock"))
     async with ClientSession(connector=connector) as session, session.get("http://x/v1/tail") as answer:
         assert await answer.content.readline() == b"\n"
@@ -283,7 +275,7 @@ async def test_a_tail_that_fails_ends_and_is_told(tmp_path):
 
     facts = []
     server = ControlServer({}, broken, emit=facts.append, clock=FixedClock())
-    await server.listen(tmp_path / "control.sock")
+    await server.serve(control_socket(tmp_path / "control.sock"))
     connector = UnixConnector(str(tmp_path / "control.sock"))
     async with ClientSession(connector=connector) as session, session.get("http://x/v1/tail") as answer:
         assert await answer.read() == b""

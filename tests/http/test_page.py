@@ -6,8 +6,9 @@ import pytest
 from aiohttp import ClientSession
 
 from provd.base.errors import ConfigError
+from provd.http.listening import page_socket
 from provd.http.page import PageServer
-from tests.http.kit import FixedClock
+from tests.http.kit import FixedClock, port_of
 from tests.http.show import Site
 
 PAGES = ["/", "/device/805ec0000000", "/device/805ec0000002", "/leases", "/refused", "/status"]
@@ -19,12 +20,12 @@ async def browser(site=None, **options):
     clock, facts = FixedClock(), []
     site = site or Site(100, clock.now())
     page = PageServer(site, lambda: b"provd_info 1\n", emit=facts.append, clock=clock, **options)
-    host, port = await page.listen("127.0.0.1", 0)
+    port = await port_of(page)
     async with ClientSession() as session:
 
         async def get(path, method="GET", **headers):
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            async with session.request(method, f"http://{host}:{port}{path}", headers=named) as answer:
+            async with session.request(method, f"http://127.0.0.1:{port}{path}", headers=named) as answer:
                 return answer, await answer.text()
 
         get.facts = facts
@@ -246,6 +247,5 @@ async def test_a_defect_of_one_page_is_told_and_leaks_nothing():
 async def test_a_busy_address_is_a_configuration_error_and_more_listeners_are_possible():
     async with browser() as get:
         with pytest.raises(ConfigError, match="cannot listen"):
-            await get.page.listen("127.0.0.1", get.port)
-        _, port = await get.page.listen("127.0.0.1", 0)
-        assert port != get.port
+            page_socket("127.0.0.1", get.port)
+        assert await port_of(get.page) != get.port

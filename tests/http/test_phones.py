@@ -250,6 +250,17 @@ async def test_what_is_not_http_is_a_bad_request_and_the_end(request_text):
         assert bed.facts == []
 
 
+@pytest.mark.parametrize("name", ["y28.cfg", "fw.rom"])
+async def test_who_claims_another_version_is_answered_in_ours(name):
+    async with phone_bed(shelf()) as bed:
+        phone = await bed.client()
+        phone.send(f"GET /{name} HTTP/2.0\r\nHost: x\r\n\r\n")
+        answer = await phone.answer()
+        assert answer.head.startswith(b"HTTP/1.1 505 ")
+        assert answer.body == b""
+        assert await phone.closed()
+
+
 async def test_a_bad_chunk_ends_the_connection():
     async with phone_bed(shelf()) as bed:
         phone = await bed.client()

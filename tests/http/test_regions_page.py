@@ -7,7 +7,7 @@ from aiohttp import ClientSession
 from provd.http.page import PageServer
 from provd.http.regions_page import RegionsPage
 from provd.http.views import RegionRow, RegionsView, StuckRow
-from tests.http.kit import FixedClock
+from tests.http.kit import FixedClock, port_of
 from tests.http.show import Site
 
 FULL = RegionsView(
@@ -43,7 +43,7 @@ async def shown(view: RegionsView) -> str:
         clock=FixedClock(2000.0),
         parts=(RegionsPage(Views(view)),),
     )
-    _, port = await page.listen("127.0.0.1", 0)
+    port = await port_of(page)
     async with ClientSession() as session, session.get(f"http://127.0.0.1:{port}/regions") as answer:
         text = await answer.text()
     await page.close()

@@ -16,7 +16,7 @@ from provd.http.page import PageServer
 from provd.http.signin import LASTS, Sessions
 from provd.http.things_page import ThingsPage
 from provd.http.views import SilentRow, ThingModelRow, ThingsView
-from tests.http.kit import FixedClock
+from tests.http.kit import FixedClock, port_of
 from tests.http.show import Site
 
 TOKENS = {
@@ -76,7 +76,7 @@ async def browser() -> AsyncIterator[Browser]:
 
     sessions = Sessions(known, Guard(known, facts.append, clock), clock)
     page = PageServer(Site(1, 1.0), lambda: b"", emit=facts.append, clock=clock, parts=(ThingsPage(views, sessions),))
-    _, port = await page.listen("127.0.0.1", 0)
+    port = await port_of(page)
     async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
         yield Browser(session, f"http://127.0.0.1:{port}", views, clock, tokens, facts)
     await page.close()

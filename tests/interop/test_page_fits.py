@@ -8,6 +8,7 @@ import pytest
 
 from provd.base.clock import SystemClock
 from provd.http.page import PageServer
+from tests.http.kit import port_of
 from tests.http.show import Site
 from tests.kit.browser import browser
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.peer
 async def test_every_page_fits_a_phone_a_tablet_and_a_desk(tmp_path: Path) -> None:
     site = Site(60, SystemClock().now())
     server = PageServer(site, lambda: b"", emit=lambda _fact: None, clock=SystemClock())
-    _, port = await server.listen("127.0.0.1", 0)
+    port = await port_of(server)
     wide = []
     try:
         async with browser(tmp_path / "profile") as page:

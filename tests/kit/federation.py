@@ -5,13 +5,17 @@ Nothing here waits for anything, so coroutines of the product are run to their e
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import random
+import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
+from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
 from provd.app.regions.courier import Courier
@@ -73,17 +77,38 @@ class Seen(NamedTuple):
         return self.state in SERVED and not (self.state is HomeState.REHOMING and self.agreed)
 
 
+@cache
+def _schema() -> str:
+    """What makes the tables. SQLAlchemy takes longer to write it than most tests need for all the rest."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as driver:
+        engine = create_engine("sqlite://", creator=lambda: driver)
+        METADATA.create_all(engine)
+        made = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+        rows = driver.execute(f"{made} ORDER BY rowid").fetchall()
+    return ";\n".join(sql for (sql,) in rows)
+
+
+@cache
+def _statements() -> tuple[HomeStatements, Statements]:
+    """Texts, the same for every database of that kind."""
+    engine = make_engine(URL.create("sqlite"))
+    engine.connect().close()
+    planner = Planner(VAULT, engine.dialect)
+    found = HomeStatements(VAULT, planner, engine.dialect), Statements(VAULT, planner, engine.dialect)
+    engine.dispose()
+    return found
+
+
 class Disk:
     """A database in memory that outlives its process."""
 
     def __init__(self) -> None:
         self.engine = make_engine(URL.create("sqlite"))
         self.connection = self.engine.connect()
-        METADATA.create_all(self.connection)
+        driver: Any = self.connection.connection.driver_connection
+        driver.executescript(_schema())
         self.session = Session(self.engine)
-        planner = Planner(VAULT, self.engine.dialect)
-        self.statements = HomeStatements(VAULT, planner, self.engine.dialect)
-        self._things = Statements(VAULT, planner, self.engine.dialect)
+        self.statements, self._things = _statements()
 
     def wipe(self) -> None:
         for table in ("region", "home", "home_unit", "home_table", "tombstone", "outgoing", "home_given"):

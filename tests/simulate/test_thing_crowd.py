@@ -46,7 +46,7 @@ async def test_the_summary_counts_what_happened() -> None:
     assert wire.waited == [10.0, 10.0]
     assert (report.things, report.activated.count, report.recognised.count) == (1, 1, 1)
     assert (report.refused, report.failed, report.complaints) == ((("409", 1),), (("closed", 1),), ())
-    assert report.lines()[0] == "1 things in 0.0 s: all done"
+    assert report.lines()[0] == "1 device in 0.0 s: all done"
     assert [event.kind for event in heard].count("done") == 2
     assert report.as_dict()["ok"] is True
 
@@ -54,7 +54,7 @@ async def test_the_summary_counts_what_happened() -> None:
 async def test_who_is_not_answered_does_not_arrive() -> None:
     report = await run(options(timeout=0.05), wire=Memory(CONFLICT), clock=FixedClock())
     assert not report.ok
-    assert report.lines()[:2] == ["1 things in 0.0 s: NOT all done", "  a key          none"]
+    assert report.lines()[:2] == ["1 device in 0.0 s: NOT all done", "  a key          none"]
 
 
 async def test_things_of_every_dialect_are_served_by_the_real_edge_and_complain_of_nothing(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 from provd.base.facts import Fact
 from provd.storage.store import Store
 from provd.storage.writer import Limits
+from tests.kit import databases
 from tests.kit.patience import PATIENCE
 
 F = TypeVar("F", bound=Fact)
@@ -150,4 +151,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture
 def store(place: Place) -> Store:
+    """What is there from the beginning is no concern of those who take this."""
+    if place.url == "sqlite":
+        databases.lay_out(place.state_dir)
     return place.open()

@@ -13,6 +13,7 @@ from provd.base.errors import NotFoundError, UsageError
 from provd.base.types import is_thing
 from provd.domain.names import name_for
 from provd.domain.records import MASTER_TENANT, Device
+from provd.domain.vocabulary import RELEASE
 
 _DEFAULT_LOCAL = "127.0.0.1"
 _NAME, _LOCAL = Param("name"), Param("local")
@@ -80,12 +81,15 @@ class Rendering:
             raise NotFoundError(f"no plugin knows a model {args.text('model')!r}")
         manifest, model = found
         lines = [desk.line(name, caller) for name in args.texts("line")]
+        firmware = args.text("firmware")
+        if firmware and (fault := RELEASE.fault(firmware)):
+            raise UsageError(f"firmware: {fault}, not {firmware[:60]!r}")
         owner = args.text("tenant") or caller.tenant or (lines[0].tenant if lines else MASTER_TENANT)
         device = Device(
             mac=NOBODY,
             vendor=manifest.vendor,
             model=model.name,
-            version=args.text("firmware"),
+            version=firmware,
             plugin=manifest.id,
             tenant=desk.tenant(owner, caller).id,
             lines=tuple(line.id for line in lines),

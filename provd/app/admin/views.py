@@ -205,10 +205,20 @@ async def page(records: Iterable[R], args: Args, key: Callable[[R], str], view: 
     """One page of a list in the order of keys: ``items``, and in ``next`` the key to go on ``after``."""
     limit = min(args.number("limit") or LIMIT, LARGEST)
     after = args.text("after")
-    total, first = 0, list[R]()
+    total, last = 0, ""
+    found = list[tuple[str, int, R]]()
     async for lot in in_turns(records):
-        rest = [record for record in lot if key(record) > after]
-        first = heapq.nsmallest(limit + 1, [*first, *rest], key=key)
-        total += len(rest)
-    items = [view(record) async for lot in in_turns(first[:limit]) for record in lot]
-    return {"items": items, "next": key(first[limit - 1]) if len(first) > limit else None, "total": total}
+        for record in lot:
+            name = key(record)
+            if name > after:
+                total += 1
+                if not last or name < last:
+                    # The number keeps records from being compared.
+                    found.append((name, total, record))
+        # Not for every lot: of a long list only what the page may hold is looked at again.
+        if len(found) > 2 * limit + 1:
+            found = heapq.nsmallest(limit + 1, found)
+            last = found[-1][0]
+    found = heapq.nsmallest(limit + 1, found)
+    items = [view(record) async for lot in in_turns(found[:limit]) for _, _, record in lot]
+    return {"items": items, "next": found[limit - 1][0] if len(found) > limit else None, "total": total}

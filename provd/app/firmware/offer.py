@@ -31,6 +31,9 @@ class Asked:
     by: str = ""
 
 
+_WHENCE = "; `provd firmware available` says where it is to be had"
+
+
 def find(manifests: Iterable[Manifest], name: str, plugin: str) -> tuple[Manifest, Package] | None:
     """The package of that name and its plugin. Raises UsageError when several plugins have one."""
     found = [
@@ -51,7 +54,7 @@ def present(held: Sequence[Held], asked: Asked) -> Held:
         reason = "plugin" if len({each.plugin for each in found}) > 1 else "version"
         raise UsageError(f"{reason}: there is more than one of {asked.name}; say which")
     if not found:
-        beside = f"; there is {', '.join(each.version for each in named)}" if named else ""
+        beside = f"; there is {', '.join(each.version for each in named)}" if named else _WHENCE
         raise NotFoundError(f"there is no {asked.name} {asked.version}".rstrip() + f" here{beside}")
     return found[0]
 

@@ -64,13 +64,20 @@ class _Mover:
     ) -> None:
         self._configs = configs
         self._manifests = manifests
-        self._tenants = tenants
+        self._tenants = dict(tenants)
         self._moved = Moved()
         self._begun: set[str] = set()
+        self._called = {name: uuid for uuid, name in tenants.items()}
+        """Whose name that is."""
 
     def move(self, devices: Iterable[Document]) -> Moved:
         """All devices, in the order of their MACs: ids that have to be made up do not depend on anything else."""
-        for row in sorted(devices, key=lambda row: str(row.get("mac", ""))):
+        rows = sorted(devices, key=lambda row: str(row.get("mac", "")))
+        for row in rows:
+            # A device is new there as long as it is its master tenant's.
+            if row.get("is_new") is True and row.get("tenant_uuid"):
+                self._tenants.setdefault(str(row["tenant_uuid"]), MASTER_TENANT)
+        for row in rows:
             self._device(row)
         return self._moved
 
@@ -90,6 +97,8 @@ class _Mover:
         tenant = self._tenant(row)
         config = self._configs.get(str(row.get("config", "")))
         claimed = config is not None and not self._is_automatic(config)
+        if row.get("options"):
+            self._tell(name, f"options: there is nothing like {', '.join(map(str, row['options']))[:60]} here")
         lines = self._lines(config, tenant, name) if config is not None and claimed else ()
         device = self._known(mac, row, tenant, name)
         if config is not None and claimed:
@@ -107,11 +116,14 @@ class _Mover:
             description=str(row.get("description") or "")[:200],
             tenant=tenant,
         )
-        for manifest in self._manifests:
-            if manifest.vendor.lower() == vendor.lower() and (found := manifest.model(model)) is not None:
-                return replace(
-                    device, vendor=manifest.vendor, model=found.name, plugin=manifest.id, state=DeviceState.IDENTIFIED
-                )
+        known = [(each, found) for each in self._manifests if (found := each.model(model)) is not None]
+        # Some vendors have had several names (Linksys, Mitel, Poly): a model that only one of ours knows is that one.
+        called = [each for each in known if each[0].vendor.lower() == vendor.lower()]
+        if called or len(known) == 1:
+            manifest, found = (called or known)[0]
+            return replace(
+                device, vendor=manifest.vendor, model=found.name, plugin=manifest.id, state=DeviceState.IDENTIFIED
+            )
         if vendor or model:
             self._tell(name, f"no plugin here knows the model {f'{vendor} {model}'.strip()!r}; it waits to be seen")
         return device
@@ -121,6 +133,8 @@ class _Mover:
         if not uuid:
             return MASTER_TENANT
         name = self._tenants.get(uuid) or _slug(uuid)[:8]
+        if uuid not in self._tenants and self._called.setdefault(name, uuid) != uuid:
+            name = _slug(uuid)  # Two may begin alike, and neither is to have what is the other's.
         if name != MASTER_TENANT:
             self._moved.tenants.setdefault(name, Tenant(id=name, name=name if uuid in self._tenants else uuid))
         return name

@@ -110,7 +110,9 @@ def _switched(raw: Raw, switch: str, group: Mapping[str, str]) -> Iterator[Setti
 
 def _chosen(name: str, value: object, tell: Tell) -> Iterator[Setting]:
     ours, words = _CHOICES[name]
-    if str(value) in words:
+    if value is None:
+        yield ours, None
+    elif str(value) in words:
         yield ours, words[str(value)]
     else:
         tell(f"{name}: {str(value)[:60]!r} is none of {', '.join(words)}")

@@ -19,6 +19,7 @@ from provd.domain.regions.home import Home
 from provd.domain.regions.unit import Unit
 
 AT_ONCE = 200
+"""Devices, or units of them, that are read and given in one step."""
 MOST = 1000
 """So many devices of a tenant are counted."""
 

@@ -94,13 +94,14 @@ class SettingBeyondDevice(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderFailed(Fact):
-    """A template could not be rendered for a device; the device was given its last good file if there is one. Where
-    ``overrides`` of yours are in force and there is no such file it was given the one of the plugin's own templates
-    (``default``).
+    """A file could not be made for a device: its template could not be rendered, or a line or tenant is not among the
+    records. The device was given its last good file if there is one, else it keeps what it has. Where ``overrides`` of
+    yours are in force and there is no such file it was given the one of the plugin's own templates (``default``).
 
     Do: read the reason; ``provd plugin check`` and ``provd device render`` reproduce it. An override is mended with
     ``provd template edit``, or taken away with ``provd template restore``. A value with a line break or a control
-    character in it is refused rather than written into a file.
+    character in it is refused rather than written into a file. For what is not among the records look for
+    ``STORE-ROW-SKIPPED``: mostly it is sealed with a key that is not in the key file, which has to come back.
     """
 
     ID: ClassVar[str] = "RENDER-FAILED"

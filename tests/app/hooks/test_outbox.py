@@ -22,6 +22,7 @@ from provd.domain.hooks import DELIVERED, DeadLetter, Heard, Hook, Letter
 from provd.storage.letters import StoredLetters
 from provd.storage.store import Store
 from tests.app.fakes import FakeClock
+from tests.kit import databases
 from tests.kit.patience import PATIENCE
 
 DOWN = Heard("it is down")
@@ -76,6 +77,7 @@ class Rig:
 @asynccontextmanager
 async def rig(folder: Path, *hooks: Hook, peers: Peers | None = None) -> AsyncIterator[Rig]:
     clock, facts, pauses, numbers = FakeClock(), list[Fact](), list[float](), count()
+    databases.lay_out(folder)
     store = Store.open("sqlite", folder, clock, facts.append)
     peers = peers or Peers()
 

@@ -31,6 +31,7 @@ from provd.storage.ledger import StoredLedger
 from provd.storage.session import UnavailableError
 from provd.storage.store import Store
 from tests.http.kit import DictFiles, FixedClock, RawClient
+from tests.kit import databases
 from tests.kit.patience import PATIENCE
 
 DAY = 86400
@@ -199,6 +200,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         facts.append(fact)
         news.set()
 
+    databases.lay_out(folder)
     store = Store.open("sqlite", folder, clock, emit)
     ledger = BreakableLedger(store)
     desk = ThingDesk(ledger, clock, emit, leases.get)

@@ -67,7 +67,9 @@ from tests.app.fakes import BOLT, OTHER, PHONE, MemoryJournal, World, claimed, t
 from tests.app.firmware.depot import held
 from tests.app.packages.shelf import acme_shelf, shop_of
 from tests.app.test_admin import Office
+from tests.http.kit import port_of
 from tests.http.show import Site as ShownSite
+from tests.kit import databases
 from tests.kit.federation import Disk, DiskLedger
 from tests.kit.patience import PATIENCE
 
@@ -269,6 +271,7 @@ async def give(office: Office, name: str, **params: object) -> str:
 
 def vendors_in(folder: Path, office: Office) -> VendorOffice:
     world = office.world
+    databases.lay_out(folder)
     store = Store.open("sqlite", folder, world.clock, world.facts.append)
     audited = (StoredLedger(store), world.clock.now, world.facts.append)
     return VendorOffice(
@@ -323,7 +326,7 @@ async def house(
     known = Authority(office.world.fleet, office.world.clock).caller
     api = Api(office.admin, known, daemon, emit=emit, clock=office.world.clock)
     page = PageServer(ShownSite(3, 1.0), lambda: b"", emit=emit, clock=office.world.clock, api=api)
-    _, port = await page.listen("127.0.0.1", 0)
+    port = await port_of(page)
     tokens = {}
     for owner in ("north", "south", "all"):
         for scope in ("read", "write", "admin"):
