@@ -20,7 +20,7 @@ from provd.app.ports import Change, Delete, Done, Put, R
 from provd.base.clock import Clock
 from provd.base.errors import StorageError
 from provd.base.facts import FactSink
-from provd.base.facts.storage import StoreDamaged, StoreReplaced, StoreRowSkipped, StoreUpgraded
+from provd.base.facts.storage import StoreDamaged, StoreKeyMade, StoreReplaced, StoreRowSkipped, StoreUpgraded
 from provd.base.types import Mac
 from provd.domain.records import MASTER_TENANT, AuditEntry, StoredFact, Tenant
 from provd.storage import migrations, rescue
@@ -31,7 +31,7 @@ from provd.storage.mapping import Codec, Row, RowError
 from provd.storage.pace import Pace
 from provd.storage.session import Session, make_engine, parse_url, quick_text, reason_of, translated
 from provd.storage.step import Execute, Step
-from provd.storage.tables import AUDIT, FACT, TENANT
+from provd.storage.tables import AUDIT, DEVICE, FACT, LINE, TENANT
 from provd.storage.vault import Vault
 from provd.storage.writer import Limits, Writer
 
@@ -94,12 +94,20 @@ class Store:
             lock = FileLock(Path(place.database or ""), patience) if place.get_backend_name() == "sqlite" else None
             if lock:
                 undo.callback(lock.release)
-            vault = Vault.open(state_dir / "master.key")
+            key = state_dir / "master.key"
+            made = not key.exists()
+            vault = Vault.open(key)
             engine = _sound_engine(place, clock, emit)
             undo.callback(engine.dispose)
             store = cls(engine, vault, clock, emit, limits or Limits(), lock=lock)
             undo.pop_all()
+        if made and store._has_secrets():
+            emit(StoreKeyMade(at=clock.now(), file=str(key)))
         return store
+
+    def _has_secrets(self) -> bool:
+        # A device has a token, a line a password.
+        return any(self._rows(select(table).limit(1)) for table in (DEVICE, LINE))
 
     def _ensure_master(self) -> None:
         if not self._rows(select(TENANT.c.id).where(TENANT.c.id == MASTER_TENANT)):

@@ -18,7 +18,9 @@ from tests.kit.patience import PATIENCE
 SHARED = shared_folder()
 CAPTURES = sorted(path for path in SHARED.glob("captures/**/*.pcap*")) if SHARED else []
 EVIDENCE = ("kind", "user_agent", "path", "filename", "mac")
-FRAME = re.compile(r" *\d+\.\d{6}  \S+:\d+( \([0-9a-f:]{17}\))? -> \S+:\d+  \d+ octets")
+FRAME = re.compile(
+    r" *\d+\.\d{6}  \S+:\d+( \([0-9a-f:]{17}\))? -> \S+:\d+  \d+ octets( of \d+, the rest was not captured)?"
+)
 
 pytestmark = [pytest.mark.shared, pytest.mark.skipif(SHARED is None, reason="no material beside the repository")]
 

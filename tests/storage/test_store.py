@@ -16,7 +16,7 @@ import pytest
 from provd.app.ports import Delete, Journal, Put
 from provd.base.errors import ClashError, StorageError
 from provd.base.facts.daemon import Degraded
-from provd.base.facts.storage import StoreRowSkipped, StoreUpgraded
+from provd.base.facts.storage import StoreKeyMade, StoreRowSkipped, StoreUpgraded
 from provd.base.secrets import Secret
 from provd.base.types import Mac
 from provd.dhcp.lease import INFINITE, Lease, LeaseState
@@ -324,6 +324,29 @@ async def test_a_wrong_key_file_costs_the_secret_rows_only(place: Place) -> None
     skipped = place.told(StoreRowSkipped)
     assert [(fact.kind, fact.rows, fact.keys) for fact in skipped] == [("line", 1, "1"), ("device", 1, DESK)]
     assert "not in the key file" in skipped[0].reason
+
+
+async def test_a_key_that_was_lost_is_told_and_its_lines_can_be_appended(place: Place) -> None:
+    store = place.open()
+    await store.commit([Put(record) for record in RECORDS])
+    token = store.vault.derive("device tokens")
+    place.close()
+    file = place.state_dir / "master.key"
+    former = file.read_text(encoding="ascii")
+    file.unlink()
+    assert place.open().vault.derive("device tokens") != token
+    assert [fact.file for fact in place.told(StoreKeyMade)] == [str(file)]
+    place.close()
+    file.write_text(file.read_text(encoding="ascii") + former, encoding="ascii")
+    store = place.open()
+    assert [line.id for line in store.load(Line)] == ["1"]
+    assert store.vault.derive("device tokens") == token
+    assert len(place.told(StoreKeyMade)) == 1
+
+
+def test_a_new_database_has_lost_no_key(place: Place) -> None:
+    place.open()
+    assert place.told(StoreKeyMade) == []
 
 
 async def test_derived_keys_survive_a_restart(place: Place) -> None:

@@ -13,8 +13,8 @@ class StoreRowSkipped(Fact):
     """Rows of one table could not be read and were left out; everything else was loaded and the rows stay where
     they are.
 
-    Do: when the reason speaks of a key, put the right ``master.key`` back beside the database and restart; otherwise
-    enter the named objects again.
+    Do: when the reason speaks of a key, append the lines of the right ``master.key`` to the one beside the database
+    and restart; otherwise enter the named objects again.
     """
 
     ID: ClassVar[str] = "STORE-ROW-SKIPPED"
@@ -24,6 +24,22 @@ class StoreRowSkipped(Fact):
     rows: int
     keys: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreKeyMade(Fact):
+    """There was no key file beside a database that is in use, so a new one was made. Passwords that the former key
+    sealed cannot be read, and the URL tokens of all devices are other ones.
+
+    Do: append the lines of the former ``master.key`` (from its backup, or from the former host) to the new file, below
+    the line that is there, and restart: both then open, and the tokens are the former ones again. Where the former key
+    is lost, set the passwords again and give the phones their new URLs.
+    """
+
+    ID: ClassVar[str] = "STORE-KEY-MADE"
+    LEVEL: ClassVar[Level] = Level.ERROR
+
+    file: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
