@@ -1,7 +1,7 @@
 import asyncio
 
 from provd.app.files import FileReply
-from provd.http.connection import Limits, _readable
+from provd.http.connection import Limits, Phase, _readable
 from tests.http.kit import Bed, DictFiles, phone_bed, until
 from tests.kit.patience import PATIENCE
 
@@ -43,11 +43,14 @@ async def test_dribbling_octets_do_not_buy_time():
     async with phone_bed() as bed:
         phone = await bed.client()
         await phone.ask("GET /a")
+        [connection] = bed.server._connections._open
         phone.send("GET /a HT")
+        await until(lambda: connection.phase is Phase.HEADER)
+        began = connection.since
         await asyncio.sleep(0.02)
         phone.send("TP/1.1\r\nX:")
         await asyncio.sleep(0.02)
-        bed.server.sweep(later(bed, 10.1))
+        bed.server.sweep(began + 10.001)
         assert await phone.closed()
 
 
@@ -97,10 +100,16 @@ async def test_a_slow_reader_that_reads_is_served_to_the_end():
         phone = await bed.client()
         phone.send("GET /fw.rom HTTP/1.1\r\nHost: x\r\n\r\n")
         await phone.reader.readuntil(b"\r\n\r\n")
+        [connection] = bed.server._connections._open
         left = len(LARGE.body)
         while left:
+            before = connection.since
             left -= len(await phone.reader.readexactly(min(left, 4 << 20)))
-            bed.server.sweep(later(bed, 20))
+            # What was read makes room for more, unless all of it is on its way.
+            await until(lambda before=before: connection.since > before or connection.phase is Phase.IDLE)
+            if connection.phase is Phase.ANSWER:
+                connection.since -= 20
+                bed.server.sweep(asyncio.get_running_loop().time())
         await until(lambda: files.delivered)
         assert files.delivered == [("/fw.rom", False)]
 
