@@ -5,6 +5,7 @@ Who connects in between waits in the kernel's queue. A port that cannot be had e
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 from typing import NamedTuple
@@ -32,16 +33,13 @@ class Doors:
     def open(self, settings: Settings) -> None:
         """Listen. Raises ConfigError, and leaves nothing open then."""
         path = settings.server.control_path
-        opened = [control_socket(path)]
-        self._path = path
-        try:
-            opened += [page_socket(endpoint.host, endpoint.port) for endpoint in settings.api.listen]
-        except BaseException:
-            self._opened = Opened(opened[0], ())
-            self.close()
-            raise
-        self._opened = Opened(opened[0], tuple(opened[1:]))
-        names = [listener.getsockname() for listener in self._opened.pages]
+        with contextlib.ExitStack() as undo:
+            control = undo.enter_context(control_socket(path))
+            undo.callback(path.unlink, missing_ok=True)
+            pages = [undo.enter_context(page_socket(at.host, at.port)) for at in settings.api.listen]
+            undo.pop_all()
+        self._path, self._opened = path, Opened(control, tuple(pages))
+        names = [listener.getsockname() for listener in pages]
         self.addresses = tuple(f"{name[0]}:{name[1]}" for name in names)
 
     def take(self) -> Opened:
