@@ -29,9 +29,10 @@ class Finding:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What is known. ``facts`` are the device's last ones, the oldest first; ``servers`` are those of its lines, ``""``
-    where a line has none; ``notes`` say which settings do nothing on it and why; ``comes`` says when it fetches a file
-    that has changed, empty when none has; ``silent``: it was not heard for longer than it should be; ``near`` are
-    devices here whose MAC is almost this one; ``down`` are parts of the daemon that cannot work."""
+    where a line has none; ``wanted_firmware`` is the version that it is to run and does not, empty otherwise; ``notes``
+    say which settings do nothing on it and why; ``comes`` says when it fetches a file that has changed, empty when none
+    has; ``silent``: it was not heard for longer than it should be; ``near`` are devices here whose MAC is almost this
+    one; ``down`` are parts of the daemon that cannot work."""
 
     mac: Mac
     now: float
@@ -39,7 +40,7 @@ class Case:
     facts: Sequence[Fact] = ()
     servers: Sequence[str] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
-    wanted: Mapping[str, str] = field(default_factory=dict)
+    wanted_firmware: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     knows_model: bool = True
     comes: str = ""

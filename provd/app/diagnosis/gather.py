@@ -65,7 +65,7 @@ class Diagnoses:
             facts=facts,
             servers=self._servers(device, found, owns),
             settings=found.values,
-            wanted=_wanted(device, found),
+            wanted_firmware=_wanted_firmware(device, found),
             notes=self._knowledge.notes(device, found),
             knows_model=manifest is None or manifest.model(device.model) is not None,
             comes=self.comes(device),
@@ -96,8 +96,6 @@ class Diagnoses:
         return tuple(Mac(each) for each in difflib.get_close_matches(mac, alike, _NEAR, _ALIKE))
 
 
-def _wanted(device: Device, found: Effective) -> dict[str, str]:
+def _wanted_firmware(device: Device, found: Effective) -> str:
     version = found.values.get("firmware.version")
-    if not isinstance(version, str) or not version or same(device.version, version):
-        return {}
-    return {"firmware": version}
+    return version if isinstance(version, str) and not same(device.version, version) else ""

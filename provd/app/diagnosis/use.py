@@ -131,10 +131,11 @@ def wishes(case: Case) -> Iterator[Finding]:
         if "firmware" in reason:
             do = "give it newer firmware: provd firmware available --model MODEL, then provd rollout add"
         yield Finding("note", f"{name} does nothing on it: {reason}", do)
-    for name, version in case.wanted.items():
+    if case.wanted_firmware:
+        runs = device.version or "a version that it has not told"
         yield Finding(
             "waiting",
-            f"it is to run {name} {version}, and runs {device.version or 'a version that it has not told'}",
+            f"it is to run firmware {case.wanted_firmware}, and runs {runs}",
             "provd firmware list: is the image here? It loads it when it fetches its file: provd device sync {mac}",
         )
     if device.lines and not case.settings.get("time.zone"):
