@@ -74,21 +74,10 @@ class Overheard:
                 return reply["options"]
 
 
-def udhcpc(bed: Bed, script: Path, *more: str) -> None:
-    bed.run(
-        bed.client,
-        program("udhcpc"),
-        "-i",
-        bed.client_interface,
-        "-n",
-        "-q",
-        "-f",
-        "-t",
-        "60",
-        "-s",
-        str(script),
-        *more,
-    )
+def udhcpc(bed: Bed, script: Path, *more: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """One lease, for which it asks 60 times, or as often as ``more`` says."""
+    usual = ("-i", bed.client_interface, "-n", "-q", "-f", "-t", "60", "-s", str(script))
+    return bed.run(bed.client, program("udhcpc"), *usual, *more, check=check)
 
 
 def test_udhcpc_of_one_vendor_sees_the_directory_url_in_option_66(bed: Bed, tmp_path: Path) -> None:
@@ -120,46 +109,14 @@ def test_what_is_no_phone_gets_a_plain_lease_in_full_mode_and_nothing_in_phones_
         udhcpc(bed, script, "-V", "MSFT 5.0", "-O", "tftp")
         assert "tftp" not in environment(out.with_suffix(".bound"))
     with Daemon(lan_config(bed, tmp_path / "other", mode="phones-only"), tmp_path, bed=bed):
-        refused = bed.run(
-            bed.client,
-            program("udhcpc"),
-            "-i",
-            bed.client_interface,
-            "-n",
-            "-q",
-            "-f",
-            "-t",
-            "2",
-            "-T",
-            "1",
-            "-s",
-            str(script),
-            check=False,
-        )
+        refused = udhcpc(bed, script, "-t", "2", "-T", "1", check=False)
         assert refused.returncode != 0
 
 
 def test_observe_says_what_it_would_have_answered_and_stays_silent(bed: Bed, tmp_path: Path) -> None:
     script, _ = hook(tmp_path)
     with Daemon(lan_config(bed, tmp_path / "state", mode="observe"), tmp_path, bed=bed) as daemon:
-        silent = bed.run(
-            bed.client,
-            program("udhcpc"),
-            "-i",
-            bed.client_interface,
-            "-n",
-            "-q",
-            "-f",
-            "-t",
-            "1",
-            "-T",
-            "1",
-            "-V",
-            "yealink",
-            "-s",
-            str(script),
-            check=False,
-        )
+        silent = udhcpc(bed, script, "-t", "1", "-T", "1", "-V", "yealink", check=False)
         assert silent.returncode != 0
         assert PHONE in daemon.wait_for("DHCP-WOULD-ANSWER")
 
