@@ -1,7 +1,9 @@
 """The command line and the real daemon, as two processes on loopback."""
 
 import json
+import re
 import subprocess
+import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,6 +19,12 @@ def fetch(port: int, name: str) -> bytes:
         return answer.read()
 
 
+def page_of(config: str, path: str) -> str:
+    address = tomllib.loads(config)["api"]["listen"][0]
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE) as answer:
+        return answer.read().decode()
+
+
 def test_a_friday_afternoon(tmp_path: Path) -> None:
     text, port = loopback_config(tmp_path / "state")
     with Daemon(text, tmp_path) as daemon:
@@ -30,6 +38,9 @@ def test_a_friday_afternoon(tmp_path: Path) -> None:
         assert "s3cret-pass" not in "".join(daemon.log)
         status = daemon.json("status")
         assert (status["running"], status["lines"]) == (True, 1)
+        status = daemon.provd("status").stdout
+        assert re.search(r"^dhcp +off$", status, re.MULTILINE)
+        assert "Nobody is answered over DHCP (dhcp.mode = &#34;off&#34;)" in page_of(text, "/status")
         again = daemon.provd("tenant", "add", "acme", check=False)
         assert (again.returncode, again.stderr) == (5, "tenant 'acme' is there already\n")
         assert daemon.stop() == 0
