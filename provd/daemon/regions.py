@@ -61,7 +61,7 @@ class Federation:
         self.neighbour = Neighbour(self.ledger, self.terms, now, emit, fresh_id)
         boots = FirstBoots(core.fleet, core.tasks)
         self.upkeep = Upkeep(self.ledger, boots, core.regions.enrol, now, emit)
-        self._know_owners(Owners(self.ledger, self._tenants, lambda: self.terms().name, now, emit, boots.give))
+        self._know_owners(Owners(self.ledger, self._tenants, lambda: self.terms().name, now, emit, boots))
         self.desk = HomeDesk(self.ledger, self.terms, now, emit, fresh=fresh_id, advice=self, spoke=self._spoken)
         self.neighbour.spoke = core.regions.spoke = self._spoken
         core.stored_homes.departed = self._departed

@@ -22,7 +22,7 @@ from provd.dhcp.narrator import Narrator
 from provd.dhcp.options import Type
 from provd.dhcp.packet import BOOTREPLY, BOOTREQUEST, Message, decode
 from provd.dhcp.pool import Binding
-from provd.dhcp.rations import count_for_port, declines_too_much, port_is_full
+from provd.dhcp.rations import answers_for_all, count_for_port, declines_too_much, port_is_full
 from provd.dhcp.replies import Replies
 from provd.dhcp.states import State
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
@@ -196,7 +196,7 @@ class DhcpEngine:
             return effects
         binding.probing = None
         x.now = now
-        if holder is None:
+        if holder is None or answers_for_all(x, holder, self._table):
             binding.checked = now
             self._offer(x, binding, effects)
             return effects

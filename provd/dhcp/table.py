@@ -26,6 +26,7 @@ class LeaseTable:
         self.pools: tuple[Pool, ...] = ()
         self._queue: list[tuple[float, int]] = []
         self._declined: dict[Mac, set[int]] = {}
+        self._answered: dict[int, Mac] = {}
 
     # --- configuration
 
@@ -69,6 +70,7 @@ class LeaseTable:
         return skipped
 
     def _attach(self, binding: Binding, now: float) -> None:
+        binding.probing = None  # who waits for a probe knows the subnets of before; it asks again
         binding.pool = pool = self.pool_of(binding.ip)
         if pool is None:
             return  # kept for the day on which its subnet comes back
@@ -200,6 +202,8 @@ class LeaseTable:
         self._forget(binding)
         pool = binding.pool
         until = math.ceil(now + seconds)
+        if binding.lease is None or binding.lease.mac != holder:
+            self._answered[binding.ip] = holder  # it answered to a probe; otherwise it is the client's own word
         if binding.lease is not None and binding.client == binding.lease.client:
             lease = replace(binding.lease, state=LeaseState.DECLINED, expires=until)
         else:
@@ -215,6 +219,14 @@ class LeaseTable:
         self._note_decline(lease)
         self.schedule(binding)
         return lease
+
+    def answers(self, holder: Mac, now: float) -> int:
+        """How many addresses are in quarantine because this host answers for them."""
+        for ip in list(self._answered):
+            lease = self.by_ip[ip].lease
+            if lease is None or lease.state is not LeaseState.DECLINED or lease.expires <= now:
+                del self._answered[ip]
+        return sum(mac == holder for mac in self._answered.values())
 
     def _note_decline(self, lease: Lease) -> None:
         # Without a client it was found in use by a probe, and is nobody's word.

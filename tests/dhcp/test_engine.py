@@ -1,5 +1,7 @@
 """DISCOVER, DECLINE, RELEASE, INFORM, persistence and modes."""
 
+from dataclasses import replace
+
 import pytest
 
 from provd.base.facts import dhcp as facts
@@ -223,6 +225,18 @@ def test_the_end_of_a_probe_nobody_waits_for_is_nothing():
     play(play.client(1).discover())
     play(play.client(1).select("10.20.0.10", ip("10.20.0.99")))
     assert play.probed("10.20.0.10") == []
+
+
+def test_who_waits_for_a_probe_when_the_subnets_change_asks_again():
+    play = Playbook(lan(probe=True))
+    phone = play.client(1)
+    play(phone.discover())
+    other = replace(play.settings, subnets=(lan(probe=True, pools=((ip("10.20.0.50"), ip("10.20.0.59")),)),))
+    play.engine.reconfigure(other, (), play.now)
+    assert play.probed("10.20.0.10", "020000000009") == []
+    assert play(phone.discover()) == ["?? 10.20.0.50"]
+    play.engine.reconfigure(replace(other, mode=Mode.OBSERVE), (), play.now)
+    assert play.probed("10.20.0.50") == [], "who only looks on offers nothing"
 
 
 # --- persistence
