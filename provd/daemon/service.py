@@ -301,7 +301,8 @@ class Service:
         if core.catalogue.reload():
             core.plugins_changed()
             changed = [*changed, "plugins"]
-        waits = [name for name in changed if not applies(name)]
+        # What waits differs from what runs, not from the file before: a change that was taken back does not wait.
+        waits = [name for name in changes(core.settings, fresh) if not applies(name)]
         self._settings = fresh
         return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 

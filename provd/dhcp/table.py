@@ -49,6 +49,8 @@ class LeaseTable:
                 found[entry.ip] = "no subnet has this address"
             elif entry.ip in pool.never:
                 found[entry.ip] = "it is an address of ours, or the subnet's first or last one"
+            elif pool.reservation(entry.client, entry.mac or Mac("")) is not entry:
+                found[entry.ip] = "another address of the subnet is reserved for its client"
         return found
 
     def load(self, leases: Iterable[Lease], now: float) -> list[tuple[Lease, str]]:

@@ -578,6 +578,13 @@ def test_what_nobody_may_have_is_not_given_for_being_reserved(address):
     assert list(play.engine.unusable) == [ip(address)]
 
 
+def test_of_two_addresses_reserved_for_one_client_one_is_told_to_be_idle():
+    phone = Playbook().client(1)
+    play = Playbook(reservations=[ReservedAddress(ip=ip(f"10.20.9.{last}"), mac=phone.mac.hex()) for last in (8, 9)])
+    assert play.bind(phone) == "10.20.9.9"
+    assert play.engine.unusable == {ip("10.20.9.8"): "another address of the subnet is reserved for its client"}
+
+
 def test_a_new_reservation_takes_effect_at_the_next_renewal():
     play = Playbook()
     phone = play.client(1)
