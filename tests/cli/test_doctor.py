@@ -72,6 +72,10 @@ def test_interfaces_that_cannot_serve(tmp_path: Path) -> None:
     dhcp = '[dhcp]\nmode = "full"\ninterfaces = ["nowhere0"]\n[[dhcp.subnet]]\nnetwork = "10.9.0.0/24"\n'
     _, found = examined(tmp_path, QUIET + dhcp, code=1)
     assert "problem there is no interface nowhere0" in found["interfaces"][0]
+    _, found = examined(tmp_path, QUIET + dhcp.replace("nowhere0", "lo"))
+    assert "warning lo is up with 127.0.0.1/8, which no [[dhcp.subnet]] has" in found["interfaces"][0]
+    _, found = examined(tmp_path, QUIET + dhcp.replace("nowhere0", "lo").replace("10.9.0.0/24", "127.0.0.0/8"))
+    assert found["interfaces"] == ["ok lo is up with 127.0.0.1/8"]
 
 
 @pytest.mark.parametrize(
