@@ -306,13 +306,14 @@ class Service:
         self._settings = fresh
         return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 
-    def _tick(self, core: Core) -> None:
+    def _tick(self, core: Core, edges: Edges) -> None:
         before = self._clock.now()
         self._timekeeper.tick(self._emit)
         leapt = self._clock.now() - before
         if leapt > LEAPT:
-            # At once: nobody dials between the correction and this.
+            # At once: nobody dials, and no timer rings, between the correction and this.
             core.codes.leapt(leapt)
+            edges.leapt(leapt)
 
     async def _housekeep(self, core: Core, edges: Edges) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
@@ -328,7 +329,7 @@ class Service:
         core.codes.turnstile.beat()
         await _write_behind(core.fleet, now)
         if turn % AGE_EVERY == 0:
-            self._tick(core)
+            self._tick(core, edges)
             core.boot.age(now)
             edges.certificates.watch(now)
             if self._administration is not None:
