@@ -42,6 +42,7 @@ from provd.daemon.templates import SectionReader, rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
+from provd.net.netlink import NeighbourTable
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 from provd.plugins.render import RenderPool
 from provd.storage.ledger import StoredLedger
@@ -113,10 +114,12 @@ class Core:
         self.keeper = self._keeping(state) if keeps else None
         site = site_of(settings)
         tokens = Tokens(derive("device tokens"))
+        self.neighbours = NeighbourTable()
         self.boot = Boot(
             fleet=self.fleet,
             catalogue=SiteCatalogue(self.catalogue, self.fleet.tables, clock, emit),
             leases=self.holders,
+            neighbours=self.neighbours,
             renderer=watched(self.renderer),
             tokens=tokens,
             zone=zone,
@@ -225,4 +228,5 @@ class Core:
         await self.step_renderer.close()
         if self.keeper is not None:
             self.keeper.close()
+        self.neighbours.close()
         self.store.close()
