@@ -236,6 +236,10 @@ class DhcpServer:
         self._perform_all(effects)
         return bool(effects)
 
+    def leapt(self, seconds: float) -> None:
+        """The clock was set forward by so much in which no time has passed."""
+        self._perform_all(self._engine.leapt(round(seconds), self._clock.now()))
+
     # --- datagrams
 
     def _readable(self, wire: Wire) -> None:

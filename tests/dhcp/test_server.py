@@ -11,7 +11,7 @@ from provd.app.ports import Change, Done
 from provd.base.errors import ConfigError, ProvdError, StorageError
 from provd.base.facts import Fact
 from provd.base.facts.dhcp import DhcpReservationIdle
-from provd.base.types import ip_int
+from provd.base.types import ip_int, ip_text
 from provd.dhcp.effects import Send, To
 from provd.dhcp.engine import DhcpEngine
 from provd.dhcp.ingress import Ingress, Link
@@ -504,6 +504,21 @@ async def test_reload_opens_and_closes_what_changed(relay):
     relay.sendto(discover(2, MAC, giaddr=RELAY), ("127.0.0.1", port))
     assert decode(await heard(relay)).xid == 2
     play.server.reload(loopback(port, mode=Mode.OFF), ())
+    play.server.close()
+
+
+async def test_a_clock_that_is_set_forward_ends_no_lease(relay):
+    port = relay.getsockname()[1]
+    play = bench(loopback(port))
+    play.server.open()
+    relay.sendto(discover(1, MAC, giaddr=RELAY), ("127.0.0.1", port))
+    offered = decode(await heard(relay)).yiaddr
+    relay.sendto(request(2, MAC, address=offered, server=ip_int("127.0.0.1"), giaddr=RELAY), ("127.0.0.1", port))
+    assert decode(await heard(relay)).type_name == "ACK"
+    play.clock.time += 86400
+    play.server.leapt(86400.2)
+    assert play.server.holder(ip_text(offered)) == MAC.hex()
+    assert play.journal.batches[-1][0].record.starts == 1_000_000 + 86400
     play.server.close()
 
 
