@@ -148,17 +148,20 @@ class Core:
         beside = ThingDevices(self.fleet, self.tasks, clock)
         ledger = self.thing_ledger = StoredLedger(self.store, beside)
         self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
-        audited = (ledger, self.things.now, emit)
-        self.vendors = VendorOffice(
-            registry=Registry(*audited, settings.activation.window),
-            contents=Contents(*audited, bounds_of(settings.activation)),
-            groups=Groups(*audited),
-            shares=Shares(*audited),
-            badges=Badges(*audited, Authority(self.fleet, clock).caller, self._is_open),
-        )
+        self.vendors = self._vendor_office(ledger)
         self._begin_regions(StoredRegions(self.store, ledger.statements, beside))
         self.dialing: DialDesk = self.codes.desk
         self.accounts: AccountBook = self.codes.accounts
+
+    def _vendor_office(self, ledger: StoredLedger) -> VendorOffice:
+        section, audited = self.settings.activation, (ledger, self.things.now, self.emit)
+        return VendorOffice(
+            registry=Registry(*audited, section.window),
+            contents=Contents(*audited, bounds_of(section)),
+            groups=Groups(*audited),
+            shares=Shares(*audited),
+            badges=Badges(*audited, Authority(self.fleet, self.clock).caller, self._is_open),
+        )
 
     def _begin_regions(self, stored: StoredRegions) -> None:
         self.stored_homes = stored
