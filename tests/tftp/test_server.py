@@ -201,6 +201,21 @@ async def test_four_transfers_of_one_address_and_the_others_wait() -> None:
         assert [fact.reason for fact in bench.facts if isinstance(fact, TftpRefused)] == ["busy"]
 
 
+async def test_what_was_lost_may_be_cut_on_its_way() -> None:
+    async with serving(FixedFiles(FILES)) as bench:
+        with Phone(bench) as phone:
+            phone.ask(Request(NAME, options={"blksize": "1400"}))
+            await phone.hear()
+            phone.say(Ack(0))
+            first = await phone.hear()
+            (flight,) = bench.server._flights.values()
+            discovers = flight.sock.getsockopt(socket.IPPROTO_IP, 10)  # IP_MTU_DISCOVER
+            bench.clock.at += 2
+            assert await phone.hear() == first
+            assert discovers, "routers that say so are heard, and later files come in smaller blocks"
+            assert flight.sock.getsockopt(socket.IPPROTO_IP, 10) == 0, "but a silent one loses nothing twice"
+
+
 @pytest.mark.parametrize("far", [False, True])
 async def test_a_large_file_has_the_time_that_its_blocks_take(far: bool) -> None:
     limits = Limits(seconds=90.0, block_seconds=0.5 if far else 0.01)
