@@ -248,7 +248,7 @@ def test_a_connection_that_a_phone_has_left_ends_nothing() -> None:
     stage = Stage()
     stage.registered(1, transport="tcp", port=50001, connection=7)
     stage.registered(2, transport="tcp", port=50001, connection=7)
-    stage.registered(1, transport="tcp", port=50002, connection=8)
+    stage.registered(1, transport="tcp", port=50002, connection=8, cseq=200)
     assert stage.lines(stage.endpoint.disconnected(7, stage.now)) == ["!! SIP-REGISTRATION-ENDED"]
     assert stage.endpoint.flow_of(USER, stage.now) is not None
     assert stage.lines(stage.endpoint.disconnected(7, stage.now)) == []
