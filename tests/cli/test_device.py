@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from provd.cli.findings import show_findings
 from tests.app.fakes import OTHER, PHONE
 from tests.cli.conftest import BELL, Office, Shell
 
@@ -116,6 +117,13 @@ def test_what_cannot_be_done_is_one_sentence_and_a_code(shell: Shell, command: s
     assert len(answer.err.splitlines()) == 1
 
 
+def test_a_device_of_no_plugin_has_no_file(shell: Shell) -> None:
+    assert shell("device", "add", "0655aa00000c").code == 0
+    answer = shell("render", "0655aa00000c")
+    assert answer.code == 4
+    assert "06:55:aa:00:00:0c has no file of its own: no plugin that is here knows it" in answer.err
+
+
 def test_a_setting_without_a_name_is_a_usage_error(shell: Shell) -> None:
     answer = shell("device", "set", PHONE, "--set", "novalue")
     assert answer.code == 2
@@ -145,6 +153,16 @@ def test_what_is_wrong_is_said_with_what_to_do(shell: Shell, monkeypatch: pytest
     assert {"level", "what", "do"} == set(answer["findings"][0])
     assert "\nproblem " in shell("device", "show", BELL).out
     assert "findings" not in shell("device", "show", BELL, "--json").json
+
+
+def test_a_device_of_which_nothing_is_known_to_be_wrong_fetches_a_key_only_where_it_is_no_phone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_findings({"mac": BELL, "findings": []})
+    show_findings({"mac": "acme/sensor-2/S:1", "findings": []})
+    phone, thing = capsys.readouterr().out.splitlines()
+    assert phone == "nothing is known to be wrong with it"
+    assert thing.startswith("it fetches a key")
 
 
 def test_a_file_is_printed_as_it_would_be_served(shell: Shell) -> None:

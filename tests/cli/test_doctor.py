@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provd.cli.doctor import doctor as command
 from provd.cli.servers import Server, _offer
 from provd.net.frame import udp_frame
 from tests.cli.conftest import Answer, Shell
@@ -145,6 +146,15 @@ def test_an_offer_is_read_with_its_boot_options() -> None:
     assert list(_offer(frame, 7)) == [server]
     assert list(_offer(frame, 8)) == [], "an answer to somebody else"
     assert list(_offer(frame[:100], 7)) == []
+
+
+PING = 3.0
+"""Seconds for which a server may ping an address before it offers it (dnsmasq does)."""
+
+
+def test_it_listens_for_longer_than_servers_ping() -> None:
+    (seconds,) = (option for option in command.params if option.name == "seconds")
+    assert seconds.default > PING + 1.0, "its first question may be lost, and the second comes a second later"
 
 
 @pytest.mark.root
