@@ -39,6 +39,16 @@ from provd.observe.sdnotify import ServiceManager
 if TYPE_CHECKING:
     from provd.daemon.administration import Administration
 
+ADMINISTRATION = (
+    "prometheus_client",
+    "provd.app.diagnosis.gather",
+    "provd.app.admin",
+    "provd.daemon.pages",
+    "provd.http.api.interface",
+    "provd.daemon.administration",
+)
+"""What is loaded for people and the command line when phones are served already: each with what it needs and those
+before it have not loaded, some ten milliseconds of work, the last one as the whole."""
 GRACE = 4.0
 """Seconds that work in hand has when the daemon is told to stop."""
 FILES = 65536
@@ -190,9 +200,15 @@ class Service:
         parts: tuple[Telling, Handover, Tasking],
     ) -> Administration:
         """Load what people and the command line ask, and answer them. Phones do not wait for it: a tenth of the start
-        goes into it, and none of them asks it anything."""
+        goes into it, and none of them asks it anything.
+
+        In portions between which the loop turns, and not in a thread: that would take the interpreter lock for 5 ms at
+        every system call of the loop, so that a commit of its takes 20 ms and passes for one on a slow disk.
+        """
         started = self._clock.now()
-        module = await asyncio.to_thread(importlib.import_module, "provd.daemon.administration")
+        for name in ADMINISTRATION:
+            module = importlib.import_module(name)
+            await asyncio.sleep(0)
         telling, handover, tasking = parts
         made: Administration = module.Administration(
             core,
