@@ -387,8 +387,9 @@ class DhcpEngine:
 
     def _advise(self, x: Exchange, *, first: bool) -> None:
         pattern = x.pattern
-        said = (pattern.vendor_class, pattern.hostname, pattern.server_text, x.pool.name, first, pattern.user_class)
-        x.advice = self._advisor.advise(ClientInfo(x.mac, *said), x.now)
+        name, server = pattern.hostname, pattern.server_text
+        said = (x.mac, pattern.vendor_class, name, server, x.pool.name, first, pattern.user_class)
+        x.advice = self._advisor.advise(tuple.__new__(ClientInfo, said), x.now)
 
     def _unwanted(self, x: Exchange, effects: list[Effect]) -> bool:
         """Whether the mode forbids to answer this client, where it answers phones only."""

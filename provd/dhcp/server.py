@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from provd.app.ports import Journal, Put
 from provd.base.clock import Clock
 from provd.base.dataclass import dataclass
+from provd.base.drafts import drafted
 from provd.base.errors import ConfigError, StorageError, WireError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import Degraded, InternalError, Recovered
@@ -58,6 +59,7 @@ class DhcpStats:
 
 
 _Waiting = tuple[Wire, bytes, str, list[tuple[int, int, bytes]]]
+_put = drafted(Put)
 _ANYWHERE = b"\xff\xff\xff\xff"
 
 
@@ -328,7 +330,7 @@ class DhcpServer:
 
     def _submit(self, persists: list[Persist]) -> None:
         if persists:
-            changes = [Put(persist.lease, persist.extends) for persist in persists]
+            changes = [_put(persist.lease, persist.extends) for persist in persists]
             self._journal.submit(changes, functools.partial(self._stored, persists))
 
     def _stored(self, batch: list[Persist], error: StorageError | None) -> None:
