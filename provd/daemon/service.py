@@ -49,6 +49,8 @@ ADMINISTRATION = (
 )
 """What is loaded for people and the command line when phones are served already: each with what it needs and those
 before it have not loaded, some ten milliseconds of work, the last one as the whole."""
+PHONES_FIRST = 2.0
+"""Seconds from READY until that is loaded, unless somebody asks earlier."""
 GRACE = 4.0
 """Seconds that work in hand has when the daemon is told to stop."""
 FILES = 65536
@@ -167,8 +169,8 @@ class Service:
             self._ready(core, edges)
             core.codes.check_number()
             core.packaging.shop.works.resume()
-            administration = await self._administer(doors, core, edges, degraded, (telling, handover, tasking))
-            keeping.append(asyncio.create_task(administration.complete()))
+            await self._phones_first(doors)
+            keeping += await self._administer(doors, core, edges, degraded, (telling, handover, tasking))
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
@@ -191,6 +193,17 @@ class Service:
             keeping.append(asyncio.create_task(core.keeper.run()))
         return keeping
 
+    async def _phones_first(self, doors: Doors) -> None:
+        """Wait until somebody else than a phone asks for something, for a while at most: after a power cut every phone
+        of the site comes in that moment."""
+        ends = asyncio.create_task(doors.knocked()), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait(ends, timeout=PHONES_FIRST, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+        await asyncio.wait(ends)
+
     async def _administer(
         self,
         doors: Doors,
@@ -198,14 +211,15 @@ class Service:
         edges: Edges,
         degraded: DegradedParts,
         parts: tuple[Telling, Handover, Tasking],
-    ) -> Administration:
-        """Load what people and the command line ask, and answer them. Phones do not wait for it: a tenth of the start
-        goes into it, and none of them asks it anything.
+    ) -> list[asyncio.Task[None]]:
+        """Load what people and the command line ask, and answer them; gives what then goes on. Phones do not wait for
+        it: a tenth of the start goes into it, and none of them asks it anything.
 
         In portions between which the loop turns, and not in a thread: that would take the interpreter lock for 5 ms at
         every system call of the loop, so that a commit of its takes 20 ms and passes for one on a slow disk.
         """
-        started = self._clock.now()
+        if self._stop.is_set():
+            return []
         for name in ADMINISTRATION:
             module = importlib.import_module(name)
             await asyncio.sleep(0)
@@ -215,14 +229,14 @@ class Service:
             edges,
             self._readers,
             degraded=lambda: degraded.parts,
-            started=started,
+            started=self._began,
             telling=telling,
             outbox=tasking.hooks.outbox,
             reload=lambda: self.apply(core, edges, telling, handover),
         )
         self._administration = made
         await made.serve(doors.take())
-        return made
+        return [asyncio.create_task(made.complete())]
 
     def _ready(self, core: Core, edges: Edges) -> None:
         now = self._clock.now()
