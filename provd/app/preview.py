@@ -103,7 +103,8 @@ class Preview:
         if route is not None and route.rule.encrypted_only and not phrase_of(self._station.fleet.tables, device):
             route = None
         if route is None or route.rule.kind in {"absent", "static"} or candidates.mac not in {None, device.mac}:
-            raise NotFoundError(f"device {mac_text(device.mac)} has no file {name!r}")
+            which = repr(name) if name else "of its own: no plugin that is here knows it"
+            raise NotFoundError(f"device {mac_text(device.mac)} has no file {which}")
         return route
 
     def _subject(self, device: Device, route: Route, local: str, *, masked: bool) -> Subject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from itertools import islice
 from typing import TypeVar
 
@@ -32,3 +32,22 @@ async def pause_for(event: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+AGAIN = 30.0
+"""Seconds after a defect until the work is begun anew."""
+
+
+async def persevere(work: Callable[[], Awaitable[object]], tell: Callable[[Exception], None]) -> None:
+    """Do what is to go on for as long as the daemon lives: a defect is told, and a while later it is begun anew.
+
+    A task that an exception has ended is missed by nobody until something has not been done for weeks.
+    """
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work has to go on
+            tell(error)
+        else:
+            return
+        await asyncio.sleep(AGAIN)

@@ -11,9 +11,12 @@ from provd.cli.client import settings_of
 from provd.cli.commands import Command, as_json
 from provd.cli.output import Exit, errors_to_exit, show_json
 
+LISTENING = 5.0
+"""Seconds. Servers that ping an address before they offer it take up to three for that."""
+
 
 @click.command(cls=Command)
-@click.option("--seconds", default=3.0, show_default=True, help="How long to listen for other DHCP servers.")
+@click.option("--seconds", default=LISTENING, show_default=True, help="How long to listen for other DHCP servers.")
 @click.option("--no-probe", is_flag=True, help="Send nothing: do not look for other DHCP servers.")
 @as_json
 @click.pass_context

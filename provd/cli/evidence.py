@@ -88,6 +88,7 @@ def _evidence(line: str) -> dict[str, str]:
 def tail(ctx: click.Context, mac: str | None, *, as_json: bool) -> None:
     """Show facts as they happen, of one device or all. End with Ctrl-C.
 
+    With MAC it begins with the last steps of that device since the daemon's start (`"past": true` with --json).
     `provd explain ID` says what a word in capitals means.
     """
     with errors_to_exit(), contextlib.suppress(KeyboardInterrupt):

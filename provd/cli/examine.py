@@ -18,7 +18,7 @@ from provd.base.types import ip_text
 from provd.cli import deep
 from provd.cli.client import NotRunningError, ask
 from provd.config.settings import Settings
-from provd.config.values import Endpoint
+from provd.config.values import Endpoint, range_bounds
 
 Level = Literal["ok", "note", "warning", "problem"]
 _DAY = 86400.0
@@ -84,7 +84,13 @@ def _interfaces(settings: Settings, running: bool) -> Iterator[Finding]:
             yield Finding("interfaces", "problem", f"{name} has no IPv4 address")
         else:
             shown = ", ".join(f"{ip_text(address)}/{length}" for address, length in found.addresses)
-            yield Finding("interfaces", "ok", f"{name} is up with {shown}")
+            served = [range_bounds(subnet.network) for subnet in settings.dhcp.subnet]
+            here = any(first <= ip <= last for ip, _ in found.addresses for first, last in served)
+            if here or settings.dhcp.mode == "off":
+                yield Finding("interfaces", "ok", f"{name} is up with {shown}")
+            else:
+                said = "which no [[dhcp.subnet]] has: only requests through relays are answered there"
+                yield Finding("interfaces", "warning", f"{name} is up with {shown}, {said}")
 
 
 def _ports(settings: Settings, running: bool) -> Iterator[Finding]:

@@ -110,7 +110,10 @@ def plugin_rollback(ctx: click.Context, /, name: str, **how: bool) -> None:
 @as_json
 @click.pass_context
 def plugin_remove(ctx: click.Context, /, name: str, version: str | None, to: str | None, *, as_json: bool) -> None:
-    """Take every package of a plugin away. What came with provd is in force again, if it has one of that id."""
+    """Take every package of a plugin away. What came with provd is in force again, if it has one of that id.
+
+    A folder of your own (`provd plugin new`) stays: move it away, and reload.
+    """
     removed = run(ctx, "plugin.remove", id=name, version=version, to=to)
     show_one(removed, as_json=as_json)
 

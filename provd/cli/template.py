@@ -59,9 +59,8 @@ def template_list(ctx: click.Context, model: str, *, as_json: bool) -> None:
     rows = found["items"]
     if not as_json and model:
         overridden = {row["template"] for row in rows}
-        plugin = rows[0]["plugin"] if rows else ""
         bare = [name for name in found["templates"] if name not in overridden]
-        rows = [*rows, *({"plugin": plugin, "template": name, "state": "default"} for name in bare)]
+        rows = [*rows, *({"plugin": found["plugin"], "template": name, "state": "default"} for name in bare)]
     show_rows(rows, _COLUMNS, as_json=as_json)
 
 

@@ -76,14 +76,16 @@ def _beside(folder: Path) -> list[Path]:
 
 def _merge_file(merged: Merged, file: Path) -> None:
     try:
-        text = file.read_text(encoding="utf-8")
+        # With or without the mark that editors of other systems begin a file with.
+        text = file.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError("there is no such file", str(file)) from None
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror or error}", str(file)) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot be read: {error}", str(file)) from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError("not UTF-8, which TOML is written in", f"{file}:{line}") from None
     except tomllib.TOMLDecodeError as error:
         place = _TOML_LINE.search(str(error))
         line = int(place[1]) if place else text.count("\n") + 1

@@ -34,6 +34,14 @@ def _sentence(merged: Merged, error: Any) -> str:
         message = f"unknown key {name}{_did_you_mean(steps)}"
     elif error["type"] == "missing":
         message = f"{name} is missing"
+    elif error["type"] == "tuple_type":
+        # One pair of brackets too few around the name of a list of tables is the commonest slip in TOML.
+        right = f"[[{name}]]" if isinstance(error["input"], dict) else f'{steps[-1]} = ["…"]'
+        message = f"{name}: write it as a list: {right}"
+    elif error["type"] == "model_type":
+        message = f"{name}: write it as a table: [{name}]"
+    elif error["type"] == "path_type":
+        message = f"{name}: write a path as text"
     else:
         message = f"{name}: {error['msg'].removeprefix('Value error, ')}"
     return f"{origin}: {message}" if origin else message

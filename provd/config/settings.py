@@ -286,6 +286,27 @@ class Settings(Section):
     webhook: tuple[WebhookSection, ...] = ()
 
     @model_validator(mode="after")
+    def _apart(self) -> Self:
+        """No two TCP listeners on one port."""
+        phones = self.phones
+        wanted = {
+            "phones.listen": phones.listen,
+            "phones.tls_listen": phones.tls_listen,
+            "phones.tls_legacy_listen": phones.tls_legacy_listen,
+            "sip.listen": self.sip.listen,
+            "sip.agi_listen": self.sip.agi_listen,
+            "api.listen": self.api.listen,
+        }
+        before: list[tuple[str, Endpoint]] = []
+        for name, endpoints in wanted.items():
+            for endpoint in endpoints:
+                other = next((one for one in before if endpoint.collides(one[1])), None)
+                if other is not None:
+                    raise ValueError(f"{other[0]} {other[1]} and {name} {endpoint} are the same port")
+                before.append((name, endpoint))
+        return self
+
+    @model_validator(mode="after")
     def _told(self) -> Self:
         names = {each.name for each in self.webhook}
         for template in self.tasks.template:

@@ -68,6 +68,12 @@ class Endpoint(NamedTuple):
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
+    def collides(self, other: Endpoint) -> bool:
+        """Whether only one of the two can be opened; port 0 is any free one."""
+        if self.port != other.port or not self.port or (":" in self.host) != (":" in other.host):
+            return False
+        return self.host == other.host or not {self.host, other.host}.isdisjoint({"0.0.0.0", "::"})
+
 
 def _endpoint(value: object) -> object:
     if isinstance(value, Endpoint):

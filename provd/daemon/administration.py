@@ -118,6 +118,7 @@ def status_of(views: DaemonViews) -> Mapping[str, Any]:
     view = views.status()
     return {
         "version": view.version,
+        "dhcp": views.dhcp_mode.value,
         "listeners": [f"{listener.name} {listener.address}" for listener in view.listeners],
         "degraded": [f"{row.part}: {row.reason}" for row in view.degraded],
         **dict(view.counts),

@@ -155,6 +155,12 @@ class Edges:
         closing.append(self.coap.close())
         await asyncio.gather(*closing)
 
+    def leapt(self, seconds: float) -> None:
+        """The clock was corrected forward while we ran: no lease and no registration ends because of it."""
+        self.dhcp.leapt(seconds)
+        if self.calling is not None:
+            self.calling.way.leapt(seconds)
+
     def reserved(self, added: Reservation | None, removed: Reservation | None) -> None:
         """Take the reservations as they are, with one more or one less, into the DHCP engine."""
         kept = {r.id: r for r in self._core.fleet.tables.reservations.values()}

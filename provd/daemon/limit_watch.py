@@ -15,7 +15,7 @@ from provd.base.errors import ProvdError
 from provd.base.facts import Fact, FactSink
 from provd.base.facts.files import FileServed, SettingBeyondDevice
 from provd.base.types import Mac
-from provd.domain.records import Device
+from provd.domain.records import Device, Line
 from provd.domain.settings import KNOWN
 
 _LOCAL = "127.0.0.1"
@@ -26,7 +26,7 @@ _KNOWN = 10_000
 class LimitWatch:
     """A reader of facts with a task of its own: one device after the other, those of a kind once.
 
-    A kind are devices of one model and firmware with the same settings and as many lines.
+    A kind are devices of one model and firmware with the same settings, whose lines say the same but for who has them.
     """
 
     HEARD: ClassVar = frozenset[type[Fact]]({FileServed})
@@ -70,7 +70,7 @@ class LimitWatch:
             self._as_of = (stamp, fleet.tables.stamp)
             self._seen.clear()
         kind = (device.vendor, device.model, device.version, device.plugin, device.tenant, device.profile)
-        group = (*kind, len(device.lines))
+        group = (*kind, self._lines(device))
         if group in self._seen:
             return True
         self._seen.add(group)
@@ -101,4 +101,16 @@ class LimitWatch:
         station = self._boot.station
         values = effective.for_device(station.fleet.tables, device).values
         said = tuple((name, repr(value)) for name, value in sorted(values.items()) if name in KNOWN)
-        return station.stamp, device.plugin, device.model, device.version, len(device.lines), hash(said)
+        return station.stamp, device.plugin, device.model, device.version, self._lines(device), hash(said)
+
+    def _lines(self, device: Device) -> Hashable:
+        """What its lines say for themselves."""
+        lines = self._boot.station.fleet.tables.lines
+        return tuple(_said(lines[key]) for key in device.lines if key in lines)
+
+
+def _said(line: Line) -> Hashable:
+    """Where a line is and what is set for it: all that another device's line may have as well."""
+    server = (line.server, line.port, line.transport, line.backup_server, line.backup_port)
+    way = (line.outbound_proxy, line.outbound_port, line.voicemail)
+    return (*server, *way, tuple((name, repr(value)) for name, value in sorted(line.settings.items())))

@@ -56,13 +56,13 @@ class Readers:
         self.emit: FactSink = self.hub.emit
         self.timeline = Timeline()
         self.metrics = Metrics()
-        self.tail = Tail()
+        self.tail = Tail(past=self.timeline.facts)
         self.keeper: FactKeeper | None = None
         self._clock = clock
         self._journal = in_journal(_STDERR, environ)
         self.log = self._log(server)
         self.hub.add("log", self.log, from_level(self.log.level))
-        self.hub.add("timeline", self.timeline)
+        self.hub.add("timeline", self.timeline)  # Before the tail, which begins where this ends.
         self.hub.add("metrics", self.metrics)
         self.hub.add("tail", self.tail)
 

@@ -8,6 +8,7 @@ import ipaddress
 import secrets
 import ssl
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from provd.app import ownership
@@ -20,8 +21,9 @@ from provd.app.regions.phones import Phones
 from provd.app.regions.ports import Unreached
 from provd.app.regions.turns import Terms
 from provd.app.regions.upkeep import Upkeep
+from provd.app.turns import persevere
 from provd.base.errors import ConfigError, StorageError
-from provd.base.facts.daemon import Degraded, Recovered
+from provd.base.facts.daemon import Degraded, InternalError, Recovered
 from provd.base.types import Mac
 from provd.config.regions import RegionSection
 from provd.config.settings import Settings
@@ -61,7 +63,7 @@ class Federation:
         self.neighbour = Neighbour(self.ledger, self.terms, now, emit, fresh_id)
         boots = FirstBoots(core.fleet, core.tasks)
         self.upkeep = Upkeep(self.ledger, boots, core.regions.enrol, now, emit)
-        self._know_owners(Owners(self.ledger, self._tenants, lambda: self.terms().name, now, emit, boots.give))
+        self._know_owners(Owners(self.ledger, self._tenants, lambda: self.terms().name, now, emit, boots))
         self.desk = HomeDesk(self.ledger, self.terms, now, emit, fresh=fresh_id, advice=self, spoke=self._spoken)
         self.neighbour.spoke = core.regions.spoke = self._spoken
         core.stored_homes.departed = self._departed
@@ -148,7 +150,12 @@ class Federation:
             self._tasks = []
             return
         only = self._core.store.dialect.name == "sqlite"
-        self._tasks = [asyncio.create_task(self.courier.run(alone=only)), asyncio.create_task(self.upkeep.run())]
+        for work in (partial(self.courier.run, alone=only), self.upkeep.run):
+            self._tasks.append(asyncio.create_task(persevere(work, self._defect)))
+
+    def _defect(self, error: Exception) -> None:
+        now, reason = self._core.clock.now(), f"{type(error).__name__}: {error}"
+        self._core.emit(InternalError(at=now, where="regions", reason=reason))
 
     def reload(self, settings: Settings) -> None:
         """Take over another configuration."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from provd import __version__
 from provd.app.fleet import Fleet
 from provd.app.overheard import Overheard
+from provd.app.turns import persevere
 from provd.base.errors import ConfigError, ProvdError
 from provd.base.facts.daemon import InternalError, OutOfDescriptors, Ready, Reloaded, ReloadFailed, Stopped, Stopping
 from provd.config.load import load
@@ -127,6 +128,9 @@ class Service:
         reason = repr(error) if error is not None else str(context.get("message", ""))
         self._emit(InternalError(at=now, where=_place_of(error), reason=reason))
 
+    def _defect(self, error: Exception) -> None:
+        self._unhandled(asyncio.get_running_loop(), {"exception": error})
+
     def stop(self, reason: str) -> None:
         """Begin to end."""
         self._reason = reason
@@ -153,7 +157,7 @@ class Service:
         limiting = LimitWatch(core.boot, self._clock, self._emit)
         self._readers.hub.add("limits", limiting, limiting.HEARD.__contains__)
         self._readers.hub.add("overheard", Overheard(core.boot.station), Overheard.HEARD.__contains__)
-        keeping = [*self._keeping(core, edges), asyncio.create_task(limiting.run())]
+        keeping = [*self._keeping(core, edges), asyncio.create_task(persevere(limiting.run, self._defect))]
         try:
             await core.renderer.start()
             await federation.load()
@@ -190,7 +194,7 @@ class Service:
         """What goes on beside serving, until the end."""
         keeping = [asyncio.create_task(self._housekeep(core, edges)), asyncio.create_task(core.rollouts.run())]
         if core.keeper is not None:
-            keeping.append(asyncio.create_task(core.keeper.run()))
+            keeping.append(asyncio.create_task(persevere(core.keeper.run, self._defect)))
         return keeping
 
     async def _phones_first(self, doors: Doors) -> None:
@@ -236,7 +240,7 @@ class Service:
         )
         self._administration = made
         await made.serve(doors.take())
-        return [asyncio.create_task(made.complete())]
+        return [asyncio.create_task(persevere(made.complete, self._defect))]
 
     def _ready(self, core: Core, edges: Edges) -> None:
         now = self._clock.now()
@@ -327,42 +331,48 @@ class Service:
         if core.catalogue.reload():
             core.plugins_changed()
             changed = [*changed, "plugins"]
-        waits = [name for name in changed if not applies(name)]
+        # What waits differs from what runs, not from the file before: a change that was taken back does not wait.
+        waits = [name for name in changes(core.settings, fresh) if not applies(name)]
         self._settings = fresh
         return Reloaded(at=self._clock.now(), changed=",".join(changed), restart_needed=",".join(waits))
 
-    def _tick(self, core: Core) -> None:
+    def _tick(self, core: Core, edges: Edges) -> None:
         before = self._clock.now()
         self._timekeeper.tick(self._emit)
         leapt = self._clock.now() - before
         if leapt > LEAPT:
-            # At once: nobody dials between the correction and this.
+            # At once: nobody dials, and no timer rings, between the correction and this.
             core.codes.leapt(leapt)
+            edges.leapt(leapt)
 
     async def _housekeep(self, core: Core, edges: Edges) -> None:
         """Write what was seen, mark devices that were not seen for long, remove old facts."""
         for turn in itertools.count(1):
             await asyncio.sleep(FLUSH_EVERY)
-            now = self._clock.now()
-            core.codes.turnstile.beat()
-            await _write_behind(core.fleet, now)
-            if turn % AGE_EVERY == 0:
-                core.boot.age(now)
-                edges.certificates.watch(now)
-                self._tick(core)
-                if self._administration is not None:
-                    await self._administration.complete()
-                with contextlib.suppress(ProvdError):
-                    await core.things.look_round()
-            if turn % PRUNE_EVERY == 0:
-                try:
-                    await core.store.prune_facts(FACTS_KEPT)
-                    await core.store.prune_audit(AUDIT_KEPT)
-                    await core.things.prune_log(ATTEMPTS_KEPT)
-                    await core.vendors.contents.sweep()
-                except ProvdError:
-                    # The store has told of itself as degraded; the next hour comes.
-                    continue
+            try:
+                await self._look_round(core, edges, turn)
+            except Exception as error:  # noqa: BLE001 - what went wrong now may go well the next time
+                self._defect(error)
+
+    async def _look_round(self, core: Core, edges: Edges, turn: int) -> None:
+        now = self._clock.now()
+        core.codes.turnstile.beat()
+        await _write_behind(core.fleet, now)
+        if turn % AGE_EVERY == 0:
+            self._tick(core, edges)
+            core.boot.age(now)
+            edges.certificates.watch(now)
+            if self._administration is not None:
+                await self._administration.complete()
+            with contextlib.suppress(ProvdError):
+                await core.things.look_round()
+        if turn % PRUNE_EVERY == 0:
+            # The store tells of itself as degraded; the next hour comes.
+            with contextlib.suppress(ProvdError):
+                await core.store.prune_facts(FACTS_KEPT)
+                await core.store.prune_audit(AUDIT_KEPT)
+                await core.things.prune_log(ATTEMPTS_KEPT)
+                await core.vendors.contents.sweep()
 
 
 async def _write_behind(fleet: Fleet, now: float) -> None:

@@ -55,5 +55,8 @@ class Timekeeper:
         self.mark()
 
     def mark(self) -> None:
-        """Leave a mark."""
-        write_mark(self._state_dir, Mark(self.clock.now(), self._found.leap))
+        """Leave a mark. A step that this run did not follow is a leap for the next one: leases that were given by the
+        clock of this one have not ended for that."""
+        now, ahead = self.clock.now(), self.clock.wall_ahead()
+        leap = Leap(now, now + ahead) if _STEP < ahead < LEAP else self._found.leap
+        write_mark(self._state_dir, Mark(now, leap))

@@ -24,6 +24,7 @@ from provd.daemon.core import Core
 from provd.daemon.degraded import Part
 from provd.daemon.edges import Edges
 from provd.dhcp.lease import INFINITE, Lease
+from provd.dhcp.subnet import Mode
 from provd.domain.activation.thing import Outcome
 from provd.domain.names import name_for
 from provd.domain.records import Device, DeviceState
@@ -51,6 +52,12 @@ from provd.plugin import Manifest
 T = TypeVar("T")
 Grade = Literal["debug", "info", "warning", "error"]
 _OWN = {"at", "mac", "boot", "reason", "peer", "name"}
+
+
+_UNANSWERED = {
+    Mode.OFF: "phones get their address, and where their files are, from another server or from nobody.",
+    Mode.OBSERVE: "provd tail tells what each client would get (DHCP-WOULD-ANSWER).",
+}
 
 
 class DaemonViews:
@@ -165,6 +172,20 @@ class DaemonViews:
             counts=tuple(counts.items()),
             plugins=tuple(_plugin_row(manifest, by_plugin) for manifest in self._core.catalogue.manifests),
         )
+
+    def notes(self) -> tuple[str, ...]:
+        """What phones are not given here and would have to get from somebody else."""
+        mode = self.dhcp_mode
+        return (
+            ()
+            if mode not in _UNANSWERED
+            else (f'Nobody is answered over DHCP (dhcp.mode = "{mode}"): {_UNANSWERED[mode]}',)
+        )
+
+    @property
+    def dhcp_mode(self) -> Mode:
+        """As it is at present."""
+        return self._edges.engine.settings.mode
 
     def unready(self) -> tuple[str, ...]:
         """What is still missing before phones can be served."""

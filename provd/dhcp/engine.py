@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from provd.base.facts import dhcp as facts
-from provd.base.types import Mac, ip_int, ip_text
+from provd.base.types import Mac, ip_int
 from provd.dhcp.advice import Advisor, ClientInfo
 from provd.dhcp.effects import Effect, Emit, Persist, Probe
 from provd.dhcp.exchange import Exchange
@@ -22,7 +21,7 @@ from provd.dhcp.narrator import Narrator
 from provd.dhcp.options import Type
 from provd.dhcp.packet import BOOTREPLY, BOOTREQUEST, Message, decode
 from provd.dhcp.pool import Binding
-from provd.dhcp.rations import count_for_port, declines_too_much, port_is_full
+from provd.dhcp.rations import answers_for_all, count_for_port, declines_too_much, port_is_full
 from provd.dhcp.replies import Replies
 from provd.dhcp.states import State
 from provd.dhcp.subnet import DhcpSettings, Mode, ReservedAddress
@@ -65,6 +64,7 @@ class DhcpEngine:
             Type.INFORM.value: self._inform,
         }
         self._own = own
+        self._began = now
         self.failing = False
         """Whether the last leases could not be made durable. Whoever knows better may say that it is over."""
         self._configure(now)
@@ -177,7 +177,7 @@ class DhcpEngine:
     def persist_failed(self, batch: Sequence[Persist], reason: object, now: float) -> list[Effect]:
         """These leases could not be made durable: no ACK of them leaves, and every binding is what it was. Whose lease
         of before still runs hears how long it does."""
-        effects: list[Effect] = [Emit(facts.DhcpNotStored(at=now, leases=len(batch), reason=str(reason)))]
+        effects: list[Effect] = [self._tell.not_stored(len(batch), reason, now)]
         self.failing = True
         for persist in batch:
             binding = self._table.by_ip[persist.lease.ip]
@@ -196,7 +196,7 @@ class DhcpEngine:
             return effects
         binding.probing = None
         x.now = now
-        if holder is None:
+        if holder is None or answers_for_all(x, holder, self._table):
             binding.checked = now
             self._offer(x, binding, effects)
             return effects
@@ -211,6 +211,10 @@ class DhcpEngine:
         for lease in self._table.expire(now):
             self._advisor.unbound(lease, now)
         return []
+
+    def leapt(self, seconds: int, now: float) -> list[Effect]:
+        """The clock was set forward while we ran, and no time has passed: what was given meanwhile keeps its rest."""
+        return [Persist(lease) for lease in self._table.leapt(self._began, seconds, now)]
 
     def release(self, ip: int, now: float) -> list[Effect]:
         """An operator takes an address back. Nothing happens when it has no active lease."""
@@ -334,8 +338,7 @@ class DhcpEngine:
         seconds = self.settings.quarantine
         lease = binding.lease
         effects.append(Persist(self._table.quarantine(binding, x.mac, x.now, seconds)))
-        fact = facts.DhcpDecline(at=x.now, mac=x.mac, ip=binding.text, subnet=x.pool.name, seconds=int(seconds))
-        effects.append(Emit(fact))
+        effects.append(self._tell.declined(x, binding, seconds))
         self._advisor.unbound(lease, x.now)
 
     def _release(self, x: Exchange, effects: list[Effect]) -> None:
@@ -348,8 +351,7 @@ class DhcpEngine:
         if lease is None:
             return []
         self._advisor.unbound(lease, now)
-        fact = facts.DhcpRelease(at=now, mac=lease.mac, ip=binding.text, subnet=lease.subnet)
-        return [Persist(lease), Emit(fact)]
+        return [Persist(lease), self._tell.released(lease, binding, now)]
 
     def _inform(self, x: Exchange, effects: list[Effect]) -> None:
         pattern = x.pattern
@@ -368,9 +370,7 @@ class DhcpEngine:
         if self._observing:
             effects.append(self._tell.would(x, "ACK", send, address))
             return
-        name = x.pool.name
-        fact = facts.DhcpInform(at=x.now, mac=x.mac, boot=x.advice.boot, ip=ip_text(address), subnet=name)
-        effects += (send, Emit(fact))
+        effects += (send, self._tell.informed(x, address))
 
     # --- what several of them need
 

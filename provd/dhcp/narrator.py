@@ -8,7 +8,7 @@ from provd.base.types import Mac, ip_text
 from provd.dhcp.effects import Emit, Persist, Send
 from provd.dhcp.exchange import Exchange
 from provd.dhcp.ingress import Ingress, Link
-from provd.dhcp.lease import INFINITE
+from provd.dhcp.lease import INFINITE, Lease
 from provd.dhcp.packet import Message, decode
 from provd.dhcp.pool import Binding
 from provd.guard.tally import Tally
@@ -150,3 +150,22 @@ class Narrator:
             seconds=int(seconds),
         )
         return Emit(fact)
+
+    def declined(self, x: Exchange, binding: Binding, seconds: float) -> Emit:
+        """A client has found its address in use."""
+        fact = facts.DhcpDecline(at=x.now, mac=x.mac, ip=binding.text, subnet=x.pool.name, seconds=int(seconds))
+        return Emit(fact)
+
+    def released(self, lease: Lease, binding: Binding, now: float) -> Emit:
+        """An address was given back."""
+        return Emit(facts.DhcpRelease(at=now, mac=lease.mac, ip=binding.text, subnet=lease.subnet))
+
+    def informed(self, x: Exchange, address: int) -> Emit:
+        """A client with an address of its own gets options."""
+        name = x.pool.name
+        fact = facts.DhcpInform(at=x.now, mac=x.mac, boot=x.advice.boot, ip=ip_text(address), subnet=name)
+        return Emit(fact)
+
+    def not_stored(self, leases: int, reason: object, now: float) -> Emit:
+        """So many leases could not be made durable."""
+        return Emit(facts.DhcpNotStored(at=now, leases=leases, reason=str(reason)))

@@ -129,7 +129,8 @@ class Pool:
         mine = [entry for entry in reserved if entry.ip in subnet]
         self.reserved = {entry.ip: entry for entry in mine}
         edges = {subnet.network, subnet.broadcast} if subnet.prefixlen < 31 else set()
-        self.never = own | edges
+        # Behind a relay nobody probes: a router that lies in a pool would lose its address to the first client.
+        self.never = own | edges | set(subnet.routers).difference(self.reserved)
         """What nobody gets, reserved or not."""
         mine = [entry for entry in mine if entry.ip not in self.never]
         self._by_mac = {entry.mac: entry for entry in mine if entry.mac}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from provd.base.types import Mac
 from provd.dhcp.exchange import Exchange
 from provd.dhcp.pool import Binding, circuit_of
 from provd.dhcp.states import State
@@ -15,6 +16,9 @@ MOST_DECLINES: Final = 5
 A client that finds every address in use (a router that answers ARP for all of them is enough) declines one every ten
 seconds: within minutes it would have a whole pool in quarantine.
 """
+MOST_ANSWERS: Final = 32
+"""Addresses in quarantine because one host has answered to their probes, in a pool however large. As many as one client
+may decline are enough in a pool that is half empty: what answers ARP for everybody would take all of it."""
 
 
 def port_is_full(x: Exchange, binding: Binding | None) -> str:
@@ -36,6 +40,12 @@ def declines_too_much(x: Exchange, binding: Binding | None, table: LeaseTable) -
         return ""
     count = table.declines(x.mac, x.now)
     return f"it has declined {count} addresses" if count >= MOST_DECLINES else ""
+
+
+def answers_for_all(x: Exchange, holder: Mac, table: LeaseTable) -> bool:
+    """Whether this host answers for so many addresses that it can hardly use them: its answers say nothing then."""
+    count = table.answers(holder, x.now)
+    return count >= MOST_ANSWERS or (count >= MOST_DECLINES and 2 * x.pool.free <= x.pool.size)
 
 
 def count_for_port(x: Exchange, binding: Binding) -> bytes:

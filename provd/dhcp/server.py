@@ -16,7 +16,7 @@ from provd.app.ports import Journal, Put
 from provd.base.clock import Clock
 from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
-from provd.base.errors import ConfigError, StorageError, WireError
+from provd.base.errors import ConfigError, ProvdError, StorageError, WireError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import Degraded, InternalError, Recovered
 from provd.base.facts.dhcp import DhcpLeaseSkipped, DhcpOverrun, DhcpReservationIdle
@@ -143,7 +143,11 @@ class DhcpServer:
         """Compare sockets with interfaces and settings, and mend the difference."""
         if self._settings.mode is Mode.OFF:
             return
-        there = {info.name: info for info in self._network.interfaces()}
+        try:
+            there = {info.name: info for info in self._network.interfaces()}
+        except ProvdError:
+            self._soon()  # the kernel has no time for us, or no descriptor; what is open goes on meanwhile
+            return
         for name in set(self._wires) - set(self._settings.interfaces):
             self._drop(name)
         for name in self._settings.interfaces:
@@ -178,7 +182,7 @@ class DhcpServer:
         except ConfigError as error:
             self._degraded(name, str(error))
             # What stands in the way (a program that has the port) may go without the kernel telling us.
-            self._again = self._again or self._loop.call_later(_TRY_AGAIN, self._retry)
+            self._soon()
             return
         self._wires[name] = wire
         self._loop.add_reader(wire.udp.fileno(), self._readable, wire)
@@ -192,6 +196,9 @@ class DhcpServer:
             self._degraded(wire.name, f"answers are broadcast, addresses not probed: {wire.raw_refused}")
         elif self._broken.pop(wire.name, None) is not None:
             self._sink(Recovered(at=self._clock.now(), part=f"dhcp {wire.name}"))
+
+    def _soon(self) -> None:
+        self._again = self._again or self._loop.call_later(_TRY_AGAIN, self._retry)
 
     def _retry(self) -> None:
         self._again = None
@@ -231,6 +238,10 @@ class DhcpServer:
         self._perform_all(effects)
         return bool(effects)
 
+    def leapt(self, seconds: float) -> None:
+        """The clock was set forward by so much in which no time has passed."""
+        self._perform_all(self._engine.leapt(round(seconds), self._clock.now()))
+
     # --- datagrams
 
     def _readable(self, wire: Wire) -> None:
@@ -261,6 +272,15 @@ class DhcpServer:
             self._sink(DhcpOverrun(at=now, dropped=count))
 
     def _work(self) -> None:
+        """Work on what waits, a turn at a time; a turn that goes wrong is the end of nothing but itself."""
+        try:
+            self._turn()
+        finally:
+            self._working = bool(self._waiting)
+            if self._working:
+                self._loop.call_soon(self._work)
+
+    def _turn(self) -> None:
         """Work on what waits for one turn, then let others run."""
         until = self._clock.now() + _TURN
         persists: list[Persist] = []
@@ -277,9 +297,6 @@ class DhcpServer:
             self._send(sends)
         self._submit(persists)
         self._arm()
-        self._working = bool(self._waiting)
-        if self._working:
-            self._loop.call_soon(self._work)
 
     def _slice(self) -> list[_Waiting]:
         waiting = self._waiting

@@ -100,7 +100,8 @@ class Subnet:
             Code.ROUTERS: addresses(self.routers),
             Code.DNS: addresses(self.dns),
             Code.DOMAIN_NAME: self.domain.encode("ascii", "replace"),
-            Code.BROADCAST: octets_of(self.broadcast),
+            # On a link of two hosts the last address is one of them (RFC 3021 section 2.1).
+            Code.BROADCAST: octets_of(self.broadcast) if self.prefixlen < 31 else b"",
             Code.NTP: addresses(self.ntp),
             Code.CLASSLESS_ROUTES: classless_routes(self.routes),
             Code.CLASSLESS_ROUTES_249: classless_routes(self.routes),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from provd.base.types import Mac
-from provd.dhcp.lease import Lease, LeaseState
+from provd.dhcp.lease import INFINITE, Lease, LeaseState
 from provd.dhcp.pool import NEVER, Binding, Pool, circuit_of
 from provd.dhcp.subnet import DhcpSettings, ReservedAddress
 
@@ -26,6 +26,7 @@ class LeaseTable:
         self.pools: tuple[Pool, ...] = ()
         self._queue: list[tuple[float, int]] = []
         self._declined: dict[Mac, set[int]] = {}
+        self._answered: dict[int, Mac] = {}
 
     # --- configuration
 
@@ -48,6 +49,8 @@ class LeaseTable:
                 found[entry.ip] = "no subnet has this address"
             elif entry.ip in pool.never:
                 found[entry.ip] = "it is an address of ours, or the subnet's first or last one"
+            elif pool.reservation(entry.client, entry.mac or Mac("")) is not entry:
+                found[entry.ip] = "another address of the subnet is reserved for its client"
         return found
 
     def load(self, leases: Iterable[Lease], now: float) -> list[tuple[Lease, str]]:
@@ -69,6 +72,7 @@ class LeaseTable:
         return skipped
 
     def _attach(self, binding: Binding, now: float) -> None:
+        binding.probing = None  # who waits for a probe knows the subnets of before; it asks again
         binding.pool = pool = self.pool_of(binding.ip)
         if pool is None:
             return  # kept for the day on which its subnet comes back
@@ -200,6 +204,8 @@ class LeaseTable:
         self._forget(binding)
         pool = binding.pool
         until = math.ceil(now + seconds)
+        if binding.lease is None or binding.lease.mac != holder:
+            self._answered[binding.ip] = holder  # it answered to a probe; otherwise it is the client's own word
         if binding.lease is not None and binding.client == binding.lease.client:
             lease = replace(binding.lease, state=LeaseState.DECLINED, expires=until)
         else:
@@ -215,6 +221,30 @@ class LeaseTable:
         self._note_decline(lease)
         self.schedule(binding)
         return lease
+
+    def answers(self, holder: Mac, now: float) -> int:
+        """How many addresses are in quarantine because this host answers for them."""
+        for ip in list(self._answered):
+            lease = self.by_ip[ip].lease
+            if lease is None or lease.state is not LeaseState.DECLINED or lease.expires <= now:
+                del self._answered[ip]
+        return sum(mac == holder for mac in self._answered.values())
+
+    def leapt(self, since: float, seconds: int, now: float) -> list[Lease]:
+        """Let everything that was given since then end so many seconds later. Returns the leases to be written."""
+        moved = []
+        for binding in self.by_ip.values():
+            if binding.offered > now - seconds:
+                binding.offered += seconds
+            lease = binding.lease
+            # What is on its way to the disk must not be overwritten by this; its client asks again.
+            if lease is None or lease.starts < since or lease.expires == INFINITE or binding.pending is not None:
+                continue
+            if lease.state is not LeaseState.RELEASED:
+                later = min(lease.expires + seconds, INFINITE - 1)
+                binding.lease = replace(lease, starts=lease.starts + seconds, expires=later)
+                moved.append(binding.lease)
+        return moved
 
     def _note_decline(self, lease: Lease) -> None:
         # Without a client it was found in use by a probe, and is nobody's word.

@@ -26,6 +26,7 @@ from provd.domain.forms import (
     short,
     some_of,
 )
+from provd.domain.places import COUNTRY, LANGUAGE
 
 Kind = Literal["text", "number", "flag", "list", "secret"]
 
@@ -62,8 +63,6 @@ CODECS = (
 )
 """Audio codecs by their usual names (RFC 3551, in lower case)."""
 
-_LANGUAGE = matching(re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?"), "like en or pt-BR")
-_COUNTRY = matching(re.compile(r"[A-Z]{2}"), "two letters like ES")
 _ZONE = matching(re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*"), "an IANA name like Europe/Madrid")
 _CLOCK = matching(re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"), "a time like 03:00")
 _VERSION = matching(re.compile(r"[0-9]+(?:\.[0-9]+)*[a-z]?"), "a version like 7.5.2b or 83.0.10")
@@ -126,8 +125,8 @@ _ACCESS = (
 )
 
 _PLACE = (
-    _text("locale.language", "Language of the display (ISO 639).", _LANGUAGE, "en"),
-    _text("locale.country", "Country of the tones (ISO 3166).", _COUNTRY),
+    _text("locale.language", "Language of the display (ISO 639-1).", LANGUAGE, "en"),
+    _text("locale.country", "Country of the tones (ISO 3166).", COUNTRY),
     _text("locale.time_format", "Clock of 12 or 24 hours; unset: as in the country.", one_of("12h", "24h")),
     _text(
         "locale.date_format",

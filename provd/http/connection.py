@@ -224,7 +224,8 @@ class PhoneConnection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note who is there; turn the connection away when there are too many."""
         peername, sockname = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self.peer = plain_address(peername[0]) if peername else ""
+        # Who has reset the connection since has no name any more; it was counted by the one that the door saw.
+        self.peer = plain_address(peername[0]) if peername else self.peer
         self.local = plain_address(sockname[0]) if sockname else ""
         self.secure = is_modern(transport.get_extra_info("sslcontext"))
         self.proxied = self._connections.proxies.trusts(self.peer)

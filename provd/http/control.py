@@ -12,7 +12,8 @@ socket file's mode and the kernel's word (SO_PEERCRED) that the caller is root o
     The answer is 200 and ``application/x-ndjson``, and does not end until the caller leaves or the daemon stops: a
     line per fact as it happens, of all devices or of that one (MAC in any form). A line is an object with ``time``
     (UTC, ISO 8601), ``level`` (debug, info, warning, error), ``fact`` (the id), ``text`` (the fact for people),
-    ``mac`` and ``boot`` where there are any, and the fact's own fields. A line with the fact
+    ``mac`` and ``boot`` where there are any, and the fact's own fields. Those of one device begin with the last facts
+    that the daemon has seen of it, whose lines have ``"past": true``. A line with the fact
     ``TAIL-MISSED`` stands for ``missed`` facts that the caller read too slowly to get. An empty line every few
     seconds shows that the daemon is there.
 
@@ -64,7 +65,7 @@ from provd.http.quiet import quiet_logger
 
 Operation = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
 Watch = Callable[[Mac | None], AbstractAsyncContextManager[AsyncIterator[str]]]
-"""Gives the facts from now on, of one device or of all, as JSON lines without line ends."""
+"""Gives the facts from now on, of all devices or, after its last ones, of one, as JSON lines without line ends."""
 Permit = Callable[[int], bool]
 """Whether a process of this user may use the socket."""
 

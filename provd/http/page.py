@@ -179,7 +179,8 @@ class PageServer:
         text, page = _asked(request)
         found = await self._views.devices(text, state, (page - 1) * _ROWS, _ROWS, tenant)
         shown: dict[str, Any] = {"state": state, "states": self._views.states(), "tenant": tenant}
-        return self._render(request, "devices.html", found=found, total=found.total, mac=_mac_in(text), **shown)
+        shown |= {"mac": _mac_in(text), "notes": self._views.notes()}
+        return self._render(request, "devices.html", found=found, total=found.total, **shown)
 
     async def _device(self, request: web.Request) -> web.Response:
         try:
@@ -203,7 +204,8 @@ class PageServer:
         return self._render(request, "refused.html", found=found, total=found.total)
 
     async def _status(self, request: web.Request) -> web.Response:
-        return self._render(request, "status.html", view=self._views.status(), unready=self._views.unready())
+        views = self._views
+        return self._render(request, "status.html", view=views.status(), unready=views.unready(), notes=views.notes())
 
     async def _stylesheet(self, _: web.Request) -> web.Response:
         return web.Response(body=self._style, content_type="text/css", headers={"Cache-Control": "max-age=3600"})

@@ -304,6 +304,10 @@ class Views(Protocol):
         """The daemon itself."""
         ...
 
+    def notes(self) -> tuple[str, ...]:
+        """What phones are not given here, by the configuration, and would have to get from somebody else."""
+        ...
+
     def unready(self) -> tuple[str, ...]:
         """What is still missing before phones can be served; empty when READY."""
         ...

@@ -48,7 +48,10 @@ def udp_socket(
     port that another program has; without it both would have it, and each some of the datagrams. Raises ConfigError.
     """
     what = f"UDP {address}:{port}" + (f" on {interface}" if interface else "")
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    except OSError as error:
+        _refused(what, error, interface)
     try:
         sock.settimeout(0)
         if not exclusive:
@@ -69,7 +72,11 @@ def udp_socket(
 
 def tcp_socket(address: str, port: int) -> socket.socket:
     """A bound, non-blocking IPv4 TCP socket that listens. Raises ConfigError."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    what = f"TCP {address}:{port}"
+    try:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:
+        _refused(what, error, None)
     try:
         sock.settimeout(0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,7 +84,7 @@ def tcp_socket(address: str, port: int) -> socket.socket:
         sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()
-        _refused(f"TCP {address}:{port}", error, None)
+        _refused(what, error, None)
     return sock
 
 

@@ -34,9 +34,9 @@ def utc_text(at: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def json_of(fact: Fact, **more: str) -> str:
+def json_of(fact: Fact, **more: str | bool) -> str:
     """One line: ``time``, ``level``, ``fact``, ``mac`` and ``boot`` if any, what is added, the fact's own fields."""
-    head = {"time": utc_text(fact.at), "level": fact.LEVEL.name.lower(), "fact": fact.ID}
+    head: dict[str, str | bool] = {"time": utc_text(fact.at), "level": fact.LEVEL.name.lower(), "fact": fact.ID}
     if fact.mac:
         head["device" if is_thing(fact.mac) else "mac"] = fact.mac
     if fact.boot:

@@ -14,11 +14,17 @@ from provd.base.types import Mac
 from provd.observe.plain import json_of, utc_text
 
 
-class Tail:
-    """A reader of facts with subscribers."""
+def _nothing(_mac: Mac) -> Sequence[Fact]:
+    return ()
 
-    def __init__(self, queue: int = 1000) -> None:
+
+class Tail:
+    """A reader of facts with subscribers. ``past`` gives the last facts of a device, oldest first; it has to be told
+    of each batch before this is, so that nothing is missing in between and nothing is told twice."""
+
+    def __init__(self, queue: int = 1000, past: Callable[[Mac], Sequence[Fact]] = _nothing) -> None:
         self._queue = queue
+        self._past = past
         self._watchers: set[Watcher] = set()
 
     def __call__(self, facts: Sequence[Fact]) -> None:
@@ -28,8 +34,12 @@ class Tail:
 
     def watch(self, mac: Mac | None = None, *, wanted: Callable[[Fact], bool] | None = None) -> Watcher:
         """Facts from now on, of one device or of all, and of these only what is ``wanted``:
-        ``async with tail.watch() as lines: async for line in lines``."""
-        return Watcher(self._watchers, mac, self._queue, wanted)
+        ``async with tail.watch() as lines: async for line in lines``.
+
+        Those of one device begin with its last ones, which have ``past`` in their line: who asks for them mostly
+        wants to know what has just happened.
+        """
+        return Watcher(self._watchers, mac, self._queue, wanted, self._past)
 
 
 class Watcher:
@@ -39,9 +49,16 @@ class Watcher:
     """
 
     def __init__(
-        self, watchers: set[Watcher], mac: Mac | None, queue: int, wanted: Callable[[Fact], bool] | None = None
+        self,
+        watchers: set[Watcher],
+        mac: Mac | None,
+        queue: int,
+        wanted: Callable[[Fact], bool] | None = None,
+        past: Callable[[Mac], Sequence[Fact]] = _nothing,
     ) -> None:
         self._wanted = wanted
+        self._remembered = past
+        self._past: deque[Fact] = deque()
         self._watchers = watchers
         self._mac = mac
         self._facts: deque[Fact] = deque()
@@ -65,7 +82,12 @@ class Watcher:
             self._news.set()
 
     async def __aenter__(self) -> Self:
+        # In one go: the next batch comes when this has returned.
         self._watchers.add(self)
+        if self._mac is not None:
+            self._past.extend(
+                fact for fact in self._remembered(self._mac) if self._wanted is None or self._wanted(fact)
+            )
         return self
 
     async def __aexit__(
@@ -77,6 +99,9 @@ class Watcher:
         return self
 
     async def __anext__(self) -> str:
+        if self._past:
+            fact = self._past.popleft()
+            return json_of(fact, text=text_of(fact), past=True)
         while not self._facts and not self._missed:
             self._news.clear()
             await self._news.wait()

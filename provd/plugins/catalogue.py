@@ -171,6 +171,11 @@ class PluginCatalogue:
         found = [root / plugin for root in self._folders if (root / plugin / MANIFEST).is_file()]
         return found[-1] if found else None
 
+    def own(self, plugin: str) -> str:
+        """The same if it is a folder of the operator's and did not come with provd; else empty."""
+        folder = self.elsewhere(plugin)
+        return "" if folder is None or folder.parent == bundled_plugins() else str(folder)
+
     def _candidates(self, facts: list[Fact]) -> Iterator[tuple[str, Path]]:
         for root in self._folders:
             if root.is_dir():

@@ -85,6 +85,11 @@ class Connections:
         if found is not None:
             found.transport.close()
 
+    def leapt(self, seconds: float) -> None:
+        """The clock was set forward by so much in which no time has passed."""
+        for connection in self._open.values():
+            connection.leapt(seconds)
+
     def abort(self) -> None:
         """Close all."""
         for connection in list(self._open.values()):
@@ -167,6 +172,12 @@ class _Connection(asyncio.Protocol):
         self.transport.write(octets)
         if self.transport.get_write_buffer_size() > _UNSENT:
             self.transport.abort()
+
+    def leapt(self, seconds: float) -> None:
+        """Nothing was silent for that long."""
+        self._whole += seconds
+        self._began += seconds
+        self.kept += seconds
 
     def _watch(self) -> None:
         """End what has been silent too long, or does not get a message finished."""

@@ -129,6 +129,12 @@ class Endpoint:
         self._wire.timers.expire(now)
         return self._wire.take()
 
+    def leapt(self, seconds: float, now: float) -> list[Effect]:
+        """The clock was set forward by so much in which no time has passed: nothing ends because of it."""
+        self._wire.timers.leapt(seconds)
+        self._presence.leapt(seconds, now)
+        return self._wire.take()
+
     def disconnected(self, connection: int, now: float) -> list[Effect]:
         """A TCP connection is closed, and with it every way through it."""
         self._presence.disconnected(connection, now)

@@ -98,7 +98,11 @@ class Player:
             self._next = (self._next + 1) % len(self._ports)
             if port in self._open:
                 continue
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            try:
+                sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            except OSError as error:
+                reason = str(error.strerror)
+                break
             try:
                 sock.bind((local_ip, port))
             except OSError as error:

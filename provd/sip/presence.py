@@ -32,12 +32,13 @@ class Presence:
         if done.change is not Change.REFRESHED or (before is not None and before.user_agent != after.user_agent):
             # With another firmware it comes back from where it was.
             self._tell_registered(after, now)
-        self._unwatch(after)
-        username = after.account.username
-        self._timers[username] = [self._wire.timers.at(after.expires, partial(self.ended, after, "expired"))]
-        if after.natted:
-            self._keep_alive(after, now)
+        self._watch(after, now)
         self._wire.put(Registered(after.account, after.flow, after.expires))
+
+    def leapt(self, seconds: float, now: float) -> None:
+        """The clock was set forward by so much in which no time has passed: every registration keeps its rest."""
+        for binding in self._registrar.all():
+            self._watch(self._registrar.prolong(binding, seconds), now)
 
     def disconnected(self, connection: int, now: float) -> None:
         """Nobody can be reached through that connection any more."""
@@ -69,6 +70,13 @@ class Presence:
         timers = self._timers[binding.account.username]
         del timers[1:]
         timers.append(self._wire.timers.at(now + self.keepalive, again))
+
+    def _watch(self, binding: Binding, now: float) -> None:
+        self._unwatch(binding)
+        username = binding.account.username
+        self._timers[username] = [self._wire.timers.at(binding.expires, partial(self.ended, binding, "expired"))]
+        if binding.natted:
+            self._keep_alive(binding, now)
 
     def _unwatch(self, binding: Binding) -> None:
         for timer in self._timers.pop(binding.account.username, ()):

@@ -102,6 +102,11 @@ class Registrar:
         del self._bindings[binding.account.username]
         return True
 
+    def prolong(self, binding: Binding, seconds: float) -> Binding:
+        """The binding that takes the place of this one, and ends so much later."""
+        later = self._bindings[binding.account.username] = replace(binding, expires=binding.expires + seconds)
+        return later
+
     def register(self, request: Request, account: Account, flow: Flow, now: float) -> Registration:
         """Carry out a REGISTER that was proved to come from the account's device."""
         contacts = request.headers.elements("contact")

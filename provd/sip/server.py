@@ -215,6 +215,11 @@ class SipServer:
         """Take other settings, except where it listens."""
         self.endpoint.reconfigure(settings)
 
+    def leapt(self, seconds: float) -> None:
+        """The clock was set forward by so much in which no time has passed."""
+        self._connections.leapt(seconds)
+        self._perform(self.endpoint.leapt(seconds, self._clock.now()))
+
     def counters(self) -> Mapping[str, float]:
         """Everything that was counted since the start; refusals by their status code."""
         self.edge.connections_refused = self._connections.refused

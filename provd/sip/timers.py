@@ -74,3 +74,7 @@ class Timers:
             callback, timer.callback = timer.callback, None
             if callback is not None:
                 callback(now)
+
+    def leapt(self, seconds: float) -> None:
+        """The clock was set forward by so much in which no time has passed: everything is due later by that."""
+        self._heap = [(due + seconds, number, timer) for due, number, timer in self._heap]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import types
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin
 
-from provd.base.types import Mac
+from provd.base.types import Mac, ip_int, is_thing
 
 E = TypeVar("E", bound=enum.Enum)
 Convert = Callable[[Any], Any]
@@ -139,6 +140,35 @@ def of_many(hint: Any, out: Convert) -> Convert:
         return members.__getitem__
     return out
 
+
+_HEX = re.compile(r"[0-9a-f]{12}")
+
+
+def _address(text: str) -> str:
+    ip_int(text)
+    return text
+
+
+def _octets(text: str) -> str:
+    bytes.fromhex(text)
+    return text
+
+
+def _device(key: str) -> str:
+    if not _HEX.fullmatch(key) and not is_thing(key):
+        raise ValueError(f"not the key of a device: {key[:40]!r}")
+    return key
+
+
+SOUND: Mapping[tuple[str, str], Convert] = types.MappingProxyType(
+    {
+        ("device", "mac"): _device,
+        ("reservation", "ip"): _address,
+        ("reservation", "mac"): partial(_optional, _device),
+        ("reservation", "client_id"): _octets,
+    }
+)
+"""By table and column: texts whose meaning is taken for granted from then on. ValueError for one that has none."""
 
 SAME = frozenset({str, int, bytes, float, Mac})
 """Types of fields whose values are the same in the row and in the record."""

@@ -51,6 +51,7 @@ from provd.domain.site_models import SiteModel
 from provd.storage import region_tables, tables, template_tables, thing_tables
 from provd.storage.conversion import (
     SAME,
+    SOUND,
     Convert,
     converters,
     exactly,
@@ -155,7 +156,11 @@ class Codec(Generic[R]):
         self._quick = self._shortcut()
         self._types = tuple(row_type(hints[column]) for column in self.columns)
         self._alike = [index for index, column in enumerate(self.columns) if column in _ALIKE and hints[column] is str]
-        self._convert = [(index, out) for index, out in self._check if hints[self.columns[index]] not in SAME]
+        self._convert = [
+            (index, out)
+            for index, out in self._check
+            if hints[self.columns[index]] not in SAME or (self.table.name, self.columns[index]) in SOUND
+        ]
         self._of_many = {index: of_many(hints[self.columns[index]], out) for index, out in self._convert}
 
     def _column(self, index: int, column: str, hint: Any) -> None:
@@ -171,7 +176,8 @@ class Codec(Generic[R]):
             into, out = converters(hint, column)
             if into:
                 self._into.append((index, into))
-            self._check.append((index, out))
+            sound = SOUND.get((self.table.name, column))
+            self._check.append((index, out if sound is None else lambda value: sound(out(value))))
 
     def _shortcut(self) -> Callable[[R], Row | None] | None:
         """The row of a record of nothing but texts, octets, numbers and members of enumerations (a lease) at once;

@@ -22,6 +22,10 @@ CHECK_AT_OPEN = 64 * 1024 * 1024
 _COLUMNS = "SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
 """Every column of every table."""
 
+_FILES = ("-wal", "-shm", "")
+"""What is added to the name of a database. The write-ahead log first: a database without its log is older, a log
+without its database would be replayed into the new one."""
+
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -62,12 +66,15 @@ def free_name(path: Path, word: str) -> Path:
     return target
 
 
+def left(path: Path) -> bool:
+    """Whether there is anything of a database: also the log of one that somebody has removed."""
+    return any(path.with_name(path.name + suffix).exists() for suffix in _FILES)
+
+
 def move_aside(path: Path, word: str = "broken") -> Path:
     """Rename the database and its journal files to the first free ``.<word>-<n>``; gives the new name."""
     target = free_name(path, word)
-    # The write-ahead log first: a database without its log is older, a log without its database would be replayed
-    # into the new one.
-    for suffix in ("-wal", "-shm", ""):
+    for suffix in _FILES:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
     return target

@@ -171,7 +171,7 @@ def put_back(file: Path, url: str, state_dir: Path, *, replace: bool) -> dict[st
         fresh.touch(mode=0o600)
         try:
             filled = _fill(URL.create("sqlite", database=str(fresh)), file)
-            if path.exists():
+            if rescue.left(path):
                 rescue.move_aside(path, "replaced")
             fresh.rename(path)
         finally:

@@ -170,10 +170,10 @@ class Writer:
         began = time.monotonic()
         if self._degraded or self._closing or not pace.quick(began) or not self._writing.acquire(blocking=False):
             return
-        batch = self._gathered()
         try:
+            batch = self._gathered()
             self._session.wait(long=False)
-            errors = self._written(batch, hasty=True)
+            errors = self._written(batch, hasty=True) if batch else []
         finally:
             self._session.wait(long=True)
             self._writing.release()
@@ -246,10 +246,13 @@ class Writer:
             self._wake.clear()
             # Before anything is taken from the lanes: between the two the loop would think that there is no work.
             self._busy_since = time.monotonic()
-            if not woken:
-                self._settle([])
-            while batch := self._gathered():
-                self._settle(batch)
+            # The loop takes from the same lanes: a thread that is woken late may find it at that, and what both take
+            # at once would be lost, or written in the wrong order.
+            with self._writing:
+                if not woken:
+                    self._settle([])
+                while batch := self._gathered():
+                    self._settle(batch)
             self._busy_since = 0.0
             if self._closing:
                 return
@@ -266,8 +269,7 @@ class Writer:
         else:
             self._patience = self._limits.patience_with(batch)
             began = time.monotonic()
-            with self._writing:
-                errors = self._written(batch)
+            errors = self._written(batch)
             unavailable = next((error for error in errors if isinstance(error, UnavailableError)), None)
             if unavailable is not None and time.monotonic() - began >= self._patience:
                 # A server that hangs: who has waited behind this write is not made to wait for another one.

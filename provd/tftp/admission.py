@@ -46,6 +46,9 @@ class Admission(Generic[T]):
         if taken < self._per_client and self.active < self._total:
             self._active[address] = taken + 1
             self.active += 1
+            # It may have waited for a slot of its address while one of another address became free.
+            if self._queues.get(address, {}).pop(peer, None) is not None:
+                self.queued -= 1
             return Entry.STARTED
         if not taken:
             return Entry.BUSY  # nothing of this address will ever end and wake it up

@@ -20,6 +20,8 @@ class Limits:
     """From request to last ACK, for files made for a device."""
     large_seconds: float = 600.0
     """The same for firmware and the like."""
+    block_seconds: float = 0.2
+    """What each block of a file allows, where all of them together allow more than that."""
     windowsize: int = 16
     """The largest RFC 7440 window that is granted."""
     netascii_octets: int = 4 << 20

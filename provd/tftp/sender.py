@@ -21,6 +21,8 @@ from provd.tftp.packet import Error, ErrorCode, Opcode, Request
 from provd.tftp.transfer import Send, Transfer
 
 # Linux numbers that the socket module does not name (linux/in.h, linux/udp.h, asm-generic/socket.h).
+_IP_MTU_DISCOVER: Final = 10
+_IP_PMTUDISC_DONT: Final = 0
 _IP_RECVERR: Final = 11
 _IP_MTU: Final = 14
 _SO_RCVBUFFORCE: Final = 33
@@ -179,9 +181,11 @@ class Flight:
         return True
 
     def watch(self) -> None:
-        """From now on hear of ICMP errors: the client's silence may have a reason."""
+        """From now on hear of ICMP errors: the client's silence may have a reason. And let routers cut what is too
+        large for a link on the way: the ICMP message that says so may be one that a firewall drops (RFC 2923)."""
         self.berth.spoilt = True
         self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        self.sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
 
     def unreachable(self) -> bool:
         """Empty the socket's error queue; True when an ICMP message says that the client's port is closed."""

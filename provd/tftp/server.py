@@ -58,7 +58,6 @@ _OBJECTIONS: Final = {
     "mode": Error(ErrorCode.ILLEGAL_OPERATION, "unknown mode").encode(),
     "name": _NOT_FOUND,
 }
-_BUSY: Final = Error(ErrorCode.NOT_DEFINED, "busy, try again").encode()
 _TOO_LARGE: Final = Error(ErrorCode.NOT_DEFINED, "use octet mode").encode()
 
 
@@ -218,6 +217,11 @@ class TftpServer:
         self._complaints.refused(asked.peer[0], reason, asked.file.path, now)
         self._answer_error(asked, answer, now)
 
+    def _put_off(self, asked: Asked, reason: str, now: float) -> None:
+        """Not now, and no word: an ERROR is the end (RFC 1350 section 7), after which many a phone asks again an hour
+        later; who hears nothing asks again within seconds."""
+        self._complaints.refused(asked.peer[0], reason, asked.file.path, now)
+
     def _answer_error(self, asked: Asked, answer: bytes, now: float) -> None:
         if not self._errors.allow(asked.peer[0], now):
             return
@@ -242,7 +246,7 @@ class TftpServer:
             case Entry.WAITING:
                 self.stats.waited += 1
             case Entry.BUSY:
-                self._refuse(asked, "busy", _BUSY, now)
+                self._put_off(asked, "busy", now)
 
     # Transfers
 
@@ -277,7 +281,7 @@ class TftpServer:
             try:
                 flight = self._flight(asked, reply, now)
             except OSError as error:
-                self._refuse(asked, f"no socket: {error.strerror}", _BUSY, now)
+                self._put_off(asked, f"no socket: {error.strerror}", now)
             else:
                 self._take_off(flight, now)
                 return
@@ -289,6 +293,8 @@ class TftpServer:
         terms = self._reception.terms(asked.peer, packet, len(body), now)
         frames = self._shelf.cut(body, terms.blksize) if reply.large and body is reply.body else None
         lifetime = limits.large_seconds if reply.large else limits.seconds
+        # Without options a far phone gets 512 octets for each round trip, and its firmware takes as long as it takes.
+        lifetime = max(lifetime, len(body) // terms.blksize * limits.block_seconds)
         transfer = Transfer(body, terms, lifetime=lifetime, timing=self._timing, frames=frames)
         berth = self._berths.take(asked.peer, asked.file.local)
         return Flight(berth, asked.peer, packet, asked.file, reply, transfer, segment=self._segment)

@@ -12,11 +12,12 @@ import pytest
 from provd.app.admin import Caller
 from provd.app.admin.params import Args
 from provd.app.admin.views import page
-from provd.app.turns import AT_A_TIME, in_turns, pause_for
+from provd.app.turns import AGAIN, AT_A_TIME, in_turns, pause_for, persevere
 from provd.base.types import Mac
 from provd.domain.records import Device
 from tests.app.fakes import tenant
 from tests.app.test_admin import Office
+from tests.kit.loop import VirtualLoop, in_virtual_time
 
 FLEET = 2000
 SITE = Caller(name="site's")
@@ -127,3 +128,31 @@ async def test_a_pause_ends_with_its_event_or_its_time() -> None:
     assert not event.is_set()
     event.set()
     await pause_for(event, 3600)
+
+
+def test_a_defect_is_told_and_the_work_goes_on_a_while_later() -> None:
+    told: list[str] = []
+    began: list[float] = []
+
+    async def persevering(loop: VirtualLoop) -> None:
+        async def work() -> None:
+            began.append(loop.time())
+            if len(began) < 3:
+                raise RuntimeError("once more")
+
+        await persevere(work, lambda error: told.append(str(error)))
+
+    in_virtual_time(persevering)
+    assert told == ["once more"] * 2
+    assert [at - began[0] for at in began] == [0, AGAIN, 2 * AGAIN]
+
+
+def test_who_is_told_to_end_ends() -> None:
+    async def cancelled(_loop: VirtualLoop) -> None:
+        task = asyncio.create_task(persevere(asyncio.Event().wait, lambda error: pytest.fail(str(error))))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    in_virtual_time(cancelled)

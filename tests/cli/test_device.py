@@ -116,6 +116,13 @@ def test_what_cannot_be_done_is_one_sentence_and_a_code(shell: Shell, command: s
     assert len(answer.err.splitlines()) == 1
 
 
+def test_a_device_of_no_plugin_has_no_file(shell: Shell) -> None:
+    assert shell("device", "add", "0655aa00000c").code == 0
+    answer = shell("render", "0655aa00000c")
+    assert answer.code == 4
+    assert "06:55:aa:00:00:0c has no file of its own: no plugin that is here knows it" in answer.err
+
+
 def test_a_setting_without_a_name_is_a_usage_error(shell: Shell) -> None:
     answer = shell("device", "set", PHONE, "--set", "novalue")
     assert answer.code == 2

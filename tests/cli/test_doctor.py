@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provd.cli.doctor import doctor as command
 from provd.cli.servers import Server, _offer
 from provd.net.frame import udp_frame
 from tests.cli.conftest import Answer, Shell
@@ -72,6 +73,10 @@ def test_interfaces_that_cannot_serve(tmp_path: Path) -> None:
     dhcp = '[dhcp]\nmode = "full"\ninterfaces = ["nowhere0"]\n[[dhcp.subnet]]\nnetwork = "10.9.0.0/24"\n'
     _, found = examined(tmp_path, QUIET + dhcp, code=1)
     assert "problem there is no interface nowhere0" in found["interfaces"][0]
+    _, found = examined(tmp_path, QUIET + dhcp.replace("nowhere0", "lo"))
+    assert "warning lo is up with 127.0.0.1/8, which no [[dhcp.subnet]] has" in found["interfaces"][0]
+    _, found = examined(tmp_path, QUIET + dhcp.replace("nowhere0", "lo").replace("10.9.0.0/24", "127.0.0.0/8"))
+    assert found["interfaces"] == ["ok lo is up with 127.0.0.1/8"]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +146,15 @@ def test_an_offer_is_read_with_its_boot_options() -> None:
     assert list(_offer(frame, 7)) == [server]
     assert list(_offer(frame, 8)) == [], "an answer to somebody else"
     assert list(_offer(frame[:100], 7)) == []
+
+
+PING = 3.0
+"""Seconds for which a server may ping an address before it offers it (dnsmasq does)."""
+
+
+def test_it_listens_for_longer_than_servers_ping() -> None:
+    (seconds,) = (option for option in command.params if option.name == "seconds")
+    assert seconds.default > PING + 1.0, "its first question may be lost, and the second comes a second later"
 
 
 @pytest.mark.root

@@ -1,12 +1,12 @@
 """The command line and the real daemon, as two processes on loopback."""
 
 import json
-import select
+import re
 import subprocess
+import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -19,9 +19,10 @@ def fetch(port: int, name: str) -> bytes:
         return answer.read()
 
 
-def next_line(stream: IO[str]) -> str:
-    """A line that is there within a moment, or an empty text."""
-    return stream.readline() if select.select([stream], [], [], 0.2)[0] else ""
+def page_of(config: str, path: str) -> str:
+    address = tomllib.loads(config)["api"]["listen"][0]
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE) as answer:
+        return answer.read().decode()
 
 
 def test_a_friday_afternoon(tmp_path: Path) -> None:
@@ -37,6 +38,9 @@ def test_a_friday_afternoon(tmp_path: Path) -> None:
         assert "s3cret-pass" not in "".join(daemon.log)
         status = daemon.json("status")
         assert (status["running"], status["lines"]) == (True, 1)
+        status = daemon.provd("status").stdout
+        assert re.search(r"^dhcp +off$", status, re.MULTILINE)
+        assert "Nobody is answered over DHCP (dhcp.mode = &#34;off&#34;)" in page_of(text, "/status")
         again = daemon.provd("tenant", "add", "acme", check=False)
         assert (again.returncode, again.stderr) == (5, "tenant 'acme' is there already\n")
         assert daemon.stop() == 0
@@ -45,10 +49,12 @@ def test_a_friday_afternoon(tmp_path: Path) -> None:
         assert daemon.provd("status", check=False).returncode == 1
 
 
-def test_the_tail_is_told_what_happens_and_ends_with_the_daemon(tmp_path: Path) -> None:
+def test_the_tail_begins_with_what_has_happened_goes_on_and_ends_with_the_daemon(tmp_path: Path) -> None:
     text, port = loopback_config(tmp_path / "state", secrets="token")
     with Daemon(text, tmp_path) as daemon:
         daemon.provd("device", "add", "80:5e:c0:11:22:33", "--model", "T27P")
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            fetch(port, "805ec0112233.cfg")
         with subprocess.Popen(
             daemon.command("tail", "805ec0112233", "--json"),
             cwd=ROOT,
@@ -59,14 +65,13 @@ def test_the_tail_is_told_what_happens_and_ends_with_the_daemon(tmp_path: Path) 
         ) as tail:
             assert tail.stdout is not None
             facts: list[dict[str, object]] = []
-            while not facts:
-                # The tail tells what happens from now on; when that begins is its own affair, so refuse until it hears.
-                with pytest.raises(urllib.error.HTTPError, match="404"):
-                    fetch(port, "805ec0112233.cfg")
-                if line := next_line(tail.stdout):
-                    facts.append(json.loads(line))
-            assert facts[0]["fact"] == "FILE-REFUSED"
-            assert facts[0]["reason"] == "no valid token"
+            while not facts or facts[-1]["fact"] != "FILE-REFUSED":
+                facts.append(json.loads(tail.stdout.readline()))
+            assert (facts[-1]["reason"], facts[-1]["past"]) == ("no valid token", True)
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                fetch(port, "805ec0112233.cfg")
+            told = json.loads(tail.stdout.readline())
+            assert (told["fact"], told.get("past")) == ("FILE-REFUSED", None)
             daemon.stop()
             _, error = tail.communicate(timeout=PATIENCE)
         assert (tail.returncode, error) == (1, "the daemon has stopped\n")

@@ -25,6 +25,7 @@ def test_what_is_changed_without_a_daemon_stays(shell: Shell) -> None:
     assert shell("lease", "list").code == 4
     assert shell("tenant", "add", "acme").code == 5
     assert [plugin["id"] for plugin in shell("plugin", "list", "--json").json]
+    assert {row[0] for row in shell("template", "list", "T27P").rows} == {"yealink"}
 
 
 def test_a_broken_plugin_is_told_and_the_rest_goes_on(shell: Shell) -> None:

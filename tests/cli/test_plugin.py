@@ -40,3 +40,15 @@ def test_an_endless_template_is_refused_before_it_is_given_away(shell: Shell, tm
     assert not (tmp_path / "public").exists()
     template.write_text("{{ 'x' * 2000000000 }}")
     assert shell("plugin", "check", str(made)).code == 1
+
+
+def test_a_plugin_of_ones_own_is_not_removed_but_one_is_told_how(shell: Shell) -> None:
+    place = shell.state / "plugins"
+    shell("plugin", "new", "acme", "--vendor", "Acme", "--folder", str(place))
+    assert [row["origin"] for row in shell("plugin", "list", "--json").json if row["id"] == "acme"] == ["folder"]
+    answer = shell("plugin", "remove", "acme")
+    assert answer.code == 5
+    assert f"it is your folder {place / 'acme'}, which provd leaves alone; move it somewhere else and" in answer.err
+    (place / "acme").rename(shell.state / "acme")
+    assert "there is no plugin 'acme'" in shell("plugin", "remove", "acme").err
+    assert "came with provd" in shell("plugin", "remove", "yealink").err

@@ -56,6 +56,54 @@ def test_an_empty_file_is_a_fresh_install_that_never_answers_dhcp(tmp_path: Path
     assert settings.policy.secrets == "bound"
 
 
+def test_a_wrong_shape_is_told_in_the_words_of_the_file(tmp_path: Path) -> None:
+    assert errors_of(tmp_path, '[dhcp]\ninterfaces = "eth1"\n') == [
+        f'{tmp_path}/provd.toml:2: dhcp.interfaces: write it as a list: interfaces = ["…"]'
+    ]
+    assert errors_of(tmp_path, '[dhcp.subnet]\nnetwork = "10.20.0.0/16"\n') == [
+        f"{tmp_path}/provd.toml:1: dhcp.subnet: write it as a list: [[dhcp.subnet]]"
+    ]
+    assert errors_of(tmp_path, "dhcp = 5\n") == [f"{tmp_path}/provd.toml:1: dhcp: write it as a table: [dhcp]"]
+    assert errors_of(tmp_path, "[server]\nstate_dir = 5\n") == [
+        f"{tmp_path}/provd.toml:2: server.state_dir: write a path as text"
+    ]
+
+
+def test_the_mark_of_other_systems_is_passed_over_and_other_codings_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "provd.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert load(file, {}).dhcp.mode == "full"
+    file.write_bytes('[server]\n\nadvertise = "caf\xe9"\n'.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"provd.toml:3: not UTF-8"):
+        load(file, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[phones]\nlisten = ["0.0.0.0:8666"]\n',
+        '[phones]\nlisten = ["127.0.0.1:8666"]\n',
+        '[phones]\nlisten = ["10.0.0.1:80", "0.0.0.0:80"]\n',
+        '[sip]\nlisten = ["0.0.0.0:8667"]\n',
+    ],
+)
+def test_two_listeners_on_one_port_are_told(tmp_path: Path, text: str) -> None:
+    (told,) = errors_of(tmp_path, text)
+    assert told.endswith("are the same port")
+
+
+def test_listeners_of_different_addresses_families_and_transports_share_a_port(tmp_path: Path) -> None:
+    text = """
+[tftp]
+listen = ["0.0.0.0:8667"]
+[phones]
+listen = ["10.0.0.1:8667", "10.0.0.2:8667", "10.0.0.1:0"]
+[api]
+listen = ["[::1]:8666", "127.0.0.1:8666", "127.0.0.1:0", "127.0.0.1:0"]
+"""
+    assert load(write(tmp_path, text.replace("[::1]", "::1")), {}).api.listen
+
+
 def test_unknown_keys_name_file_line_and_the_likely_key(tmp_path: Path) -> None:
     found = errors_of(tmp_path, '[dhcp]\nmode = "off"\ninterface = ["eth1"]\n[tftpd]\n')
     assert found == [

@@ -67,6 +67,10 @@ def test_what_needs_a_restart_is_said(lan: Lan, tmp_path: Path) -> None:
         moved = config + '[tftp]\nlisten = ["0.0.0.0:6969"]\n'
         assert "restart_needed=tftp.listen" in apply(daemon, moved)
         assert lan.boots()
+        # It goes on waiting whatever else changes, and no longer when it is taken back.
+        later = apply(daemon, moved.replace('secrets = "bound"', 'secrets = "open"'))
+        assert "changed=policy.secrets restart_needed=tftp.listen" in later
+        assert "restart_needed" not in apply(daemon, config)
 
 
 BROKEN = {

@@ -10,8 +10,11 @@ from provd.base.clock import SystemClock
 from provd.base.facts import Fact
 from provd.base.facts.clock import ClockLeapt, ClockStepped, ClockSuspect
 from provd.base.facts.daemon import Degraded, Recovered
+from provd.base.types import Mac
 from provd.daemon.timekeeper import Timekeeper
-from provd.domain.reckoning import Mark
+from provd.dhcp.lease import Lease, LeaseState
+from provd.dhcp.restart import as_of
+from provd.domain.reckoning import Leap, Mark
 from provd.storage.clock_mark import read_mark, write_mark
 
 NOW = 1_900_000_000.0
@@ -109,3 +112,31 @@ def test_ten_years_ahead_and_back_again(tmp_path: Path) -> None:
     keeper = machine.start()
     assert machine.told() == []
     assert keeper.clock.now() == NOW + 600
+
+
+def test_a_step_that_was_not_followed_is_a_leap_for_the_next_start(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, NOW)
+    keeper = machine.start()
+    machine.passes(600)
+    machine.wall += 8 * 3600
+    keeper.tick(machine.facts.append)
+    assert machine.told() == [ClockStepped]
+    machine.passes(60)
+    keeper.mark()
+    machine.passes(10)
+    keeper = machine.start()
+    assert machine.told() == []
+    assert keeper.clock.now() == machine.wall
+    assert keeper.leap == Leap(NOW + 660, NOW + 660 + 8 * 3600)
+    lease = Lease(
+        ip=1,
+        client=b"c",
+        mac=Mac("805ec0112233"),
+        state=LeaseState.ACTIVE,
+        starts=int(NOW) + 30,
+        expires=int(NOW) + 3630,
+    )
+    (kept,) = as_of([lease], keeper.clock.now(), (keeper.leap.start, keeper.leap.end))
+    assert kept.expires == lease.expires + 8 * 3600
+    keeper.mark()
+    assert machine.start().leap == keeper.leap, "what was not renewed since is not forgotten at the next start"

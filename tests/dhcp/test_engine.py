@@ -1,5 +1,7 @@
 """DISCOVER, DECLINE, RELEASE, INFORM, persistence and modes."""
 
+from dataclasses import replace
+
 import pytest
 
 from provd.base.facts import dhcp as facts
@@ -225,6 +227,18 @@ def test_the_end_of_a_probe_nobody_waits_for_is_nothing():
     assert play.probed("10.20.0.10") == []
 
 
+def test_who_waits_for_a_probe_when_the_subnets_change_asks_again():
+    play = Playbook(lan(probe=True))
+    phone = play.client(1)
+    play(phone.discover())
+    other = replace(play.settings, subnets=(lan(probe=True, pools=((ip("10.20.0.50"), ip("10.20.0.59")),)),))
+    play.engine.reconfigure(other, (), play.now)
+    assert play.probed("10.20.0.10", "020000000009") == []
+    assert play(phone.discover()) == ["?? 10.20.0.50"]
+    play.engine.reconfigure(replace(other, mode=Mode.OBSERVE), (), play.now)
+    assert play.probed("10.20.0.50") == [], "who only looks on offers nothing"
+
+
 # --- persistence
 
 
@@ -300,6 +314,38 @@ def test_a_release_overtakes_an_ack_that_waits():
     assert play.flush() == []
     assert play.engine.holder(ip("10.20.0.10"), play.now) is None
     assert play.disk[ip("10.20.0.10")].state is LeaseState.RELEASED
+
+
+def test_a_clock_that_is_set_forward_ends_no_lease_that_it_has_given():
+    play = Playbook()
+    before, asking, waiting = play.client(1), play.client(2), play.client(3)
+    play.bind(before)
+    play.now += 1000
+    play.boot()
+    phone, declining = play.client(4), play.client(5)
+    address, declined = play.bind(phone), play.bind(declining)
+    play(declining.decline(declined))
+    play(asking.discover())
+    play.disk_waits = True
+    play(waiting.discover())
+    play(waiting.select("10.20.0.14"))
+    day = 86400
+    play.now += day
+    play.disk_waits = False
+    play.perform(play.engine.leapt(day, play.now))
+    play.flush()
+    play.passes(0)
+    assert play.engine.holder(ip("10.20.0.10"), play.now) is None, "while we were away the time has passed"
+    assert play.engine.holder(ip(address), play.now) == phone.mac.hex()
+    assert play.disk[ip(address)].expires == NOW + 1000 + day + 3600
+    assert play.disk[ip(declined)].expires == NOW + 1000 + day + 3600
+    assert play(asking.select("10.20.0.13"))[1].startswith("<< ACK 10.20.0.13")
+    assert play(waiting.select("10.20.0.14"))[1].startswith("<< ACK 10.20.0.14"), "it asks again"
+    assert play.disk[ip("10.20.0.14")].starts == play.now
+    play.passes(3599)
+    assert play.engine.holder(ip(address), play.now) == phone.mac.hex()
+    play.passes(2)
+    assert play.engine.holder(ip(address), play.now) is None
 
 
 def test_restart_loses_nothing():
@@ -530,6 +576,13 @@ def test_what_nobody_may_have_is_not_given_for_being_reserved(address):
     assert play.bind(phone) == "10.20.0.10"
     assert play(phone.renew("10.20.0.10"))[1].startswith("<< ACK")
     assert list(play.engine.unusable) == [ip(address)]
+
+
+def test_of_two_addresses_reserved_for_one_client_one_is_told_to_be_idle():
+    phone = Playbook().client(1)
+    play = Playbook(reservations=[ReservedAddress(ip=ip(f"10.20.9.{last}"), mac=phone.mac.hex()) for last in (8, 9)])
+    assert play.bind(phone) == "10.20.9.9"
+    assert play.engine.unusable == {ip("10.20.9.8"): "another address of the subnet is reserved for its client"}
 
 
 def test_a_new_reservation_takes_effect_at_the_next_renewal():

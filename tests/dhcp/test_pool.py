@@ -40,6 +40,19 @@ def test_what_nobody_may_have_is_not_counted():
     assert not found.allowed(ip("10.20.0.1"), b"", "805ec0000001")
 
 
+def test_a_router_in_a_pool_keeps_its_address_unless_that_is_reserved_for_it():
+    router, entry = ip("10.20.0.1"), ReservedAddress(ip=ip("10.20.0.1"), mac="805ec0000001")
+    subnet = lan(pools=((router, ip("10.20.0.9")),), routers=(router,))
+    found = Pool(subnet, (), frozenset(), 0.2)
+    assert found.next_address({}) == ip("10.20.0.2")
+    assert not found.allowed(router, b"", "805ec0000002")
+    assert found.size == 8
+    reserved = Pool(subnet, (entry,), frozenset(), 0.2)
+    assert reserved.next_address({}) == ip("10.20.0.2")
+    assert reserved.allowed(router, b"", "805ec0000001")
+    assert not reserved.allowed(router, b"", "805ec0000002")
+
+
 def test_the_relay_port_is_circuit_and_remote_id():
     assert circuit_of(b"\2\1b\1\1a\5\4\0\0\0\0") == b"\1\1a\2\1b"
     assert circuit_of(b"\x09\1x") == b""

@@ -118,3 +118,30 @@ def test_few_declines_are_believed_also_in_a_small_pool():
         assert play.bind(phone) == f"10.20.0.{last}"
         play(phone.decline(f"10.20.0.{last}"))
     assert play.bind(phone) == "10.20.0.13"
+
+
+def found_in_use(play, phone, holder="02000000000f"):
+    """How many addresses are found in use before one is offered, and whether one is: this holder answers each probe."""
+    lines, found = play(phone.discover()), 0
+    while lines[-1].startswith("?? "):
+        found += 1
+        lines = play.probed(lines[-1].removeprefix("?? "), holder)
+    offered = lines[0].startswith("<< OFFER")
+    return found - offered, offered
+
+
+def test_who_answers_for_every_address_does_not_have_them_all():
+    play = Playbook(lan(probe=True, pools=((ip("10.20.0.10"), ip("10.20.0.29")),)))
+    assert found_in_use(play, play.client(1)) == (9, True)
+    assert found_in_use(play, play.client(2)) == (0, True)
+    assert found_in_use(play, play.client(3), "0200000000aa") == (5, True), "another one is believed"
+    play.passes(3601)
+    found, offered = found_in_use(play, play.client(4))
+    assert offered
+    assert found > 5, "an hour later it is believed anew"
+
+
+def test_who_answers_in_a_large_subnet_is_believed_for_some_addresses():
+    play = Playbook(lan(probe=True, pools=((ip("10.20.0.10"), ip("10.20.9.250")),)))
+    assert found_in_use(play, play.client(1)) == (32, True)
+    assert found_in_use(play, play.client(2)) == (0, True)

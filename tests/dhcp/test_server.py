@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from provd.app.ports import Change, Done
-from provd.base.errors import ConfigError, StorageError
+from provd.base.errors import ConfigError, ProvdError, StorageError
 from provd.base.facts import Fact
 from provd.base.facts.dhcp import DhcpReservationIdle
-from provd.base.types import ip_int
+from provd.base.types import ip_int, ip_text
 from provd.dhcp.effects import Send, To
 from provd.dhcp.engine import DhcpEngine
 from provd.dhcp.ingress import Ingress, Link
@@ -23,6 +23,7 @@ from provd.dhcp.wire import Wire
 from provd.net.frame import arp_reply, parse_arp, parse_udp
 from provd.net.netlink import Interface
 from tests.dhcp.playbook import Switchboard
+from tests.kit.loop import VirtualLoop
 from tests.kit.patience import PATIENCE
 from tests.kit.ports import free_port
 
@@ -397,6 +398,58 @@ async def test_interfaces_come_and_go():
     play.server.close()
 
 
+class Overwhelmed(Cable):
+    """A kernel that does not list the interfaces the next time it is asked."""
+
+    fails = False
+
+    def interfaces(self) -> list[Interface]:
+        if self.fails:
+            self.fails = False
+            raise ProvdError("the kernel does not list the interfaces: Too many open files")
+        return super().interfaces()
+
+
+def test_a_change_that_could_not_be_looked_at_is_looked_at_a_moment_later():
+    async def told() -> list[str]:
+        cable = Overwhelmed(eth1(up=False))
+        play = bench(ethernet(probe=False), cable)
+        play.server.open()
+        cable.fails, cable.there = True, [eth1()]
+        cable.changed()
+        assert play.told() == ["DEGRADED"]
+        await play.until(lambda: "RECOVERED" in play.told())
+        play.server.close()
+        return play.told()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(told()) == ["DEGRADED", "RECOVERED"]
+
+
+async def test_a_turn_that_goes_wrong_is_not_the_last_one(relay):
+    port = relay.getsockname()[1]
+    play = bench(loopback(port, queue=1000))
+    play.server.open()
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+    send = play.server._outbox.send
+
+    def fails(sends: object) -> None:
+        del sends
+        raise RuntimeError("out of order")
+
+    play.server._outbox.send = fails
+    play.server._working = True  # somebody else's datagrams wait
+    play.server._waiting[b""] = (play.server._wires["127.0.0.1"], discover(1, MAC, giaddr=RELAY), "127.0.0.2", [])
+    asyncio.get_running_loop().call_soon(play.server._work)
+    await asyncio.sleep(0)
+    assert len(told) == 1
+    play.server._outbox.send = send
+    relay.sendto(discover(2, MAC, giaddr=RELAY), ("127.0.0.1", port))
+    assert decode(await heard(relay)).xid == 2
+    play.server.close()
+
+
 async def test_a_reservation_that_nobody_can_be_given_is_told_once():
     cable, settings = Cable(eth1()), ethernet(probe=False)
     play = bench(settings, cable)
@@ -451,6 +504,21 @@ async def test_reload_opens_and_closes_what_changed(relay):
     relay.sendto(discover(2, MAC, giaddr=RELAY), ("127.0.0.1", port))
     assert decode(await heard(relay)).xid == 2
     play.server.reload(loopback(port, mode=Mode.OFF), ())
+    play.server.close()
+
+
+async def test_a_clock_that_is_set_forward_ends_no_lease(relay):
+    port = relay.getsockname()[1]
+    play = bench(loopback(port))
+    play.server.open()
+    relay.sendto(discover(1, MAC, giaddr=RELAY), ("127.0.0.1", port))
+    offered = decode(await heard(relay)).yiaddr
+    relay.sendto(request(2, MAC, address=offered, server=ip_int("127.0.0.1"), giaddr=RELAY), ("127.0.0.1", port))
+    assert decode(await heard(relay)).type_name == "ACK"
+    play.clock.time += 86400
+    play.server.leapt(86400.2)
+    assert play.server.holder(ip_text(offered)) == MAC.hex()
+    assert play.journal.batches[-1][0].record.starts == 1_000_000 + 86400
     play.server.close()
 
 

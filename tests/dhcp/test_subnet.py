@@ -36,5 +36,7 @@ def test_masks():
 def test_a_host_route_and_a_point_to_point_link_have_no_broadcast_to_spare():
     from provd.dhcp.pool import Pool
 
-    link = lan(network=ip("10.20.0.0"), prefixlen=31, pools=((ip("10.20.0.0"), ip("10.20.0.1")),))
+    link = lan(network=ip("10.20.0.0"), prefixlen=31, routers=(), pools=((ip("10.20.0.0"), ip("10.20.0.1")),))
+    assert 28 not in link.encoded_options(), "the last address is a host's"
+    assert 28 in lan().encoded_options()
     assert Pool(link, (), frozenset(), 0.0).size == 2

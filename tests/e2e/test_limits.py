@@ -178,6 +178,21 @@ def test_a_fact_tells_it_once_for_phones_of_a_kind():
         ]
 
 
+def test_and_again_of_one_whose_line_says_something_for_itself():
+    with house_in("Europe/Paris") as house:
+        phones = [house.phone("cisco_spa", "SPA502G") for _ in range(2)]
+        for phone, line in zip(phones, ("1", "2"), strict=True):
+            house.boots(phone)
+            house.admin("device.transfer", mac=phone.mac, tenant="acme")
+            house.admin("device.assign", mac=phone.mac, line=[line])
+        house.admin("line.set", id="2", settings={"sip.srtp": "required"})
+        watch = LimitWatch(house.boot, house.clock, house.facts.append)
+        for phone in phones:
+            house.loop.run_until_complete(watch.look(house.device(phone.mac)))
+        told = [(fact.mac, fact.setting) for fact in house.facts if isinstance(fact, SettingBeyondDevice)]
+        assert told == [(phones[1].mac, "sip.srtp")]
+
+
 def test_the_watch_reads_which_devices_were_given_a_file():
     with house_in("America/Santiago") as house:
         phone = house.phone("yealink", "T21P_E2")

@@ -55,6 +55,34 @@ def test_random_octets_in_the_file_do_not_keep_it_from_serving(seed: int, lan: L
         assert leases_of(daemon)[phone] == PHONE
 
 
+def test_reservations_and_devices_without_meaning_cost_themselves(lan: Lan, tmp_path: Path) -> None:
+    daemon = Daemon(lan_config(lan.bed, tmp_path / "state"), tmp_path, bed=lan.bed)
+    with daemon:
+        phone = lan.boots()
+        daemon.provd("reservation", "add", "10.77.200.1", "--mac", "805ec0445566")
+        assert daemon.stop() == 0
+    database = sqlite3.connect(tmp_path / "state" / "provd.db")
+    for row in (
+        ("'a', 'nowhere', '805ec0000001', ''"),
+        ("'b', '10.77.200.2', '805ec', ''"),
+        ("'c', '10.77.200.3', NULL, 'zz'"),
+    ):
+        database.execute(
+            f"INSERT INTO reservation (id, ip, mac, client_id, hostname, description) VALUES ({row}, '', '')"
+        )
+    database.execute("CREATE TEMP TABLE one AS SELECT * FROM device")
+    database.execute("UPDATE one SET mac = 'nobody'")
+    database.execute("INSERT INTO device SELECT * FROM one")
+    database.commit()
+    database.close()
+    with daemon:
+        told = [line for line in daemon.log if "STORE-ROW-SKIPPED" in line]
+        assert any('kind=reservation rows=3 keys="a, b, c"' in line for line in told)
+        assert any("kind=device rows=1 keys=nobody" in line for line in told)
+        assert lan.lease("805ec0445566") == "10.77.200.1"
+        assert lan.renew(phone) == phone
+
+
 def test_a_hundred_and_one_bad_rows_cost_themselves(lan: Lan, tmp_path: Path) -> None:
     daemon = Daemon(lan_config(lan.bed, tmp_path / "state"), tmp_path, bed=lan.bed)
     given = stopped_with_a_fleet(lan, daemon, 120)

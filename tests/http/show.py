@@ -58,6 +58,7 @@ class Site:
 
     def __init__(self, count: int, now: float, *, reasons: tuple[str, ...] = ()) -> None:
         self.reasons = reasons
+        self.left_out: tuple[str, ...] = ()
         self.now = now
         self.rows = [self._row(number) for number in range(count)]
 
@@ -196,6 +197,9 @@ class Site:
                 PluginRow(id="other", version="1.0.0", models=5),
             ),
         )
+
+    def notes(self) -> tuple[str, ...]:
+        return self.left_out
 
     def unready(self) -> tuple[str, ...]:
         return self.reasons

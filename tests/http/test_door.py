@@ -2,6 +2,7 @@ import asyncio
 import errno
 import os
 import socket
+import struct
 
 from provd.app.files import FileReply
 from provd.http.connection import Connections, Limits, Phase
@@ -79,6 +80,16 @@ async def test_a_kept_connection_may_change_to_the_long_way_and_is_counted_once(
         phone.close()
         await until(lambda: bed.server.stats.open == 0)
         assert bed.files.delivered == [("/a.cfg", False)] * 3
+
+
+async def test_who_resets_its_connection_before_the_long_way_begins_is_counted_out():
+    async with phone_bed(DictFiles({"a.cfg": SMALL}), limits=Limits(sweep=3600, per_address=3)) as bed:
+        for number in range(1, 5):
+            with socket.create_connection(("127.0.0.1", bed.port)) as phone:
+                phone.sendall(b"GET /a.cfg HTTP/1.1\r\nX-Any: thing\r\n\r\n")
+                phone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await until(lambda: bed.server.stats.connections == number and bed.server.stats.open == 0)  # noqa: B023
+        assert (await (await bed.client()).ask("GET /a.cfg")).body == SMALL.body
 
 
 async def test_a_header_in_pieces_is_read_to_its_end():

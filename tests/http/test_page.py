@@ -131,6 +131,15 @@ async def test_an_empty_site_says_what_to_do():
         assert "Nothing was refused" in (await get("/refused"))[1]
 
 
+async def test_what_phones_have_to_get_from_somebody_else_is_said_where_one_waits_for_them():
+    site = Site(0, FixedClock().now())
+    async with browser(site) as get:
+        assert 'class="note"' not in (await get("/"))[1]
+        site.left_out = ("Nobody is answered over DHCP",)
+        assert "Nobody is answered over DHCP" in text_of((await get("/"))[1])
+        assert "Nobody is answered over DHCP" in text_of((await get("/status"))[1])
+
+
 async def test_one_device_says_first_what_is_wrong_with_it_and_what_to_do():
     async with browser() as get:
         _, html = await get("/device/805ec0000000")

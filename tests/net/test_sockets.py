@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from contextlib import suppress
 
@@ -63,6 +64,22 @@ def test_a_missing_interface_is_said():
         udp_socket("nosuch0", "0.0.0.0", 0)
     with pytest.raises(ConfigError, match=r"there is no interface 'nosuch0'|not permitted"):
         packet_socket("nosuch0", 0x0800)
+
+
+def test_a_lack_of_descriptors_is_said():
+    full = (
+        "import resource\n"
+        "from provd.net.sockets import *\n"
+        "from provd.base.errors import ConfigError\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
+        "for opened in (lambda: udp_socket(None, '127.0.0.1', 0), lambda: tcp_socket('127.0.0.1', 0)):\n"
+        "    try:\n"
+        "        opened()\n"
+        "    except ConfigError as error:\n"
+        "        print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", full], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert run.stdout.count("Too many open files") == 2
 
 
 @pytest.mark.root

@@ -1,7 +1,9 @@
 import asyncio
 import json
 
+from provd.observe.hub import FactHub
 from provd.observe.tail import Tail
+from provd.observe.timeline import Timeline
 from tests.observe.kit import MAC, OTHER, degraded, served, sighted
 
 
@@ -40,3 +42,33 @@ async def test_who_has_left_costs_nothing():
         pass
     tail([served()])
     assert lines._facts == type(lines._facts)()
+
+
+async def test_the_tail_of_a_device_begins_with_its_last_facts_and_goes_on_without_a_gap():
+    timeline = Timeline(facts=2)
+    tail = Tail(past=timeline.facts)
+    hub = FactHub(asyncio.get_running_loop().call_soon)
+    hub.add("timeline", timeline)
+    hub.add("tail", tail)
+    for size in range(4):
+        hub.emit(served(mac=MAC, size=size))
+    hub.emit(served(mac=OTHER))
+    hub.flush()
+    # Told already, but not handed on yet.
+    hub.emit(served(mac=MAC, size=4))
+    async with tail.watch(MAC) as lines:
+        hub.emit(served(mac=MAC, size=5))
+        await asyncio.sleep(0)
+        hub.emit(served(mac=MAC, size=6))
+        found = [json.loads(await anext(lines)) for _ in range(5)]
+        assert [(line["size"], line.get("past", False)) for line in found] == [
+            (2, True), (3, True), (4, False), (5, False), (6, False),
+        ]  # fmt: skip
+        assert not lines._facts
+
+
+async def test_the_tail_of_all_devices_has_no_past():
+    tail = Tail(past=lambda _mac: (served(),))
+    async with tail.watch() as lines:
+        tail([degraded()])
+        assert json.loads(await anext(lines))["fact"] == "DEGRADED"

@@ -26,6 +26,17 @@ def test_the_unit_is_clean(tmp_path: Path) -> None:
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
 
 
+def test_the_folders_have_the_modes_that_are_made_at_boot() -> None:
+    unit = UNIT.read_text()
+    made = {line.split()[1]: line.split()[2] for line in UNIT.with_suffix(".tmpfiles").read_text().splitlines()[1:]}
+    for kind, parent in (("Configuration", "/etc"), ("State", "/var/lib"), ("Runtime", "/run")):
+        name = re.search(rf"^{kind}Directory=(.*)$", unit, re.MULTILINE)
+        mode = re.search(rf"^{kind}DirectoryMode=(.*)$", unit, re.MULTILINE)
+        assert name
+        assert mode
+        assert made[f"{parent}/{name[1]}"] == mode[1]
+
+
 def test_the_unit_is_as_closed_as_one_process_with_its_sockets_can_be() -> None:
     shown = subprocess.run(
         [program("systemd-analyze"), "security", "--offline=true", "--no-pager", str(UNIT)],

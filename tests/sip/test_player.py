@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import resource
 import socket
 from collections.abc import Iterator
 
@@ -148,6 +149,18 @@ def test_ports_are_taken_in_turn_and_when_there_is_none_that_is_said_once(ports:
         assert player.open("192.0.2.55") is None, "not an address of this host"
 
     in_virtual_time(calls)
+
+
+def test_without_a_descriptor_for_its_audio_a_call_goes_on_in_silence(ports: range) -> None:
+    bench = Bench(ports)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        session = bench.player.open(HERE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert session is None
+    assert bench.told() == [MediaExhausted]
 
 
 def test_a_port_of_another_program_is_left_alone(ports: range) -> None:

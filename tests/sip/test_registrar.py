@@ -153,6 +153,25 @@ def test_behind_a_nat_it_is_short_and_kept_open() -> None:
     assert stage.facts[0].nat
 
 
+def test_a_clock_that_is_set_forward_ends_no_registration_and_no_call() -> None:
+    stage = Stage()
+    stage.registered(host="192.0.2.1", port=40001, contact="192.168.1.20:5060")
+    phone = stage.registered(2)
+    assert "** redeem 1234" in stage(phone.invite(), phone)
+    stage.wait(10)
+    day = 86400.0
+    stage.now += day
+    assert stage.lines(stage.endpoint.leapt(day, stage.now)) == []
+    assert stage.wait(9) == []
+    assert (stage.endpoint.calls, stage.endpoint.registrations) == (1, 2)
+    assert stage.wait(2)[0] == "<< 504 No answer in time, try again"
+    assert "<< b'\\r\\n\\r\\n'" in (lines := stage.wait(98)), "the way through the NAT is kept open"
+    assert "!! SIP-REGISTRATION-ENDED" not in lines
+    assert stage.wait(2)[-1] == "!! SIP-REGISTRATION-ENDED", "that behind the NAT, two minutes after it was made"
+    assert stage.wait(3478) == []
+    assert stage.wait(2) == ["!! SIP-REGISTRATION-ENDED"]
+
+
 def test_keep_alives_can_be_turned_off() -> None:
     stage = Stage(SipSettings(keepalive=0))
     stage.registered(host="192.0.2.1", port=40001, contact="192.168.1.20:5060")

@@ -294,6 +294,20 @@ async def test_who_says_nothing_or_does_not_finish_is_closed(said: bytes, monkey
         assert (await good.hear()).code == 200
 
 
+async def test_a_connection_outlives_a_clock_that_is_set_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provd.sip.connections._CHECK", 0.02)
+    clock = SystemClock()
+    async with serving(clock, tcp=TcpLimits(idle=0.1)) as world, tcp(world, 1) as quiet, tcp(world, 2) as good:
+        await registered(good)
+        clock.advance(86400)
+        world.server.leapt(86400)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(quiet.reader.read(), PATIENCE) == b""
+        assert (world.server.connections, world.server.endpoint.registrations) == (1, 1)
+        good.say(good.phone.request("OPTIONS", "sip:h"))
+        assert (await good.hear()).code == 200
+
+
 async def test_who_does_not_read_is_closed() -> None:
     async with serving() as world, tcp(world) as line:
         line.say(line.phone.request("OPTIONS", "sip:h"))

@@ -101,9 +101,9 @@ def test_every_lease_has_a_row_that_loads_and_is_the_same_from_then_on(lease: Le
 
 def test_rows_hold_what_a_driver_takes() -> None:
     for record in (
-        Device(mac=Mac("1"), lines=("a",)),
+        Device(mac=Mac("805ec0000001"), lines=("a",)),
         Reservation(id="1", ip="2"),
-        Reservation(id="1", ip="2", mac=Mac("3")),
+        Reservation(id="1", ip="10.0.0.2", mac=Mac("805ec0000003")),
         Tenant(id="1", name="x"),
         Profile(id="p"),
         line(),
@@ -160,20 +160,29 @@ def test_what_has_no_form_is_refused(fields: dict[str, Any]) -> None:
         (Device, "settings", b"\xff\xfe", "Expecting"),
         (Device, "last_seen", "soon", "instead of a number"),
         (Tenant, "enabled", 7, "neither true nor false"),
+        (Device, "mac", "nobody", "not the key of a device"),
+        (Reservation, "ip", "10.20.0.256", "not an IPv4 address"),
+        (Reservation, "mac", "80:5e", "not the key of a device"),
+        (Reservation, "client_id", "zz", "non-hexadecimal"),
     ],
 )
 def test_a_bad_column_is_named(kind: type[Any], column: str, value: object, finding: str) -> None:
     codec = Codec(kind, VAULT)
-    good = Device(mac=Mac("1")) if kind is Device else Tenant(id="1", name="n")
-    row = list(codec.row(good))
+    good = {
+        Device: Device(mac=Mac("805ec0000001")),
+        Tenant: Tenant(id="1", name="n"),
+        Reservation: Reservation(id="1", ip="10.20.0.1", mac=Mac("805ec0000001")),
+    }
+    row = list(codec.row(good[kind]))
     row[codec.columns.index(column)] = value
     with pytest.raises(RowError, match=f"^{column}: .*({finding})"):
         codec.record(tuple(row))
+    assert codec.records([tuple(row)]) is None
 
 
 def test_whole_numbers_in_a_column_of_seconds_are_seconds() -> None:
     codec = Codec(Device, VAULT)
-    row = list(codec.row(Device(mac=Mac("1"))))
+    row = list(codec.row(Device(mac=Mac("805ec0000001"))))
     row[codec.columns.index("last_seen")] = 5
     assert codec.record(tuple(row)).last_seen == 5.0
 

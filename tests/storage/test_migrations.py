@@ -52,6 +52,21 @@ def test_head_is_the_newest_revision() -> None:
     assert [revision.module.__doc__ is not None for revision in script.walk_revisions()]
 
 
+def test_the_revisions_are_read_once_for_a_new_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[ScriptDirectory] = []
+    known = ScriptDirectory.from_config
+
+    def counted(config: Config) -> ScriptDirectory:
+        read.append(known(config))
+        return read[-1]
+
+    monkeypatch.setattr(ScriptDirectory, "from_config", counted)
+    engine = make_engine(parse_url("sqlite", tmp_path))
+    migrations.upgrade(engine)
+    engine.dispose()
+    assert len(read) == 1
+
+
 def test_the_second_upgrade_finds_nothing_to_do(engine: Engine) -> None:
     assert migrations.upgrade(engine) == ""
     assert migrations.upgrade(engine) == migrations.HEAD

@@ -100,6 +100,25 @@ async def test_a_restore_that_fails_leaves_what_was_there(place: Place, tmp_path
     assert snapshot.take(place.url, place.state_dir, tmp_path / "after")["tenant"] == 3001
 
 
+async def test_the_log_of_a_database_that_somebody_removed_does_not_come_into_the_restored_one(
+    sqlite_place: Place, tmp_path: Path
+) -> None:
+    await fill(sqlite_place)
+    file, database = tmp_path / "snapshot", sqlite_place.state_dir / "provd.db"
+    beside, aside = database.with_name("provd.db-wal"), database.with_name("provd.db.replaced-1-wal")
+    rows = snapshot.take(sqlite_place.url, sqlite_place.state_dir, file)
+    database.unlink()
+    store = sqlite_place.open()
+    await store.commit([Put(Tenant(id="of yesterday", name="Old"))])
+    log = beside.read_bytes()
+    sqlite_place.close()
+    database.unlink()
+    beside.write_bytes(log)  # a daemon that was killed has left it
+    assert snapshot.put_back(file, sqlite_place.url, sqlite_place.state_dir, replace=False) == rows
+    assert snapshot.counts(database) == rows
+    assert aside.read_bytes() == log
+
+
 def test_there_is_nothing_to_take_of_a_database_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no such database"):
         snapshot.take("sqlite", tmp_path, tmp_path / "snapshot")

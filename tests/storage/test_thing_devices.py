@@ -195,9 +195,7 @@ async def test_and_of_that_tenant_once_there_is_one(store: Store) -> None:
     await site.fleet.change(lambda: [Put(Device(mac=boots.key(part), state=DeviceState.ACTIVATED))])
 
     def owners() -> Owners:
-        return Owners(
-            regions, lambda: site.fleet.tables.tenants, lambda: "eu", site.clock.now, facts.append, boots.give
-        )
+        return Owners(regions, lambda: site.fleet.tables.tenants, lambda: "eu", site.clock.now, facts.append, boots)
 
     there = owners()
     assert there.lacks(home.device_id, "later")
@@ -234,9 +232,59 @@ async def test_a_tenant_that_was_made_while_nobody_looked_has_its_devices_at_the
     await site.fleet.change(lambda: [Put(Tenant(id="later", name="Later"))])
     facts = list[Fact]()
     boots = FirstBoots(site.fleet, site.tasks)
-    owners = Owners(regions, lambda: site.fleet.tables.tenants, lambda: "eu", site.clock.now, facts.append, boots.give)
+    owners = Owners(regions, lambda: site.fleet.tables.tenants, lambda: "eu", site.clock.now, facts.append, boots)
     await owners.look()
     assert (site.device().tenant, [each.ID for each in facts]) == ("later", ["REGION-TENANT-FOUND"])
+
+
+async def test_parts_of_a_vehicle_whose_tenant_was_made_while_nobody_looked_are_its_at_the_next_start(
+    store: Store,
+) -> None:
+    site = await site_of(store)
+    beside = ThingDevices(site.fleet, site.tasks, site.clock)
+    regions = StoredRegions(store, StoredLedger(store, beside).statements, beside)
+    # A vehicle fetches no key: nothing but its parts stands among the devices.
+    home = Home(device_id="v1", system_id="v1", tenant="later", state=HomeState.PROVISIONED)
+    parts = [Unit(device_id="v1", unit_id=name, type="modem", details={"name": "x1"}) for name in ("u1", "u2")]
+
+    def work(book: Any) -> None:
+        book.save(None, home)
+        book.put_units(parts)
+
+    await regions.change(("v1",), work)
+    facts, boots = list[Fact](), FirstBoots(site.fleet, site.tasks)
+    first, second = (boots.key(part) for part in parts)
+    await site.fleet.change(lambda: [Put(Device(mac=key, state=DeviceState.ACTIVATED)) for key in (first, second)])
+    await site.fleet.change(lambda: [Put(replace(site.device(second), tenant="green"))])
+
+    async def started() -> None:
+        tenants = site.fleet.tables.tenants
+        await Owners(regions, lambda: tenants, lambda: "eu", site.clock.now, facts.append, boots).look()
+
+    await started()
+    assert (site.device(first).tenant, facts) == ("master", [])
+    await site.fleet.change(lambda: [Put(Tenant(id="later", name="Later"))])
+    await started()
+    assert [site.device(key).tenant for key in (first, second)] == ["later", "green"], "what has an owner keeps it"
+    assert [each.ID for each in facts] == ["REGION-TENANT-FOUND"]
+    await started()
+    assert len(facts) == 1, "and told once"
+
+
+async def test_a_tenant_that_is_made_after_a_restart_has_the_parts_that_came_before_it(store: Store) -> None:
+    site = await site_of(store)
+    beside = ThingDevices(site.fleet, site.tasks, site.clock)
+    regions = StoredRegions(store, StoredLedger(store, beside).statements, beside)
+    home = Home(device_id="v1", system_id="v1", tenant="later", state=HomeState.PROVISIONED)
+    part = Unit(device_id="v1", unit_id="u1", type="modem", details={"name": "x1"})
+    await regions.change(("v1",), lambda book: (book.save(None, home), book.put_units([part])))
+    boots = FirstBoots(site.fleet, site.tasks)
+    await site.fleet.change(lambda: [Put(Device(mac=boots.key(part), state=DeviceState.ACTIVATED))])
+    owners = Owners(regions, lambda: site.fleet.tables.tenants, lambda: "eu", site.clock.now, lambda _fact: None, boots)
+    await owners.look()
+    await site.fleet.change(lambda: [Put(Tenant(id="later", name="Later"))])
+    await owners.look()
+    assert site.device(boots.key(part)).tenant == "later"
 
 
 async def test_being_activated_twice_starts_nothing(store: Store) -> None:

@@ -36,6 +36,16 @@ def test_all_slots_together() -> None:
     assert enter(machine, ("d", 1)) == [Entry.STARTED]
 
 
+def test_who_gets_a_free_slot_by_asking_again_waits_no_more() -> None:
+    machine = admission()
+    enter(machine, ("a", 1), ("b", 1), ("c", 1))
+    assert enter(machine, ("a", 2)) == [Entry.WAITING]
+    assert machine.leave("b", 0.0) is None
+    assert enter(machine, ("a", 2)) == [Entry.STARTED]
+    assert machine.queued == 0
+    assert machine.leave("a", 0.0) is None, "a slot of its own it has already"
+
+
 def test_who_did_not_ask_again_for_long_is_passed_over() -> None:
     machine = admission(per_client=1)
     enter(machine, ("a", 1), ("a", 2), ("a", 3))

@@ -185,17 +185,49 @@ async def test_four_transfers_of_one_address_and_the_others_wait() -> None:
         await until(lambda: bench.server.stats.waited == 2)
         phones[4].ask(SMALL)  # again, while it waits
         phones[6].ask(SMALL)
-        assert await phones[6].hear() == Error(0, "busy, try again")
+        await until(lambda: bench.server.stats.refused == {"busy": 1})
         assert bench.server.active == 4
         for phone, waiting in zip(phones[:2], phones[4:6], strict=True):
             phone.say(Ack(1))
             assert await waiting.hear() == HELLO
+        phones[2].say(Ack(1))
+        await until(lambda: bench.server.active == 3)
+        assert await phones[6].hears_nothing_but(SMALL) == HELLO, "no ERROR has told it to give up"
         with Phone(bench, "127.0.0.2") as other:
             other.ask(SMALL)
             assert await other.hear() == HELLO
         for phone in phones:
             phone.sock.close()
         assert [fact.reason for fact in bench.facts if isinstance(fact, TftpRefused)] == ["busy"]
+
+
+async def test_what_was_lost_may_be_cut_on_its_way() -> None:
+    async with serving(FixedFiles(FILES)) as bench:
+        with Phone(bench) as phone:
+            phone.ask(Request(NAME, options={"blksize": "1400"}))
+            await phone.hear()
+            phone.say(Ack(0))
+            first = await phone.hear()
+            (flight,) = bench.server._flights.values()
+            discovers = flight.sock.getsockopt(socket.IPPROTO_IP, 10)  # IP_MTU_DISCOVER
+            bench.clock.at += 2
+            assert await phone.hear() == first
+            assert discovers, "routers that say so are heard, and later files come in smaller blocks"
+            assert flight.sock.getsockopt(socket.IPPROTO_IP, 10) == 0, "but a silent one loses nothing twice"
+
+
+@pytest.mark.parametrize("far", [False, True])
+async def test_a_large_file_has_the_time_that_its_blocks_take(far: bool) -> None:
+    limits = Limits(seconds=90.0, block_seconds=0.5 if far else 0.01)
+    async with serving(FixedFiles(FILES), limits=limits) as bench:
+        with Phone(bench) as phone:
+            phone.ask(Request(b"fw.rom"))
+            await phone.hear()
+            phone.say(Ack(1))
+            second = await phone.hear()
+            bench.clock.at += 100  # a thousand blocks, and a tenth of a second for each round trip
+            answer = await phone.hear()
+            assert answer == second if far else isinstance(answer, Error)
 
 
 async def test_a_file_that_has_to_be_made_first() -> None:

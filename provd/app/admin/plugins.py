@@ -182,7 +182,8 @@ def _keeping(args: Args) -> dict[str, object]:
 
 def shown(held: Held) -> views.View:
     """Where it comes from and what else is there."""
-    origin = "bundled" if held.in_force == BUNDLED else "linked" if held.in_force.startswith("/") else "package"
+    beside = "folder" if held.own else "bundled"
+    origin = beside if held.in_force == BUNDLED else "linked" if held.in_force.startswith("/") else "package"
     return {"origin": origin, "versions": list(held.versions), "before": held.history[-1] if held.history else None}
 
 

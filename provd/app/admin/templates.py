@@ -160,7 +160,7 @@ class Templates:
         items = [{**_view(each), **_standing(each, defaults[each.plugin]), "devices": counts[each.id]} for each in seen]
         if chosen is None:
             return {"items": items}
-        return {"items": items, "templates": sorted(await self._defaults(chosen))}
+        return {"items": items, "plugin": chosen, "templates": sorted(await self._defaults(chosen))}
 
     async def _defaults(self, plugin: str) -> Mapping[str, str]:
         try:

@@ -21,7 +21,8 @@ class Held:
     """What there is of one plugin. ``in_force`` is a version of the shelf, a linked folder, or BUNDLED.
 
     ``merging``: by whom it was put in force, until what is new in its templates was merged into those that are
-    overridden; empty from then on, and where that is not wanted.
+    overridden; empty from then on, and where that is not wanted. ``own`` is the folder of the operator's in which it
+    lies beside the packages, if it does: BUNDLED is that one then.
     """
 
     plugin: str
@@ -29,6 +30,7 @@ class Held:
     versions: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     merging: str = ""
+    own: str = ""
 
 
 @dataclass(frozen=True, slots=True)

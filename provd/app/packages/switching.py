@@ -167,7 +167,7 @@ class Switching:
             await self._packages.discard(plugin, version)
             return []
         if held.in_force == BUNDLED and not held.versions:
-            raise NotFoundError(f"{plugin} is no package; what came with provd is not removed")
+            raise self._no_package(held, manifests)
         moved: list[Device] = []
         if await self._packages.candidate(plugin, BUNDLED) is None:
             moved = await self._emptied(plugin, to, manifests)
@@ -175,6 +175,18 @@ class Switching:
         for each in held.versions:
             await self._packages.discard(plugin, each)
         return moved
+
+    def _no_package(self, held: Held, manifests: Mapping[str, Manifest]) -> UsageError:
+        """Why that is not removed, and who can. A folder of the operator's is not: there is no other copy of it, and
+        the daemon is mostly not allowed to write there."""
+        if held.own:
+            users = sum(device.plugin == held.plugin for device in self._fleet.tables.devices.values())
+            told = f"{held.plugin} was not installed from a package: it is your folder {held.own}, which provd leaves"
+            told += " alone; move it somewhere else and reload provd (systemctl reload provd)"
+            return ConflictError(f"{told}; {_count(users)} {held.plugin}" if users else told)
+        if held.plugin in manifests:
+            return NotFoundError(f"{held.plugin} is no package; what came with provd is not removed")
+        return NotFoundError(f"there is no plugin {held.plugin!r}")
 
     async def _emptied(self, plugin: str, to: str, manifests: Mapping[str, Manifest]) -> list[Device]:
         moved: list[Device] = []
@@ -185,13 +197,18 @@ class Switching:
         def plan() -> list[Change]:
             users = [device for device in self._fleet.tables.devices.values() if device.plugin == plugin]
             if users and not to:
-                count = f"{len(users)} devices use" if len(users) > 1 else "1 device uses"
-                raise ConflictError(f"{count} {plugin}: say where they go (--to PLUGIN, or --to {NOWHERE})")
+                raise ConflictError(
+                    f"{_count(len(users))} {plugin}: say where they go (--to PLUGIN, or --to {NOWHERE})"
+                )
             moved[:] = [_moved(device, target) for device in users]
             return [Put(device) for device in moved]
 
         await self._fleet.change(plan)
         return moved
+
+
+def _count(users: int) -> str:
+    return f"{users} devices use" if users > 1 else "1 device uses"
 
 
 def _moved(device: Device, target: Manifest | None) -> Device:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from provd.app.fleet import Fleet
 from provd.app.ports import Change, Delete, Put
 from provd.app.tasks.book import TaskBook
-from provd.base.types import Mac, thing_key
+from provd.base.types import Mac, is_thing, thing_key
 from provd.domain.records import MASTER_TENANT, Device, DeviceState, RunState, TaskRun
 from provd.domain.regions.home import Home
 from provd.domain.regions.unit import Unit, UnitState
@@ -73,15 +73,24 @@ class FirstBoots:
         kinds = {template.id: template.kind for template in self._tasks.rules}
         return [run for run in runs if kinds.get(run.template) is Kind.ONETIME]
 
-    async def give(self, units: Sequence[Unit], tenant: str) -> None:
-        """Their device's tenant is there now: it has those of them that are the master's. Raises StorageError."""
+    def ownerless(self) -> bool:
+        """Whether any of them may be the master's: what is no phone and is the master's may be one."""
+        devices = self._fleet.tables.devices.values()
+        return any(device.tenant == MASTER_TENANT and is_thing(device.mac) for device in devices)
+
+    async def give(self, units: Sequence[Unit], tenant: str) -> int:
+        """Their device's tenant is there now: it has those of them that are the master's. Gives how many. Raises
+        StorageError."""
+        given: list[Change] = []
 
         def plan() -> list[Change]:
             found = (self._fleet.tables.device(self.key(unit)) for unit in units)
             theirs = (device for device in found if device is not None and device.tenant == MASTER_TENANT)
-            return [Put(replace(device, tenant=tenant)) for device in theirs]
+            given[:] = [Put(replace(device, tenant=tenant)) for device in theirs]
+            return given
 
         await self._fleet.change(plan)
+        return len(given)
 
     async def forget(self, units: Sequence[Unit]) -> None:
         """Their device has gone: they go with it. Raises StorageError."""

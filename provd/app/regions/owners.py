@@ -6,8 +6,9 @@ given to it when it appears. Both instances tell the operator, the region and th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 from provd.app.regions.phones import is_phone
 from provd.app.regions.ports import Book, Ledger, Reading
@@ -24,8 +25,20 @@ MOST = 1000
 """So many devices of a tenant are counted."""
 
 
+class Parts(Protocol):
+    """The units of devices that stand among the devices themselves."""
+
+    def ownerless(self) -> bool:
+        """Whether any of them may be the master's for want of its tenant."""
+        ...
+
+    async def give(self, units: Sequence[Unit], tenant: str) -> int:
+        """Those of these that are the master's go to a tenant; gives how many. Raises StorageError."""
+        ...
+
+
 class Owners:
-    """``tenants`` are those of this instance at present, ``give`` gives parts of devices to a tenant."""
+    """``tenants`` are those of this instance at present."""
 
     def __init__(
         self,
@@ -34,14 +47,14 @@ class Owners:
         name: Callable[[], str],
         now: Callable[[], float],
         emit: FactSink,
-        give: Callable[[Sequence[Unit], str], Awaitable[None]],
+        parts: Parts,
     ) -> None:
         self._ledger = ledger
         self._tenants = tenants
         self._name = name
         self._now = now
         self._emit = emit
-        self._give = give
+        self._parts = parts
         self._known: frozenset[str] | None = None
         self._missing: set[str] = set()
         self._elsewhere: dict[str, set[str]] = {}
@@ -80,12 +93,20 @@ class Owners:
             return
         fresh = present - (self._known or frozenset())
         found = await self._reunited(fresh)
-        for tenant in sorted(fresh & ({*found} | self._missing)):
-            await self._parts(tenant)
+        for tenant in sorted(fresh & ({*found} | self._missing | await self._equipped())):
+            given = await self._equip(tenant)
+            expected = tenant in found or tenant in self._missing
             self._missing.discard(tenant)
-            self._emit(RegionTenantFound(at=self._now(), tenant=tenant, devices=found.get(tenant, 0)))
+            if given or expected:
+                devices = found.get(tenant, 0)
+                self._emit(RegionTenantFound(at=self._now(), tenant=tenant, devices=devices))
         # Last, so that what failed is done at the next look.
         self._known = present
+
+    async def _equipped(self) -> frozenset[str]:
+        """Tenants whose devices may have parts that are the master's. Only devices that fetch a key have a serial which
+        names the tenant, and what this daemon was told to expect does not outlive it."""
+        return await self._ledger.read(_owners) if self._parts.ownerless() else frozenset()
 
     async def _reunited(self, tenants: Collection[str]) -> Mapping[str, int]:
         """How many devices each tenant was given."""
@@ -101,13 +122,14 @@ class Owners:
                 return given
             after = (things[-1].vendor, things[-1].model, things[-1].sn)
 
-    async def _parts(self, tenant: str) -> None:
-        after = ("", "")
+    async def _equip(self, tenant: str) -> int:
+        """How many parts the tenant was given."""
+        given, after = 0, ("", "")
         while True:
             units = await self._ledger.read(partial(_units, tenant, after))
-            await self._give(units, tenant)
+            given += await self._parts.give(units, tenant)
             if len(units) < AT_ONCE:
-                return
+                return given
             after = (units[-1].device_id, units[-1].unit_id)
 
 
@@ -117,6 +139,10 @@ def missing_here(book: Reading, tenants: Collection[str]) -> list[tuple[str, int
     strange = (name for name in book.owners() if name not in ("", MASTER_TENANT, *tenants))
     counted = ((name, sum(not is_phone(each) for each in book.owned(name, MOST))) for name in strange)
     return sorted((name, number) for name, number in counted if number)
+
+
+def _owners(book: Reading) -> frozenset[str]:
+    return frozenset(book.owners())
 
 
 def _ownerless(after: tuple[str, str, str], book: Reading) -> Sequence[Thing]:

@@ -50,9 +50,10 @@ class Stopped(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reloaded(Fact):
-    """A new configuration is in force.
+    """A new configuration is in force. ``restart_needed`` names the settings whose values in the file differ from
+    those that the daemon was started with, and that it can only take when it starts.
 
-    Do: nothing.
+    Do: restart when it suits, if something waits for that.
     """
 
     ID: ClassVar[str] = "RELOADED"

@@ -204,7 +204,9 @@ class DhcpForeignServer(Fact):
 class DhcpConflict(Fact):
     """Before an address was offered somebody answered to it on the wire; it is left alone for a while.
 
-    Do: find the device with the MAC in ``holder``: it uses an address of the pool without a lease.
+    Do: find the device with the MAC in ``holder``: it uses an address of the pool without a lease. One that answers for
+    address after address answers ARP for others (proxy ARP): take that from it, or set ``probe = false``. Its answers
+    count no more once half of the pool is in quarantine, or 32 addresses are.
     """
 
     ID: ClassVar[str] = "DHCP-CONFLICT"

@@ -16,8 +16,9 @@ class TftpRefused(Fact):
     Do: for ``coding`` let the device fetch its files over HTTP (its option 66), or take its ``files.key`` away: what is
     encrypted by RFC 8188 needs a header to say so, and TFTP has none; for ``write`` nothing (this server only reads);
     for ``mode`` set the client to binary (octet); for
-    ``network`` add the client's network to ``tftp.networks`` if it is yours; for ``busy`` look whether one address
-    really stands for that many phones (a NAT) and raise ``tftp.transfers_per_client``; for ``port``,
+    ``network`` add the client's network to ``tftp.networks`` if it is yours; for ``busy`` (which
+    is not answered, so that the phone asks again by itself) look whether one address really stands for that many phones
+    (a NAT) and raise ``tftp.transfers_per_client``; for ``port``,
     ``source`` and ``broadcast`` look for the host that forges or misuses addresses.
     """
 

@@ -99,7 +99,8 @@ class PluginManager:
         if known is None:
             choice = self._shelf.choice(plugin)
             versions = tuple(self._shelf.versions(plugin))
-            known = Held(plugin, choice.in_force, versions, choice.history, choice.merging)
+            own = self._catalogue.own(plugin)
+            known = Held(plugin, choice.in_force, versions, choice.history, choice.merging, own)
             self._held[plugin] = known
         return known
 

@@ -55,8 +55,8 @@ def _upgrade_locked(connection: Connection) -> str:
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if was and was not in known:
+    # A new database is of no version: reading every revision once, in the command, is enough for it.
+    if was and was not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
         raise StorageError(f"the database was written by a newer provd (schema {was}, ours is {HEAD})")
     command.upgrade(config, HEAD)
     return was

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from provd.app.admin import Admin, Caller, Scope
-from provd.app.packages.ports import BUNDLED
+from provd.app.packages.ports import BUNDLED, Held
 from provd.base.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from provd.domain.records import AuditEntry
 from tests.app.fakes import BOLT, PHONE, MemoryJournal, World, claimed, tenant
@@ -139,6 +139,23 @@ async def test_removal_refuses_while_devices_use_it_unless_told_where_they_go() 
     assert (await site.call("plugin.remove", id="acme", to="bolt"))["moved"] == 2
     phone = site.world.device(PHONE)
     assert (phone.plugin, phone.vendor, phone.model) == ("bolt", "Bolt", "")
+
+
+async def test_a_folder_of_the_operators_stays_and_it_is_said_what_to_do() -> None:
+    site = Site()
+    site.packages.shelf["acme"] = Held("acme", own="/var/lib/provd/plugins/acme")
+    with pytest.raises(ConflictError) as refused:
+        await site.call("plugin.remove", id="acme", to="none")
+    told = str(refused.value)
+    assert "not installed from a package: it is your folder /var/lib/provd/plugins/acme, which" in told
+    assert "move it somewhere else and reload provd (systemctl reload provd); 2 devices use acme" in told
+    assert site.world.device(PHONE).plugin == "acme"
+    assert [row["origin"] for row in (await site.call("plugin.list"))["items"] if row["id"] == "acme"] == ["folder"]
+
+
+async def test_nobody_is_told_of_a_plugin_that_never_was() -> None:
+    with pytest.raises(NotFoundError, match="there is no plugin 'nothing'"):
+        await Site().call("plugin.remove", id="nothing")
 
 
 async def test_removal_to_nowhere() -> None:

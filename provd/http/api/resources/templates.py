@@ -54,7 +54,7 @@ def _listed(admin: Admin, path: str, name: str, summary: str) -> Route:
         return Reply(body=await ask.do("template.list", **given))
 
     items = {"type": "array", "items": schemas.of_object(sorted(_ITEM), **_ITEM)}
-    more = {"templates": schemas.TEXTS} if "{id}" in path else {}
+    more = {"plugin": schemas.TEXT, "templates": schemas.TEXTS} if "{id}" in path else {}
     return Route(
         method="GET",
         path=path,
