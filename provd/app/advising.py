@@ -81,6 +81,8 @@ class Advising:
         heard = station.knowledge.of_client(client.mac, client.vendor_class, client.user_class)
         if device is None and not heard.plugin:
             return PLAIN
+        if client.first:
+            station.vicinity.begins(client.mac)
         sighting, begins = station.sightings.touch(client.mac, now, first=client.first)
         kept = self._kept(sighting, client)
         if kept is not None:

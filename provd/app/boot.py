@@ -5,7 +5,8 @@
 
 Who proves what, by policy:
 
-* ``bound``: the peer's address is leased by us to the device, or its token is in the path. A site with a foreign DHCP
+* ``bound``: the peer's address is leased by us to the device and nobody else was seen to use it
+  (:mod:`provd.app.vicinity`), or its token is in the path. A site with a foreign DHCP
   server has no leases here: use ``token`` (hand out the URL of ``device show``) or ``open`` on a network that is
   trusted.
 * ``token``: option 66 carries the device's token, and so does the common file that is given to a lease holder; from
@@ -28,7 +29,7 @@ from provd.app.firmware.choosing import Images
 from provd.app.fleet import Fleet
 from provd.app.limits import Limit, Limits
 from provd.app.making import Making
-from provd.app.ports import Catalogue, FileRenderer, LeaseView, RenderMemory
+from provd.app.ports import Catalogue, FileRenderer, LeaseView, Neighbours, RenderMemory
 from provd.app.preview import Preview
 from provd.app.roster import Bucket
 from provd.app.serving import Pause, Serving
@@ -71,6 +72,7 @@ class Boot:
         pause: Pause = asyncio.sleep,
         memory: RenderMemory | None = None,
         images: Images | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.station = Station(
             fleet=fleet,
@@ -82,6 +84,7 @@ class Boot:
             misses=misses,
             newcomers=newcomers,
             prefix=prefix,
+            neighbours=neighbours,
         )
         self._advising = Advising(self.station)
         self.advise = self._advising.advise

@@ -68,6 +68,14 @@ class LeaseView(Protocol):
         ...
 
 
+class Neighbours(Protocol):
+    """Who uses an address on the links of this machine, as ARP has told."""
+
+    def find(self, ip: str) -> Mac | None:
+        """The MAC that stands for that address, None where that cannot be known."""
+        ...
+
+
 Want = Literal["file", "digest", "check"]
 
 

@@ -15,7 +15,7 @@ from provd.base.dataclass import dataclass
 from provd.base.drafts import drafted
 from provd.base.facts.devices import DeviceSighted
 from provd.base.facts.files import FileRefused, FileUnknown
-from provd.base.types import Mac
+from provd.base.types import Mac, mac_text
 from provd.domain.delivery import Claims, decide
 from provd.domain.evidence import Identity
 from provd.domain.identify import Known, merge
@@ -99,7 +99,7 @@ class Resolver:
         token, name = split(request.path)
         candidates = self._station.knowledge.find(name)
         mac = candidates.mac
-        asked = _Asked(request, name, self._claims(request, token, mac), now)
+        asked = _Asked(request, name, self._claims(request, token, mac, now), now)
         if not candidates.routes:
             found = self._beside(asked)
         elif mac is None:
@@ -138,18 +138,21 @@ class Resolver:
         heard = told or station.knowledge.of_request(asked.request.user_agent, "").plugin
         return heard or ("" if claims.lease is None else station.known(claims.lease).plugin)
 
-    def _claims(self, request: FileRequest, token: str, mac: Mac | None) -> Claims:
+    def _claims(self, request: FileRequest, token: str, mac: Mac | None, now: float) -> Claims:
         station = self._station
         lease = station.leases.holder(request.peer) if request.direct else None
+        usurped = None
+        if lease is not None and station.vicinity.usurper(request.peer, lease, now) is not None:
+            lease, usurped = None, lease
         if not token:
-            return _claims(lease, None)
+            return _claims(lease, None, usurped)
         owner = station.book.owner(token)
         if owner is None and mac is not None and mac not in station.fleet.tables.devices:
             # Handed out by DHCP to a phone that has not been added yet.
             owner = mac if station.tokens.valid(token, mac) else None
         if owner is None:
             owner = station.elsewhere.holder(token)
-        return _claims(lease, owner)
+        return _claims(lease, owner, usurped)
 
     def _own(self, asked: _Asked, candidates: Candidates, mac: Mac) -> Job | _No:
         """The file of one device."""
@@ -296,8 +299,18 @@ class Resolver:
                 self._tell_unknown(asked, no, name)
             return
         if not quiet:
+            holder = asked.claims.usurped
+            other = None if holder is None else station.vicinity.usurper(request.peer, holder, asked.now)
             station.emit(
-                FileRefused(at=asked.now, mac=no.mac, name=name, via=request.via, peer=request.peer, reason=no.reason)
+                FileRefused(
+                    at=asked.now,
+                    mac=no.mac,
+                    name=name,
+                    via=request.via,
+                    peer=request.peer,
+                    reason=no.reason,
+                    used_by="" if other is None else mac_text(other),
+                )
             )
         station.throttle.miss(request.peer, request.via, asked.now)
 

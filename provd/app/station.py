@@ -8,12 +8,13 @@ from provd.app.elsewhere import Elsewhere, Nowhere
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
 from provd.app.overlays import Overlays, left_behind
-from provd.app.ports import Catalogue, LeaseView
+from provd.app.ports import Catalogue, LeaseView, Neighbours
 from provd.app.roster import Bucket, Roster
 from provd.app.sightings import Sightings
 from provd.app.site import Site
 from provd.app.throttle import Throttle
 from provd.app.tokens import TokenBook, Tokens
+from provd.app.vicinity import Vicinity
 from provd.base.facts import FactSink
 from provd.base.types import Mac, is_thing
 from provd.domain.evidence import Identity
@@ -43,10 +44,12 @@ class Station:
         misses: Bucket,
         newcomers: Bucket,
         prefix: str,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.fleet = fleet
         self.knowledge = Knowledge(catalogue)
         self.leases = leases
+        self.vicinity = Vicinity(neighbours)
         self.tokens = tokens
         self.book = TokenBook(tokens)
         self.overlays = Overlays(fleet.tables)

@@ -118,7 +118,11 @@ def of_daemon(config: str | None, operation: str, **params: object) -> Any:
 def page_size(config: str | None) -> int:
     """How many items of a list to ask for at a time: few of a daemon, which has phones to serve meanwhile, as many as
     there may be of the database, which each question opens anew. Raises ConfigError."""
-    return _PAGE if _socket(config).exists() else _LARGEST_PAGE
+    try:
+        there = _socket(config).exists()
+    except PermissionError:
+        there = True  # the question itself will say so
+    return _PAGE if there else _LARGEST_PAGE
 
 
 def _socket(config: str | None) -> Path:

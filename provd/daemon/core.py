@@ -42,6 +42,7 @@ from provd.daemon.templates import SectionReader, rulebook_of
 from provd.daemon.translate import bounds_of, fresh_id, newcomers_of, region_terms, site_of, terms_of
 from provd.domain.reckoning import Leap
 from provd.guard.bucket import KeyedBuckets
+from provd.net.netlink import NeighbourTable
 from provd.plugins.catalogue import PluginCatalogue, bundled_plugins
 from provd.plugins.render import RenderPool
 from provd.storage.ledger import StoredLedger
@@ -113,10 +114,12 @@ class Core:
         self.keeper = self._keeping(state) if keeps else None
         site = site_of(settings)
         tokens = Tokens(derive("device tokens"))
+        self.neighbours = NeighbourTable()
         self.boot = Boot(
             fleet=self.fleet,
             catalogue=SiteCatalogue(self.catalogue, self.fleet.tables, clock, emit),
             leases=self.holders,
+            neighbours=self.neighbours,
             renderer=watched(self.renderer),
             tokens=tokens,
             zone=zone,
@@ -145,17 +148,20 @@ class Core:
         beside = ThingDevices(self.fleet, self.tasks, clock)
         ledger = self.thing_ledger = StoredLedger(self.store, beside)
         self.things = ThingDesk(ledger, clock, emit, self.holders.holder)
-        audited = (ledger, self.things.now, emit)
-        self.vendors = VendorOffice(
-            registry=Registry(*audited, settings.activation.window),
-            contents=Contents(*audited, bounds_of(settings.activation)),
-            groups=Groups(*audited),
-            shares=Shares(*audited),
-            badges=Badges(*audited, Authority(self.fleet, clock).caller, self._is_open),
-        )
+        self.vendors = self._vendor_office(ledger)
         self._begin_regions(StoredRegions(self.store, ledger.statements, beside))
         self.dialing: DialDesk = self.codes.desk
         self.accounts: AccountBook = self.codes.accounts
+
+    def _vendor_office(self, ledger: StoredLedger) -> VendorOffice:
+        section, audited = self.settings.activation, (ledger, self.things.now, self.emit)
+        return VendorOffice(
+            registry=Registry(*audited, section.window),
+            contents=Contents(*audited, bounds_of(section)),
+            groups=Groups(*audited),
+            shares=Shares(*audited),
+            badges=Badges(*audited, Authority(self.fleet, self.clock).caller, self._is_open),
+        )
 
     def _begin_regions(self, stored: StoredRegions) -> None:
         self.stored_homes = stored
@@ -225,4 +231,5 @@ class Core:
         await self.step_renderer.close()
         if self.keeper is not None:
             self.keeper.close()
+        self.neighbours.close()
         self.store.close()

@@ -104,19 +104,22 @@ def _read(path: Path) -> str:
 
 def _create(path: Path) -> str:
     text = f"{secrets.token_hex(4)} {base64.b64encode(secrets.token_bytes(_KEY_OCTETS)).decode('ascii')}\n"
+    # Half a key, or none, would lock us out at every later start: it gets its name when all of it is on disk.
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError(f"{path}: cannot make the key file: {error.strerror}") from error
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
             file.flush()
             os.fsync(descriptor)
+        path.hardlink_to(draft)  # unlike a rename it fails where another process was quicker
     except OSError as error:
-        # Half a key would lock us out at every later start.
-        path.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot write the key file: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
     return text
 
 

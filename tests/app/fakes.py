@@ -147,6 +147,18 @@ class FakeLeases:
         return self.held.get(ip)
 
 
+class FakeNeighbours:
+    """Knows nobody, unless told; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Mac] = {}
+        self.asked = 0
+
+    def find(self, ip: str) -> Mac | None:
+        self.asked += 1
+        return self.known.get(ip)
+
+
 class FakeCatalogue:
     def __init__(self, *manifests: Manifest) -> None:
         self.manifests = manifests
@@ -306,6 +318,7 @@ class World:
         self.facts: list[Fact] = []
         self.clock = FakeClock()
         self.leases = FakeLeases()
+        self.neighbours = FakeNeighbours()
         self.catalogue = FakeCatalogue(ACME, BOLTS)
         self.renderer = FakeRenderer()
         self.depot = FixedDepot()
@@ -318,6 +331,7 @@ class World:
             fleet=self.fleet,
             catalogue=self.catalogue,
             leases=self.leases,
+            neighbours=self.neighbours,
             renderer=self.renderer,
             tokens=self.tokens,
             zone=lambda name: {"name": name, "offset_minutes": 60, "dst": None},

@@ -316,3 +316,55 @@ async def test_silly_paths():
 @pytest.mark.parametrize("name", [f"/{PHONE}.cfg?x", f"/{PHONE}.cfgx", f"/x{PHONE}.cfg", f"/{PHONE}-local.cfg"])
 async def test_names_are_matched_whole(name):
     assert not (await two_claimed_phones().fetch(name, "10.0.0.5")).found
+
+
+@pytest.mark.parametrize("via", ["http", "tftp"])
+async def test_who_takes_over_the_address_of_a_phone_gets_what_an_unknown_file_gets(via):
+    world = two_claimed_phones()
+    world.neighbours.known = {"10.0.0.5": PHONE}
+    assert (await world.fetch(f"/{PHONE}.cfg", "10.0.0.5", via=via)).found
+    world.neighbours.known = {"10.0.0.5": Mac("0200000000ee")}
+    world.clock.pass_(10)
+    world.facts.clear()
+    assert await world.fetch(f"/{PHONE}.cfg", "10.0.0.5", via=via) is UNKNOWN
+    (fact,) = world.facts
+    assert (fact.ID, fact.mac, fact.used_by) == ("FILE-REFUSED", PHONE, "02:00:00:00:00:ee")
+    assert fact.reason == "another MAC uses the address that is leased to this device"
+    # Nor is it taken for the other phone, or told a token.
+    assert await world.fetch(f"/{OTHER}.cfg", "10.0.0.5", via=via) is UNKNOWN
+    assert world.facts[-1].reason == "the address is leased to another device"
+    token = world.tokens.token(PHONE)
+    assert (await world.fetch(f"/{token}/{PHONE}.cfg", "10.0.0.5", via=via)).found, "the token is proof enough"
+
+
+async def test_who_has_taken_over_an_address_is_not_told_the_token_of_the_phone():
+    world = two_claimed_phones(secrets="token")
+    world.neighbours.known = {"10.0.0.5": PHONE}
+    token = world.tokens.token(PHONE)
+    common = await world.fetch("/acme-a1.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")
+    assert token.encode() in common.body
+    world.neighbours.known = {"10.0.0.5": Mac("0200000000ee")}
+    world.clock.pass_(10)
+    common = await world.fetch("/acme-a1.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")
+    assert common.found
+    assert token.encode() not in common.body
+
+
+async def test_a_phone_that_asks_dhcp_again_is_looked_at_anew():
+    world = World()
+    world.dhcp(PHONE, "10.0.0.5")
+    world.neighbours.known = {"10.0.0.5": PHONE}
+    assert (await world.fetch(f"/{PHONE}.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")).found
+    repeater = Mac("0200000000ee")
+    world.neighbours.known = {"10.0.0.5": repeater}
+    world.clock.pass_(10)
+    assert not (await world.fetch(f"/{PHONE}.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")).found
+    world.dhcp(PHONE, "10.0.0.5")
+    assert (await world.fetch(f"/{PHONE}.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")).found
+
+
+async def test_behind_a_proxy_nobody_is_asked_who_has_the_address():
+    world = two_claimed_phones()
+    await world.fetch(f"/{PHONE}.cfg", **NAT)
+    await world.fetch(f"/{PHONE}.cfg", "203.0.113.9")
+    assert world.neighbours.asked == 0

@@ -59,14 +59,20 @@ def test_a_user_who_may_not_use_the_daemon_is_refused(shell: Shell, office: Offi
 def test_a_user_without_permission_for_the_socket_is_told(shell: Shell, office: Office, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     for folder in tmp_path.parents:
-        if folder.owner() == "root" and folder.stat().st_mode & 0o5 != 0o5 and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o5)
+        if folder.owner() == "root" and folder.stat().st_mode & 0o55 != 0o55 and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o55)
     settings = settings_of(str(shell.config))
+    closed, config = tmp_path / "closed", tmp_path / "closed.toml"
+    closed.mkdir(mode=0o700)
+    config.write_text(f'[server]\ncontrol = "{closed}/control.sock"\n')
     effective = os.geteuid()
     os.seteuid(65534)
     try:
         with pytest.raises(RefusedError, match=r"no permission for .*control\.sock: be root or the user of the daemon"):
             ask(settings.server.control_path, "device.list", {})
+        assert page_size(str(config)) == 1000, "it cannot see whether a daemon runs"
+        with pytest.raises(RefusedError, match=r"no permission for .*closed/control\.sock"):
+            call(str(config), "device.list")
     finally:
         os.seteuid(effective)
 

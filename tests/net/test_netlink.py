@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -8,8 +9,9 @@ import subprocess
 import pytest
 
 from provd.base.types import ip_int
-from provd.net.netlink import Interface, LinkWatch, interfaces
+from provd.net.netlink import Interface, LinkWatch, NeighbourTable, interfaces
 from provd.simulate.lan import entered
+from tests.kit.lan import socket_in
 from tests.kit.netns import Bed
 from tests.kit.patience import PATIENCE
 
@@ -76,3 +78,32 @@ async def test_a_closed_watch_is_silent():
     watch = LinkWatch(asyncio.get_running_loop(), lambda: pytest.fail("told after close"))
     watch.close()
     await asyncio.sleep(0)
+
+
+@pytest.mark.root
+@needs_root
+def test_the_neighbour_table_knows_who_has_spoken_on_the_link():
+    with Bed(client_ip="10.77.0.9") as bed, entered(bed.server):
+        table = NeighbourTable()
+
+        def speaks() -> None:
+            with socket_in(bed.client, socket.SOCK_STREAM) as caller:
+                caller.settimeout(PATIENCE)
+                assert caller.connect_ex((bed.server_ip, 9)) == errno.ECONNREFUSED
+
+        assert table.find("10.77.0.9") is None, "nobody has spoken yet"
+        speaks()
+        assert table.find("10.77.0.9") == "027700000002"
+        bed.run(bed.client, "ip", "link", "set", bed.client_interface, "address", "02:77:00:00:00:ee")
+        speaks()
+        assert table.find("10.77.0.9") == "0277000000ee"
+        neighbour = ("ip", "neigh", "replace", "10.77.0.9", "dev", bed.server_interface)
+        bed.run(bed.server, *neighbour, "lladdr", "02:77:00:00:00:dd", "nud", "permanent")
+        assert table.find("10.77.0.9") is None, "somebody has entered it by hand"
+        # Also a neighbour by that route would be another host's.
+        bed.run(bed.server, "ip", "route", "add", "10.88.0.0/16", "via", "10.77.0.9")
+        for beyond in ("10.88.0.1", bed.server_ip, "203.0.113.1", "127.0.0.1", "nonsense"):
+            assert table.find(beyond) is None
+        table.close()
+        assert table.find("10.77.0.9") is None, "it opens its socket again"
+        table.close()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import base64
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from provd.base.errors import StorageError
 from provd.base.secrets import Secret
 from provd.storage.vault import SealError, Vault
+from tests.conftest import program
 
 PLACE = ("line", "password", "17")
 
@@ -113,6 +117,18 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "master.key").symlink_to(tmp_path / "real.key")
     with pytest.raises(StorageError, match=r"master\.key"):
         Vault.open(tmp_path / "master.key")
+
+
+@pytest.mark.peer
+def test_a_start_that_is_killed_leaves_no_key_that_locks_out_the_next_one(tmp_path: Path) -> None:
+    """Killed by the first write to what is in the folder."""
+    path = tmp_path / "master.key"
+    strace = [program("strace"), "-f", "-qq", "-o", "/dev/null", "-e", "inject=write:error=EIO:signal=KILL:when=1"]
+    make = f"from pathlib import Path; from provd.storage.vault import Vault; Vault.open(Path({str(path)!r}))"
+    killed = subprocess.run([*strace, sys.executable, "-B", "-c", make], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not path.exists()
+    assert Vault.open(path).ids
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

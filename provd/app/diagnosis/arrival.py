@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from provd.app.diagnosis.case import PATIENCE, Case, Finding, ago, of
+from provd.app.diagnosis.case import PATIENCE, Case, Finding, ago, heard, of
 from provd.base.facts import Fact
 from provd.base.types import mac_text
 
@@ -23,6 +23,10 @@ _REFUSED: Mapping[str, str] = {
         "restart it, so that it asks our DHCP for an address of its own; where a proxy stands between: "
         "phones.trusted_proxies"
     ),
+    "another MAC uses the address that is leased to this device": (
+        "find the host with the MAC that FILE-REFUSED tells (used_by) and have it give the address back; where that is "
+        "a repeater or a router that the phone is behind by now, restart the phone"
+    ),
     "the address has no lease of ours and there is no valid token": (
         "restart it with DHCP from here; where another DHCP server gives the addresses, choose policy.secrets = "
         '"token" and give it its URL: provd device show {mac} --reveal'
@@ -32,7 +36,7 @@ _REFUSED: Mapping[str, str] = {
 
 def unheard(case: Case) -> Iterator[Finding]:
     """Nothing has ever arrived from it."""
-    if case.facts or (case.device is not None and case.device.last_seen):
+    if heard(case.facts) or (case.device is not None and case.device.last_seen):
         return
     for near in case.near[:3]:
         yield Finding(

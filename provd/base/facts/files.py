@@ -48,7 +48,9 @@ class FileRefused(Fact):
     exactly what it would have been told about an unknown file.
 
     Do: when it is your phone, let it boot through our DHCP or give it its token URL (``provd device show``); when one
-    source asks for many devices, somebody is trying MAC addresses.
+    source asks for many devices, somebody is trying MAC addresses. ``used_by`` is the MAC that stands for the phone's
+    address in ``ip neigh`` at present, where the phone itself stood before: another host has taken the address over;
+    find it by that MAC. Where it belongs to a repeater or a router that the phone is behind by now, restart the phone.
     """
 
     ID: ClassVar[str] = "FILE-REFUSED"
@@ -58,6 +60,7 @@ class FileRefused(Fact):
     via: str
     peer: str
     reason: str
+    used_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
