@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final, cast
 
 from provd.base.types import Mac, ip_text
-from provd.dhcp.advice import PLAIN, Advice
+from provd.dhcp.advice import PLAIN, Advice, ClientInfo
 from provd.dhcp.ingress import Ingress
 from provd.dhcp.options import text_of, user_class_text
 from provd.dhcp.packet import Message, decode
@@ -127,6 +127,15 @@ class Exchange:
             at = pattern.requested_at
             self.requested = int.from_bytes(data[at : at + 4], "big") if at else 0
         self.advice: Advice = PLAIN
+
+    def client_info(self, first: bool) -> ClientInfo:
+        """What the message says about its sender, for the application's eyes."""
+        said = self.pattern
+        # Not by the class, which calls __new__ by way of a function of its own: this is for every message.
+        return tuple.__new__(
+            ClientInfo,
+            (self.mac, said.vendor_class, said.hostname, said.server_text, self.pool.name, first, said.user_class),
+        )
 
     @property
     def message(self) -> Message:
