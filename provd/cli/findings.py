@@ -28,7 +28,8 @@ def show_findings(found: Mapping[str, Any], *, beside: bool = False) -> None:
         for line in [*more, *_steps(each["do"], width)]:
             click.echo(" " * _WIDTH + line)
     if not found["findings"]:
-        click.echo("it fetches a key: provd activation show says how that stands")
+        key = "it fetches a key: provd activation show says how that stands"
+        click.echo(key if "/" in found["mac"] else "nothing is known to be wrong with it")
 
 
 def _steps(do: str, width: int) -> list[str]:

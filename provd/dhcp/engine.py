@@ -168,8 +168,7 @@ class DhcpEngine:
                 continue  # it got its answer while the store failed
             if now - lease.starts > _TOO_LATE:
                 continue  # the client has asked again meanwhile and would count from then; its next REQUEST is quick
-            effects.append(then)
-            effects.append(self._tell.acknowledged(persist, then, binding.text, now))
+            effects += (then, self._tell.acknowledged(persist, then, binding.text, now))
             if persist.advice.phone:
                 self._advisor.bound(lease, persist.advice.boot, now)
         return effects
@@ -259,8 +258,7 @@ class DhcpEngine:
         return not binding.active(now) and now - binding.checked > self.settings.offer_hold
 
     def _offer(self, x: Exchange, binding: Binding, effects: list[Effect]) -> None:
-        effects.append(self._replies.offer(x, binding.ip))
-        effects.append(self._tell.offered(x, binding))
+        effects += (self._replies.offer(x, binding.ip), self._tell.offered(x, binding))
 
     def _request(self, x: Exchange, effects: list[Effect]) -> None:
         pattern = x.pattern
@@ -304,6 +302,8 @@ class DhcpEngine:
         pool.offers.pop(ip, None)
         binding.pending = persist
         effects.append(persist)
+        if not persist.extends:
+            effects += self._tell.shared(x, binding)
         if self.failing:
             self._acknowledge_rest(persist, binding, x.now, effects)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from provd.base.drafts import drafted
 from provd.base.facts import dhcp as facts
 from provd.base.types import Mac, ip_text
@@ -15,6 +17,7 @@ from provd.guard.tally import Tally
 
 _MINUTE = 60.0
 _NAMES = 4096
+_CHANGED = 1024
 _OFFERED = drafted(facts.DhcpOffer)
 _ACKNOWLEDGED = drafted(facts.DhcpAck)
 
@@ -27,6 +30,8 @@ class Narrator:
         self._taken = Tally[str](_MINUTE)
         self._malformed = Tally[str](_MINUTE)
         self._foreign = Tally[int](10 * _MINUTE)
+        self._shared = Tally[bytes](10 * _MINUTE)
+        self._changed: OrderedDict[bytes, tuple[Mac, float]] = OrderedDict()
         self._texts: dict[int, str] = {0: ""}
 
     def text(self, address: int) -> str:
@@ -81,6 +86,27 @@ class Narrator:
         if not count:
             return []
         return [Emit(facts.DhcpOfferTaken(at=x.now, mac=x.mac, ip=binding.text, subnet=name, count=count))]
+
+    def shared(self, x: Exchange, binding: Binding) -> list[Emit]:
+        """The lease of a client goes to another hardware address: once that is another card of the same machine, back
+        again within the time of a lease it is two devices."""
+        lease = binding.lease
+        if lease is None or lease.mac == x.mac or lease.client != x.client or not binding.active(x.now):
+            return []
+        before, since = self._changed.pop(x.client, ("", 0.0))
+        self._changed[x.client] = lease.mac, x.now
+        if len(self._changed) > _CHANGED:
+            self._changed.popitem(last=False)
+        if before != x.mac or x.now - since > x.pool.subnet.lease:
+            return []
+        count = self._shared.add(x.client, x.now)
+        if not count:
+            return []
+        name, other = x.pool.name, lease.mac
+        fact = facts.DhcpClientShared(
+            at=x.now, mac=x.mac, boot=x.advice.boot, other=other, ip=binding.text, subnet=name, count=count
+        )
+        return [Emit(fact)]
 
     def would(self, x: Exchange, answer: str, send: Send, ip: int) -> Emit:
         """What the mode ``observe`` keeps from sending."""

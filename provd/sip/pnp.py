@@ -33,6 +33,9 @@ EVENT: Final = "ua-profile"
 _T1 = 0.5
 _MOST_SENT = 5
 """A NOTIFY is sent at 0, 0.5, 1.5, 3.5 and 7.5 seconds, until it is confirmed."""
+_MOST_NOTICES = 1000
+"""NOTIFYs that wait to be confirmed; beyond that they are sent once, for a flood of forged questions must not be looked
+through at each of them."""
 _REMEMBERED = 4096
 _CALLS_FOR = 600.0
 """Seconds for which a Call-ID is known to have been answered."""
@@ -300,7 +303,7 @@ class Responder:
         via = f"SIP/2.0/UDP {arrival.local}:{port};branch={branch}{';rport' if port == PORT else ''}"
         notify = _notify(message, advice.url, tag, [("Via", via), contact])
         send = Send(notify, _target(message, arrival.source), arrival.index, arrival.local)
-        if self.port:
+        if self.port and len(self._notices) < _MOST_NOTICES:
             self._notices[branch] = _Notice(send, asked, advice.boot, now + _T1)
         return [Send(ok, arrival.source, arrival.index, arrival.local), send, Emit(fact)]
 

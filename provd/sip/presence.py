@@ -20,6 +20,8 @@ class Presence:
         self._wire = wire
         self._registrar = registrar
         self._timers: dict[str, list[Timer]] = {}
+        self._through: dict[int, set[str]] = {}
+        """Who has registered through each connection that is open; some have come by another way since."""
 
     def changed(self, done: Registration, now: float) -> None:
         """A REGISTER has been carried out."""
@@ -42,8 +44,9 @@ class Presence:
 
     def disconnected(self, connection: int, now: float) -> None:
         """Nobody can be reached through that connection any more."""
-        for binding in self._registrar.all():
-            if binding.flow.connection == connection:
+        for username in sorted(self._through.pop(connection, ())):
+            binding = self._registrar.find(username, now)
+            if binding is not None and binding.flow.connection == connection:
                 self.ended(binding, "disconnected", now)
 
     def ended(self, binding: Binding, why: str, now: float) -> None:
@@ -74,6 +77,8 @@ class Presence:
     def _watch(self, binding: Binding, now: float) -> None:
         self._unwatch(binding)
         username = binding.account.username
+        if binding.flow.connection:
+            self._through.setdefault(binding.flow.connection, set()).add(username)
         self._timers[username] = [self._wire.timers.at(binding.expires, partial(self.ended, binding, "expired"))]
         if binding.natted:
             self._keep_alive(binding, now)

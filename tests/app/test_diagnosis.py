@@ -247,6 +247,16 @@ def test_a_label_that_was_misread() -> None:
     assert [what for _, what, _ in said(diagnoses(), Mac("0c0c0c0c0c0c"))] == ["nothing was ever heard from it"]
 
 
+def test_what_administrators_did_is_not_heard_from_a_phone() -> None:
+    """Added and assigned in the office, and never switched on."""
+    office = told(
+        ("ADMIN-CHANGED", {"action": "device.assign", "kind": "device", "object": PHONE, "by": "control"}),
+        ("DEVICE-STATE", {"was": "identified", "now": "assigned"}),
+    )
+    found = said(diagnoses(office, lines=1, state=DeviceState.ASSIGNED, last_seen=0.0))
+    assert found[0][:2] == ("problem", "nothing was ever heard from it")
+
+
 def test_a_tenant_is_not_told_of_a_phone_of_somebody_else_with_almost_the_same_mac() -> None:
     found = diagnoses().of(Mac("02aaaa000010"), owns=lambda tenant: tenant == "north")
     assert [each.what for each in found] == ["nothing was ever heard from it"]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from provd.cli.findings import show_findings
 from tests.app.fakes import OTHER, PHONE
 from tests.cli.conftest import BELL, Office, Shell
 
@@ -152,6 +153,16 @@ def test_what_is_wrong_is_said_with_what_to_do(shell: Shell, monkeypatch: pytest
     assert {"level", "what", "do"} == set(answer["findings"][0])
     assert "\nproblem " in shell("device", "show", BELL).out
     assert "findings" not in shell("device", "show", BELL, "--json").json
+
+
+def test_a_device_of_which_nothing_is_known_to_be_wrong_fetches_a_key_only_where_it_is_no_phone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_findings({"mac": BELL, "findings": []})
+    show_findings({"mac": "acme/sensor-2/S:1", "findings": []})
+    phone, thing = capsys.readouterr().out.splitlines()
+    assert phone == "nothing is known to be wrong with it"
+    assert thing.startswith("it fetches a key")
 
 
 def test_a_file_is_printed_as_it_would_be_served(shell: Shell) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from provd.app.accounts import NOTHING
 from provd.base.errors import PluginError, UsageError
+from provd.domain.forms import STAR_CODE, URL
 from provd.domain.nesting import nest
-from provd.domain.settings import DEFAULTS, validate
+from provd.domain.settings import DEFAULTS, KNOWN, validate
 from provd.plugins.render_once import render_once
 from tests.conformance.phones import ENGINE, PHONES, PLUGINS, Phone, of_model
 from tests.conformance.vendors import MARK, VENDORS
@@ -26,8 +27,9 @@ pytestmark = pytest.mark.timeout(900 if TRIED == 40 else 3600)
 NAMES = (
     "admin.password", "user.password", "dialing.text", "phonebook.name", "display.logo_text", "keys.1.label",
     "keys.1.value", "modules.1.keys.1.label", "modules.1.keys.1.value", "handsets.1.name",
+    *(name for name, setting in KNOWN.items() if setting.form is STAR_CODE),
 )  # fmt: skip
-URLS = ("phonebook.url", "action.incoming_call", "firmware.url", "tls.ca_url", "display.wallpaper_url")
+URLS = tuple(name for name, setting in KNOWN.items() if setting.form is URL)
 TEXTS = st.text(min_size=1, max_size=40) | st.text(alphabet="=;%#<>&\"'[]{}$|\\ \nab1", min_size=1, max_size=40)
 
 
@@ -120,6 +122,7 @@ def with_mark(model: str, names: tuple[str, ...], urls: tuple[str, ...]) -> list
 @example(text="a = b")
 @example(text="101;fnc=sd")
 @example(text="a/b")
+@example(text="#9*8")
 @example(text="x\nsecurity.user_password = admin:mine")
 def test_a_setting_stays_what_it_is_or_was_refused(phone, text):
     names = tuple(name for name in NAMES if accepted(name, text))

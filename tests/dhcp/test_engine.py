@@ -144,6 +144,29 @@ def test_the_client_identifier_is_the_key():
     assert play.disk[ip("10.20.0.10")].mac == "805ec0000002"
 
 
+def test_two_devices_with_one_identifier_are_told_of_when_they_come_in_turn():
+    play = Playbook()
+    one, other = play.client(1), play.client(2)
+    one.options[61] = other.options[61] = b"\0copied"
+    address = play.bind(one)
+    assert play.bind(other) == address
+    assert "DHCP-CLIENT-SHARED" not in [fact.ID for fact in play.facts], "it may be another card of one machine"
+    told = "!! DHCP-CLIENT-SHARED"
+    play.passes(600)
+    assert told in play(one.renew(address), to=SERVER)
+    (fact,) = [fact for fact in play.facts if isinstance(fact, facts.DhcpClientShared)]
+    assert (fact.mac, fact.other, fact.ip, fact.count) == (one.mac.hex(), other.mac.hex(), address, 1)
+    play.passes(300)
+    assert told not in play(other.renew(address), to=SERVER), "every ten minutes at most"
+    play.passes(301)
+    assert told in play(one.renew(address), to=SERVER)
+    assert [fact.count for fact in play.facts if isinstance(fact, facts.DhcpClientShared)] == [1, 2]
+    for _ in range(3):
+        play.passes(1800)
+        assert told not in play(one.renew(address), to=SERVER)
+    assert told not in play(other.renew(address), to=SERVER), "long after the last time it may be another card again"
+
+
 def test_duid_identifiers_are_opaque():
     play = Playbook()
     iaid = b"\xff\0\0\0\1"

@@ -71,6 +71,8 @@ def test_passwords_become_secrets_and_are_shown_as_stars():
         ("dialplan.rules", "0[x", "patterns of"),
         ("dialplan.rules", ",".join(["1xx"] * 21), "at most 20"),
         ("phonebook.url", "file:///etc/passwd", "begins with http://"),
+        ("phonebook.url", 'http://h/a"b', "without"),
+        ("phonebook.url", "http://h/<b>", "without"),
         ("keys.1.type", "espresso", "one of none, line"),
         ("keys.1.pickup", "*8a", "0-9, * and #"),
         ("keys.0.type", "line", "no such setting; did you mean keys.N.type?"),

@@ -213,6 +213,18 @@ def test_silence_and_refusal_are_told() -> None:
     assert refused.machine.deadline == float("inf")
 
 
+def test_a_flood_of_questions_leaves_no_pile_of_answers_that_nobody_confirms() -> None:
+    table = Table()
+    for number in range(1100):
+        address = f"10.1.{number // 250}.{number % 250 + 1}"
+        table.gets(Shape(f"MAC001565{number:06x}", address=address), f"call-{number}")
+    assert len(table.sent) == 2 * 1100, "everybody is answered"
+    table.sent.clear()
+    table.waits(60)
+    assert len(table.sent) == 4 * 1000, "as many as may wait are asked again"
+    assert table.machine.deadline == float("inf")
+
+
 def test_answers_are_asked_to_the_port_where_they_are_heard() -> None:
     table = Table()
     table.machine.port = 5066

@@ -244,6 +244,18 @@ def test_a_closed_connection_ends_its_registrations() -> None:
     assert stage.endpoint.registrations == 1
 
 
+def test_a_connection_that_a_phone_has_left_ends_nothing() -> None:
+    stage = Stage()
+    stage.registered(1, transport="tcp", port=50001, connection=7)
+    stage.registered(2, transport="tcp", port=50001, connection=7)
+    stage.registered(1, transport="tcp", port=50002, connection=8, cseq=200)
+    assert stage.lines(stage.endpoint.disconnected(7, stage.now)) == ["!! SIP-REGISTRATION-ENDED"]
+    assert stage.endpoint.flow_of(USER, stage.now) is not None
+    assert stage.lines(stage.endpoint.disconnected(7, stage.now)) == []
+    assert stage.lines(stage.endpoint.disconnected(8, stage.now)) == ["!! SIP-REGISTRATION-ENDED"]
+    assert stage.endpoint.registrations == 0
+
+
 def test_extensions_that_we_do_not_have() -> None:
     stage = Stage()
     phone = stage.registered()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from provd.app.diagnosis.case import PATIENCE, Case, Finding, ago, of
+from provd.app.diagnosis.case import PATIENCE, Case, Finding, ago, heard, of
 from provd.base.facts import Fact
 from provd.base.types import mac_text
 
@@ -36,7 +36,7 @@ _REFUSED: Mapping[str, str] = {
 
 def unheard(case: Case) -> Iterator[Finding]:
     """Nothing has ever arrived from it."""
-    if case.facts or (case.device is not None and case.device.last_seen):
+    if heard(case.facts) or (case.device is not None and case.device.last_seen):
         return
     for near in case.near[:3]:
         yield Finding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Literal
 
@@ -64,6 +64,15 @@ class Case:
     def ago(self, fact: Fact) -> str:
         """How long ago something was, for people."""
         return ago(self.now - fact.at)
+
+
+_OURS = ("ADMIN-", "DEVICE-STATE", "SETTING-", "RESYNC-", "ROLLOUT-")
+"""How facts begin that also tell of a device which was never switched on."""
+
+
+def heard(facts: Iterable[Fact]) -> bool:
+    """Whether one of them says that something has arrived from the device."""
+    return any(not fact.ID.startswith(_OURS) for fact in facts)
 
 
 def ago(seconds: float) -> str:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 
 from provd.app import effective
-from provd.app.diagnosis.case import Case, Finding
+from provd.app.diagnosis.case import Case, Finding, heard
 from provd.app.diagnosis.rules import diagnose
 from provd.app.fleet import Fleet
 from provd.app.knowledge import Knowledge
@@ -70,7 +70,7 @@ class Diagnoses:
             knows_model=manifest is None or manifest.model(device.model) is not None,
             comes=self.comes(device),
             silent=self._silent(device, found),
-            near=() if device.last_seen or facts else self._near(device.mac, owns),
+            near=() if device.last_seen or heard(facts) else self._near(device.mac, owns),
             down=down,
         )
 

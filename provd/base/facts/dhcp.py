@@ -151,6 +151,25 @@ class DhcpOfferTaken(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpClientShared(Fact):
+    """Two devices with different MACs call themselves by the same client identifier (option 61), and so both are given
+    the same address (RFC 2131 section 4.2): neither works for long. Told at most every ten minutes for each identifier;
+    ``count`` is how often the address went from one to the other since it was last told.
+
+    Do: look for a client identifier in the settings of ``mac`` and ``other``, which were copied from one to the other
+    perhaps, and remove it or make each its own.
+    """
+
+    ID: ClassVar[str] = "DHCP-CLIENT-SHARED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+
+    other: str
+    ip: str
+    subnet: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpWouldAnswer(Fact):
     """In the mode ``observe``: what would have been answered. Nothing was sent and no address was taken.
 

@@ -74,6 +74,9 @@ class Vendor:
     replaces: bool = False
     """A file puts itself in place of all that was there, so it leaves out what it does not set."""
 
+    orders: tuple[str, ...] = ()
+    """Parameters that are there only where they are said: orders, and parts of a list that each file has in whole."""
+
     places: bool = False
     """Zones are places of a list that it brings: at others its clock is wrong for months, which then is said."""
 

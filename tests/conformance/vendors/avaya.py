@@ -53,6 +53,7 @@ VENDOR = Vendor(
     clock="J179",
     texts=("J179",),
     meant=meant,
+    orders=("PHONEKEY 1",),
     odd="BACKGROUND_IMAGE",
     free={"vendor.avaya.BACKGROUND_IMAGE": "old-picture"},
 )

@@ -30,6 +30,7 @@ VENDOR = Vendor(
     texts=("7940",),
     meant=meant,
     grammar=("firmware.url",),  # its last part is the name of the load
+    orders=("image_version",),
     unset=("", "UNPROVISIONED"),
     sheets=("{mac}-dialplan.xml",),
     never_again=("7960G", "7940"),

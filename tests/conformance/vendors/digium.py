@@ -64,6 +64,7 @@ VENDOR = Vendor(
     sheets=("{mac}-contacts.xml", "{mac}-smartblf.xml"),
     clock="D70",
     texts=("D65",),
+    orders=("contacts phonebook",),
     odd="stunaddr",
     grammar=("firmware.url",),  # the version is read from the name of the image
     free={"vendor.digium.ehs": "old-ehs"},
