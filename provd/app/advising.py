@@ -82,7 +82,7 @@ class Advising:
         if device is None and not heard.plugin:
             return PLAIN
         if client.first:
-            station.vicinity.begins(client.mac)
+            station.vicinity.begins(client.mac, now)
         sighting, begins = station.sightings.touch(client.mac, now, first=client.first)
         kept = self._kept(sighting, client)
         if kept is not None:
@@ -173,6 +173,7 @@ class Advising:
         booted = begins or not sighting.acked
         sighting.acked = True
         sighting.ip = ip_text(lease.ip)
+        station.vicinity.leased(sighting.ip, lease.mac, now)
         boot = boot or sighting.boot
         if device is None:
             network = lease.subnet or network_of(sighting.ip)
