@@ -317,7 +317,7 @@ class TftpServer:
                     self._late(fileno, now)
                     continue
                 if events != _READABLE and flight.unreachable():
-                    flight.transfer.finish(Outcome.UNREACHABLE)
+                    flight.transfer.port_closed()
                     self._land(flight, now)
                     continue
                 try:

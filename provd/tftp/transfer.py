@@ -217,6 +217,12 @@ class Transfer:
         self.outcome = outcome
         self._awaited = b""
 
+    def port_closed(self) -> None:
+        """The client has closed its port. Where nothing but the last ACK is missing, it has what it wanted (RFC 1350
+        section 6): that ACK was lost, and nobody is there any more to send it again."""
+        all_sent = self.heard and self.acked == self.last - 1
+        self.finish(Outcome.COMPLETE if all_sent else Outcome.UNREACHABLE)
+
     def pieces(self, blocks: range) -> list[Octets]:
         """The octets of these DATA datagrams, one behind the other and ready for sendmsg."""
         if self._frames is not None:
