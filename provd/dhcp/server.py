@@ -38,6 +38,7 @@ _DRAIN = 4096
 """Datagrams taken from one socket at a time."""
 _TRY_AGAIN = 2.0
 """Seconds until a socket that could not be opened is tried again."""
+_ALL = "interfaces"
 _SLICE = 256
 """Datagrams worked on between two looks at the clock."""
 _TURN = 0.03
@@ -145,9 +146,12 @@ class DhcpServer:
             return
         try:
             there = {info.name: info for info in self._network.interfaces()}
-        except ProvdError:
-            self._soon()  # the kernel has no time for us, or no descriptor; what is open goes on meanwhile
+        except ProvdError as error:
+            self._degraded(_ALL, str(error))
+            self._soon()  # what is open goes on meanwhile
             return
+        if self._broken.pop(_ALL, None) is not None:
+            self._sink(Recovered(at=self._clock.now(), part=f"dhcp {_ALL}"))
         for name in set(self._wires) - set(self._settings.interfaces):
             self._drop(name)
         for name in self._settings.interfaces:
