@@ -145,6 +145,11 @@ class Transfer:
         """Seconds since anything was sent, for the first time or again."""
         return now - self._sent_at
 
+    def leapt(self, seconds: float) -> None:
+        """The clock was set forward by so much in which no time has passed."""
+        self._sent_at += seconds
+        self._ends_at += seconds
+
     def start(self, now: float) -> Send:
         """Begin: the OACK, or DATA 1 where no option was accepted."""
         self._ends_at += now

@@ -216,6 +216,24 @@ async def test_what_was_lost_may_be_cut_on_its_way() -> None:
             assert flight.sock.getsockopt(socket.IPPROTO_IP, 10) == 0, "but a silent one loses nothing twice"
 
 
+async def test_a_clock_that_is_set_forward_ends_no_transfer() -> None:
+    async with serving(FixedFiles(FILES)) as bench:
+        with Phone(bench) as phone:
+            phone.ask(Request(NAME))
+            await phone.hear()
+            bench.clock.at += 86400
+            bench.server.leapt(86400)
+            (flight,) = bench.server._flights.values()
+            assert flight.transfer.deadline > bench.clock.at
+            for block in (1, 2, 3):
+                phone.say(Ack(block))
+                if block < 3:
+                    assert isinstance(await phone.hear(), Data)
+            await until(lambda: bench.server.active == 0)
+        assert bench.files.delivered == [NAME.decode()]
+        assert bench.server.stats.resent == 0
+
+
 async def test_who_leaves_with_the_last_block_has_the_file() -> None:
     async with serving(FixedFiles(FILES)) as bench:
         with Phone(bench) as phone:
