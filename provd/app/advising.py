@@ -52,16 +52,16 @@ class Advising:
         if self._catalogue.revision != station.knowledge.revision:
             station.refresh()
         mac = client.mac
-        if station.fleet.tables.device(mac) is None and station.knowledge.stranger(
-            mac, client.vendor_class, client.user_class
-        ):
-            return PLAIN
         sighting = station.sightings.find(mac)
         if sighting is not None and not client.first:
             kept = self._kept(sighting, client)
             if kept is not None and kept.boot == sighting.boot:
                 sighting.seen = now
                 return kept
+        if station.knowledge.stranger(mac, client.vendor_class, client.user_class) and (
+            station.fleet.tables.device(mac) is None
+        ):
+            return PLAIN
         return self._weigh(client, now)
 
     def _kept(self, sighting: Sighting, client: ClientInfo) -> Advice | None:
@@ -82,7 +82,7 @@ class Advising:
         if device is None and not heard.plugin:
             return PLAIN
         if client.first:
-            station.vicinity.begins(client.mac)
+            station.vicinity.begins(client.mac, now)
         sighting, begins = station.sightings.touch(client.mac, now, first=client.first)
         kept = self._kept(sighting, client)
         if kept is not None:
@@ -173,6 +173,7 @@ class Advising:
         booted = begins or not sighting.acked
         sighting.acked = True
         sighting.ip = ip_text(lease.ip)
+        station.vicinity.leased(sighting.ip, lease.mac, now)
         boot = boot or sighting.boot
         if device is None:
             network = lease.subnet or network_of(sighting.ip)

@@ -197,7 +197,11 @@ class Pool:
         """The holder is behind this relay port; behind none when that is empty."""
         if not self.subnet.circuit_limit:
             return
-        binding.circuit = circuit
+        before, binding.circuit = binding.circuit, circuit
+        if before != circuit and (held := self.circuits.get(before)) is not None:
+            held.pop(binding.ip, None)
+            if not held:
+                del self.circuits[before]  # who makes up ports leaves none behind
         if circuit:
             self.circuits.setdefault(circuit, {})[binding.ip] = binding
 

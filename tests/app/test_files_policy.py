@@ -24,6 +24,7 @@ from tests.app.fakes import (
     World,
     claimed,
     context_of,
+    lease,
     line,
     tenant,
 )
@@ -361,6 +362,15 @@ async def test_a_phone_that_asks_dhcp_again_is_looked_at_anew():
     assert not (await world.fetch(f"/{PHONE}.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")).found
     world.dhcp(PHONE, "10.0.0.5")
     assert (await world.fetch(f"/{PHONE}.cfg", "10.0.0.5", user_agent="Acme A1/1.2.3")).found
+
+
+async def test_after_a_restart_a_renewed_lease_shows_where_the_phone_is():
+    world = two_claimed_phones()
+    world.neighbours.known = {"10.0.0.5": PHONE}
+    world.boot.bound(lease(PHONE, "10.0.0.5"), "", world.clock.now())
+    world.neighbours.known = {"10.0.0.5": Mac("0200000000ee")}
+    world.clock.pass_(10)
+    assert await world.fetch(f"/{PHONE}.cfg", "10.0.0.5") is UNKNOWN
 
 
 async def test_behind_a_proxy_nobody_is_asked_who_has_the_address():

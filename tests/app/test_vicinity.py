@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provd.app.vicinity import FRESH, Vicinity
+from provd.app.vicinity import FRESH, QUIET, Vicinity
 from provd.base.types import Mac
 from tests.app.fakes import OTHER, PHONE, FakeNeighbours
 
@@ -49,7 +49,7 @@ def test_a_phone_that_asks_for_its_address_anew_may_have_been_carried_behind_a_r
     link = Link()
     link.seen(PHONE)
     assert link.seen(PROXY) == PROXY
-    link.vicinity.begins(PHONE)
+    link.vicinity.begins(PHONE, link.now)
     assert link.vicinity.usurper(IP, PHONE, link.now) is None, "at once"
     assert link.seen(PROXY) is None
 
@@ -70,6 +70,35 @@ def test_one_answer_of_the_kernel_is_enough_for_some_seconds():
     assert link.neighbours.asked == 1
     assert link.vicinity.usurper(IP, OTHER, link.now) is None
     assert link.neighbours.asked == 2, "it was about another holder"
+
+
+def test_a_phone_is_seen_when_it_renews_its_lease_and_not_asked_about_while_it_boots():
+    link = Link()
+    link.neighbours.known = {IP: PHONE}
+    link.vicinity.begins(PHONE, link.now)
+    link.vicinity.leased(IP, PHONE, link.now + 1)
+    assert link.neighbours.asked == 0
+    link.neighbours.known = {}
+    for _ in range(3):
+        link.vicinity.leased(IP, PHONE, link.now + QUIET)
+    assert link.neighbours.asked == 1
+    link.neighbours.known = {IP: PHONE}
+    for _ in range(3):
+        link.vicinity.leased(IP, PHONE, link.now + 2 * QUIET)
+    assert link.neighbours.asked == 2
+    link.now += 2 * QUIET
+    assert link.seen(OTHER) == OTHER
+
+
+def test_a_clock_that_is_set_back_makes_no_answer_last():
+    link = Link()
+    link.seen(PHONE)
+    link.now -= 3600.0
+    assert link.seen(OTHER) == OTHER
+    link.vicinity.begins(PHONE, link.now)
+    link.neighbours.known = {IP: PHONE}
+    link.vicinity.leased(IP, PHONE, link.now - 3600.0)
+    assert link.vicinity._at == {PHONE: IP}
 
 
 def test_where_nobody_can_be_asked_nobody_is_a_usurper():

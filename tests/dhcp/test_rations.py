@@ -41,6 +41,18 @@ def test_a_relay_port_gets_as_many_addresses_as_it_may():
     assert play(late.discover(), to=SERVER)[0].startswith("<< OFFER")
 
 
+def test_who_makes_up_relay_ports_leaves_none_behind():
+    play = Playbook(lan(circuit_limit=1))
+    phone = behind(play, 1)
+    for number in range(50):
+        phone.options[82] = b"\1\4%04d" % number
+        assert bound(play, phone) == "10.20.0.10"
+    (pool,) = play.engine._table.pools
+    assert list(pool.circuits) == [b"\1\0040049"]
+    assert not bound(play, behind(play, 2, phone.options[82])), "the last one counts"
+    assert bound(play, behind(play, 3, b"\1\0040001"))
+
+
 def test_leases_count_for_their_port_after_a_restart():
     play = Playbook(lan(circuit_limit=1))
     phone = play.client(1, giaddr=RELAY)
