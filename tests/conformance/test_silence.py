@@ -121,7 +121,8 @@ def values(setting: Setting) -> tuple[object, ...]:
 def around(name: str) -> set[str]:
     """The setting, and the one without which it means nothing."""
     if "keys." in name:
-        return {name, f"{name.rpartition('.')[0]}.type"}
+        # One code of the phone's makes all keys that watch alike.
+        return {name, f"{name.rpartition('.')[0]}.type", "feature.pickup"}
     if name.startswith("sip.backup_"):
         return {name, "sip.backup_server"}
     return {
