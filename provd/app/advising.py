@@ -52,16 +52,16 @@ class Advising:
         if self._catalogue.revision != station.knowledge.revision:
             station.refresh()
         mac = client.mac
-        if station.fleet.tables.device(mac) is None and station.knowledge.stranger(
-            mac, client.vendor_class, client.user_class
-        ):
-            return PLAIN
         sighting = station.sightings.find(mac)
         if sighting is not None and not client.first:
             kept = self._kept(sighting, client)
             if kept is not None and kept.boot == sighting.boot:
                 sighting.seen = now
                 return kept
+        if station.knowledge.stranger(mac, client.vendor_class, client.user_class) and (
+            station.fleet.tables.device(mac) is None
+        ):
+            return PLAIN
         return self._weigh(client, now)
 
     def _kept(self, sighting: Sighting, client: ClientInfo) -> Advice | None:

@@ -39,7 +39,6 @@ from provd.app.tokens import Tokens
 from provd.app.welcoming import Welcoming
 from provd.base.clock import Clock
 from provd.base.facts import FactSink
-from provd.dhcp.advice import Advice, ClientInfo
 from provd.dhcp.lease import Lease
 from provd.domain.records import Device
 
@@ -88,6 +87,7 @@ class Boot:
             neighbours=neighbours,
         )
         self._advising = Advising(self.station)
+        self.advise = self._advising.advise
         self.welcoming = Welcoming(self.station)
         maker = ContextMaker(fleet.tables, tokens, zone, images)
         self._limits = Limits(self.station, renderer, maker, clock)
@@ -103,10 +103,6 @@ class Boot:
         )
         self._serving = Serving(self.station, making=making, clock=clock, cache=cache, pause=pause)
         self.previews = Preview(self.station, renderer, maker, self._serving)
-
-    def advise(self, client: ClientInfo, now: float) -> Advice:
-        """What the client understands."""
-        return self._advising.advise(client, now)
 
     def bound(self, lease: Lease, boot: str, now: float) -> None:
         """The lease is on disk and its ACK has left."""

@@ -6,6 +6,7 @@ A phone that fetches its files over TFTP says so nowhere else, and one over HTTP
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from provd.app.station import Station
 from provd.base.facts import Fact
@@ -14,6 +15,9 @@ from provd.base.facts.sip import AutoprovRegistered
 
 class Overheard:
     """A reader of facts. The account was proved by its password: it is that device that speaks."""
+
+    HEARD: ClassVar = frozenset[type[Fact]]({AutoprovRegistered})
+    """The facts that it reads."""
 
     def __init__(self, station: Station) -> None:
         self._station = station

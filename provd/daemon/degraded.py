@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from provd.base.facts import Fact
 from provd.base.facts.daemon import Degraded, Recovered
-
-_OF_PARTS = {Degraded, Recovered}
 
 
 class Part(NamedTuple):
@@ -22,12 +20,15 @@ class Part(NamedTuple):
 class DegradedParts:
     """A reader of facts."""
 
+    HEARD: ClassVar = frozenset[type[Fact]]({Degraded, Recovered})
+    """The facts that it reads."""
+
     def __init__(self) -> None:
         self._parts: dict[str, Part] = {}
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Take what was told."""
-        for fact in [fact for fact in facts if fact.__class__ in _OF_PARTS]:
+        for fact in facts:
             if isinstance(fact, Degraded):
                 self._parts[fact.part] = Part(fact.part, fact.reason, fact.at)
             elif isinstance(fact, Recovered):

@@ -5,6 +5,7 @@ Who connects in between waits in the kernel's queue. A port that cannot be had e
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from pathlib import Path
@@ -42,6 +43,18 @@ class Doors:
         names = [listener.getsockname() for listener in pages]
         self.addresses = tuple(f"{name[0]}:{name[1]}" for name in names)
 
+    async def knocked(self) -> None:
+        """Wait until somebody connects."""
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        listeners = self._listeners()
+        for listener in listeners:
+            loop.add_reader(listener, heard.set)
+        try:
+            await heard.wait()
+        finally:
+            for listener in listeners:
+                loop.remove_reader(listener)
+
     def take(self) -> Opened:
         """The sockets, which are the caller's from now on."""
         if self._opened is None:
@@ -51,10 +64,12 @@ class Doors:
 
     def close(self) -> None:
         """Close what nobody took."""
-        if self._opened is None:
-            return
-        for listener in (self._opened.control, *self._opened.pages):
-            listener.close()
+        listeners = self._listeners()
         self._opened = None
-        if self._path is not None:
+        for listener in listeners:
+            listener.close()
+        if listeners and self._path is not None:
             self._path.unlink(missing_ok=True)
+
+    def _listeners(self) -> list[socket.socket]:
+        return [] if self._opened is None else [self._opened.control, *self._opened.pages]

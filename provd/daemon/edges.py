@@ -156,8 +156,10 @@ class Edges:
         await asyncio.gather(*closing)
 
     def leapt(self, seconds: float) -> None:
-        """The clock was corrected forward while we ran: no lease and no registration ends because of it."""
+        """The clock was corrected forward while we ran: no lease, registration or transfer ends because of it."""
         self.dhcp.leapt(seconds)
+        if self.tftp is not None:
+            self.tftp.leapt(seconds)
         if self.calling is not None:
             self.calling.way.leapt(seconds)
 

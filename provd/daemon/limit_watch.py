@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Hashable, Sequence
+from typing import ClassVar
 
 from provd.app import effective
 from provd.app.boot import Boot
@@ -27,6 +28,9 @@ class LimitWatch:
 
     A kind are devices of one model and firmware with the same settings, whose lines say the same but for who has them.
     """
+
+    HEARD: ClassVar = frozenset[type[Fact]]({FileServed})
+    """The facts that it reads."""
 
     def __init__(self, boot: Boot, clock: Clock, emit: FactSink) -> None:
         self._boot = boot

@@ -11,7 +11,7 @@ from provd.app.ports import FileRenderer, RenderJob
 from provd.base.clock import Clock
 from provd.base.facts import FactSink, Level
 from provd.config.settings import ServerSection
-from provd.observe.hub import FactHub
+from provd.observe.hub import FactHub, from_level
 from provd.observe.keep import FactKeeper
 from provd.observe.log import LogWriter, in_journal, write_if_ready
 from provd.observe.metrics import Metrics
@@ -61,7 +61,7 @@ class Readers:
         self._clock = clock
         self._journal = in_journal(_STDERR, environ)
         self.log = self._log(server)
-        self.hub.add("log", self.log)
+        self.hub.add("log", self.log, from_level(self.log.level))
         self.hub.add("timeline", self.timeline)  # Before the tail, which begins where this ends.
         self.hub.add("metrics", self.metrics)
         self.hub.add("tail", self.tail)
@@ -80,7 +80,7 @@ class Readers:
         """Take another level or format for the log."""
         self.log.finish()
         self.log = self._log(server)
-        self.hub.add("log", self.log)
+        self.hub.add("log", self.log, from_level(self.log.level))
 
     def finish(self) -> None:
         """Hand on what has gathered, and what the readers still owe. Called before the store closes."""

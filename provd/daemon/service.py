@@ -40,6 +40,18 @@ from provd.observe.sdnotify import ServiceManager
 if TYPE_CHECKING:
     from provd.daemon.administration import Administration
 
+ADMINISTRATION = (
+    "prometheus_client",
+    "provd.app.diagnosis.gather",
+    "provd.app.admin",
+    "provd.daemon.pages",
+    "provd.http.api.interface",
+    "provd.daemon.administration",
+)
+"""What is loaded for people and the command line when phones are served already: each with what it needs and those
+before it have not loaded, some ten milliseconds of work, the last one as the whole."""
+PHONES_FIRST = 2.0
+"""Seconds from READY until that is loaded, unless somebody asks earlier."""
 GRACE = 4.0
 """Seconds that work in hand has when the daemon is told to stop."""
 FILES = 65536
@@ -129,22 +141,22 @@ class Service:
         federation = self._federation = Federation(core)
         edges = Edges(core, self._timekeeper.leap, (federation.paths,))
         degraded = DegradedParts()
-        self._readers.hub.add("degraded", degraded)
+        self._readers.hub.add("degraded", degraded, degraded.HEARD.__contains__)
         self._timekeeper.tell(self._emit)
         telling, handover = Telling(core), Handover(core)
         if edges.calling is not None:
             edges.calling.join(telling)
         tasking = self._tasking = Tasking(core)
         self._readers.hub.add("tasks", core.tasks)
-        self._readers.hub.add("regions", federation.upkeep)
+        self._readers.hub.add("regions", federation.upkeep, federation.upkeep.HEARD.__contains__)
         self._readers.hub.add("webhooks", tasking.hooks.outbox)
         doors = Doors()
         self._measure(edges)
         self._measure_beside(telling, tasking, federation)
         self._signals(core, edges, telling, handover)
         limiting = LimitWatch(core.boot, self._clock, self._emit)
-        self._readers.hub.add("limits", limiting)
-        self._readers.hub.add("overheard", Overheard(core.boot.station))
+        self._readers.hub.add("limits", limiting, limiting.HEARD.__contains__)
+        self._readers.hub.add("overheard", Overheard(core.boot.station), Overheard.HEARD.__contains__)
         keeping = [*self._keeping(core, edges), asyncio.create_task(persevere(limiting.run, self._defect))]
         try:
             await core.renderer.start()
@@ -161,8 +173,8 @@ class Service:
             self._ready(core, edges)
             core.codes.check_number()
             core.packaging.shop.works.resume()
-            administration = await self._administer(doors, core, edges, degraded, (telling, handover, tasking))
-            keeping.append(asyncio.create_task(persevere(administration.complete, self._defect)))
+            await self._phones_first(doors)
+            keeping += await self._administer(doors, core, edges, degraded, (telling, handover, tasking))
             await self._stop.wait()
             self._emit(Stopping(at=self._clock.now(), reason=self._reason))
             self._manager.stopping()
@@ -185,6 +197,17 @@ class Service:
             keeping.append(asyncio.create_task(persevere(core.keeper.run, self._defect)))
         return keeping
 
+    async def _phones_first(self, doors: Doors) -> None:
+        """Wait until somebody else than a phone asks for something, for a while at most: after a power cut every phone
+        of the site comes in that moment."""
+        ends = asyncio.create_task(doors.knocked()), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait(ends, timeout=PHONES_FIRST, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+        await asyncio.wait(ends)
+
     async def _administer(
         self,
         doors: Doors,
@@ -192,25 +215,32 @@ class Service:
         edges: Edges,
         degraded: DegradedParts,
         parts: tuple[Telling, Handover, Tasking],
-    ) -> Administration:
-        """Load what people and the command line ask, and answer them. Phones do not wait for it: a tenth of the start
-        goes into it, and none of them asks it anything."""
-        started = self._clock.now()
-        module = await asyncio.to_thread(importlib.import_module, "provd.daemon.administration")
+    ) -> list[asyncio.Task[None]]:
+        """Load what people and the command line ask, and answer them; gives what then goes on. Phones do not wait for
+        it: a tenth of the start goes into it, and none of them asks it anything.
+
+        In portions between which the loop turns, and not in a thread: that would take the interpreter lock for 5 ms at
+        every system call of the loop, so that a commit of its takes 20 ms and passes for one on a slow disk.
+        """
+        if self._stop.is_set():
+            return []
+        for name in ADMINISTRATION:
+            module = importlib.import_module(name)
+            await asyncio.sleep(0)
         telling, handover, tasking = parts
         made: Administration = module.Administration(
             core,
             edges,
             self._readers,
             degraded=lambda: degraded.parts,
-            started=started,
+            started=self._began,
             telling=telling,
             outbox=tasking.hooks.outbox,
             reload=lambda: self.apply(core, edges, telling, handover),
         )
         self._administration = made
         await made.serve(doors.take())
-        return made
+        return [asyncio.create_task(persevere(made.complete, self._defect))]
 
     def _ready(self, core: Core, edges: Edges) -> None:
         now = self._clock.now()

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from provd.base.types import Mac, ip_int
-from provd.dhcp.advice import Advisor, ClientInfo
+from provd.dhcp.advice import Advisor
 from provd.dhcp.effects import Effect, Emit, Persist, Probe
 from provd.dhcp.exchange import Exchange
 from provd.dhcp.familiar import Familiar
@@ -386,9 +386,7 @@ class DhcpEngine:
         return self._tell.ignored(x.message, x.pattern.ingress, x.now, reason)
 
     def _advise(self, x: Exchange, *, first: bool) -> None:
-        pattern = x.pattern
-        said = (pattern.vendor_class, pattern.hostname, pattern.server_text, x.pool.name, first, pattern.user_class)
-        x.advice = self._advisor.advise(ClientInfo(x.mac, *said), x.now)
+        x.advice = self._advisor.advise(x.client_info(first), x.now)
 
     def _unwanted(self, x: Exchange, effects: list[Effect]) -> bool:
         """Whether the mode forbids to answer this client, where it answers phones only."""

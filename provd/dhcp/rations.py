@@ -54,7 +54,7 @@ def count_for_port(x: Exchange, binding: Binding) -> bytes:
     A client renews past its relay (RFC 2131 section 4.4.5), and stays behind it.
     """
     agent, lease = x.pattern.agent, binding.lease
-    if x.pattern.state is State.RENEWING and lease is not None and lease.client == x.client:
+    if lease is not None and lease.agent and x.pattern.state is State.RENEWING and lease.client == x.client:
         agent = lease.agent
     if x.pool.subnet.circuit_limit:
         x.pool.count(binding, circuit_of(agent))

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from provd.app.ports import Journal, Put
 from provd.base.clock import Clock
 from provd.base.dataclass import dataclass
+from provd.base.drafts import drafted
 from provd.base.errors import ConfigError, ProvdError, StorageError, WireError
 from provd.base.facts import FactSink
 from provd.base.facts.daemon import Degraded, InternalError, Recovered
@@ -37,6 +38,7 @@ _DRAIN = 4096
 """Datagrams taken from one socket at a time."""
 _TRY_AGAIN = 2.0
 """Seconds until a socket that could not be opened is tried again."""
+_ALL = "interfaces"
 _SLICE = 256
 """Datagrams worked on between two looks at the clock."""
 _TURN = 0.03
@@ -58,6 +60,7 @@ class DhcpStats:
 
 
 _Waiting = tuple[Wire, bytes, str, list[tuple[int, int, bytes]]]
+_put = drafted(Put)
 _ANYWHERE = b"\xff\xff\xff\xff"
 
 
@@ -143,9 +146,12 @@ class DhcpServer:
             return
         try:
             there = {info.name: info for info in self._network.interfaces()}
-        except ProvdError:
-            self._soon()  # the kernel has no time for us, or no descriptor; what is open goes on meanwhile
+        except ProvdError as error:
+            self._degraded(_ALL, str(error))
+            self._soon()  # what is open goes on meanwhile
             return
+        if self._broken.pop(_ALL, None) is not None:
+            self._sink(Recovered(at=self._clock.now(), part=f"dhcp {_ALL}"))
         for name in set(self._wires) - set(self._settings.interfaces):
             self._drop(name)
         for name in self._settings.interfaces:
@@ -345,7 +351,7 @@ class DhcpServer:
 
     def _submit(self, persists: list[Persist]) -> None:
         if persists:
-            changes = [Put(persist.lease, persist.extends) for persist in persists]
+            changes = [_put(persist.lease, persist.extends) for persist in persists]
             self._journal.submit(changes, functools.partial(self._stored, persists))
 
     def _stored(self, batch: list[Persist], error: StorageError | None) -> None:

@@ -13,6 +13,7 @@ from provd.plugin import Manifest, Model, Writes
 _OWN_NUMBER = re.compile(r"(?<=[._])[0-9]+(?=[._]|$)")
 _VERSION = re.compile(r"(\d+)([a-z]?)")
 _NEEDS_VALUE = frozenset({"speed_dial", "blf", "blf_pickup", "dtmf", "url", "intercom"})
+_RINGS = ("lines", "dial_lines", "default_line")
 _BELONGS: Mapping[str, tuple[str, ...]] = {
     "sip.port": ("sip.server",),
     "sip.registrar_port": ("sip.registrar",),
@@ -28,6 +29,9 @@ _BELONGS: Mapping[str, tuple[str, ...]] = {
 """Settings that mean nothing without another one: one of these has to be there. (A line with a server of its own has a
 port of its own, too.)"""
 
+
+_LINES = frozenset({"keys.N.line", "modules.N.keys.N.line"} | {f"handsets.N.{member}" for member in _RINGS})
+"""Settings whose values are numbers of lines."""
 
 _SAID = frozenset(
     ".".join(parts[:count])
@@ -82,7 +86,7 @@ def shortfall(manifest: Manifest | None, model: Model, name: str, value: object,
         if row.never:
             reason = row.never
         elif all(_suits(_of(model, field), wanted) for field, wanted in row.when.items()):
-            reason = _too_high(row, model, numbers(name)) or _strange(row, value)
+            reason = _too_high(row, model, numbers(name)) or _no_line(model, name, value) or _strange(row, value)
             reason = reason or _too_old(row.since, version, manifest.version_from)
         else:
             reason = row.otherwise
@@ -122,6 +126,14 @@ def _too_high(row: Writes, model: Model, given: tuple[int, ...]) -> str:
             noun = parts[0].replace("_", " ")
             return f"has only {most} {noun.removesuffix('s') if most == 1 else noun}"
     return ""
+
+
+def _no_line(model: Model, name: str, value: object) -> str:
+    """Of a key or a handset that belongs to a line which no phone of the model has."""
+    if not model.lines or unnumbered(name) not in _LINES or value is None:
+        return ""
+    highest = max(int(member) for member in str(value).split(","))
+    return f"has only {model.lines} line{'' if model.lines == 1 else 's'}" if highest > model.lines else ""
 
 
 def _strange(row: Writes, value: object) -> str:

@@ -12,8 +12,8 @@ Value = str | int | bool
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _LONGEST_NAME = 253
-# What RFC 3986 has to be written with % in any case is left out where it ends a value in somebody's file.
-_URL = re.compile(r"(?:https?|tftp|ftp)://(?:(?![\"<>\\`])[!-~]){1,240}")
+# What ends a value in some phones' files is written with % in any URL (RFC 3986).
+_URL = re.compile(r"(?:https?|tftp|ftp)://(?:(?![\"<>])[!-~]){1,240}")
 _STAR_CODE = re.compile(r"[0-9*#]{1,16}")
 _RULE = re.compile(r"(?:[0-9x*#+]|\[[0-9*#]+(?:-[0-9][0-9*#]*)*\])+\.?")
 _POSITIONS = re.compile(r"[1-9][0-9]{0,2}")
@@ -92,7 +92,7 @@ def _is_host(value: Value) -> bool:
 
 ADDRESS = Form("be an address", _is_address)
 HOST = Form("be a host name or an address", _is_host)
-URL = matching(_URL, 'a URL that begins with http://, https://, tftp:// or ftp://, without "<>\\`')
+URL = matching(_URL, "a URL that begins with http://, https://, tftp:// or ftp://, without quotation marks, < or >")
 PORT = between(1, 65535)
 STAR_CODE = matching(_STAR_CODE, "up to 16 of 0-9, * and #")
 DIAL_RULES = list_of(_RULE, "patterns of 0-9 * # + x (any digit) [1-5], and . at the end (any more)", 20)

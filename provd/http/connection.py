@@ -47,14 +47,15 @@ class Limits:
     """How long (seconds) and how much a client may take.
 
     ``header`` runs from the beginning of a connection, later from the first octet of a request, to the end of its
-    header, ``body`` to the end of its body. ``answer`` is the longest time without progress while an answer is read.
+    header, ``body`` to the end of its body. ``answer`` is the longest time without progress while an answer is read: a
+    phone that takes its firmware stops for the best part of a minute to erase its flash.
     ``body_octets`` of a body that nobody wants are read, so that the answer is not lost in a reset.
     """
 
     header: float = 10.0
     idle: float = 15.0
     body: float = 30.0
-    answer: float = 30.0
+    answer: float = 60.0
     sweep: float = 1.0
     per_address: int = 256
     total: int = 10_000

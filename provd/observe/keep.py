@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from provd.app.ports import Journal, Put
 from provd.base.errors import StorageError
-from provd.base.facts import Fact, FactSink, Level
+from provd.base.facts import Fact, FactSink, Level, kinds_of
 from provd.base.facts.observe import FactsNotKept
 from provd.domain.records import StoredFact
 from provd.observe.plain import data_of
@@ -51,8 +51,8 @@ class FactKeeper:
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Queue a batch."""
-        level = self._level
-        kept = [fact for fact in facts if level <= fact.LEVEL and type(fact) is not FactsNotKept]
+        passed_over = {kind for kind in kinds_of(facts) if self._level > kind.LEVEL or kind is FactsNotKept}
+        kept = [fact for fact in facts if type(fact) not in passed_over] if passed_over else facts
         room = max(0, self._queue - len(self._waiting))
         if len(kept) > room:
             self._drop(len(kept) - room, kept[-1].at)

@@ -63,7 +63,7 @@ class LogWriter:
         self._clock = clock
         self._call_later = call_later
         self._json = style == "json"
-        self._level = level
+        self.level = level
         self._journal = journal
         self._per_second = per_second
         self._second = 0
@@ -77,7 +77,7 @@ class LogWriter:
         """Write a batch."""
         self._turn(int(self._clock.now()))
         lines: list[bytes] = []
-        level = self._level
+        level = self.level
         for fact in [fact for fact in facts if level <= fact.LEVEL]:
             grave = fact.LEVEL >= Level.WARNING
             if self._written[grave] >= self._per_second:

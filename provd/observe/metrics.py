@@ -50,7 +50,10 @@ class Metrics:
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Count a batch."""
+        before = self._facts[FileServed]
         self._facts.update(map(type, facts))
+        if self._facts[FileServed] == before:
+            return
         for served in [fact for fact in facts if type(fact) is FileServed]:
             if not served.unchanged:
                 self._file_octets[served.via] += served.size

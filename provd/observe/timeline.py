@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 
 from provd.base.dataclass import dataclass
-from provd.base.facts import Fact, Level
+from provd.base.facts import Fact, Level, kinds_of
 from provd.base.types import Mac
 
 
@@ -48,8 +48,9 @@ class Timeline:
 
     def __call__(self, facts: Sequence[Fact]) -> None:
         """Remember a batch."""
-        warning = Level.WARNING
-        self._warnings.extend([fact for fact in facts if warning <= fact.LEVEL])
+        grave = {kind for kind in kinds_of(facts) if kind.LEVEL >= Level.WARNING}
+        if grave:
+            self._warnings.extend([fact for fact in facts if type(fact) in grave])
         by_mac, most, added = self._by_mac, self._facts, 0
         for fact in facts:
             mac = fact.mac

@@ -85,13 +85,18 @@ async def run(
         transport.close()
     notes = []
     if transport.foreign_source:
-        notes.append(
-            "leased addresses are not local to this machine: files were asked for from another address, which proves"
-            " nothing of a phone (`ip route add local NETWORK dev lo` makes a network's addresses local)"
-        )
+        notes.append(NOT_LOCAL)
     if options.show_screen:
         notes += [f"{mac_text(phone.mac)}  {line}" for phone in phones for line in phone.keys or ["no keys"]]
     return tally.report(ok=ok, seconds=seconds, retransmissions=transport.retransmissions, notes=tuple(notes))
+
+
+NOT_LOCAL = (
+    "leased addresses are not local to this machine: files were asked for from another address, which proves nothing of"
+    " a phone. `ip route add local NETWORK dev lo` makes the pool's addresses local, and"
+    " `sysctl -w net.ipv4.conf.all.arp_ignore=1` keeps the kernel from answering the server's probes for them"
+)
+"""What a machine needs on which phones are played; without the second each address looks taken."""
 
 
 def make_link(options: CrowdOptions) -> Link:

@@ -219,10 +219,10 @@ class Planner:
         owners: dict[object, ThingOwner] = {}
         for number, change in enumerate(changes):
             record = change.record
-            if isinstance(record, ThingOwner):
-                owners[record.vendor, record.model, record.sn] = record
-                continue
             if type(record) is not kind:
+                if isinstance(record, ThingOwner):
+                    owners[record.vendor, record.model, record.sn] = record
+                    continue
                 kind = type(record)
                 if kind not in self._tables:
                     raise StorageError(f"{kind.__name__} is not a durable record")
@@ -231,7 +231,7 @@ class Planner:
                 identity, appends = codec.identity, codec.appends
             place = number if appends and type(change) is Put else identity(record)
             # What a lease extends that is not durable yet is not on the disk: it is written as a whole.
-            owed = place in by_key and type(change) is Put and change.extends
+            owed = type(change) is Put and change.extends and place in by_key
             by_key[place] = Put(record) if owed else change
         statements: list[Statement | Extension] = []
         for kind, by_key in last.items():
@@ -244,12 +244,24 @@ class Planner:
 
 
 def _statements(table: Table, changes: Iterable[Change]) -> Iterator[Statement | Extension]:
-    keys = [table.codec.key(change.record) for change in changes if type(change) is Delete]
-    puts = [change for change in changes if type(change) is Put]
+    keys: list[Row] = []
+    whole: list[Record | Lease] = []
+    # In one second and one subnet the times are the same for everybody.
+    extended: dict[tuple[int, int], list[Lease]] = {}
+    for change in changes:
+        if isinstance(change, Delete):
+            keys.append(table.codec.key(change.record))
+        elif change.extends:
+            lease = cast("Lease", change.record)
+            times = lease.starts, lease.expires
+            if times in extended:
+                extended[times].append(lease)
+            else:
+                extended[times] = [lease]
+        else:
+            whole.append(change.record)
     for start in range(0, len(keys), ROWS_PER_STATEMENT):
         yield table.delete(keys[start : start + ROWS_PER_STATEMENT])
-    extended = _extended(puts)
-    whole = [change.record for change in puts if not change.extends]
     for (starts, expires), leases in extended.items():
         if len(leases) < _WORTH_IT:
             whole += leases
@@ -259,13 +271,3 @@ def _statements(table: Table, changes: Iterable[Change]) -> Iterator[Statement |
     rows = [table.row(record) for record in whole]
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         yield table.put(rows[start : start + ROWS_PER_STATEMENT])
-
-
-def _extended(puts: Iterable[Put]) -> Mapping[tuple[int, int], list[Lease]]:
-    """What is only extended, by its times: in one second and one subnet they are the same for everybody."""
-    found: dict[tuple[int, int], list[Lease]] = {}
-    for put in puts:
-        if put.extends:
-            lease = cast("Lease", put.record)
-            found.setdefault((lease.starts, lease.expires), []).append(lease)
-    return found

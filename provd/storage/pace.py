@@ -9,8 +9,11 @@ from __future__ import annotations
 SLOW = 0.010
 """Seconds: what the loop may lose to a commit now and then."""
 MUCH_TOO_SLOW = 0.100
-REST = 30.0
-"""How long the thread has the commits after the disk was found slow."""
+SHORTEST_REST = 1.0
+"""How long the thread has the commits after the disk was found slow for the first time: it may have been the processor
+that was busy with something else …"""
+LONGEST_REST = 30.0
+"""… and at most, for it is twice as long each time that the disk is found slow again within this time."""
 LOCKED = 1.0
 """… and after it was found locked."""
 _PATIENCE = 3
@@ -24,7 +27,8 @@ class Pace:
 
     def __init__(self) -> None:
         self._slow = 0.0
-        self._rests_until = 0.0
+        self._rests_until = float("-inf")
+        self._rest = SHORTEST_REST
 
     def quick(self, now: float) -> bool:
         """Whether the next commit may be made on the loop's thread."""
@@ -42,4 +46,6 @@ class Pace:
         self._slow += _PATIENCE if seconds > MUCH_TOO_SLOW else 1.0
         if self._slow >= _PATIENCE:
             self._slow = 0.0
-            self._rests_until = now + REST
+            again = now - self._rests_until < LONGEST_REST
+            self._rest = min(2 * self._rest, LONGEST_REST) if again else SHORTEST_REST
+            self._rests_until = now + self._rest

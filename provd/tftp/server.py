@@ -127,6 +127,11 @@ class TftpServer:
         """Where the server listens, with the ports that the kernel chose for port 0."""
         return [sock.getsockname() for sock in self._listeners]
 
+    def leapt(self, seconds: float) -> None:
+        """The clock was set forward by so much in which no time has passed: no transfer has taken too long."""
+        for flight in self._flights.values():
+            flight.transfer.leapt(seconds)
+
     def open(self) -> None:
         """Bind the ports; the only step that may need a privilege. Raises ConfigError and then holds nothing."""
         for host, port in self._listen:
@@ -317,7 +322,7 @@ class TftpServer:
                     self._late(fileno, now)
                     continue
                 if events != _READABLE and flight.unreachable():
-                    flight.transfer.finish(Outcome.UNREACHABLE)
+                    flight.transfer.port_closed()
                     self._land(flight, now)
                     continue
                 try:

@@ -145,6 +145,11 @@ class Transfer:
         """Seconds since anything was sent, for the first time or again."""
         return now - self._sent_at
 
+    def leapt(self, seconds: float) -> None:
+        """The clock was set forward by so much in which no time has passed."""
+        self._sent_at += seconds
+        self._ends_at += seconds
+
     def start(self, now: float) -> Send:
         """Begin: the OACK, or DATA 1 where no option was accepted."""
         self._ends_at += now
@@ -216,6 +221,12 @@ class Transfer:
         """End the transfer from outside (an ICMP error, a shutdown) or from a rule above."""
         self.outcome = outcome
         self._awaited = b""
+
+    def port_closed(self) -> None:
+        """The client has closed its port. Where nothing but the last ACK is missing, it has what it wanted (RFC 1350
+        section 6): that ACK was lost, and nobody is there any more to send it again."""
+        all_sent = self.heard and self.acked == self.last - 1
+        self.finish(Outcome.COMPLETE if all_sent else Outcome.UNREACHABLE)
 
     def pieces(self, blocks: range) -> list[Octets]:
         """The octets of these DATA datagrams, one behind the other and ready for sendmsg."""

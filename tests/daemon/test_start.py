@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -90,3 +92,21 @@ def test_phones_do_not_wait_for_what_they_never_ask(tmp_path: Path) -> None:
         # Whoever knocks at once is answered when there is somebody.
         assert daemon.json("status")["running"]
         assert daemon.stop() == 0
+
+
+COUNTING = """
+import importlib, sys
+from provd.daemon.service import ADMINISTRATION
+import provd.daemon.core
+for name in ADMINISTRATION:
+    before = len(sys.modules)
+    importlib.import_module(name)
+    print(len(sys.modules) - before)
+"""
+
+
+def test_what_phones_do_not_need_is_loaded_in_portions() -> None:
+    done = subprocess.run([sys.executable, "-c", COUNTING], cwd=ROOT, capture_output=True, text=True, check=True)
+    portions = list(map(int, done.stdout.split()))
+    assert min(portions) > 0
+    assert max(portions) < sum(portions) / 2

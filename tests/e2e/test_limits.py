@@ -102,7 +102,9 @@ def test_what_no_spa_can_do_is_said_and_one_picture_is_all_it_has():
             {
                 "locale.language": "T27P has no sv: its display is English",
                 "locale.country": "no list of Yealink's names the tones of ZA: they are those from the factory",
+                "audio.ringtone": "line 1: the phone brings eight of them: Ring9.wav has to be one that was loaded",
                 "keys.1.type": "nothing says which code a key for group pickup dials",
+                "keys.2.line": "T27P has only 6 lines",
                 "modules.6.keys.21.type": "the EXP20 takes the keys 1 to 20 and 22 to 40",
                 "modules.6.keys.22.type": "nothing says which code a key for park dials",
             },
@@ -125,13 +127,18 @@ def test_words_and_keys_that_a_phone_does_not_have_are_said(plugin: str, name: s
         settings = {
             "locale.language": "sv",
             "locale.country": "ZA",
+            "audio.ringtone": 9,
             "keys.1.type": "group_pickup",
+            "keys.2.type": "blf",
+            "keys.2.value": "102",
+            "keys.2.line": 7,
             "modules.6.keys.21.type": "blf",
             "modules.6.keys.21.value": "121",
             "modules.6.keys.22.type": "park",
         }
         house.admin("device.transfer", mac=phone.mac, tenant="acme")
         house.admin("device.set", mac=phone.mac, settings=settings)
+        house.admin("device.assign", mac=phone.mac, line=["1"])
         said = {item["setting"]: item["reason"] for item in house.admin("device.check", mac=phone.mac)["items"]}
         assert said.items() >= expected.items()
 

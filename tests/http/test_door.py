@@ -52,9 +52,9 @@ async def test_who_does_not_read_a_small_file_is_cut_too():
     files = DictFiles({"page": PAGE})
     async with phone_bed(files) as bed:
         await clogged(bed)
-        bed.server.sweep(later(29))
+        bed.server.sweep(later(59))
         assert bed.server.stats.open == 1
-        bed.server.sweep(later(30.1))
+        bed.server.sweep(later(60.1))
         assert bed.server.stats.open == 0
         assert bed.server.stats.cut == {"answer": 1}
         assert files.delivered == []

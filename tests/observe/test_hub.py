@@ -1,7 +1,8 @@
 import asyncio
 
-from provd.observe.hub import FactHub
-from tests.observe.kit import recovered, served, sighted
+from provd.base.facts import Level
+from provd.observe.hub import FactHub, from_level
+from tests.observe.kit import recovered, refused, served, sighted
 
 
 async def test_readers_get_one_batch_per_turn_of_the_loop():
@@ -62,3 +63,17 @@ def test_after_the_loop_has_ended_a_last_flush_delivers():
     hub.flush()
     hub.flush()
     assert [fact.ID for fact in seen] == ["FILE-SERVED"]
+
+
+async def test_a_reader_is_left_alone_with_what_it_does_not_hear():
+    hub, some, grave, batches = FactHub(asyncio.get_running_loop().call_soon), [], [], []
+    hub.add("some", some.append, {type(recovered())}.__contains__)
+    hub.add("grave", grave.append, from_level(Level.WARNING))
+    hub.add("all", batches.append)
+    for batch in ([served(), sighted()], [served(), recovered()], [refused()]):
+        for fact in batch:
+            hub.emit(fact)
+        await asyncio.sleep(0)
+    assert len(batches) == 3
+    assert some == [batches[1]]
+    assert grave == [batches[2]]

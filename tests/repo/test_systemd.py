@@ -37,6 +37,12 @@ def test_the_folders_have_the_modes_that_are_made_at_boot() -> None:
         assert made[f"{parent}/{name[1]}"] == mode[1]
 
 
+def test_it_is_started_again_until_what_it_needs_is_there() -> None:
+    lines = UNIT.read_text().splitlines()
+    assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(lines)
+    assert lines.index("StartLimitIntervalSec=0") < lines.index("[Service]"), "systemd reads it in [Unit] only"
+
+
 def test_the_unit_is_as_closed_as_one_process_with_its_sockets_can_be() -> None:
     shown = subprocess.run(
         [program("systemd-analyze"), "security", "--offline=true", "--no-pager", str(UNIT)],

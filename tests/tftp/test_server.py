@@ -216,6 +216,44 @@ async def test_what_was_lost_may_be_cut_on_its_way() -> None:
             assert flight.sock.getsockopt(socket.IPPROTO_IP, 10) == 0, "but a silent one loses nothing twice"
 
 
+async def test_a_clock_that_is_set_forward_ends_no_transfer() -> None:
+    async with serving(FixedFiles(FILES)) as bench:
+        with Phone(bench) as phone:
+            phone.ask(Request(NAME))
+            await phone.hear()
+            bench.clock.at += 86400
+            bench.server.leapt(86400)
+            (flight,) = bench.server._flights.values()
+            assert flight.transfer.deadline > bench.clock.at
+            for block in (1, 2, 3):
+                phone.say(Ack(block))
+                if block < 3:
+                    assert isinstance(await phone.hear(), Data)
+            await until(lambda: bench.server.active == 0)
+        assert bench.files.delivered == [NAME.decode()]
+        assert bench.server.stats.resent == 0
+
+
+async def test_who_leaves_with_the_last_block_has_the_file() -> None:
+    async with serving(FixedFiles(FILES)) as bench:
+        with Phone(bench) as phone:
+            phone.ask(Request(NAME))
+            for block in (1, 2):
+                await phone.hear()
+                phone.say(Ack(block))
+            assert len((await phone.hear()).payload) < 512  # and its ACK is lost
+        bench.clock.at += 2
+        await until(lambda: bench.server.active == 0)
+        assert bench.files.delivered == [NAME.decode()]
+        assert bench.facts == []
+        with Phone(bench) as phone:
+            phone.ask(SMALL)
+            await phone.hear()
+        bench.clock.at += 2
+        await until(lambda: bench.server.active == 0)
+        assert bench.files.delivered == [NAME.decode()], "who has acknowledged nothing may be forged"
+
+
 @pytest.mark.parametrize("far", [False, True])
 async def test_a_large_file_has_the_time_that_its_blocks_take(far: bool) -> None:
     limits = Limits(seconds=90.0, block_seconds=0.5 if far else 0.01)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 from provd.app.regions.first_boot import FirstBoots
 from provd.app.regions.owners import Owners
@@ -32,6 +33,9 @@ class Upkeep:
 
     ``enrol`` registers some of these, and says whether there were any.
     """
+
+    HEARD: ClassVar = frozenset[type[Fact]]({TaskDone, TaskFailed, TaskCancelled})
+    """The facts that it reads."""
 
     def __init__(
         self,

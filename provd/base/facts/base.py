@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import ClassVar
 
@@ -43,6 +43,11 @@ class Fact:
         # dataclass(slots=True) builds the class twice; the second one is the one that lives on.
         if cls.ID:
             CATALOGUE[cls.ID] = cls
+
+
+def kinds_of(facts: Iterable[Fact]) -> set[type[Fact]]:
+    """The classes that are among these facts: of a whole turn of the event loop there is often but one."""
+    return set(map(type, facts))
 
 
 FactSink = Callable[[Fact], None]
