@@ -205,8 +205,9 @@ class Making:
         running = (key, revisions)
         making = self._rendering.get(running)
         if making is None:
-            making = self._rendering[running] = _Making(job, work, revisions)
-            self._begin(running, making)
+            making = _Making(job, work, revisions)
+            self._begin(running, making)  # where that fails there is nothing to wait for
+            self._rendering[running] = making
         # Whoever asked first may hang up; the others still want their file.
         making.waiting.append((job, answer))
 
@@ -226,12 +227,12 @@ class Making:
         return True
 
     def _made(self, running: Hashable, rendering: asyncio.Future[bytes]) -> None:
-        making = self._rendering[running]
-        if self._again(making, rendering):
-            self._begin(running, making)
-            return
-        del self._rendering[running]
+        making = self._rendering.pop(running)
         try:
+            if self._again(making, rendering):
+                self._begin(running, making)
+                self._rendering[running] = making
+                return
             reply = self._rendered(making, rendering)
         except asyncio.CancelledError:
             for _, answer in making.waiting:

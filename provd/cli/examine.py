@@ -41,8 +41,11 @@ def findings(settings: Settings, *, probe: float) -> Iterator[Finding]:
     for name, check in _CHECKS:
         try:
             yield from check(settings, running)
-        except (ProvdError, OSError) as error:
+        except ProvdError as error:
             yield Finding(name, "problem", str(error))
+        except OSError as error:
+            what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+            yield Finding(name, "problem", what)
     if probe:
         yield from _other_servers(settings, probe)
 

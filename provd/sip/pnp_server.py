@@ -28,6 +28,8 @@ _IP_MULTICAST_ALL: Final = 49  # linux/in.h
 _LARGEST = 16384
 _BATCH = 64
 _PART = "pnp"
+_TRY_AGAIN = 5.0
+"""Seconds until a group that could not be joined is tried again."""
 
 
 class Closable(Protocol):
@@ -93,6 +95,7 @@ class PnpServer:
         self._sock: socket.socket | None = None
         self._watch: Closable | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._reason = ""
 
     @property
@@ -127,9 +130,10 @@ class PnpServer:
         """Leave the group; nothing is answered from now on."""
         if self._watch is not None:
             self._watch.close()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._watch = self._timer = None
+        for timer in (self._timer, self._again):
+            if timer is not None:
+                timer.cancel()
+        self._watch = self._timer = self._again = None
         self._shut()
 
     def refresh(self) -> None:
@@ -147,6 +151,8 @@ class PnpServer:
                     self._joined[index] = info
         except (OSError, ProvdError) as error:
             self._degraded(getattr(error, "strerror", None) or str(error))
+            # What stands in the way (a program that has the port) may go without the kernel telling us.
+            self._again = self._again or self._loop.call_later(_TRY_AGAIN, self._retry)
             return
         missing = sorted(set(self._names) - {name for info in wanted.values() for name in _names_of(info)})
         if missing:
@@ -154,6 +160,10 @@ class PnpServer:
         elif self._reason:
             self._reason = ""
             self._sink(Recovered(at=self._clock.now(), part=_PART))
+
+    def _retry(self) -> None:
+        self._again = None
+        self.refresh()
 
     def confirmed(self, octets: bytes, source: tuple[str, int]) -> bool:
         """A response that came to the SIP server; True when it belongs here."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 
 from provd.app.files import UNKNOWN
 from provd.app.making import RETRY
-from provd.app.ports import Delete, Put
+from provd.app.ports import Delete, Put, RenderJob
 from provd.app.site import Site
 from provd.base.types import Mac
 from provd.domain.records import DeviceState, Level, Profile
@@ -21,6 +22,7 @@ from tests.app.fakes import (
     BrokenJournal,
     DictMemory,
     FakeBuckets,
+    FakeRenderer,
     MemoryJournal,
     World,
     claimed,
@@ -29,6 +31,7 @@ from tests.app.fakes import (
     line,
     tenant,
 )
+from tests.kit.patience import PATIENCE
 
 
 def open_world(*records: object, journal: type[MemoryJournal] = MemoryJournal) -> World:
@@ -55,6 +58,22 @@ async def test_a_file_is_rendered_once_and_kept():
     assert await fetch_all(world) == []
     first = world.boot.ready(world.ask(f"/{PHONE}.cfg"))
     assert first is world.boot.ready(world.ask(f"/{PHONE}.cfg"))
+
+
+async def test_a_renderer_that_takes_no_job_keeps_nobody_waiting_for_the_next_one():
+    world = open_world()
+    making, renderer = world.boot._serving.making, world.renderer
+
+    class Defect(FakeRenderer):
+        def render(self, job: RenderJob) -> Awaitable[bytes]:  # type: ignore[override]
+            raise TypeError(job.plugin)
+
+    making.renderer = Defect()
+    with pytest.raises(TypeError):
+        await world.fetch(f"/{PHONE}.cfg")
+    making.renderer = renderer
+    async with asyncio.timeout(PATIENCE):
+        assert (await world.fetch(f"/{PHONE}.cfg")).found
 
 
 async def test_a_change_renders_what_it_concerns_and_nothing_else():

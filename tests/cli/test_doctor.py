@@ -119,6 +119,15 @@ def test_rights_and_rubbish_in_the_state_folder(tmp_path: Path) -> None:
     assert any("acme" in line for line in found["plugins"])
 
 
+def test_a_folder_that_cannot_be_looked_into_is_told_in_words(tmp_path: Path) -> None:
+    nowhere = tmp_path / ("x" * 300)
+    shell = Shell(tmp_path, QUIET)
+    shell.config.write_text(f'[server]\nstate_dir = "{nowhere}"\ncontrol = "{tmp_path}/c"\n{QUIET}')
+    shown = shell("doctor", "--no-probe").out
+    assert f"{nowhere}/plugins: File name too long" in shown
+    assert "Errno" not in shown
+
+
 def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
     import sqlite3
 

@@ -18,6 +18,7 @@ from provd.simulate.sip_message import Message
 from provd.sip.message import Request, parse
 from provd.sip.pnp import GROUP, Advice
 from provd.sip.pnp_server import PnpServer
+from tests.kit.loop import VirtualLoop, in_virtual_time
 from tests.kit.netns import Bed
 from tests.kit.patience import PATIENCE
 from tests.sip.test_pnp import Desk, Shape
@@ -169,3 +170,20 @@ def test_an_interface_that_is_not_there_is_a_degraded_part(bed: Bed) -> None:
         assert len(link.facts) == 1, "told once"
 
     at_server(bed, story)
+
+
+def test_the_group_is_heard_when_whoever_had_the_port_has_gone(bed: Bed) -> None:
+    told: list[str] = []
+
+    async def story(_loop: VirtualLoop) -> None:
+        pnp = PnpServer(Desk(Advice(url="http://10.77.0.1:8667/")), lambda fact: told.append(fact.ID), SystemClock())
+        with udp_socket(None, "0.0.0.0", 5060, exclusive=True):
+            pnp.serve([bed.server_interface], speak=True)
+            await asyncio.sleep(60)
+            assert (told, pnp.joined) == (["DEGRADED"], [])
+        await asyncio.sleep(5)
+        assert (told, pnp.joined) == (["DEGRADED", "RECOVERED"], [bed.server_interface])
+        pnp.close()
+
+    with entered(bed.server):
+        in_virtual_time(story)
