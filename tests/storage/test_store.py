@@ -387,11 +387,11 @@ async def test_ten_thousand_devices_lines_and_leases_load_quickly(place: Place) 
     assert took < 30.0, "0.3 s without a tracer on a machine of our own; this is to notice another order"
 
 
-def test_a_current_database_opens_without_alembic(sqlite_place: Place) -> None:
+def test_a_current_database_opens_without_alembic(sqlite_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     sqlite_place.open()
     assert [(fact.was, fact.now) for fact in sqlite_place.told(StoreUpgraded)] == [("", migrations.HEAD)]
     for name in [name for name in sys.modules if name.split(".")[0] == "alembic"]:
-        del sys.modules[name]
+        monkeypatch.delitem(sys.modules, name)
     sqlite_place.reopen()
     assert "alembic" not in sys.modules
     assert len(sqlite_place.told(StoreUpgraded)) == 1
