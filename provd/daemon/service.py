@@ -50,7 +50,7 @@ ADMINISTRATION = (
 )
 """What is loaded for people and the command line when phones are served already: each with what it needs and those
 before it have not loaded, some ten milliseconds of work, the last one as the whole."""
-PHONES_FIRST = 2.0
+PHONES_FIRST = 10.0
 """Seconds from READY until that is loaded, unless somebody asks earlier."""
 GRACE = 4.0
 """Seconds that work in hand has when the daemon is told to stop."""

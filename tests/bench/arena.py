@@ -134,7 +134,13 @@ class Arena(Bed):
         for network in PHONES:
             self.run(self.client, "ip", "route", "add", "local", network, "dev", self.client_interface)
         self._know_phones()
+        # An installed program has its bytecode: here it is kept in the scratch folder.
+        command = (PYTHON, "-m", "compileall", "-q", "provd")
+        subprocess.run(command, cwd=ROOT, env=os.environ | self._environment(), check=True)
         return self
+
+    def _environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(self._bytecode)}
 
     @contextlib.contextmanager
     def awake(self) -> Iterator[None]:
@@ -191,10 +197,7 @@ class Arena(Bed):
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                # An installed program has its bytecode: here it is kept in the scratch folder.
-                env=os.environ
-                | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(self._bytecode)}
-                | environment,
+                env=os.environ | self._environment() | environment,
                 start_new_session=True,
             )
         self._favour(program.pid)
