@@ -87,7 +87,7 @@ class Boot:
             neighbours=neighbours,
         )
         self._advising = Advising(self.station)
-        self.advise = self._advising.advise
+        self.advise = self._advising.advise  # asked twice in each exchange: without a step in between
         self.welcoming = Welcoming(self.station)
         maker = ContextMaker(fleet.tables, tokens, zone, images)
         self._limits = Limits(self.station, renderer, maker, clock)

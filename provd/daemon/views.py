@@ -61,7 +61,7 @@ _UNANSWERED = {
 
 
 class DaemonViews:
-    """Implements the page's ``Views``. ``started`` is when the daemon became ready, 0 before."""
+    """Implements the page's ``Views``. ``started`` is when the daemon began, 0 before."""
 
     def __init__(
         self,

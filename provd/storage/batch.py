@@ -253,11 +253,7 @@ def _statements(table: Table, changes: Iterable[Change]) -> Iterator[Statement |
             keys.append(table.codec.key(change.record))
         elif change.extends:
             lease = cast("Lease", change.record)
-            times = lease.starts, lease.expires
-            if times in extended:
-                extended[times].append(lease)
-            else:
-                extended[times] = [lease]
+            extended.setdefault((lease.starts, lease.expires), []).append(lease)
         else:
             whole.append(change.record)
     for start in range(0, len(keys), ROWS_PER_STATEMENT):

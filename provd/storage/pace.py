@@ -15,7 +15,7 @@ that was busy with something else …"""
 LONGEST_REST = 30.0
 """… and at most, for it is twice as long each time that the disk is found slow again within this time."""
 LOCKED = 1.0
-"""… and after it was found locked."""
+"""How long it has them after the database was found locked."""
 _PATIENCE = 3
 """Slow commits before the thread gets them."""
 _FORGIVEN = 0.05

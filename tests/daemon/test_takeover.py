@@ -72,6 +72,17 @@ def hosts(bed: Bed, *macs: str) -> Iterator[list[Host]]:
             subprocess.run(["ip", "netns", "del", host.client], check=False, timeout=PATIENCE)
 
 
+def gets_its_file(relay: Lan, host: Host) -> tuple[str, bytes]:
+    """The phone's address, which this host takes, and its file, which comes both ways."""
+    ip = relay.lease()
+    assert ip is not None
+    host.takes(ip)
+    own = host.http(f"{PHONE}.cfg", ip)
+    assert own
+    assert host.tftp(f"{PHONE}.cfg", ip) == own
+    return ip, own
+
+
 def until(works: Callable[[], bytes], wanted: bytes) -> None:
     """What the kernel has told holds for some seconds."""
     deadline = time.monotonic() + PATIENCE
@@ -86,12 +97,7 @@ def test_who_takes_over_the_address_of_a_phone_does_not_get_its_file(tmp_path: P
         Daemon(lan_config(bed, tmp_path / "state"), tmp_path, bed=bed) as daemon,
         Lan(bed) as relay,
     ):
-        ip = relay.lease()
-        assert ip is not None
-        phone.takes(ip)
-        own = phone.http(f"{PHONE}.cfg", ip)
-        assert own
-        assert phone.tftp(f"{PHONE}.cfg", ip) == own
+        ip, own = gets_its_file(relay, phone)
 
         phone.gives(ip)
         other.takes(ip)
@@ -113,9 +119,4 @@ def test_a_phone_that_was_always_behind_another_mac_gets_its_file(tmp_path: Path
         Daemon(lan_config(bed, tmp_path / "state"), tmp_path, bed=bed),
         Lan(bed) as relay,
     ):
-        ip = relay.lease()
-        assert ip is not None
-        repeater.takes(ip)
-        own = repeater.http(f"{PHONE}.cfg", ip)
-        assert own
-        assert repeater.tftp(f"{PHONE}.cfg", ip) == own
+        gets_its_file(relay, repeater)

@@ -10,6 +10,7 @@ import pytest
 from provd.base.facts import Fact
 from provd.base.facts.files import FileServed, SettingBeyondDevice
 from provd.daemon.limit_watch import LimitWatch
+from provd.plugin.phone import Phone
 from tests.e2e.world import House
 
 
@@ -21,12 +22,18 @@ def house_in(zone: str) -> House:
     return house
 
 
+def assigned(house: House, plugin: str, model: str, line: str = "1") -> Phone:
+    """A phone of that model that has booted and become the tenant's, with that line."""
+    phone = house.phone(plugin, model)
+    house.boots(phone)
+    house.admin("device.transfer", mac=phone.mac, tenant="acme")
+    house.admin("device.assign", mac=phone.mac, line=[line])
+    return phone
+
+
 def test_a_change_that_the_phone_cannot_say_is_in_the_check_of_the_device():
     with house_in("America/Santiago") as house:
-        phone = house.phone("yealink", "T21P_E2")
-        house.boots(phone)
-        house.admin("device.transfer", mac=phone.mac, tenant="acme")
-        house.admin("device.assign", mac=phone.mac, line=["1"])
+        phone = assigned(house, "yealink", "T21P_E2")
         found = house.admin("device.check", mac=phone.mac)
         assert [item["setting"] for item in found["items"]] == ["time.zone", "time.zone"]
         assert "starts 60 min early" in found["items"][0]["reason"]
@@ -39,10 +46,7 @@ def test_a_change_that_the_phone_cannot_say_is_in_the_check_of_the_device():
 def test_a_note_stands_once_in_the_check_and_beside_the_setting(plugin: str, model: str):
     """What the manifest says and what the template says, each in both places."""
     with house_in("Europe/Paris") as house:
-        phone = house.phone(plugin, model)
-        house.boots(phone)
-        house.admin("device.transfer", mac=phone.mac, tenant="acme")
-        house.admin("device.assign", mac=phone.mac, line=["1"])
+        phone = assigned(house, plugin, model)
         keys = {"keys.2.type": "blf", "keys.2.value": "101", "keys.2.line": 3}
         house.admin("device.set", mac=phone.mac, settings={**keys, "sip.outbound_port": 5080})
         found = [(item["setting"], item["reason"]) for item in house.admin("device.check", mac=phone.mac)["items"]]
@@ -170,11 +174,7 @@ def test_rules_that_are_about_to_change_are_said_of_any_phone():
 
 def test_a_fact_tells_it_once_for_phones_of_a_kind():
     with house_in("America/Santiago") as house:
-        phones = [house.phone("yealink", "T21P_E2") for _ in range(2)]
-        for phone, line in zip(phones, ("1", "2"), strict=True):
-            house.boots(phone)
-            house.admin("device.transfer", mac=phone.mac, tenant="acme")
-            house.admin("device.assign", mac=phone.mac, line=[line])
+        phones = [assigned(house, "yealink", "T21P_E2", line) for line in ("1", "2")]
         watch = LimitWatch(house.boot, house.clock, house.facts.append)
         for phone in phones:
             house.loop.run_until_complete(watch.look(house.device(phone.mac)))
@@ -187,11 +187,7 @@ def test_a_fact_tells_it_once_for_phones_of_a_kind():
 
 def test_and_again_of_one_whose_line_says_something_for_itself():
     with house_in("Europe/Paris") as house:
-        phones = [house.phone("cisco_spa", "SPA502G") for _ in range(2)]
-        for phone, line in zip(phones, ("1", "2"), strict=True):
-            house.boots(phone)
-            house.admin("device.transfer", mac=phone.mac, tenant="acme")
-            house.admin("device.assign", mac=phone.mac, line=[line])
+        phones = [assigned(house, "cisco_spa", "SPA502G", line) for line in ("1", "2")]
         house.admin("line.set", id="2", settings={"sip.srtp": "required"})
         watch = LimitWatch(house.boot, house.clock, house.facts.append)
         for phone in phones:
